@@ -1,0 +1,95 @@
+"""Clip: one person in one stretch of video, with what is known of the joints. Labels only; pixels are read on demand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from rpstn.errors import UserError
+from rpstn.skeletons import Skeleton
+
+# The states of a joint in a frame. The numbers are those of COCO's visibility flag.
+ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
+
+
+class FrameSource(Protocol):
+    """Where a clip's pixels come from: an image folder, a video file, an array."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+
+    def __len__(self) -> int:
+        """Number of frames."""
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        """Frames by index: (N,H,W,3) uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One person's clip.
+
+    id          name within the data set.
+    source      unit of independence: the source video, or the stretch of motion. Splits and the bootstrap go by it.
+    action      what is done.
+    joints      (T,K,2) float32, 0-based pixels of the source image, the top-left pixel's centre being (0, 0).
+    visibility  (T,K) uint8: ABSENT, OCCLUDED or VISIBLE.
+    boxes       (T,4) float32: x, y, width, height of the person in each frame.
+    frames      the pixels.
+    extra       further truth that a data set may have, by name.
+    """
+
+    id: str
+    source: str
+    action: str
+    joints: np.ndarray
+    visibility: np.ndarray
+    boxes: np.ndarray
+    frames: FrameSource
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        length, joints = self.visibility.shape
+        if self.joints.shape != (length, joints, 2) or self.boxes.shape != (length, 4) or len(self.frames) != length:
+            raise UserError(
+                f"clip {self.id!r}: joints {self.joints.shape}, visibility {self.visibility.shape}, boxes {self.boxes.shape} and "
+                f"{len(self.frames)} frames do not fit together; repair or remove this clip's label file"
+            )
+
+    def __len__(self) -> int:
+        return len(self.visibility)
+
+
+@dataclass(frozen=True)
+class ClipDataset:
+    """One split of a data set: an ordered collection of clips that share a skeleton."""
+
+    name: str
+    skeleton: Skeleton
+    split: str
+    root: Path
+    clips: tuple[Clip, ...]
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    def __getitem__(self, index: int) -> Clip:
+        return self.clips[index]
+
+    def __iter__(self) -> Iterator[Clip]:
+        return iter(self.clips)
+
+    def checksum(self) -> str:
+        """SHA-256 over ids and labels: two runs on the same labels have the same one."""
+        digest = hashlib.sha256(f"{self.name} {self.split} {self.skeleton.name}".encode())
+        for clip in self.clips:
+            digest.update(clip.id.encode())
+            for array in (clip.joints, clip.visibility, clip.boxes):
+                digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()

@@ -1,0 +1,93 @@
+"""Heatmaps: one image per joint that says how likely the joint is at each place. Encode, decode, and nothing else.
+
+Coordinates are 0-based pixels whose integer values are pixel centres. A heatmap is `stride` times smaller than the
+network's input, and the two grids cover the same area, so heatmap pixel u is centred at input pixel
+
+    x = (u + 1/2) * stride - 1/2.
+
+Mirroring the input mirrors the heatmap exactly; with x = u * stride it would be shifted by most of a heatmap pixel.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def to_heatmap(points: torch.Tensor, stride: float) -> torch.Tensor:
+    """Input pixels to heatmap pixels; any shape."""
+    return (points + 0.5) / stride - 0.5
+
+
+def to_input(points: torch.Tensor, stride: float) -> torch.Tensor:
+    """Heatmap pixels to input pixels; any shape."""
+    return (points + 0.5) * stride - 0.5
+
+
+def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sigma: float = 2.0) -> torch.Tensor:
+    """Gaussian targets at sub-pixel centres.
+
+        target[k, v, u] = exp(-((u - u_k)^2 + (v - v_k)^2) / (2 sigma^2))
+
+    joints  (..., K, 2), x and y in input pixels. Not rounded: a joint between two pixels gives a peak between them.
+    size    (h, w) of the heatmaps.
+    stride  input pixels per heatmap pixel.
+    sigma   in heatmap pixels.
+    Returns (..., K, h, w), float, at most 1. Where a joint is absent the map is meaningless: the loss gives it no weight.
+    """
+    height, width = size
+    centre = to_heatmap(joints.float(), stride)
+    columns = torch.arange(width, device=joints.device, dtype=torch.float32)
+    rows = torch.arange(height, device=joints.device, dtype=torch.float32)
+    # A Gaussian is separable: two vectors and one outer product per joint.
+    across = torch.exp(-((columns - centre[..., 0:1]) ** 2) / (2 * sigma**2))
+    down = torch.exp(-((rows - centre[..., 1:2]) ** 2) / (2 * sigma**2))
+    return down[..., :, None] * across[..., None, :]
+
+
+def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian") -> tuple[torch.Tensor, torch.Tensor]:
+    """Joints from heatmaps: the highest pixel, then a sub-pixel step.
+
+    heatmaps  (..., K, h, w).
+    refine    "gaussian": the parabola through the logarithms of the peak and its two neighbours on each axis, which is exact
+              for a Gaussian (Zhang et al. 2020 take the same step with a Hessian); "quarter": a quarter pixel towards the
+              higher neighbour, as published tables have it; "none".
+    Returns joints (..., K, 2) in input pixels and confidences (..., K), the values of the highest pixels.
+    """
+    if refine not in ("gaussian", "quarter", "none"):
+        raise ValueError(f"refine must be 'gaussian', 'quarter' or 'none', not {refine!r}")
+    heatmaps = heatmaps.float()
+    height, width = heatmaps.shape[-2:]
+    flat = heatmaps.flatten(-2)
+    confidence, index = flat.max(dim=-1)
+    row, column = index // width, index % width
+
+    def step(low: torch.Tensor, peak: torch.Tensor, high: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
+        if refine == "none":
+            return torch.zeros_like(peak)
+        if refine == "quarter":
+            return torch.where(inside, 0.25 * torch.sign(high - low), 0.0)
+        low, peak, high = (value.clamp_min(1e-6).log() for value in (low, peak, high))
+        curvature = 2 * peak - low - high
+        return torch.where(inside & (curvature > 1e-6), (high - low) / (2 * curvature).clamp_min(1e-6), 0.0).clamp(-0.5, 0.5)
+
+    def at(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
+        places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+        return flat.gather(-1, places[..., None])[..., 0]
+
+    x = column + step(at(row, column - 1), confidence, at(row, column + 1), (column > 0) & (column < width - 1))
+    y = row + step(at(row - 1, column), confidence, at(row + 1, column), (row > 0) & (row < height - 1))
+    return to_input(torch.stack([x, y], dim=-1), stride), confidence
+
+
+def heatmap_loss(predicted: torch.Tensor, target: torch.Tensor, visibility: torch.Tensor) -> torch.Tensor:
+    """Squared error that honours visibility.
+
+        L = sum_{b,t,k} w ||predicted - target||^2 / sum_{b,t,k} w,    w = 1 where the joint is annotated, else 0
+
+    predicted, target (B,T,K,h,w); visibility (B,T,K): 0 absent, 1 occluded, 2 visible. An occluded joint is annotated: it is
+    learned like a visible one. An absent joint has no place, so it has no target and no loss. Summed over pixels, so that
+    the value does not shrink with the share of background.
+    """
+    weight = (visibility > 0).to(predicted.dtype)
+    error = (predicted - target).square().sum(dim=(-2, -1))
+    return (weight * error).sum() / weight.sum().clamp_min(1.0)

@@ -1,0 +1,123 @@
+"""JRPSP, the joint relation guided pose semantics propagator, and the global matching that applies its kernels.
+
+Dang, Yin, Zhang, "Relation-Based Associative Joint Location for Human Pose Estimation in Videos", IEEE TIP 31, 2022.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.autograd.function import once_differentiable
+from torch.nn import functional
+
+
+def _correlate(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """Depthwise cross-correlation per sample: every (sample, channel) is a group of one grouped convolution."""
+    batch, channels, height, width = features.shape
+    side = kernels.shape[-1]
+    out = functional.conv2d(
+        features.reshape(1, batch * channels, height, width),
+        kernels.reshape(batch * channels, 1, side, side),
+        padding=side // 2,
+        groups=batch * channels,
+    )
+    return out.reshape(features.shape)
+
+
+class _GlobalMatching(torch.autograd.Function):
+    """`_correlate` with a backward pass of its own: the general one for grouped convolutions is many times slower."""
+
+    @staticmethod
+    def forward(ctx, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(features, kernels)
+        return _correlate(features, kernels)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: torch.Tensor):
+        features, kernels = ctx.saved_tensors
+        for_features = for_kernels = None
+        gradient = gradient.contiguous()
+        if ctx.needs_input_grad[0]:
+            # The adjoint of a correlation is a correlation with the kernels turned by half a turn.
+            for_features = _correlate(gradient, kernels.flip(-2, -1))
+        if ctx.needs_input_grad[1]:
+            # d out[y, x] / d kernel[v, u] = features[y + v - r, x + u - r]: one shifted product per kernel entry.
+            side, (height, width) = kernels.shape[-1], features.shape[-2:]
+            padded = functional.pad(features, [side // 2] * 4)
+            for_kernels = torch.empty_like(kernels)
+            for v in range(side):
+                for u in range(side):
+                    shifted = padded[..., v : v + height, u : u + width]
+                    for_kernels[..., v, u] = (gradient * shifted).sum(dim=(-2, -1))
+        return for_features, for_kernels
+
+
+def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    """The dynamic convolution: each sample's features with its own kernels, channel by channel.
+
+        out[b, c, y, x] = sum_{v, u} kernels[b, c, v, u] * features[b, c, y + v - r, x + u - r],   r = (k - 1) / 2
+
+    features (B,C,H,W), kernels (B,C,k,k) -> (B,C,H,W). Cross-correlation, stride 1, zero padding. Computed in float32 at
+    least, also under autocast: 16-bit depthwise convolutions are slow on CPUs and lose what small kernels say.
+    Raises ValueError for an even k or shapes that do not fit.
+    """
+    if features.ndim != 4 or kernels.ndim != 4 or kernels.shape[:2] != features.shape[:2] or kernels.shape[2] != kernels.shape[3]:
+        raise ValueError(
+            f"global matching takes features (B,C,H,W) and kernels (B,C,k,k), not {tuple(features.shape)} and {tuple(kernels.shape)}"
+        )
+    if kernels.shape[-1] % 2 == 0:
+        raise ValueError(f"global matching needs an odd kernel side, not {kernels.shape[-1]}: an even one has no centre")
+    with torch.autocast(features.device.type, enabled=False):
+        if features.dtype in (torch.float16, torch.bfloat16):
+            features = features.float()
+        return _GlobalMatching.apply(features.contiguous(), kernels.to(features.dtype).contiguous())
+
+
+def fuse_convolution(joints: int, channels: int, heatmap_deviation: float) -> nn.Conv2d:
+    """Conv_a, 1x1 over heatmaps and features.
+
+    Heatmaps are small beside features (their deviation is about 0.05, that of features about 1). Their weights start larger by the
+    inverse, so that at the start X_t holds as much of the pose as of the picture.
+    """
+    convolution = nn.Conv2d(joints + channels, channels, 1)
+    with torch.no_grad():
+        convolution.weight[:, :joints] /= heatmap_deviation
+    return convolution
+
+
+def kernel_side(features: int) -> int:
+    """Side of the kernels that features of a given side lead to: 64 -> 7, 48 -> 5, 32 -> 3, 16 -> 1."""
+    side = features - 2  # the first convolution has no padding
+    for _ in range(3):
+        side //= 2
+    return side
+
+
+class PoseSemanticsPropagator(nn.Module):
+    """What is known of the pose in frame t, as kernels for frame t + 1.
+
+        X_t     = Conv_a(M'_t (+) F(I_t))          1x1 over joints and channels
+        kernels = S(X_t)                           three times [Conv 3x3, BN, ReLU, MaxPool 2], then Conv 3x3, BN
+
+    heatmaps (B,K,h,w) and features (B,C,h,w) of frame t -> kernels (B,C,k,k); k follows from h (`kernel_side`): the kernel's
+    places are places of the image, seen coarsely. The last normalisation starts with a small weight and a larger bias: the
+    first kernels are near a plain average, so a trained head still reads what a trained encoder writes. (1/9 averages the
+    3 x 3 kernels of 128 px; for larger ones the normalisation after the matching takes up the factor.)
+    """
+
+    def __init__(self, joints: int, channels: int, heatmap_deviation: float = 0.055):
+        super().__init__()
+        self.fuse = fuse_convolution(joints, channels, heatmap_deviation)
+        layers: list[nn.Module] = []
+        for index in range(3):
+            layers += [
+                nn.Conv2d(channels, channels, 3, padding=0 if index == 0 else 1),
+                nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+            ]
+        self.semantics = nn.Sequential(*layers, nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
+        nn.init.constant_(self.semantics[-1].weight, 0.25 / 9)
+        nn.init.constant_(self.semantics[-1].bias, 1.0 / 9)
+
+    def forward(self, heatmaps: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        return self.semantics(self.fuse(torch.cat([heatmaps.to(features.dtype), features], dim=1)))

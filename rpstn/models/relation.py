@@ -1,0 +1,78 @@
+"""JRE, the joint relation extractor: what each joint's heatmap takes from all the others.
+
+Dang, Yin, Zhang, "Relation-Based Associative Joint Location for Human Pose Estimation in Videos", IEEE TIP 31, 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+LAYOUTS = ("paper", "released")
+SCALES = ("none", "sqrt", "mean", "learned")
+
+
+class JointRelationExtractor(nn.Module):
+    """(B,K,H,W) -> (B,K,H,W); the identity until it has learned something.
+
+        W_r = softmax(Mbar Mbar^T)                 (K x K), Mbar being the heatmaps as K vectors of H W values
+        Z   = Conv_o(reshape(W_r Conv_g(M))) + M   both convolutions 1x1 over joints
+
+    Conv_o ends in a normalisation whose weight starts at zero, so Z = M at the start: plugging a JRE onto a trained network
+    changes nothing until training does.
+
+    joints  K.
+    layout  "paper": W_r[i, j] is what refined joint i takes from joint j, rows sum to 1. "released": the authors' code, where
+            columns sum to 1 and the product is read in transposed memory order, which mixes channels with pixels.
+    scale   what the Gram matrix is divided by before the softmax: "none" 1, "sqrt" sqrt(H W), "mean" H W, "learned" a factor
+            that starts at 1.
+    graph   None, or the start of a learnable (K x K) matrix that multiplies the Gram matrix from the left ("manual graph").
+    Raises ValueError for an unknown layout or scale, or a graph that is not K x K.
+    """
+
+    def __init__(self, joints: int, layout: str = "paper", scale: str = "none", graph: Sequence[Sequence[float]] | None = None):
+        super().__init__()
+        if layout not in LAYOUTS:
+            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
+        if scale not in SCALES:
+            raise ValueError(f"scale must be one of {', '.join(SCALES)}, not {scale!r}")
+        self.layout, self.scale = layout, scale
+        self.g = nn.Conv2d(joints, joints, 1)
+        self.o = nn.Sequential(nn.Conv2d(joints, joints, 1), nn.BatchNorm2d(joints))
+        nn.init.zeros_(self.o[1].weight)
+        self.log_scale = nn.Parameter(torch.zeros(())) if scale == "learned" else None
+        if graph is not None:
+            start = torch.tensor(graph, dtype=torch.float32)
+            if start.shape != (joints, joints):
+                raise ValueError(f"graph must be {joints} x {joints}, one row per joint, not {tuple(start.shape)}")
+            self.graph = nn.Parameter(start)
+        else:
+            self.graph = None
+
+    def relation(self, heatmaps: torch.Tensor) -> torch.Tensor:
+        """W_r of (B,K,H,W) heatmaps: (B,K,K)."""
+        with torch.autocast(heatmaps.device.type, enabled=False):  # the softmax sees sums over all pixels: full precision
+            flat = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32)).flatten(2)
+            gram = flat @ flat.transpose(1, 2)
+            if self.scale == "sqrt":
+                gram = gram / flat.shape[2] ** 0.5
+            elif self.scale == "mean":
+                gram = gram / flat.shape[2]
+            elif self.log_scale is not None:
+                gram = gram * self.log_scale.exp()
+            if self.graph is not None:
+                gram = self.graph @ gram
+            return gram.softmax(dim=2 if self.layout == "paper" else 1)
+
+    def apply_relation(self, heatmaps: torch.Tensor, relation: torch.Tensor) -> torch.Tensor:
+        """Z for a given relation (B,K,K): `forward` with its own, an intervention with any other."""
+        mixed = relation.to(heatmaps.dtype) @ self.g(heatmaps).flatten(2).to(heatmaps.dtype)
+        if self.layout == "released":
+            # The product already is (B, K, H W). Permuting it first makes the reshape read pixels as joints.
+            mixed = mixed.transpose(1, 2).contiguous()
+        return self.o(mixed.reshape(heatmaps.shape)) + heatmaps
+
+    def forward(self, heatmaps: torch.Tensor) -> torch.Tensor:
+        return self.apply_relation(heatmaps, self.relation(heatmaps))

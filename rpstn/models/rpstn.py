@@ -1,0 +1,232 @@
+"""RPSTN: a joint's place from the picture, from the other joints, and from the frame before.
+
+Dang, Yin, Zhang, "Relation-Based Associative Joint Location for Human Pose Estimation in Videos", IEEE TIP 31, 2022.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from rpstn.models.backbones import BACKBONES, STRIDE, PoseResNet
+from rpstn.models.propagation import PoseSemanticsPropagator, fuse_convolution, global_matching, kernel_side
+from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor
+from rpstn.skeletons import SKELETONS, get_skeleton
+
+RELATIONS = ("on", "off", "manual")
+PROPAGATIONS = ("matching", "concat", "none")
+INPUTS = ("rgb_imagenet", "released_bgr255")
+
+# Standard deviation of ideal targets over a heatmap: sqrt(pi sigma^2 / (h w)) is 0.055 for sigma 2 on 64 x 64, and for sigma 1 on 32 x 32.
+TARGET_DEVIATION = 0.055
+
+
+@dataclass(frozen=True)
+class RPSTNConfig:
+    """Everything that decides what the network computes; stored in every checkpoint.
+
+    joints           K, the number of joints.
+    encoder          backbone of F, shared by all frames.
+    initializer      backbone of P, which finds the pose in the first frame; unused without propagation.
+    relation         "on", "off", or "manual": a learnable K x K graph is multiplied onto the Gram matrix.
+    propagation      "matching": the frame before writes the kernels (the paper). "concat": its pose is concatenated instead (the
+                     paper's Cat). "none": every frame for itself (the paper's "without P").
+    relation_layout  "paper": rows of the relation sum to 1. "released": as the authors' code has it.
+    relation_scale   divisor of the Gram matrix: "none", "sqrt" (of h w), "mean" (h w) or "learned".
+    input            what the pixels are: "rgb_imagenet" (RGB, ImageNet's mean and deviation) or "released_bgr255".
+    skeleton         name of the skeleton whose joints these are, if it is a known one.
+    graph            start of the manual graph; None takes the skeleton's limbs and each joint itself.
+    """
+
+    joints: int
+    encoder: str = "resnet50"
+    initializer: str = "resnet101"
+    relation: str = "on"
+    propagation: str = "matching"
+    relation_layout: str = "paper"
+    relation_scale: str = "none"
+    input: str = "rgb_imagenet"
+    skeleton: str | None = None
+    graph: tuple[tuple[float, ...], ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.joints, int) or self.joints < 1:
+            raise ValueError(f"joints must be a whole number of at least 1, not {self.joints!r}")
+        for name, known in (
+            ("encoder", BACKBONES), ("initializer", BACKBONES), ("relation", RELATIONS), ("propagation", PROPAGATIONS),
+            ("relation_layout", LAYOUTS), ("relation_scale", SCALES), ("input", INPUTS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if self.skeleton is not None and len(get_skeleton(self.skeleton)) != self.joints:
+            raise ValueError(f"skeleton {self.skeleton!r} has {len(get_skeleton(self.skeleton))} joints, the network {self.joints}")
+        if self.graph is not None:
+            object.__setattr__(self, "graph", tuple(tuple(float(value) for value in row) for row in self.graph))
+
+    def to_dict(self) -> dict:
+        """Plain values, as a checkpoint and a manifest hold them."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict) -> RPSTNConfig:
+        """The inverse of `to_dict`; an unknown key is a TypeError."""
+        return cls(**values)
+
+    def start_graph(self) -> tuple[tuple[float, ...], ...]:
+        """The manual graph's start: `graph`, or 1 for each joint itself and each limb of the skeleton."""
+        if self.graph is not None:
+            return self.graph
+        if self.skeleton is not None:
+            limbs = get_skeleton(self.skeleton).limbs
+        else:  # the one known skeleton of that size, if there is one
+            fitting = [skeleton for skeleton in SKELETONS.values() if len(skeleton) == self.joints]
+            limbs = fitting[0].limbs if len(fitting) == 1 else ()
+        linked = {*limbs, *((b, a) for a, b in limbs)}
+        return tuple(tuple(float(i == j or (i, j) in linked) for j in range(self.joints)) for i in range(self.joints))
+
+
+class RPSTNOutput(NamedTuple):
+    """What a call returns, for B clips of T frames.
+
+    heatmaps   (B,T,K,h,w), refined and normalised: M'.
+    relations  (B,T,K,K); relations[b, t, i, j] is the weight of joint j in refined joint i. None with relation "off".
+    kernels    (B,T-1,C,k,k): kernels[:, t - 1] carried the pose into frame t. None without matching, for T = 1, and in a first step.
+    """
+
+    heatmaps: torch.Tensor
+    relations: torch.Tensor | None
+    kernels: torch.Tensor | None
+
+
+class State(NamedTuple):
+    """What a frame leaves for the next one: its refined heatmaps (B,K,h,w) and its features (B,C,h,w)."""
+
+    heatmaps: torch.Tensor
+    features: torch.Tensor
+
+
+class Head(nn.Module):
+    """Features to heatmaps: BatchNorm, then Conv_d (1x1).
+
+    The paper has the convolution alone. The normalisation is ours: what the matching writes has the scale of kernels times
+    features, and without a normalisation behind it training diverged. Every variant has it, so that they start alike.
+    """
+
+    def __init__(self, channels: int, joints: int):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.conv = nn.Conv2d(channels, joints, 1)
+        # Heatmaps start with about the targets' deviation, which is the scale that the relation's softmax sees.
+        nn.init.normal_(self.conv.weight, std=TARGET_DEVIATION / channels**0.5)
+        nn.init.zeros_(self.conv.bias)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return self.conv(self.norm(features))
+
+
+class RPSTN(nn.Module):
+    """Relation-based Pose Semantics Transfer Network.
+
+        M'_1    = BN(R(P(I_1)))
+        M_{t+1} = Conv_d(S(X_t) (x) F(I_{t+1})),   M'_{t+1} = BN(R(M_{t+1}))
+
+    P initializer, F encoder, R joint relation extractor, S propagator, (x) global matching. Calling it takes frames
+    (B,T,3,H,W) and returns an RPSTNOutput; `step` takes one frame at a time and gives the same numbers in eval mode.
+    """
+
+    def __init__(self, config: RPSTNConfig):
+        super().__init__()
+        self.config = config
+        self.encoder = PoseResNet(config.encoder)
+        channels = self.encoder.channels
+        self.head = Head(channels, config.joints)
+        if config.propagation != "none":
+            self.initializer = PoseResNet(config.initializer)
+            self.initializer_head = Head(self.initializer.channels, config.joints)
+        if config.propagation == "matching":
+            self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_DEVIATION)
+        elif config.propagation == "concat":
+            self.fuse = fuse_convolution(config.joints, channels, TARGET_DEVIATION)  # X_t, as the propagator has it
+            self.join = nn.Conv2d(2 * channels, channels, 1)
+            with torch.no_grad():  # the next frame's features pass at first, so that this variant starts as the others do
+                self.join.weight[:, :channels] *= 0.1
+                self.join.weight[:, channels:] = torch.eye(channels)[:, :, None, None]
+        if config.relation != "off":
+            self.relation = JointRelationExtractor(
+                config.joints, config.relation_layout, config.relation_scale,
+                graph=config.start_graph() if config.relation == "manual" else None,
+            )
+        else:
+            self.relation = None
+        self.norm = nn.BatchNorm2d(config.joints)
+        # A weight of 1 would start 18 times above the targets, and hundreds of steps would go into shrinking it.
+        nn.init.constant_(self.norm.weight, TARGET_DEVIATION)
+
+    def forward(self, frames: torch.Tensor) -> RPSTNOutput:
+        """(B,T,3,H,W) -> RPSTNOutput. Raises ValueError for a size whose kernels would not come out odd."""
+        if frames.ndim != 5 or frames.shape[2] != 3 or frames.shape[1] < 1:
+            raise ValueError(f"frames must be (B,T,3,H,W) with T >= 1, not {tuple(frames.shape)}")
+        batch, length = frames.shape[:2]
+        self._check_size(*frames.shape[-2:])
+        # F does not depend on other frames: all frames of all clips go through it in one batch.
+        features = self.encoder(frames.flatten(0, 1))
+        if self.config.propagation == "none":
+            heatmaps, relations = self._refine(self.head(features))
+            relations = None if relations is None else relations.unflatten(0, (batch, length))
+            return RPSTNOutput(heatmaps.unflatten(0, (batch, length)), relations, None)
+        features = features.unflatten(0, (batch, length)).unbind(1)
+        heatmaps, relation = self._refine(self.initializer_head(self.initializer(frames[:, 0])))
+        steps = [(heatmaps, relation, None)]
+        for t in range(1, length):
+            maps, kernels = self._propagate(State(steps[-1][0], features[t - 1]), features[t])
+            steps.append((*self._refine(maps), kernels))
+        maps, relations, kernels = zip(*steps, strict=True)
+        return RPSTNOutput(
+            torch.stack(maps, dim=1),
+            None if relations[0] is None else torch.stack(relations, dim=1),
+            None if length == 1 or kernels[1] is None else torch.stack(kernels[1:], dim=1),
+        )
+
+    def step(self, frame: torch.Tensor, state: State | None = None) -> tuple[RPSTNOutput, State]:
+        """One frame (B,3,H,W) of a stream; state None at the first. Returns an RPSTNOutput with T = 1 and the next state."""
+        if frame.ndim != 4 or frame.shape[1] != 3:
+            raise ValueError(f"a frame must be (B,3,H,W), not {tuple(frame.shape)}")
+        self._check_size(*frame.shape[-2:])
+        features = self.encoder(frame)
+        kernels = None
+        if self.config.propagation == "none":
+            maps = self.head(features)
+        elif state is None:
+            maps = self.initializer_head(self.initializer(frame))
+        else:
+            maps, kernels = self._propagate(state, features)
+        heatmaps, relation = self._refine(maps)
+        output = RPSTNOutput(*(None if part is None else part.unsqueeze(1) for part in (heatmaps, relation, kernels)))
+        return output, State(heatmaps, features)
+
+    def _propagate(self, state: State, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Heatmaps of the next frame, before refinement, and the kernels that carried into it."""
+        if self.config.propagation == "matching":
+            kernels = self.propagator(state.heatmaps, state.features)
+            return self.head(global_matching(features, kernels)), kernels
+        before = self.fuse(torch.cat([state.heatmaps.to(state.features.dtype), state.features], dim=1))
+        return self.head(self.join(torch.cat([before, features], dim=1))), None
+
+    def _refine(self, heatmaps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """BN(R(M)), and the relation that R used. Small maps, K of them: full precision costs nothing here."""
+        with torch.autocast(heatmaps.device.type, enabled=False):
+            heatmaps, relation = heatmaps.to(self.norm.weight.dtype), None
+            if self.relation is not None:
+                relation = self.relation.relation(heatmaps)
+                heatmaps = self.relation.apply_relation(heatmaps, relation)
+            return self.norm(heatmaps), relation
+
+    def _check_size(self, height: int, width: int) -> None:
+        sides = {kernel_side(height // STRIDE), kernel_side(width // STRIDE)}
+        if height % 32 or width % 32 or min(sides) < 1 or any(side % 2 == 0 for side in sides) or len(sides) > 1:
+            raise ValueError(
+                f"frames of {height} x {width} px do not lead to odd, square kernels; use 64, 128, 192 or 256 px a side"
+            )

@@ -1,0 +1,268 @@
+"""Runs that can be traced and repeated: seeds, run directories, manifests, atomic files.
+
+A run is a directory. Its `manifest.json` says with which parameters, code, packages, data and device the
+numbers beside it came about. Files appear whole or not at all: each is written beside itself, then moved.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import importlib.metadata
+import json
+import os
+import platform
+import random
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.errors import UserError
+
+PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
+MANIFEST = "manifest.json"
+
+
+def seed_everything(seed: int) -> np.random.Generator:
+    """Seed Python, NumPy and torch, on every device, and return a NumPy generator of the same seed.
+
+    Code of this package takes its randomness from explicit generators; the global ones are seeded for
+    what a library draws by itself. Errors: ValueError for a seed outside 0 .. 2**32 - 1.
+    """
+    import torch
+
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed {seed} is outside 0 .. 2**32 - 1, which NumPy accepts")
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    return np.random.default_rng(seed)
+
+
+@contextlib.contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; move it there if the block ends well, remove it if not.
+
+    The temporary name keeps the suffix, since many writers choose their format by it.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        # mkstemp makes files for the owner alone; give the usual permissions instead.
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, content: bytes) -> Path:
+    """Write a file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return Path(path)
+
+
+def write_text(path: str | Path, content: str) -> Path:
+    """Write a UTF-8 text file atomically."""
+    return write_bytes(path, content.encode())
+
+
+def write_json(path: str | Path, value: Any) -> Path:
+    """Write JSON atomically: indented, arrays as lists, NaN as null (JSON has no NaN)."""
+    return write_text(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read JSON. Errors: UserError that names the file if it is absent or broken."""
+    try:
+        return json.loads(Path(path).read_text())
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path, or make the run that writes it") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read as JSON ({error}); remove it and repeat its run") from error
+
+
+def plain(value: Any) -> Any:
+    """The same value in JSON's own types. Dataclasses become dicts, arrays lists, NaN and infinities None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return portable(value)
+    if hasattr(value, "tolist"):  # NumPy arrays and scalars, torch tensors
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return str(value)
+
+
+def portable(path: str | Path) -> str:
+    """A path that says nothing about this machine.
+
+    Relative paths stay as they are; absolute ones become relative to the working directory if they lie below
+    it, else only their last part remains.
+    """
+    path = Path(path)
+    if not path.is_absolute():
+        return path.as_posix()
+    with contextlib.suppress(ValueError):
+        return path.relative_to(Path.cwd()).as_posix()
+    return path.name
+
+
+def git_commit(directory: str | Path | None = None) -> str | None:
+    """Commit of the checkout that holds this package, "-dirty" added where files differ; None outside one."""
+    directory = Path(directory) if directory else Path(__file__).resolve().parent.parent
+    if not (directory / ".git").exists():
+        return None
+    try:
+        commit = _git(directory, "rev-parse", "HEAD")
+        changed = _git(directory, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return commit + ("-dirty" if changed else "")
+
+
+def _git(directory: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(directory), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
+
+
+def describe_device(device: Any = "cpu") -> str:
+    """The device in words: the GPU's name, or the processor and the number of threads torch uses."""
+    import torch
+
+    device = torch.device(device)
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    return f"{_processor()}, {torch.get_num_threads()} threads"
+
+
+def _processor() -> str:
+    with contextlib.suppress(OSError):
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        if found:
+            return found.group(1).strip()
+    return platform.processor() or platform.machine()
+
+
+def manifest(
+    parameters: Any,
+    *,
+    seed: int | None = None,
+    device: Any = "cpu",
+    data: str | Mapping[str, str] | None = None,
+    seconds: float | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """What has to be known to trace a run's numbers, ready for JSON and free of absolute paths.
+
+    parameters: a configuration dataclass or mapping; `str` values that are absolute paths are shortened too.
+    data: checksum of the data set's labels, or checksums by name. seconds: wall time of the run.
+    """
+    settings = plain(parameters)
+    if isinstance(settings, dict):
+        settings = {
+            name: portable(value) if isinstance(value, str) and os.path.isabs(value) else value
+            for name, value in settings.items()
+        }
+        seed = settings.get("seed") if seed is None else seed
+    return plain(
+        {
+            "parameters": settings,
+            "seed": seed,
+            "commit": git_commit(),
+            "versions": versions(),
+            "device": describe_device(device),
+            "data": data,
+            "seconds": None if seconds is None else round(seconds, 3),
+            "metrics": metrics or {},
+            **more,
+        }
+    )
+
+
+class RunDirectory:
+    """The directory of one run.
+
+    config.json is written when the run starts, manifest.json when it ends: a directory with both is finished.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._start = time.monotonic()
+
+    def __truediv__(self, name: str) -> Path:
+        return self.path / name
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end."""
+        return (self.path / MANIFEST).is_file()
+
+    @property
+    def config(self) -> dict[str, Any] | None:
+        """The configuration that the run was started with, or None."""
+        return read_json(self.path / "config.json") if (self.path / "config.json").is_file() else None
+
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """The manifest of a finished run. Errors: UserError if there is none."""
+        return read_json(self.path / MANIFEST)
+
+    def start(self, config: Any) -> RunDirectory:
+        """Create the directory and write config.json, for a new run or the continuation of the same one.
+
+        Errors: UserError if the directory holds a run of another configuration.
+        """
+        wanted, found = plain(config), self.config
+        if found is not None and found != wanted:
+            differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+            raise UserError(
+                f"{self.path}: holds a run of another configuration (differing: {', '.join(differing)}); "
+                "choose another out directory, or remove this one"
+            )
+        self.path.mkdir(parents=True, exist_ok=True)
+        if found is None:
+            write_json(self.path / "config.json", wanted)
+        self._start = time.monotonic()
+        return self
+
+    def finish(self, parameters: Any, *, seconds: float | None = None, **parts: Any) -> dict[str, Any]:
+        """Write manifest.json, with which the run counts as finished, and return it.
+
+        seconds: wall time; the time since `start` if not given.
+        """
+        elapsed = time.monotonic() - self._start if seconds is None else seconds
+        result = manifest(parameters, seconds=elapsed, **parts)
+        write_json(self.path / MANIFEST, result)
+        return result
