@@ -19,18 +19,35 @@ from rpstn.models import (
 )
 
 VARIANTS = [
-    {}, {"relation": "off"}, {"relation": "manual"}, {"propagation": "concat"}, {"propagation": "none"},
-    {"propagation": "none", "relation": "off"}, {"relation_layout": "released"}, {"relation_scale": "learned"},
+    {},
+    {"relation": "off"},
+    {"relation": "manual"},
+    {"propagation": "concat"},
+    {"propagation": "none"},
+    {"propagation": "none", "relation": "off"},
+    {"relation_layout": "released"},
+    {"relation_scale": "learned"},
 ]
-META = {"skeleton": "penn_action", "size": 64, "sigma": 1.5, "frames": 3, "dataset": "embedded", "input": "rgb_imagenet"}
+META = {
+    "skeleton": "penn_action",
+    "size": 64,
+    "sigma": 1.5,
+    "frames": 3,
+    "dataset": "embedded",
+    "input": "rgb_imagenet",
+}
 
 
 def small(**changes) -> RPSTNConfig:
-    return RPSTNConfig(**{"joints": 13, "encoder": "small", "initializer": "small", "skeleton": "penn_action"} | changes)
+    return RPSTNConfig(
+        **{"joints": 13, "encoder": "small", "initializer": "small", "skeleton": "penn_action"} | changes
+    )
 
 
 def trained_a_little(config: RPSTNConfig, size: int = 64) -> RPSTN:
-    """A network whose every part does something: random weights everywhere, BatchNorm statistics from data."""
+    """A network whose every part does something: random weights everywhere, BatchNorm statistics from
+    data.
+    """
     torch.manual_seed(0)
     model = RPSTN(config)
     for name, parameter in model.named_parameters():
@@ -84,7 +101,9 @@ def test_paper_layout_mixes_joints_at_each_pixel_and_released_does_not():
         relation = jre.relation(heatmaps)
         changed = heatmaps.clone()
         changed[0, 2, 3, 4] += 1
-        moved = (jre.apply_relation(changed, relation) - jre.apply_relation(heatmaps, relation)).abs().sum(dim=(0, 1)) > 1e-6
+        moved = (jre.apply_relation(changed, relation) - jre.apply_relation(heatmaps, relation)).abs().sum(
+            dim=(0, 1)
+        ) > 1e-6
         moved[3, 4] = False
         assert moved.any() != local
 
@@ -115,7 +134,9 @@ def loop_matching(features, kernels):
                     for v in range(-radius, radius + 1):
                         for u in range(-radius, radius + 1):
                             if 0 <= y + v < height and 0 <= x + u < width:
-                                out[b, c, y, x] += kernels[b, c, v + radius, u + radius] * features[b, c, y + v, x + u]
+                                out[b, c, y, x] += (
+                                    kernels[b, c, v + radius, u + radius] * features[b, c, y + v, x + u]
+                                )
     return out
 
 
@@ -142,7 +163,12 @@ def test_matching_refuses_even_kernels_and_other_shapes():
 def test_kernels_follow_from_the_size(features, side):
     assert kernel_side(features) == side
     propagator = PoseSemanticsPropagator(3, 4).eval()
-    assert propagator(torch.rand(1, 3, features, features), torch.rand(1, 4, features, features)).shape == (1, 4, side, side)
+    assert propagator(torch.rand(1, 3, features, features), torch.rand(1, 4, features, features)).shape == (
+        1,
+        4,
+        side,
+        side,
+    )
 
 
 # Backbones
@@ -182,7 +208,9 @@ def test_streaming_gives_the_clips_numbers(changes):
         clip, state = model(frames), None
         for t in range(4):
             step, state = model.step(frames[:, t], state)
-            assert torch.allclose(step.heatmaps[:, 0], clip.heatmaps[:, t], rtol=1e-4, atol=1e-4 * clip.heatmaps.abs().max())
+            assert torch.allclose(
+                step.heatmaps[:, 0], clip.heatmaps[:, t], rtol=1e-4, atol=1e-4 * clip.heatmaps.abs().max()
+            )
             assert (step.kernels is None) == (t == 0 or clip.kernels is None)
 
 
@@ -257,7 +285,7 @@ def test_a_broken_checkpoint_is_named(tmp_path):
 
 
 def test_variants_start_from_one_encoder(tmp_path):
-    """From a frame-by-frame checkpoint every variant starts with its encoder and head, and RPSTN's first frame answers as it did."""
+    """Every variant takes over encoder and head, and RPSTN's first frame answers as the encoder did."""
     before = trained_a_little(small(propagation="none", relation="off"))
     save_checkpoint(tmp_path / "encoder.pt", before, META)
     frames = torch.randn(2, 3, 3, 64, 64)

@@ -7,6 +7,18 @@ from rpstn.models.relation import JointRelationExtractor
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, RPSTNOutput, State
 
 __all__ = [
-    "BACKBONES", "RPSTN", "STRIDE", "JointRelationExtractor", "PoseResNet", "PoseSemanticsPropagator", "RPSTNConfig", "RPSTNOutput",
-    "State", "global_matching", "kernel_side", "load_checkpoint", "save_checkpoint", "start_from",
+    "BACKBONES",
+    "RPSTN",
+    "STRIDE",
+    "JointRelationExtractor",
+    "PoseResNet",
+    "PoseSemanticsPropagator",
+    "RPSTNConfig",
+    "RPSTNOutput",
+    "State",
+    "global_matching",
+    "kernel_side",
+    "load_checkpoint",
+    "save_checkpoint",
+    "start_from",
 ]

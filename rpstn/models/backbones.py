@@ -121,7 +121,9 @@ class PoseResNet(nn.Module):
         deconvolutions: list[nn.Module] = []
         for _ in range(3):
             deconvolutions += [
-                nn.ConvTranspose2d(inputs, spec.channels, 4, 2, 1, bias=False), nn.BatchNorm2d(spec.channels), nn.ReLU(inplace=True)
+                nn.ConvTranspose2d(inputs, spec.channels, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(spec.channels),
+                nn.ReLU(inplace=True),
             ]
             inputs = spec.channels
         self.deconv_layers = nn.Sequential(*deconvolutions)

@@ -44,7 +44,9 @@ def read_checkpoint(path: str | Path) -> dict:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises many kinds, from pickle's to its own
-        raise UserError(f"{path} cannot be read as a checkpoint ({type(error).__name__}); train again, or give another file") from error
+        raise UserError(
+            f"{path} cannot be read as a checkpoint ({type(error).__name__}); train again, or give another file"
+        ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or not {"config", "meta", "state_dict"} <= content.keys():
         raise UserError(f"{path} is not an RPSTN checkpoint of format {FORMAT}; give a file that `rpstn train` wrote")
     return content
@@ -58,15 +60,17 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
     try:
         model.load_state_dict(content["state_dict"], strict=True)
     except RuntimeError as error:
-        raise UserError(f"{path}: the weights do not fit the network it names; the file is damaged, use another. {error}") from error
+        raise UserError(
+            f"{path}: the weights do not fit the network it names; the file is damaged, use another. {error}"
+        ) from error
     return model.eval().to(device), {**content["meta"], "config": content["config"]}
 
 
 def start_from(model: RPSTN, path: str | Path) -> list[str]:
     """Starts a network from another's checkpoint: what both have is copied.
 
-    The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the backbones are the
-    same, its initializer too: P and F answer the same question. Returns the names of the modules that were copied.
+    The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the
+    backbones are the same, its initializer too: P and F answer the same question. Returns the names of the modules copied.
     Raises UserError where the joints or the encoder differ.
     """
     content = read_checkpoint(path)

@@ -64,7 +64,8 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
     """
     if features.ndim != 4 or kernels.ndim != 4 or kernels.shape[:2] != features.shape[:2] or kernels.shape[2] != kernels.shape[3]:
         raise ValueError(
-            f"global matching takes features (B,C,H,W) and kernels (B,C,k,k), not {tuple(features.shape)} and {tuple(kernels.shape)}"
+            "global matching takes features (B,C,H,W) and kernels (B,C,k,k), "
+            f"not {tuple(features.shape)} and {tuple(kernels.shape)}"
         )
     if kernels.shape[-1] % 2 == 0:
         raise ValueError(f"global matching needs an odd kernel side, not {kernels.shape[-1]}: an even one has no centre")
@@ -77,8 +78,8 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
 def fuse_convolution(joints: int, channels: int, heatmap_deviation: float) -> nn.Conv2d:
     """Conv_a, 1x1 over heatmaps and features.
 
-    Heatmaps are small beside features (their deviation is about 0.05, that of features about 1). Their weights start larger by the
-    inverse, so that at the start X_t holds as much of the pose as of the picture.
+    Heatmaps are small beside features (their deviation is about 0.05, that of features about 1). Their weights start larger
+    by the inverse, so that at the start X_t holds as much of the pose as of the picture.
     """
     convolution = nn.Conv2d(joints + channels, channels, 1)
     with torch.no_grad():
@@ -113,7 +114,9 @@ class PoseSemanticsPropagator(nn.Module):
         for index in range(3):
             layers += [
                 nn.Conv2d(channels, channels, 3, padding=0 if index == 0 else 1),
-                nn.BatchNorm2d(channels), nn.ReLU(inplace=True), nn.MaxPool2d(2),
+                nn.BatchNorm2d(channels),
+                nn.ReLU(inplace=True),
+                nn.MaxPool2d(2),
             ]
         self.semantics = nn.Sequential(*layers, nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
         nn.init.constant_(self.semantics[-1].weight, 0.25 / 9)

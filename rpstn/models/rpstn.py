@@ -20,7 +20,7 @@ RELATIONS = ("on", "off", "manual")
 PROPAGATIONS = ("matching", "concat", "none")
 INPUTS = ("rgb_imagenet", "released_bgr255")
 
-# Standard deviation of ideal targets over a heatmap: sqrt(pi sigma^2 / (h w)) is 0.055 for sigma 2 on 64 x 64, and for sigma 1 on 32 x 32.
+# Standard deviation of ideal targets over a heatmap, sqrt(pi sigma^2 / (h w)): sigma 2 on 64 x 64, or sigma 1 on 32 x 32.
 TARGET_DEVIATION = 0.055
 
 
@@ -56,13 +56,20 @@ class RPSTNConfig:
         if not isinstance(self.joints, int) or self.joints < 1:
             raise ValueError(f"joints must be a whole number of at least 1, not {self.joints!r}")
         for name, known in (
-            ("encoder", BACKBONES), ("initializer", BACKBONES), ("relation", RELATIONS), ("propagation", PROPAGATIONS),
-            ("relation_layout", LAYOUTS), ("relation_scale", SCALES), ("input", INPUTS),
+            ("encoder", BACKBONES),
+            ("initializer", BACKBONES),
+            ("relation", RELATIONS),
+            ("propagation", PROPAGATIONS),
+            ("relation_layout", LAYOUTS),
+            ("relation_scale", SCALES),
+            ("input", INPUTS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         if self.skeleton is not None and len(get_skeleton(self.skeleton)) != self.joints:
-            raise ValueError(f"skeleton {self.skeleton!r} has {len(get_skeleton(self.skeleton))} joints, the network {self.joints}")
+            raise ValueError(
+                f"skeleton {self.skeleton!r} has {len(get_skeleton(self.skeleton))} joints, the network {self.joints}"
+            )
         if self.graph is not None:
             object.__setattr__(self, "graph", tuple(tuple(float(value) for value in row) for row in self.graph))
 
@@ -93,7 +100,8 @@ class RPSTNOutput(NamedTuple):
 
     heatmaps   (B,T,K,h,w), refined and normalised: M'.
     relations  (B,T,K,K); relations[b, t, i, j] is the weight of joint j in refined joint i. None with relation "off".
-    kernels    (B,T-1,C,k,k): kernels[:, t - 1] carried the pose into frame t. None without matching, for T = 1, and in a first step.
+    kernels    (B,T-1,C,k,k): kernels[:, t - 1] carried the pose into frame t. None without matching, for
+               T = 1, and in a first step.
     """
 
     heatmaps: torch.Tensor
@@ -156,7 +164,9 @@ class RPSTN(nn.Module):
                 self.join.weight[:, channels:] = torch.eye(channels)[:, :, None, None]
         if config.relation != "off":
             self.relation = JointRelationExtractor(
-                config.joints, config.relation_layout, config.relation_scale,
+                config.joints,
+                config.relation_layout,
+                config.relation_scale,
                 graph=config.start_graph() if config.relation == "manual" else None,
             )
         else:

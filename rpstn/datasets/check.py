@@ -1,0 +1,160 @@
+"""Looking a data set over before it is used: what is there, what is missing, what was repaired."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, Clip, read_splits
+from rpstn.datasets.sources import ImageFrames, read_image
+from rpstn.errors import UserError
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """One split in numbers. joints: how many are absent, occluded, visible."""
+
+    clips: int
+    sources: int
+    frames: int
+    actions: dict[str, int]
+    joints: tuple[int, int, int]
+    frames_unseen: int
+    boxes_repaired: int
+    joints_outside: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What check_dataset found. str() is a short text; ok says whether every clip can be used.
+
+    faults  one message for each label file, clip or picture that cannot be used.
+    """
+
+    name: str
+    root: Path
+    splits: dict[str, SplitReport]
+    shared_sources: dict[str, int]
+    faults: tuple[str, ...]
+    pixels: str
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults and any(split.clips for split in self.splits.values())
+
+    def __str__(self) -> str:
+        lines = [f"{self.name} in {self.root}"]
+        for name, split in self.splits.items():
+            absent, occluded, visible = split.joints
+            lines.append(
+                f"  {name:5} {split.clips:5} clips of {split.sources} sources, {split.frames} frames; "
+                f"joints: {visible} visible, {occluded} occluded, {absent} absent"
+            )
+            if split.actions:
+                lines.append(
+                    "        " + ", ".join(f"{name} {count}" for name, count in split.actions.items())
+                )
+            notes = {
+                "boxes repaired": split.boxes_repaired,
+                "joints outside the frame, taken as absent": split.joints_outside,
+                "frames without a visible joint": split.frames_unseen,
+            }
+            if any(notes.values()):
+                lines.append(
+                    "        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count)
+                )
+        for pair, count in self.shared_sources.items():
+            lines.append(f"  note: {count} sources occur in {pair}")
+        lines.append(f"  pixels: {self.pixels}")
+        lines += [f"  fault: {fault}" for fault in self.faults[:_SHOWN]]
+        if len(self.faults) > _SHOWN:
+            lines.append(f"  and {len(self.faults) - _SHOWN} faults more")
+        lines.append(f"  {len(self.faults)} faults" if self.faults else "  no faults")
+        return "\n".join(lines)
+
+
+def check_dataset(
+    name: str,
+    root: str | os.PathLike[str] | None = None,
+    fold: int = 1,
+    *,
+    pixels: bool = True,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Read all labels of a data set and, unless pixels is False, decode every frame.
+
+    progress  called with (clips done, all clips) as the frames are decoded.
+
+    Faults of single clips are collected. Raises UserError only where nothing can be read: an unknown
+    name, no such folder, no labels.
+    """
+    errors: list[UserError] = []
+    splits = read_splits(name, root, fold=fold, labels_only=not pixels, faults=errors)
+    faults = [str(error) for error in errors]
+    read = 0
+    if pixels:
+        clips = [clip for dataset in splits.values() for clip in dataset]
+        with ThreadPoolExecutor(4) as pool:
+            for done, found in enumerate(pool.map(lambda clip: list(_broken(clip)), clips), 1):
+                faults += found
+                if progress is not None:
+                    progress(done, len(clips))
+        read = sum(len(clip) for clip in clips)
+    sources = {split: {clip.source for clip in dataset} for split, dataset in splits.items()}
+    pairs = (("train", "val"), ("train", "test"), ("val", "test"))
+    shared = {f"{a} and {b}": len(sources[a] & sources[b]) for a, b in pairs}
+    return Report(
+        name=name,
+        root=next(iter(splits.values())).root,
+        splits={split: _count(dataset.clips) for split, dataset in splits.items()},
+        shared_sources={pair: count for pair, count in shared.items() if count},
+        faults=tuple(faults),
+        pixels=f"{read} frames decoded" if pixels else "not looked at",
+    )
+
+
+def _count(clips: tuple[Clip, ...]) -> SplitReport:
+    states = [
+        int(sum((clip.visibility == state).sum() for clip in clips)) for state in (ABSENT, OCCLUDED, VISIBLE)
+    ]
+    return SplitReport(
+        clips=len(clips),
+        sources=len({clip.source for clip in clips}),
+        frames=sum(len(clip) for clip in clips),
+        actions=dict(sorted(Counter(clip.action for clip in clips).items())),
+        joints=(states[0], states[1], states[2]),
+        frames_unseen=int(sum(np.sum(~(clip.visibility == VISIBLE).any(axis=1)) for clip in clips)),
+        boxes_repaired=sum(clip.extra["boxes_repaired"] for clip in clips),
+        joints_outside=sum(clip.extra["joints_outside"] for clip in clips),
+    )
+
+
+def _broken(clip: Clip) -> Iterator[str]:
+    """Decode a clip's frames; one message for each that cannot be, and one if the number of files is off."""
+    if not isinstance(clip.frames, ImageFrames):
+        try:
+            clip.frames.read([0])
+        except UserError as error:
+            yield str(error)
+        return
+    folder = clip.frames.paths[0].parent
+    present = len(list(folder.glob("*" + clip.frames.paths[0].suffix)))
+    if present != len(clip):
+        yield f"{folder}: {present} pictures, the labels are for {len(clip)}; unpack the clip again"
+    for path in clip.frames.paths:
+        try:
+            size = read_image(path).shape[:2]
+        except UserError as error:
+            yield str(error)
+        else:
+            if size != clip.frames.size:
+                expected = f"{clip.frames.size[1]}x{clip.frames.size[0]}"
+                yield f"{path}: {size[1]}x{size[0]} pixels, labels for {expected}; put the original back"

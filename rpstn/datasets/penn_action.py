@@ -1,0 +1,194 @@
+"""Penn Action from its official layout, and the embedded set, which is written in that layout.
+
+    root/frames/0001/000001.jpg ...    root/labels/0001.mat
+
+Source: W. Zhang, M. Zhu, K. Derpanis, "From Actemes to Action", ICCV 2013. The embedded set adds keys to the
+label files: state, occluded_by, source, split, held_out, motion. They are used where they are present.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
+from rpstn.datasets.sources import ImageFrames
+from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.errors import UserError
+from rpstn.skeletons import PENN_ACTION
+
+# What is subtracted from a stored coordinate to get 0-based pixels with the top-left pixel's centre at
+# (0, 0). Measured on all 2,326 label files: stored values are s * c with integer c, s being image width /
+# annotation width (480 / 720, 480 / 640, ...) and no offset; boxes span exactly s .. width - s and s ..
+# height - s, missing joints are stored at (s, s). Values below 1 rule out 1-based pixels; a span that is
+# symmetric in 0 .. width, and a scaling that leaves 0 in place, are those of coordinates whose 0 is the
+# image's left edge. Its first pixel's centre is at 0.5.
+PENN_ACTION_ORIGIN = 0.5
+
+# A missing joint is stored at (s, s), see above; the largest s of the official files is 1.52, and no
+# invisible joint with a position lies below 3. So 187,352 joints are missing, 169,781 of them at x, y <= 1.
+_MISSING_BELOW = 2.0
+
+VALIDATION = 0.1
+_KEYS = ("action", "x", "y", "visibility", "train", "bbox", "dimensions", "nframes")
+_EXTRA = ("state", "occluded_by", "source", "split", "held_out", "motion")
+_REMEDY = "restore the official file, or remove the clip"
+
+
+def read_splits(
+    root: Path,
+    *,
+    splits: tuple[str, ...] = SPLITS,
+    fold: int = 1,
+    seed: int = 0,
+    labels_only: bool = False,
+    faults: list[UserError] | None = None,
+) -> dict[str, list[Clip]]:
+    """All clips under root by split, in the order of their names.
+
+    The label's own `split` counts where it stands; else test is where `train` is not 1, and val is cut from
+    train by whole source, seeded, a tenth of each action. labels_only: frames may be absent (they fail when
+    read).
+    faults: where given, errors of single clips are appended to it and the clip is left out, instead of
+    raised.
+    `fold` has no meaning here.
+    """
+    paths = sorted((root / "labels").glob("*.mat"))
+    if not paths:
+        raise UserError(
+            f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/"
+        )
+    clips: list[Clip] = []
+    for path in paths:
+        try:
+            clips.append(read_clip(path, root / "frames" / path.stem, labels_only=labels_only))
+        except UserError as error:
+            if faults is None:
+                raise
+            faults.append(error)
+    uncut = [clip for clip in clips if clip.extra["split"] == "train" and not clip.extra["split_given"]]
+    val = cut_validation([clip.source for clip in uncut], [clip.action for clip in uncut], VALIDATION, seed)
+    named: dict[str, list[Clip]] = {split: [] for split in splits}
+    for clip in clips:
+        if not clip.extra["split_given"] and clip.extra["split"] == "train" and clip.source in val:
+            clip.extra["split"] = "val"
+        if clip.extra["split"] in named:
+            named[clip.extra["split"]].append(clip)
+    return named
+
+
+def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
+    """One clip from its label file and its folder of frames. Raises UserError naming file and reason."""
+    label = _load(path)
+    height, width = (int(value) for value in label["dimensions"].ravel()[:2])
+    length = int(label["nframes"].ravel()[0])
+    shape = (length, len(PENN_ACTION))
+    for key in ("x", "y", "visibility", *(name for name in ("state", "occluded_by") if name in label)):
+        if label[key].shape != shape:
+            raise UserError(
+                f"{path}: {key} has shape {label[key].shape}, expected {shape} (frames, joints); {_REMEDY}"
+            )
+    stored = np.stack([label["x"], label["y"]], axis=-1).astype(np.float64)
+    joints = (stored - PENN_ACTION_ORIGIN).astype(np.float32)
+    if not np.isfinite(joints).all():
+        raise UserError(f"{path}: x or y holds values that are no numbers; {_REMEDY}")
+    inside = ((joints >= -0.5) & (joints <= np.array([width, height]) - 0.5)).all(axis=-1)
+    if "state" in label:
+        visibility = label["state"].astype(np.uint8)
+    else:
+        missing = (stored < _MISSING_BELOW).all(axis=-1)
+        visibility = np.where(label["visibility"] > 0, VISIBLE, np.where(missing, ABSENT, OCCLUDED)).astype(
+            np.uint8
+        )
+    outside = int(((visibility != ABSENT) & ~inside).sum())
+    visibility[~inside] = ABSENT
+    boxes, repaired = _boxes(path, label["bbox"], length)
+    # Paths are spelled from their number, so that no folder has to be listed.
+    frames = tuple(folder / f"{index:06d}.jpg" for index in range(1, length + 1))
+    if not labels_only:
+        _require(path, folder, frames)
+    extra: dict[str, Any] = {
+        key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")
+    }
+    extra["split_given"] = "split" in extra
+    if extra["split_given"] and extra["split"] not in SPLITS:
+        raise UserError(
+            f"{path}: split is {extra['split']!r}, expected one of {', '.join(SPLITS)}; "
+            f"make the data set again"
+        )
+    extra.setdefault("split", "train" if int(label["train"].ravel()[0]) == 1 else "test")
+    extra |= {"boxes_repaired": repaired, "joints_outside": outside}
+    return Clip(
+        id=path.stem,
+        source=str(_value(label["source"])) if "source" in label else path.stem,
+        action=str(_value(label["action"])),
+        joints=joints,
+        visibility=visibility,
+        boxes=boxes,
+        frames=ImageFrames(frames, (height, width)),
+        extra=extra,
+    )
+
+
+def _load(path: Path) -> dict[str, np.ndarray]:
+    # Imported here, since it takes a quarter of a second that `rpstn --help` should not pay.
+    from scipy.io import loadmat
+
+    try:
+        label = loadmat(path, variable_names=[*_KEYS, *_EXTRA])
+    except Exception as error:  # scipy raises a dozen kinds of error on a broken file
+        raise UserError(f"{path}: not a readable MAT file ({error}); {_REMEDY}") from error
+    lacking = [key for key in _KEYS if key not in label or label[key].size == 0]
+    if lacking:
+        raise UserError(f"{path}: lacks {', '.join(lacking)}; {_REMEDY}")
+    if label["dimensions"].size < 2:
+        raise UserError(
+            f"{path}: dimensions has shape {label['dimensions'].shape}, expected height, width, "
+            f"frames; {_REMEDY}"
+        )
+    return label
+
+
+def _value(array: np.ndarray) -> Any:
+    """A MAT file's string or single number as it is in Python; other arrays unchanged."""
+    if array.dtype.kind == "U":
+        return str(array.ravel()[0]) if array.size else ""
+    return array.item() if array.size == 1 else array
+
+
+def _boxes(path: Path, stored: np.ndarray, length: int) -> tuple[np.ndarray, int]:
+    """Boxes x1 y1 x2 y2 as (T,4) x, y, width, height, and how many had to be repaired.
+
+    Two official files have one row too few: the last is repeated. A box without extent (one visible joint) or
+    with a negative one is replaced by the nearest valid one of the clip.
+    """
+    if stored.ndim != 2 or stored.shape[1] != 4 or stored.shape[0] not in (length, length - 1):
+        raise UserError(
+            f"{path}: bbox has shape {stored.shape}, expected {(length, 4)} (frames, x1 y1 x2 y2); {_REMEDY}"
+        )
+    corners = stored.astype(np.float64)
+    short = length - len(corners)
+    corners = np.concatenate([corners, np.repeat(corners[-1:], short, axis=0)])
+    boxes = np.concatenate([corners[:, :2] - PENN_ACTION_ORIGIN, corners[:, 2:] - corners[:, :2]], axis=1)
+    valid = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
+    if not valid.any():
+        raise UserError(f"{path}: none of the {length} boxes in bbox has an extent; {_REMEDY}")
+    good = np.flatnonzero(valid)
+    nearest = good[np.abs(np.arange(length)[:, None] - good).argmin(axis=1)]
+    return boxes[nearest].astype(np.float32), int((~valid).sum()) + short
+
+
+def _require(path: Path, folder: Path, frames: tuple[Path, ...]) -> None:
+    """Folder, first and last frame are there. A hole in between is found when it is read."""
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: the folder with the frames of {path.name} is missing; unpack frames/ beside labels/"
+        )
+    for frame in (frames[0], frames[-1]):
+        if not frame.is_file():
+            raise UserError(
+                f"{frame}: missing, though {path.name} has labels for {len(frames)} frames; "
+                f"unpack the clip again"
+            )

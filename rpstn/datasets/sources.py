@@ -1,0 +1,253 @@
+"""Where pixels come from: image folders, video files, arrays, and a cache in front of them."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rpstn.datasets.clip import FrameSource
+from rpstn.errors import UserError
+
+# Labels are given in stored pixels, so a rotation noted in a picture's metadata is not applied.
+_READ_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
+
+
+def read_image(path: Path) -> np.ndarray:
+    """One picture as (H,W,3) uint8 RGB. UserError where it is missing, cut short or no picture."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"{path}: cannot read this image ({error.strerror}); restore the file, or remove its clip"
+        ) from error
+    # OpenCV fills the lost part of a JPEG that was cut short with grey, and says so on stderr only.
+    whole = not data.startswith(_JPEG_START) or _JPEG_END in data
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), _READ_FLAGS) if data and whole else None
+    except cv2.error:
+        image = None
+    if image is None:
+        reason = "the file is empty" if not data else "it cannot be decoded" if whole else "it was cut short"
+        raise UserError(
+            f"{path}: broken image, {reason}; unpack or make the data set again, or remove the clip"
+        )
+    return image
+
+
+# Sources compare by identity: two that read the same files are still two, and hashing long path lists costs
+# time.
+@dataclass(frozen=True, eq=False)
+class ImageFrames:
+    """Frames as picture files, in order.
+
+    paths     one file a frame.
+    expected  (height, width) as the label states it; None: that of the first picture.
+
+    read raises UserError for a missing or broken picture, and for one of another size, since its labels would
+    be off.
+    """
+
+    paths: tuple[Path, ...]
+    expected: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        if self.expected is not None:
+            return self.expected
+        if not self.paths:
+            raise UserError("an image folder without pictures has no size; give at least one file")
+        return read_image(self.paths[0]).shape[:2]
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        frames = []
+        for index in indices:
+            frame = read_image(self.paths[index])
+            if frame.shape[:2] != self.size:
+                raise UserError(
+                    f"{self.paths[index]}: the image has {frame.shape[1]}x{frame.shape[0]} pixels, "
+                    f"its clip's labels are for {self.size[1]}x{self.size[0]}; put back the original frame"
+                )
+            frames.append(frame)
+        return np.stack(frames) if frames else np.empty((0, *self.size, 3), np.uint8)
+
+
+def decode_video(path: Path) -> np.ndarray:
+    """All frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such video file; check the path")
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    try:
+        while capture.isOpened():
+            decoded, frame = capture.read()
+            if not decoded:
+                break
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    finally:
+        capture.release()
+    if not frames:
+        raise UserError(
+            f"{path}: no frame of this video can be decoded; it is broken, or OpenCV lacks its codec "
+            f"(convert it to .webm or .mp4)"
+        )
+    return np.stack(frames)
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFrames:
+    """Frames of one video file, decoded from its start at each read (seeking is not exact in all codecs).
+
+    length    frames the labels speak of; None: as many as can be decoded, found by decoding once.
+    expected  (height, width) as the labels state it; None: the video's.
+
+    read raises UserError for a missing or broken file and where number or size of the decoded frames differ.
+    """
+
+    path: Path
+    length: int | None = None
+    expected: tuple[int, int] | None = None
+    # Tells FrameCache that one frame costs as much as all of them.
+    whole: bool = True
+
+    @cached_property
+    def _shape(self) -> tuple[int, ...]:
+        return decode_video(self.path).shape
+
+    def __len__(self) -> int:
+        return self.length if self.length is not None else self._shape[0]
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        return self.expected if self.expected is not None else self._shape[1:3]
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        frames = decode_video(self.path)
+        if self.length is not None and len(frames) != self.length:
+            raise UserError(
+                f"{self.path}: {len(frames)} frames can be decoded, the labels are for {self.length}; "
+                f"the file is cut short or belongs to other labels: unpack the data set again"
+            )
+        if self.expected is not None and frames.shape[1:3] != tuple(self.expected):
+            raise UserError(
+                f"{self.path}: the video has {frames.shape[2]}x{frames.shape[1]} pixels, its labels are for "
+                f"{self.expected[1]}x{self.expected[0]}; put back the original file"
+            )
+        return frames[np.asarray(indices, int)]
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayFrames:
+    """Frames that are in memory already: (T,H,W,3) uint8 RGB."""
+
+    array: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.array.ndim != 4 or self.array.shape[-1] != 3 or self.array.dtype != np.uint8:
+            raise UserError(
+                f"frames must be an array (T,H,W,3) of uint8 in RGB, not {self.array.shape} of "
+                f"{self.array.dtype}; convert them first"
+            )
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.array.shape[1:3]
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        return self.array[np.asarray(indices, int)]
+
+
+class FrameCache:
+    """Keeps decoded frames, so that each is read from disk once; the least recently used leave first.
+
+    limit  bytes of pixels to keep. 330 clips of 30 frames at 160 x 160 take 0.76 GB.
+
+    Safe between threads. A copy sent to another process starts empty.
+    """
+
+    def __init__(self, limit: int = 1 << 30) -> None:
+        if limit < 0:
+            raise UserError(f"a frame cache cannot hold {limit} bytes; give 0 (keep nothing) or more")
+        self.limit = limit
+        self._start()
+
+    def _start(self) -> None:
+        # The source is part of the key, so its identity cannot be reused while one of its frames is kept.
+        self._frames: OrderedDict[tuple[FrameSource, int], np.ndarray] = OrderedDict()
+        self._lock = threading.Lock()
+        self.bytes = 0
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"limit": self.limit}
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.limit = state["limit"]
+        self._start()
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def read(self, source: FrameSource, indices: Sequence[int]) -> np.ndarray:
+        """source.read(indices), from memory where possible: (N,H,W,3) uint8 RGB."""
+        wanted = [int(index) for index in indices]
+        found: dict[int, np.ndarray] = {}
+        with self._lock:
+            for index in set(wanted):
+                frame = self._frames.get((source, index))
+                if frame is not None:
+                    self._frames.move_to_end((source, index))
+                    found[index] = frame
+        missing = sorted(set(wanted) - set(found))
+        if missing:
+            if getattr(source, "whole", False):
+                missing = list(range(len(source)))
+            # A view would keep its whole block alive after its neighbours have left.
+            fresh = {index: frame.copy() for index, frame in zip(missing, source.read(missing), strict=True)}
+            found |= fresh
+            self._keep(source, fresh)
+        return np.stack([found[index] for index in wanted])
+
+    def _keep(self, source: FrameSource, frames: dict[int, np.ndarray]) -> None:
+        with self._lock:
+            for index, frame in frames.items():
+                if (source, index) not in self._frames:
+                    self._frames[source, index] = frame
+                    self.bytes += frame.nbytes
+            while self.bytes > self.limit:
+                _, oldest = self._frames.popitem(last=False)
+                self.bytes -= oldest.nbytes
+
+    def wrap(self, source: FrameSource) -> CachedFrames:
+        """A source that reads through this cache."""
+        return CachedFrames(source, self)
+
+
+@dataclass(frozen=True, eq=False)
+class CachedFrames:
+    """A source behind a FrameCache."""
+
+    source: FrameSource
+    cache: FrameCache
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.source.size
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        return self.cache.read(self.source, indices)

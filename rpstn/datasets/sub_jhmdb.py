@@ -1,0 +1,226 @@
+"""Sub-JHMDB from its official layout: the clips of JHMDB in which the whole body can be seen.
+
+    root/sub_splits/<class>_test_split_1.txt            or sub-splits/, or ..._split1.txt
+    root/Rename_Images/<class>/<clip>/00001.png ...     or root/ReCompress_Videos/<class>/<clip>.avi
+    root/joint_positions/<class>/<clip>/joint_positions.mat     pos_img (2,15,T), 1-based pixels
+    root/puppet_mask/<class>/<clip>/puppet_mask.mat             part_mask (H,W,T)
+
+Source: H. Jhuang, J. Gall, S. Zuffi, C. Schmid, M. Black, "Towards understanding action recognition",
+ICCV 2013.
+
+The three official splits are kept apart. A few films have clips in train and in test (two of 112 in split 1);
+that is left as it is, since published numbers have it so. A film that is in val is nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.sources import ImageFrames, VideoFrames
+from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.errors import UserError
+from rpstn.skeletons import SUB_JHMDB
+
+FOLDS = (1, 2, 3)
+VALIDATION = 0.12
+# How far outside the frame a joint may lie and still count as seen, in pixels: the labels' own inaccuracy.
+_TOLERANCE = 1.0
+_REMEDY = "restore the official file, or take the clip out of the split file"
+
+
+def read_splits(
+    root: Path,
+    *,
+    splits: tuple[str, ...] = SPLITS,
+    fold: int = 1,
+    seed: int = 0,
+    labels_only: bool = False,
+    faults: list[UserError] | None = None,
+) -> dict[str, list[Clip]]:
+    """The clips of one official split ("fold") by split, in the order of their names.
+
+    test is the official one; val is cut from train by whole source, seeded, an eighth of each action,
+    from films that are not in test. labels_only: frames may be absent (they fail when read).
+    faults: where given, errors of single clips are appended to it and the clip is left out, instead
+    of raised.
+    """
+    listed = read_fold(root, fold)
+    train = [(name, action) for name, (action, flag) in listed.items() if flag == 1]
+    sources = [source_of(name, action) for name, action in train]
+    tested = {source_of(name, action) for name, (action, flag) in listed.items() if flag == 2}
+    eligible = [index for index, source in enumerate(sources) if source not in tested]
+    val = cut_validation(
+        [sources[index] for index in eligible], [train[index][1] for index in eligible], VALIDATION, seed
+    )
+    names: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
+    names["test"] = [(name, action) for name, (action, flag) in listed.items() if flag == 2]
+    for source, entry in zip(sources, train, strict=True):
+        names["val" if source in val else "train"].append(entry)
+
+    def attempt(entry: tuple[str, str]) -> Clip | UserError:
+        try:
+            return read_clip(root, *entry, labels_only=labels_only)
+        except UserError as error:
+            return error
+
+    found: dict[str, list[Clip]] = {}
+    # Unpacking the masks is most of the work; zlib lets other threads run meanwhile.
+    with ThreadPoolExecutor(4) as pool:
+        for split in splits:
+            found[split] = []
+            for result in pool.map(attempt, sorted(names[split])):
+                if isinstance(result, Clip):
+                    found[split].append(result)
+                elif faults is None:
+                    raise result
+                else:
+                    faults.append(result)
+    return found
+
+
+def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
+    """The clips of one fold: name -> (action, 1 train or 2 test)."""
+    if fold not in FOLDS:
+        raise UserError(f"fold is {fold!r}; the official splits of sub_jhmdb are 1, 2 and 3")
+    folder = next((root / name for name in ("sub_splits", "sub-splits") if (root / name).is_dir()), None)
+    if folder is None:
+        raise UserError(
+            f"{root}: neither sub_splits/ nor sub-splits/ is there; unpack the sub_splits of JHMDB into it"
+        )
+    pattern = re.compile(rf"(.+)_test_split_?{fold}\.txt")
+    listed: dict[str, tuple[str, int]] = {}
+    for path in sorted(folder.iterdir()):
+        match = pattern.fullmatch(path.name)
+        if not match:
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if not line.strip():
+                continue
+            name, _, flag = line.strip().rpartition(" ")
+            name = name.strip().removesuffix(".avi")
+            entry = (match[1], int(flag) if flag in ("1", "2") else 0)
+            if not name or not entry[1] or listed.setdefault(name, entry) != entry:
+                raise UserError(
+                    f"{path}: line {number}, {line.strip()!r}, is not one clip followed by 1 (train) "
+                    f"or 2 (test), the same wherever it is listed; restore the official file"
+                )
+    if not listed:
+        raise UserError(
+            f"{folder}: lists no clip for fold {fold} (<class>_test_split_{fold}.txt); "
+            f"restore the split files"
+        )
+    return listed
+
+
+def source_of(name: str, action: str) -> str:
+    """The film a clip is cut from: its name before `_<action>_<body>_<camera>_np1_<view>_<quality>_<n>`."""
+    return re.sub(rf"_{re.escape(action)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+$", "", name)
+
+
+def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) -> Clip:
+    """One clip. Raises UserError naming the file and the reason."""
+    path = root / "joint_positions" / action / name / "joint_positions.mat"
+    stored = _load(path, "pos_img")
+    if stored.ndim == 2:
+        # MATLAB drops the last axis of a clip of one frame.
+        stored = stored[:, :, None]
+    if stored.ndim != 3 or stored.shape[:2] != (2, len(SUB_JHMDB)):
+        raise UserError(
+            f"{path}: pos_img has shape {stored.shape}, expected (2, {len(SUB_JHMDB)}, frames); {_REMEDY}"
+        )
+    joints = stored.transpose(2, 1, 0).astype(np.float64) - 1  # 1-based as MATLAB counts
+    if not np.isfinite(joints).all():
+        raise UserError(f"{path}: pos_img holds values that are no numbers; {_REMEDY}")
+    length = len(joints)
+    mask_path = root / "puppet_mask" / action / name / "puppet_mask.mat"
+    mask = _load(mask_path, "part_mask")
+    if mask.ndim == 2:
+        mask = mask[:, :, None]
+    if mask.ndim != 3 or mask.shape[2] != length:
+        raise UserError(
+            f"{mask_path}: part_mask has shape {mask.shape}, expected (height, width, {length}); {_REMEDY}"
+        )
+    boxes, repaired = mask_boxes(mask)
+    if boxes is None:
+        raise UserError(f"{mask_path}: part_mask is empty in all {length} frames; {_REMEDY}")
+    height, width = mask.shape[:2]
+    edge = np.array([width, height]) - 0.5 + _TOLERANCE
+    inside = ((joints >= -0.5 - _TOLERANCE) & (joints <= edge)).all(axis=-1)
+    return Clip(
+        id=name,
+        source=source_of(name, action),
+        action=action,
+        joints=joints.astype(np.float32),
+        visibility=np.where(inside, VISIBLE, ABSENT).astype(np.uint8),
+        boxes=boxes,
+        frames=_frames(root, name, action, length, (height, width), labels_only),
+        extra={"boxes_repaired": repaired, "joints_outside": int((~inside).sum())},
+    )
+
+
+def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray | None, int]:
+    """Tight boxes (T,4) around a mask (H,W,T), and how many frames had none (there: the nearest frame's box).
+
+    A box reaches from the outer edge of its first pixel to that of its last: pixels a .. b give x = a - 0.5
+    and width b - a + 1. None where the mask is empty in every frame.
+    """
+    sides = []
+    filled = mask.any(axis=(0, 1))
+    for axis in (0, 1):
+        taken = mask.any(axis=axis)  # over rows: (W,T); over columns: (H,T)
+        first = taken.argmax(axis=0)
+        last = len(taken) - 1 - taken[::-1].argmax(axis=0)
+        sides.append((first - 0.5, last - first + 1))
+    if not filled.any():
+        return None, len(filled)
+    (x, width), (y, height) = sides
+    good = np.flatnonzero(filled)
+    nearest = good[np.abs(np.arange(len(filled))[:, None] - good).argmin(axis=1)]
+    return np.stack([x, y, width, height], axis=1)[nearest].astype(np.float32), int((~filled).sum())
+
+
+def _load(path: Path, key: str) -> np.ndarray:
+    from scipy.io import loadmat
+
+    if not path.is_file():
+        raise UserError(
+            f"{path}: this label file is missing; unpack joint_positions and puppet_mask beside the splits"
+        )
+    try:
+        return loadmat(path, variable_names=[key])[key]
+    except KeyError as error:
+        raise UserError(f"{path}: lacks {key}; {_REMEDY}") from error
+    except Exception as error:  # scipy raises a dozen kinds of error on a broken file
+        raise UserError(f"{path}: not a readable MAT file ({error}); {_REMEDY}") from error
+
+
+def _frames(
+    root: Path, name: str, action: str, length: int, size: tuple[int, int], labels_only: bool
+) -> FrameSource:
+    """The clip's pictures if they lie there, else its video.
+
+    Pictures are counted now; a video's frames when they are decoded, since its header states about 1.2 times
+    their number. In the 199 official videos measured, frames, joints and masks agree in number, so any
+    difference is an error.
+    """
+    folder = root / "Rename_Images" / action / name
+    if folder.is_dir():
+        paths = tuple(sorted(folder.glob("*.png")))
+        if len(paths) != length and not labels_only:
+            raise UserError(
+                f"{folder}: {len(paths)} pictures (*.png), the labels are for {length}; unpack the clip again"
+            )
+        if len(paths) == length:
+            return ImageFrames(paths, size)
+    video = root / "ReCompress_Videos" / action / f"{name}.avi"
+    if not video.is_file() and not labels_only:
+        raise UserError(
+            f"{video}: missing, and so is {folder}; unpack ReCompress_Videos or "
+            f"Rename_Images beside the labels"
+        )
+    return VideoFrames(video, length, size)

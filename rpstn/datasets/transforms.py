@@ -1,0 +1,248 @@
+"""Geometry and colour: from the source image to the network's input, and back.
+
+Coordinates are 0-based pixels, integers being pixel centres, in the source image and in the input alike. A
+picture of `size` pixels a side therefore has its middle at (size - 1) / 2 and its edges at -0.5 and
+size - 0.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from rpstn.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+INPUTS = ("rgb_imagenet", "released_bgr255")
+_IMAGENET_MEAN = (0.485, 0.456, 0.406)
+_IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def window_box(boxes: np.ndarray) -> np.ndarray:
+    """The smallest box (4,) that holds all boxes (T,4) of a window; x, y, width, height in source pixels.
+
+    One crop serves all frames of a window, so that a joint's move in the input is its move in the video.
+    """
+    boxes = np.asarray(boxes, np.float64)
+    low = boxes[:, :2].min(axis=0)
+    high = (boxes[:, :2] + boxes[:, 2:]).max(axis=0)
+    return np.concatenate([low, high - low])
+
+
+def crop_affine(
+    box: np.ndarray,
+    size: int,
+    *,
+    padding: float = 1.25,
+    rotation: float = 0.0,
+    scale: float = 1.0,
+    flip: bool = False,
+) -> np.ndarray:
+    """The map (2,3) from source pixels to the pixels of a square input of `size` a side; the aspect is kept.
+
+    box       x, y, width, height in source pixels; its middle comes to ((size - 1) / 2, (size - 1) / 2).
+    padding   side of the crop, as a multiple of the box's longer side.
+    rotation  of the picture, in degrees, counter-clockwise as one sees it.
+    scale     a further factor on the crop's side: above 1 the person gets smaller.
+    flip      mirror afterwards: x becomes size - 1 - x.
+
+        p_input = k R (p_source - c) + (size - 1) / 2,    k = size / (longer side * padding * scale)
+
+    Raises ValueError for a box without extent.
+    """
+    x, y, width, height = (float(value) for value in box)
+    side = max(width, height) * padding * scale
+    if not np.isfinite(side) or side <= 0:
+        raise ValueError(
+            f"box {[x, y, width, height]} with padding {padding} and scale {scale} gives no crop"
+        )
+    k = size / side
+    cos, sin = k * np.cos(np.deg2rad(rotation)), k * np.sin(np.deg2rad(rotation))
+    linear = np.array([[cos, sin], [-sin, cos]])
+    middle = (size - 1) / 2
+    affine = np.column_stack([linear, middle - linear @ [x + width / 2, y + height / 2]])
+    return flip_affine(affine, size) if flip else affine
+
+
+def flip_affine(affine: np.ndarray, size: int) -> np.ndarray:
+    """The map (2,3) followed by mirroring an input of that width."""
+    return np.stack([[0, 0, size - 1] - affine[0], affine[1]])
+
+
+def apply_affine(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Points (...,2) under the map (2,3), as float64."""
+    return np.asarray(points, np.float64) @ affine[:, :2].T + affine[:, 2]
+
+
+def invert_affine(affine: np.ndarray) -> np.ndarray:
+    """The map (2,3) backwards."""
+    inverse = np.linalg.inv(affine[:, :2])
+    return np.column_stack([inverse, -inverse @ affine[:, 2]])
+
+
+def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
+    """Frames (T,H,W,3) uint8 under the map (2,3): (T,size,size,3) uint8, interpolated linearly.
+
+    Beyond the image its edge is repeated: a constant border would be a step in brightness that the network
+    sees in every crop at the image's edge, and a mean colour is none for dark videos. Where the crop shrinks
+    the picture to less than half, the source is first averaged over whole blocks: linear interpolation alone
+    would skip pixels.
+    """
+    # A mirrored map is drawn unmirrored and turned round, so that a flip exchanges pixels exactly.
+    flip = np.linalg.det(affine[:, :2]) < 0
+    if flip:
+        affine = flip_affine(affine, size)
+    factor = max(int(1 / np.sqrt(abs(np.linalg.det(affine[:, :2])))), 1)
+    if factor > 1:
+        # Block u covers the pixels factor * u .. factor * u + factor - 1; its centre is at
+        # factor * u + (factor - 1) / 2.
+        height, width = (side // factor for side in frames.shape[1:3])
+        if min(height, width) < 1:
+            factor = 1
+        else:
+            affine = np.column_stack(
+                [affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]]
+            )
+    out = np.empty((len(frames), size, size, 3), np.uint8)
+    for frame, target in zip(frames, out, strict=True):
+        if factor > 1:
+            frame = cv2.resize(
+                frame[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA
+            )
+        cv2.warpAffine(
+            frame, affine, (size, size), dst=target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+    return np.ascontiguousarray(out[:, :, ::-1]) if flip else out
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """How training windows are varied; the same for all frames of a window. Ranges are drawn from uniformly.
+
+    rotation     degrees to either side.
+    scale        range of the factor on the crop's side (above 1 the person gets smaller).
+    translation  of the picture to either side, as a fraction of the input's side.
+    flip         probability of mirroring, left and right joints exchanged.
+    brightness   range of what is added, to either side, as a fraction of 255.
+    contrast     range of the factor around mid-grey, 1 - contrast .. 1 + contrast.
+    colour       range of each channel's factor, 1 - colour .. 1 + colour.
+    erasing      probability of a rectangle of colour or noise that moves through some of the frames. Visible
+                 joints under it become OCCLUDED.
+    erasing_side range of the rectangle's sides, as fractions of the input's side.
+    strides      steps between frames to choose from.
+    reverse      probability of running backwards in time.
+    """
+
+    rotation: float = 40.0
+    scale: tuple[float, float] = (0.8, 1.4)
+    translation: float = 0.05
+    flip: float = 0.5
+    brightness: float = 0.1
+    contrast: float = 0.2
+    colour: float = 0.1
+    erasing: float = 0.3
+    erasing_side: tuple[float, float] = (0.1, 0.35)
+    strides: tuple[int, ...] = (1,)
+    reverse: float = 0.0
+
+    def __post_init__(self) -> None:
+        # Ranges read back from JSON are lists.
+        for name in ("scale", "erasing_side", "strides"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name in ("flip", "erasing", "reverse"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(
+                    f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1"
+                )
+        for name in ("rotation", "translation", "brightness", "contrast", "colour"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"augmentation: {name} is {getattr(self, name)}; give 0 or more")
+        for name in ("scale", "erasing_side"):
+            low, high = getattr(self, name)
+            if not 0 < low <= high:
+                raise UserError(
+                    f"augmentation: {name} is {(low, high)}; give two positive numbers, the smaller first"
+                )
+        if not self.strides or min(self.strides) < 1:
+            raise UserError(
+                f"augmentation: strides are {self.strides}; give at least one whole number from 1 on"
+            )
+
+    @classmethod
+    def none(cls) -> Augmentation:
+        """No variation at all."""
+        still = {item.name: 0.0 for item in fields(cls) if item.type == "float"}
+        return cls(**still, scale=(1.0, 1.0))
+
+    def affine(self, box: np.ndarray, size: int, generator: np.random.Generator) -> tuple[np.ndarray, bool]:
+        """A random crop around box: the map (2,3) from source to input pixels, and whether it mirrors."""
+        rotation = generator.uniform(-self.rotation, self.rotation)
+        scale = generator.uniform(*self.scale)
+        shift = generator.uniform(-self.translation, self.translation, 2) * size
+        flip = bool(generator.random() < self.flip)
+        affine = crop_affine(box, size, rotation=rotation, scale=scale, flip=flip)
+        affine[:, 2] += shift
+        return affine, flip
+
+    def recolour(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Frames (T,S,S,3) uint8 with other light: one table of 256 values a channel for all of them."""
+        gain = generator.uniform(1 - self.colour, 1 + self.colour, 3)
+        contrast = generator.uniform(1 - self.contrast, 1 + self.contrast)
+        added = generator.uniform(-self.brightness, self.brightness) * 255
+        if not (self.colour or self.contrast or self.brightness):
+            return frames
+        values = (np.arange(256)[:, None] - 127.5) * contrast + 127.5 + added
+        table = np.clip(np.rint(values * gain), 0, 255).astype(np.uint8)
+        flat = frames.reshape(-1, frames.shape[2], 3)
+        return cv2.LUT(flat, table[None]).reshape(frames.shape)
+
+    def erase(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """Hide a part of the frames (T,S,S,3), in place, behind one moving rectangle (T,4): x1 y1 x2 y2.
+
+        Its pixels are x1 .. x2 - 1, y1 .. y2 - 1; frames without it have x2 = x1. It stays for a run of one
+        frame or more and moves evenly, as a thing in the scene does: a hidden joint was or will be
+        seen.
+        """
+        length, size = frames.shape[:2]
+        where = np.zeros((length, 4), np.int64)
+        if generator.random() >= self.erasing:
+            return where
+        first, last = np.sort(generator.integers(0, length, 2))
+        width, height = np.maximum(generator.uniform(*self.erasing_side, 2) * size, 1).astype(int)
+        centre = generator.uniform(0, size, 2)
+        speed = generator.uniform(-0.06, 0.06, 2) * size
+        colour = generator.integers(0, 256, 3)
+        noise = generator.random() < 0.5
+        patch = (
+            generator.integers(0, 256, (height, width, 3))
+            if noise
+            else np.broadcast_to(colour, (height, width, 3))
+        )
+        for t in range(first, last + 1):
+            x, y = np.rint(centre + speed * (t - first) - np.array([width, height]) / 2).astype(int)
+            x1, y1, x2, y2 = max(x, 0), max(y, 0), min(x + width, size), min(y + height, size)
+            if x1 < x2 and y1 < y2:
+                frames[t, y1:y2, x1:x2] = patch[y1 - y : y2 - y, x1 - x : x2 - x]
+                where[t] = x1, y1, x2, y2
+        return where
+
+
+def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor:
+    """Frames (...,H,W,3) uint8 RGB as the network takes them, (...,3,H,W) float32.
+
+    input  "rgb_imagenet": (value / 255 - mean) / deviation with ImageNet's numbers, RGB;
+           "released_bgr255": 0 .. 255, BGR, as the released code feeds its network.
+    """
+    if input not in INPUTS:
+        raise UserError(f"input is {input!r}; give one of {', '.join(INPUTS)}")
+    values = frames.movedim(-1, -3).float()
+    if input == "released_bgr255":
+        return values.flip(-3).contiguous()
+    mean = values.new_tensor(_IMAGENET_MEAN).mul_(255).view(3, 1, 1)
+    factor = values.new_tensor(_IMAGENET_STD).mul_(255).reciprocal_().view(3, 1, 1)
+    return ((values - mean) * factor).contiguous()

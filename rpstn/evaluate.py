@@ -1,0 +1,318 @@
+"""Scoring a checkpoint on a split: every frame predicted, PCK apart for everything that a mean could hide.
+
+Each clip is cut into windows of `window` frames that do not overlap, so every frame is predicted once and
+scored once. The last window of a clip is as short as what is left: a recurrent network starts anew at each
+window's first frame, and a window moved back over frames already seen would give its frames more history than
+the others have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from rpstn.datasets import open_dataset
+from rpstn.datasets.clip import Clip, ClipDataset
+from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
+from rpstn.datasets.windows import Window, make_window
+from rpstn.errors import UserError
+from rpstn.heatmaps import decode
+from rpstn.metrics.scores import score
+from rpstn.models.checkpoints import load_checkpoint
+from rpstn.predictions import Predictions
+from rpstn.runs import manifest, write_json
+from rpstn.skeletons import Skeleton, get_skeleton
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What to score, and how."""
+
+    checkpoint: Path  # file that training wrote
+    dataset: str = "embedded"  # embedded, penn_action, sub_jhmdb
+    root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
+    fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
+    split: str = "test"  # train, val, test
+    seed: int = 0  # of the cut between train and val, where the data set has none
+    window: int = 24  # frames that go through the network at once; 0: whole clips
+    batch: int = 8  # windows at once; changes speed and memory, not the numbers (beyond rounding)
+    flip_test: bool = False  # average with the prediction for the mirrored frames
+    amp: bool = False  # bfloat16 autocast
+    threshold: float = 0.2  # of PCK, as a fraction of the reference length
+    device: str = "auto"  # auto, cpu, cuda
+    out: Path | None = (
+        None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>
+    )
+
+    def __post_init__(self) -> None:
+        for name, least in (("window", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if not self.threshold > 0:
+            raise UserError(
+                f"threshold is {self.threshold}; it is a fraction of the body's size and must be positive"
+            )
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """metrics: what metrics.json holds (see `rpstn.metrics.scores.score`); out: the directory, or None if
+    nothing was saved.
+    """
+
+    metrics: dict[str, Any]
+    predictions: Predictions
+    out: Path
+
+
+@dataclass(frozen=True)
+class WindowPrediction:
+    """One window looked at closely, as NumPy.
+
+    window      frames, true joints and visibility in input pixels.
+    heatmaps    (T,K,h,w).
+    joints      (T,K,2) input pixels; confidence (T,K).
+    relations   (T,K,K) or None; kernels (T-1,C,k,k) or None.
+    """
+
+    window: Window
+    heatmaps: np.ndarray
+    joints: np.ndarray
+    confidence: np.ndarray
+    relations: np.ndarray | None
+    kernels: np.ndarray | None
+
+
+def predict_clips(
+    model: torch.nn.Module,
+    meta: dict[str, Any],
+    dataset: ClipDataset,
+    window: int = 24,
+    *,
+    batch: int = 8,
+    flip_test: bool = False,
+    amp: bool = False,
+    progress: bool = True,
+) -> Predictions:
+    """Joints of every frame of every clip, in source pixels.
+
+    model  in evaluation mode, on the device it is to run on: frames (B,T,3,S,S) -> heatmaps (B,T,K,h,w),
+           relations or None.
+    meta   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
+    The crop of a window is the smallest box that holds the person's boxes in all its frames, without
+    augmentation. Raises UserError where the checkpoint's skeleton is not the data set's.
+    """
+    check_skeleton(meta, dataset)
+    joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
+    confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
+    relations: list[np.ndarray | None] = [None] * len(dataset)
+    batches = _batches([len(clip) for clip in dataset], window, batch)
+
+    def load(places: Sequence[tuple[int, int, int]]) -> list[Window]:
+        return [
+            make_window(dataset[clip], dataset.skeleton, start, length, meta["size"])
+            for clip, start, length in places
+        ]
+
+    frames = sum(len(clip) for clip in dataset)
+    with tqdm(
+        total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress
+    ) as bar:
+        for places, windows in _ahead(load, batches):
+            stack = torch.from_numpy(np.stack([part.frames for part in windows]))
+            heatmaps, relation, _ = run_model(
+                model, meta, dataset.skeleton, stack, flip_test=flip_test, amp=amp
+            )
+            found, sure = (
+                value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1])
+            )
+            for row, ((clip, start, length), part) in enumerate(zip(places, windows, strict=True)):
+                here = slice(start, start + length)
+                joints[clip][here] = apply_affine(found[row], invert_affine(part.affine))
+                confidence[clip][here] = sure[row]
+                if relation is not None:
+                    if relations[clip] is None:
+                        relations[clip] = np.zeros((len(dataset[clip]), *relation.shape[2:]), np.float32)
+                    relations[clip][here] = relation[row].cpu().numpy()
+            bar.update(sum(length for *_, length in places))
+    return Predictions(
+        ids=tuple(clip.id for clip in dataset),
+        joints=joints,
+        confidence=confidence,
+        relations=relations,
+        window=window,
+    )
+
+
+def predict_window(
+    model: torch.nn.Module, meta: dict[str, Any], clip: Clip, start: int = 0, length: int | None = None
+) -> WindowPrediction:
+    """What the network makes of one window of one clip, heatmaps and kernels included; for figures.
+
+    length None: to the clip's end. Raises UserError for frames outside the clip and for a clip of other
+    joints.
+    """
+    skeleton = get_skeleton(meta["skeleton"])
+    if length is None:
+        length = len(clip) - start
+    if not (0 <= start and 0 < length and start + length <= len(clip)):
+        raise UserError(
+            f"clip {clip.id!r} has {len(clip)} frames; {length} frames from frame {start} do not lie in it"
+        )
+    if clip.visibility.shape[1] != len(skeleton):
+        raise UserError(
+            f"clip {clip.id!r} has {clip.visibility.shape[1]} joints and the checkpoint {len(skeleton)} "
+            f"({skeleton.name}); choose a clip of a data set with that skeleton"
+        )
+    window = make_window(clip, skeleton, start, length, meta["size"])
+    frames = torch.from_numpy(np.ascontiguousarray(window.frames))[None]
+    heatmaps, relations, kernels = run_model(model, meta, skeleton, frames)
+    joints, confidence = decode(heatmaps, meta["size"] / heatmaps.shape[-1])
+    first = [
+        None if value is None else value[0].float().cpu().numpy()
+        for value in (heatmaps, joints, confidence, relations, kernels)
+    ]
+    return WindowPrediction(window, *first)
+
+
+@torch.inference_mode()
+def run_model(
+    model: torch.nn.Module,
+    meta: dict[str, Any],
+    skeleton: Skeleton,
+    frames: torch.Tensor,
+    *,
+    flip_test: bool = False,
+    amp: bool = False,
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
+    """Heatmaps (B,T,K,h,w) float32, relations (B,T,K,K) or None and kernels or None, of uint8 frames
+    (B,T,S,S,3).
+
+    With flip_test, heatmaps and relations are means over the frames and their mirror image, joints exchanged
+    left and right.
+    """
+    parameter = next(model.parameters(), None)
+    device = torch.device("cpu") if parameter is None else parameter.device
+    pixels = normalise(frames.to(device), meta["input"])
+    with torch.autocast(device.type, torch.bfloat16, enabled=amp):
+        output = model(pixels)
+        mirrored = model(pixels.flip(-1)) if flip_test else None
+    heatmaps, relations = output.heatmaps.float(), output.relations
+    if mirrored is not None:
+        swap = list(skeleton.flip_permutation)
+        heatmaps = (heatmaps + mirrored.heatmaps.float().flip(-1)[:, :, swap]) / 2
+        if relations is not None:
+            relations = (relations + mirrored.relations[:, :, swap][..., swap]) / 2
+    return heatmaps, relations, output.kernels
+
+
+def check_skeleton(meta: dict[str, Any], dataset: ClipDataset) -> None:
+    """Raises UserError where the checkpoint's joints are not the data set's."""
+    trained, given = get_skeleton(meta["skeleton"]), dataset.skeleton
+    if trained.name != given.name:
+        raise UserError(
+            f"the checkpoint finds the {len(trained)} joints of skeleton {trained.name!r}, but data set "
+            f"{dataset.name!r} has the {len(given)} joints of {given.name!r}; evaluate it on a data set with "
+            f"skeleton {trained.name!r}, or train one with `rpstn train --dataset {dataset.name}`"
+        )
+
+
+def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
+    """Predict and score a split, and save the result.
+
+    Writes metrics.json (scores, see `rpstn.metrics.scores.score`, with what they were measured on; no
+    absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
+    written whole or not at all. Raises UserError for a checkpoint that cannot be read, for one of another
+    skeleton, and for what the data set cannot give.
+    """
+    begun = time.perf_counter()
+    checkpoint = Path(config.checkpoint)
+    model, meta = load_checkpoint(checkpoint)
+    dataset = open_dataset(
+        config.dataset, root=config.root, split=config.split, fold=config.fold, seed=config.seed
+    )
+    check_skeleton(meta, dataset)
+    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    predictions = predict_clips(
+        model.to(device),
+        meta,
+        dataset,
+        config.window,
+        batch=config.batch,
+        flip_test=config.flip_test,
+        amp=config.amp,
+        progress=progress,
+    )
+    metrics = {
+        "checkpoint": {
+            "name": f"{checkpoint.resolve().parent.name}/{checkpoint.name}",
+            "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        },
+        "window": config.window,
+        "flip_test": config.flip_test,
+        "amp": config.amp,
+        "fold": config.fold,
+        "labels": dataset.checksum(),
+        "boxes": "ground truth",
+        **score(predictions, dataset, threshold=config.threshold),
+    }
+    out = Path(config.out) if config.out else default_out(config)
+    predictions.save(out / "predictions.npz")
+    write_json(out / "metrics.json", metrics)
+    written = manifest(
+        config,
+        device=device,
+        data=dataset.checksum(),
+        seconds=time.perf_counter() - begun,
+        metrics={reference: parts["all"]["mean"] for reference, parts in metrics["scores"].items()},
+    )
+    write_json(out / "manifest.json", written)
+    return EvaluationResult(metrics, predictions, out)
+
+
+def default_out(config: EvaluateConfig) -> Path:
+    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>, under the working directory."""
+    checkpoint = Path(config.checkpoint)
+    fold = f"-fold{config.fold}" if config.dataset == "sub_jhmdb" else ""
+    return Path(
+        "runs",
+        "evaluate",
+        f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}",
+    )
+
+
+def _batches(lengths: Sequence[int], window: int, batch: int) -> list[list[tuple[int, int, int]]]:
+    """(clip, start, length) of all windows, in batches of windows of one length, the longest first."""
+    windows = [
+        (clip, start, min(window or length, length - start))
+        for clip, length in enumerate(lengths)
+        for start in range(0, length, window or length)
+    ]
+    by_length: dict[int, list[tuple[int, int, int]]] = {}
+    for place in windows:
+        by_length.setdefault(place[2], []).append(place)
+    return [
+        by_length[length][first : first + batch]
+        for length in sorted(by_length, reverse=True)
+        for first in range(0, len(by_length[length]), batch)
+    ]
+
+
+def _ahead(load: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
+    """(item, load(item)) in order; the next item is loaded in a thread while the caller works on this one."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = pool.submit(load, items[0]) if items else None
+        for position, item in enumerate(items):
+            loaded = waiting.result()
+            if position + 1 < len(items):
+                waiting = pool.submit(load, items[position + 1])
+            yield item, loaded

@@ -1,0 +1,1 @@
+"""What `rpstn.plots` offers, one kind of figure a file."""

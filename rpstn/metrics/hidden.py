@@ -1,0 +1,111 @@
+"""PCK of hidden joints against the number of frames for which they have been hidden."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rpstn.datasets.clip import ClipDataset
+from rpstn.metrics.intervals import Interval, interval, paired_interval
+from rpstn.metrics.scores import samples
+from rpstn.occlusion import hidden_lengths, shown_lengths
+from rpstn.predictions import Predictions
+
+BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 12), (13, 20))
+
+
+@dataclass(frozen=True)
+class HiddenCurve:
+    """One interval per bin.
+
+    bins       first and last number of hidden frames of each bin, both included.
+    intervals  PCK, or a difference of two, with its bootstrap interval over sources; NaN where a bin has no
+               sample.
+    """
+
+    bins: tuple[tuple[int, int], ...]
+    intervals: tuple[Interval, ...]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(f"{low}" if low == high else f"{low}-{high}" for low, high in self.bins)
+
+    def column(self, name: str) -> np.ndarray:
+        """One field of all intervals: "estimate", "low", "high", "groups" or "samples"."""
+        return np.array([getattr(item, name) for item in self.intervals], dtype=np.float64)
+
+
+def hidden_samples(
+    predictions: Predictions,
+    dataset: ClipDataset,
+    bins: Sequence[tuple[int, int]] = BINS,
+    *,
+    reference: str = "person",
+    threshold: float = 0.2,
+    after: bool = False,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Right and wrong (N,K) per bin, NaN outside the bin, and the source of each row (N,).
+
+    Frames are counted within the windows that the network saw. after: bins count the frames since a joint
+    came back instead.
+    """
+    part = samples(
+        predictions,
+        dataset,
+        reference=reference,
+        sight="visible" if after else "occluded",
+        threshold=threshold,
+    )
+    if after:
+        lengths = np.concatenate([shown_lengths(clip.visibility) for clip in dataset])
+    else:
+        lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
+    return [
+        np.where((lengths >= low) & (lengths <= high), part.right, np.nan) for low, high in bins
+    ], part.sources
+
+
+def hidden_curve(
+    predictions: Predictions,
+    dataset: ClipDataset,
+    bins: Sequence[tuple[int, int]] = BINS,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    **settings,
+) -> HiddenCurve:
+    """PCK of hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
+    rights, sources = hidden_samples(predictions, dataset, bins, **settings)
+    return HiddenCurve(
+        tuple(bins), tuple(interval(right, sources, draws=draws, seed=seed) for right in rights)
+    )
+
+
+def hidden_gain(
+    predictions: Predictions,
+    baseline: Predictions,
+    dataset: ClipDataset,
+    bins: Sequence[tuple[int, int]] = BINS,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    **settings,
+) -> HiddenCurve:
+    """What `predictions` gain over `baseline`, paired over sources; settings as for `hidden_samples`.
+
+    With bins ((1, 5),) this is one number: the gain on joints hidden for up to five frames.
+    """
+    if predictions.window != baseline.window:
+        raise ValueError(
+            f"predicted in windows of {predictions.window} and of {baseline.window} frames; use the same"
+        )
+    ours, sources = hidden_samples(predictions, dataset, bins, **settings)
+    theirs, _ = hidden_samples(baseline, dataset, bins, **settings)
+    return HiddenCurve(
+        tuple(bins),
+        tuple(
+            paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)
+        ),
+    )

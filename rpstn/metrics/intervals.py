@@ -1,0 +1,143 @@
+"""Confidence intervals by the bootstrap over groups (Efron and Tibshirani, 1993).
+
+Frames of one video resemble each other, and so do clips cut from one stretch of motion. The unit that is
+drawn with replacement is therefore the group: the source of the clip. Two methods are compared on the same
+draws (paired), so that what makes a clip hard for both cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+POOLS = ("samples", "joints")
+
+
+@dataclass(frozen=True)
+class Interval:
+    """An estimate with its percentile interval.
+
+    estimate  the value on all groups.
+    low, high bounds of the interval; NaN with fewer than two groups, which say nothing about other groups.
+    groups    number of groups with a scored sample.
+    samples   number of scored joint samples.
+    level     0.95 for a 95 % interval.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    groups: int
+    samples: int
+    level: float = 0.95
+
+    @property
+    def excludes_zero(self) -> bool:
+        return self.low > 0 or self.high < 0
+
+
+def interval(
+    correct: np.ndarray,
+    groups: Sequence | np.ndarray,
+    *,
+    pool: str = "samples",
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Interval of one method's PCK.
+
+    correct  (N,K) or (N,) of 1, 0 and NaN, as `rpstn.metrics.correct` returns it.
+    groups   (N,) the source of each row.
+    pool     "samples": right samples over scored samples of all joints (micro). "joints": the mean over
+             joints, a joint without a sample in a draw being left out of that draw.
+    """
+    correct = _as_matrix(correct)
+    hits, counts = _per_group(correct, groups)
+    return _bootstrap(hits[None], counts, pool, draws, level, seed)
+
+
+def paired_interval(
+    correct_a: np.ndarray,
+    correct_b: np.ndarray,
+    groups: Sequence | np.ndarray,
+    *,
+    pool: str = "samples",
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Interval of the difference PCK(a) - PCK(b) of two methods on the same samples.
+
+    Arguments as for `interval`. Raises ValueError where the two do not score the same samples.
+    """
+    correct_a, correct_b = _as_matrix(correct_a), _as_matrix(correct_b)
+    if correct_a.shape != correct_b.shape:
+        raise ValueError(
+            f"the two methods have {correct_a.shape} and {correct_b.shape} samples; they must be the same"
+        )
+    if not np.array_equal(np.isnan(correct_a), np.isnan(correct_b)):
+        raise ValueError("the two methods are not scored on the same samples")
+    hits_a, counts = _per_group(correct_a, groups)
+    hits_b, _ = _per_group(correct_b, groups)
+    return _bootstrap(np.stack([hits_a, hits_b]), counts, pool, draws, level, seed)
+
+
+def _as_matrix(correct: np.ndarray) -> np.ndarray:
+    correct = np.asarray(correct, dtype=np.float64)
+    if correct.ndim not in (1, 2):
+        raise ValueError(f"correct must be (N, K) or (N,), not {correct.shape}")
+    return correct.reshape(len(correct), -1)
+
+
+def _per_group(correct: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Right samples and scored samples, (G,K) each, of the groups that have a scored sample."""
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if index.shape != correct.shape[:1]:
+        raise ValueError(
+            f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(correct)} rows"
+        )
+    scored = ~np.isnan(correct)
+    hits = np.zeros((len(names), correct.shape[1]))
+    counts = np.zeros_like(hits)
+    np.add.at(hits, index, np.where(scored, correct, 0.0))
+    np.add.at(counts, index, scored)
+    used = counts.sum(axis=1) > 0
+    return hits[used], counts[used]
+
+
+def _bootstrap(
+    hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int
+) -> Interval:
+    """hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
+    if pool not in POOLS:
+        raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
+    if not 0 < level < 1 or draws < 1:
+        raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
+    number = len(counts)
+    samples = int(counts.sum())
+    if number == 0:
+        return Interval(np.nan, np.nan, np.nan, 0, 0, level)
+    estimate = float(_score(hits, counts, np.ones((1, number)), pool)[0])
+    if number < 2:
+        return Interval(estimate, np.nan, np.nan, number, samples, level)
+    rng = np.random.default_rng(seed)
+    weights = rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
+    values = _score(hits, counts, weights, pool)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(estimate, float(low), float(high), number, samples, level)
+
+
+def _score(hits: np.ndarray, counts: np.ndarray, weights: np.ndarray, pool: str) -> np.ndarray:
+    """The score, or the difference of two, for each row of weights (D,G): how often each group was drawn."""
+    drawn_counts = weights @ counts  # (D,K)
+    drawn_hits = np.stack([weights @ method for method in hits])  # (M,D,K)
+    if pool == "samples":
+        values = drawn_hits.sum(axis=-1) / drawn_counts.sum(axis=-1)
+    else:
+        present = drawn_counts > 0
+        fractions = np.divide(drawn_hits, drawn_counts, out=np.zeros_like(drawn_hits), where=present)
+        values = fractions.sum(axis=-1) / present.sum(axis=-1)
+    return values[0] - values[1] if len(values) == 2 else values[0]

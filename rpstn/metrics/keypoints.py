@@ -1,0 +1,127 @@
+"""PCK: the fraction of joints found within a fraction of the body's size.
+
+A joint is right if |predicted - target| <= threshold * size, all three in pixels of the same image. The size
+is taken per frame, from the same frame as the joint (Yang and Ramanan, 2013; Zhang et al., Penn Action,
+2013).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT
+from rpstn.skeletons import Skeleton
+
+REFERENCES = ("person", "torso")
+
+
+@dataclass(frozen=True)
+class PCK:
+    """Fractions between 0 and 1.
+
+    per_joint  (K,) fraction of right samples of each joint; NaN for a joint without a scored sample.
+    mean       plain mean of per_joint, NaN joints left out.
+    micro      right samples of all joints / scored samples of all joints.
+    counts     (K,) number of scored samples of each joint.
+    """
+
+    per_joint: np.ndarray
+    mean: float
+    micro: float
+    counts: np.ndarray
+
+
+def as_array(values: Any) -> np.ndarray:
+    """A NumPy array from an array, a list, or a tensor on any device."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    return np.asarray(values)
+
+
+def correct(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: float = 0.2) -> np.ndarray:
+    """Which joints were found: (N,K) float64 of 1 (right), 0 (wrong) and NaN (not scored).
+
+    predicted, target  (N,K,2) pixels. A prediction that is not finite is wrong.
+    visible            (N,K): what is scored, true or non-zero. Pass `visibility == VISIBLE`, `== OCCLUDED` or
+                       `!= ABSENT`.
+    size               (N,) reference length in pixels. NaN says that the frame has none: it is not scored.
+    threshold          fraction of the size; an error equal to threshold * size is right.
+
+    Raises ValueError for shapes that do not fit, for a size that is zero, negative or infinite, for a
+    threshold that is not positive, and for a scored target that is not finite.
+    """
+    predicted = as_array(predicted).astype(np.float64)
+    target = as_array(target).astype(np.float64)
+    scored = as_array(visible).astype(bool)
+    size = as_array(size).astype(np.float64)
+    if target.ndim != 3 or target.shape[-1] != 2 or predicted.shape != target.shape:
+        raise ValueError(f"predicted {predicted.shape} and target {target.shape} must both be (N, K, 2)")
+    if scored.shape != target.shape[:2]:
+        raise ValueError(f"visible {scored.shape} must be (N, K) = {target.shape[:2]}")
+    if size.shape != target.shape[:1]:
+        raise ValueError(
+            f"size {size.shape} must be (N,) = {target.shape[:1]}: one reference length per frame"
+        )
+    if not threshold > 0:
+        raise ValueError(f"threshold must be positive, not {threshold}")
+    known = ~np.isnan(size)
+    if np.any(size[known] <= 0) or np.any(np.isinf(size)):
+        raise ValueError("size must be positive and finite, or NaN for a frame without a reference length")
+    scored = scored & known[:, None]
+    if not np.isfinite(target[scored]).all():
+        raise ValueError("a scored target is not finite; mark such joints as not visible")
+    # The distance of a NaN prediction is NaN, and the comparison with NaN is False: wrong.
+    distance = np.hypot(*np.moveaxis(predicted - np.where(scored[..., None], target, 0.0), -1, 0))
+    right = distance <= threshold * np.where(known, size, 1.0)[:, None]
+    return np.where(scored, right.astype(np.float64), np.nan)
+
+
+def summarise(right: np.ndarray) -> PCK:
+    """PCK of what `correct` returns, (N,K) of 1, 0 and NaN. Arrays of several clips may be concatenated
+    first.
+    """
+    scored = ~np.isnan(right)
+    counts = scored.sum(axis=0)
+    hits = np.where(scored, right, 0.0).sum(axis=0)
+    per_joint = np.divide(hits, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    mean = float(per_joint[counts > 0].mean()) if counts.any() else float("nan")
+    micro = float(hits.sum() / counts.sum()) if counts.any() else float("nan")
+    return PCK(per_joint=per_joint, mean=mean, micro=micro, counts=counts)
+
+
+def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: float = 0.2) -> PCK:
+    """Percentage of correct keypoints, as a fraction. NumPy arrays or tensors; shapes and errors as for
+    `correct`.
+
+    A joint without a scored sample is NaN and left out of the mean.
+    """
+    return summarise(correct(predicted, target, visible, size=size, threshold=threshold))
+
+
+def reference_sizes(
+    joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton, reference: str
+) -> np.ndarray:
+    """The reference length of each frame in pixels, (T,) float64; NaN where the frame has none.
+
+    reference "person": the longer side of the frame's box. "torso": the distance of the skeleton's torso
+    pair. joints (T,K,2), visibility (T,K), boxes (T,4) as in a Clip. A torso joint may be occluded, as long
+    as its position is annotated. A frame where it is absent has no torso and is left out of the score by
+    torso: taking the length from another frame would mix two poses. Such frames are counted by whoever
+    reports the score. A box without extent, or two torso joints at one point, give NaN too. Raises ValueError
+    for another reference.
+    """
+    boxes = as_array(boxes).astype(np.float64)
+    if reference == "person":
+        sizes = boxes[:, 2:].max(axis=1)
+    elif reference == "torso":
+        first, second = skeleton.torso
+        joints = as_array(joints).astype(np.float64)
+        sizes = np.hypot(*(joints[:, first] - joints[:, second]).T)
+        missing = (as_array(visibility)[:, [first, second]] == ABSENT).any(axis=1)
+        sizes = np.where(missing, np.nan, sizes)
+    else:
+        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
+    return np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan)

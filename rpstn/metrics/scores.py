@@ -1,0 +1,172 @@
+"""The scores of a whole split: PCK by reference, visibility, joint, action and held-out motion, as plain data
+for JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, ClipDataset
+from rpstn.metrics.intervals import interval
+from rpstn.metrics.keypoints import REFERENCES, correct, reference_sizes, summarise
+from rpstn.predictions import Predictions
+from rpstn.runs import plain
+from rpstn.skeletons import Skeleton
+
+SIGHTS = ("all", "visible", "occluded")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Right and wrong, one row per frame of all clips.
+
+    right    (N,K) of 1, 0 and NaN (not scored).
+    sources  (N,) name of the source, the unit of the bootstrap.
+    clips    (N,) index of the clip; frames (N,) index of the frame in it.
+    """
+
+    right: np.ndarray
+    sources: np.ndarray
+    clips: np.ndarray
+    frames: np.ndarray
+
+    def of(self, clips: Iterable[int]) -> Samples:
+        """The rows of some clips."""
+        rows = np.isin(self.clips, list(clips))
+        return Samples(self.right[rows], self.sources[rows], self.clips[rows], self.frames[rows])
+
+
+def samples(
+    predictions: Predictions,
+    dataset: ClipDataset,
+    *,
+    reference: str,
+    sight: str = "all",
+    threshold: float = 0.2,
+) -> Samples:
+    """Right and wrong of every joint of every frame.
+
+    reference  "person" or "torso": the reference length, per frame.
+    sight      which joints are scored: "all" (every annotated joint), "visible" or "occluded".
+    Raises ValueError for another reference or sight, UserError where predictions and data set do not belong
+    together.
+    """
+    if sight not in SIGHTS:
+        raise ValueError(f"sight must be one of {', '.join(SIGHTS)}, not {sight!r}")
+    predictions.check(dataset)
+    right = []
+    for clip, joints in zip(dataset, predictions.joints, strict=True):
+        size = reference_sizes(clip.joints, clip.visibility, clip.boxes, dataset.skeleton, reference)
+        scored = {
+            "all": clip.visibility != ABSENT,
+            "visible": clip.visibility == VISIBLE,
+            "occluded": clip.visibility == OCCLUDED,
+        }
+        right.append(correct(joints, clip.joints, scored[sight], size=size, threshold=threshold))
+    lengths = [len(clip) for clip in dataset]
+    return Samples(
+        right=np.concatenate(right),
+        sources=np.repeat([clip.source for clip in dataset], lengths),
+        clips=np.repeat(np.arange(len(dataset)), lengths),
+        frames=np.concatenate([np.arange(length) for length in lengths]),
+    )
+
+
+def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
+    """Scores of some samples by name.
+
+    "mean" is the plain mean over all joints that have a sample, "micro" pools all samples. "interval" is the
+    95 % bootstrap interval of the mean over sources. "groups" has left and right of a joint pooled. Where the
+    data set leaves joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored"
+    their number.
+    """
+    result = summarise(part.right)
+    bounds = interval(part.right, part.sources, pool="joints", draws=1000)
+    found = {
+        "mean": result.mean,
+        "interval": [bounds.low, bounds.high],
+        "micro": result.micro,
+        "samples": int(result.counts.sum()),
+        "sources": bounds.groups,
+        "joints": {name: value for name, value in zip(skeleton.joints, result.per_joint, strict=True)},
+        "groups": {
+            name: summarise(part.right[:, list(pair)]).micro for name, pair in skeleton.groups.items()
+        },
+        "counts": {name: int(count) for name, count in zip(skeleton.joints, result.counts, strict=True)},
+    }
+    if skeleton.unscored:
+        found["mean_scored"] = summarise(part.right[:, list(skeleton.scored)]).mean
+        found["joints_scored"] = len(skeleton.scored)
+    return found
+
+
+def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 0.2) -> dict[str, Any]:
+    """All scores of a split, ready for JSON: None where a score has no sample.
+
+    "scores"[reference][sight] is what `describe` returns for all clips. "held_out" and "not_held_out" have
+    the same for the clips whose whole motion occurs in the test split only and for the others, where the data
+    set tells them apart. "actions"[action] has the same for the clips of an action. "counted" says how much
+    there was and what was left out.
+    """
+    table = {
+        (reference, sight): samples(
+            predictions, dataset, reference=reference, sight=sight, threshold=threshold
+        )
+        for reference in REFERENCES
+        for sight in SIGHTS
+    }
+
+    def of(clips: list[int]) -> dict[str, Any]:
+        return {
+            reference: {
+                sight: describe(table[reference, sight].of(clips), dataset.skeleton) for sight in SIGHTS
+            }
+            for reference in REFERENCES
+        }
+
+    everything = list(range(len(dataset)))
+    result: dict[str, Any] = {
+        "dataset": dataset.name,
+        "split": dataset.split,
+        "skeleton": dataset.skeleton.name,
+        "threshold": threshold,
+        "counted": count(dataset),
+        "scores": of(everything),
+    }
+    if any("held_out" in clip.extra for clip in dataset):
+        held = [index for index in everything if bool(np.any(dataset[index].extra.get("held_out", False)))]
+        result["held_out"] = {"clips": len(held), **of(held)}
+        rest = sorted(set(everything) - set(held))
+        result["not_held_out"] = {"clips": len(rest), **of(rest)}
+    actions = sorted({clip.action for clip in dataset})
+    result["actions"] = {
+        action: of([index for index in everything if dataset[index].action == action]) for action in actions
+    }
+    return plain(result)
+
+
+def count(dataset: ClipDataset) -> dict[str, Any]:
+    """How many clips, frames and joints are scored, and how many frames have no reference length."""
+    visibility = np.concatenate([clip.visibility for clip in dataset])
+    sizes = {
+        reference: np.concatenate(
+            [reference_sizes(c.joints, c.visibility, c.boxes, dataset.skeleton, reference) for c in dataset]
+        )
+        for reference in REFERENCES
+    }
+    return {
+        "clips": len(dataset),
+        "sources": len({clip.source for clip in dataset}),
+        "frames": len(visibility),
+        "visible_joints": int((visibility == VISIBLE).sum()),
+        "occluded_joints": int((visibility == OCCLUDED).sum()),
+        "absent_joints": int((visibility == ABSENT).sum()),
+        "frames_without_visible_joint": int((~(visibility == VISIBLE).any(axis=1)).sum()),
+        "frames_without_reference": {
+            reference: int(np.isnan(size).sum()) for reference, size in sizes.items()
+        },
+    }

@@ -1,0 +1,304 @@
+"""Hiding joints on purpose, and counting for how long they have been hidden.
+
+An occluder is painted over the frames of a clip and marks exactly the joints that it covers. The occluded
+clip is a Clip like any other. Everything random comes from a seed, so the same call hides the same pixels.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
+from rpstn.errors import UserError
+from rpstn.skeletons import Skeleton
+
+KINDS = ("joints", "person", "bar", "erasing")
+ATTACHMENTS = ("body", "image")
+TEXTURES = ("noise", "solid", "stripes")
+PROTOCOLS = ("joint", "limb", "half", "person", "bar", "erasing")
+
+
+def hidden_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
+    """For how many frames each joint has been hidden so far: (T,K) int64.
+
+    0 where the joint is visible. n >= 1 where it is occluded and was last visible n frames ago. -1 where it
+    is occluded but was never visible before, and where it is absent: nothing could have been carried into
+    such a frame.
+    window  frames after which the network starts anew and with it the count; 0 for never.
+    """
+    visibility = np.asarray(visibility)
+    length = len(visibility)
+    result = np.empty(visibility.shape, dtype=np.int64)
+    for start in range(0, length, window or max(length, 1)):
+        part = visibility[start : start + window] if window else visibility
+        frame = np.arange(len(part))[:, None]
+        last_seen = np.maximum.accumulate(np.where(part == VISIBLE, frame, -1), axis=0)
+        hidden = np.where(last_seen >= 0, frame - last_seen, -1)
+        result[start : start + len(part)] = np.where(part == ABSENT, -1, hidden)
+    return result
+
+
+def shown_lengths(visibility: np.ndarray) -> np.ndarray:
+    """For how many frames each joint has been visible again: (T,K) int64.
+
+    n >= 1 where the joint is visible and was last occluded n frames ago; 0 where it is occluded; -1 where it
+    is absent, or visible and never occluded before.
+    """
+    visibility = np.asarray(visibility)
+    frame = np.arange(len(visibility))[:, None]
+    last_hidden = np.maximum.accumulate(np.where(visibility == OCCLUDED, frame, -1), axis=0)
+    shown = np.where(last_hidden >= 0, frame - last_hidden, -1)
+    return np.where(visibility == ABSENT, -1, shown)
+
+
+@dataclass(frozen=True)
+class Occluder:
+    """Something painted over a clip.
+
+    kind      "joints": discs over the named joints and bands along the limbs between them. "person": the
+              whole box. "bar": an upright bar that crosses the box from left to right. "erasing": three
+              rectangles at random places in the box, new ones in each frame.
+    joints    names of the joints to hide, for kind "joints".
+    start     first frame that is covered; length: number of frames.
+    attached  "body": the patch follows the person. "image": it stays where the first frame put it (the bar
+              still moves).
+    size      radius of a disc, half the bar's width, and half an erasing rectangle's mean side, in units of
+              the box's longer side.
+    texture   "noise", "solid" or "stripes"; seed: of colours and places.
+    """
+
+    kind: str
+    joints: tuple[str, ...] = ()
+    start: int = 8
+    length: int = 5
+    attached: str = "body"
+    size: float = 0.1
+    texture: str = "noise"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, known in (("kind", KINDS), ("attached", ATTACHMENTS), ("texture", TEXTURES)):
+            if getattr(self, name) not in known:
+                raise UserError(
+                    f"occluder: {name} is {getattr(self, name)!r}; choose one of {', '.join(known)}"
+                )
+        if self.start < 0 or self.length < 1 or not self.size > 0:
+            raise UserError(
+                f"occluder: start {self.start}, length {self.length}, size {self.size}; it needs a start from 0, "
+                "at least one frame and a positive size"
+            )
+        if (self.kind == "joints") != bool(self.joints):
+            raise UserError(
+                f"occluder: kind {self.kind!r} with joints {self.joints}; name joints for kind 'joints' only"
+            )
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """What covers one frame: capsules (N,5) x, y, x, y, radius, and boxes (M,4) left, top, right, bottom; in
+    pixels.
+    """
+
+    capsules: np.ndarray
+    boxes: np.ndarray
+
+    def cover(self, points: np.ndarray) -> np.ndarray:
+        """(...,2) points in pixels -> (...) bool."""
+        points = np.asarray(points, dtype=np.float64)
+        inside = np.zeros(points.shape[:-1], dtype=bool)
+        for x0, y0, x1, y1, radius in self.capsules:
+            start, along = np.array([x0, y0]), np.array([x1 - x0, y1 - y0])
+            share = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
+            inside |= np.linalg.norm(points - start - share[..., None] * along, axis=-1) <= radius
+        for left, top, right, bottom in self.boxes:
+            x, y = points[..., 0], points[..., 1]
+            inside |= (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
+        return inside
+
+    @property
+    def corner(self) -> np.ndarray:
+        """The point that the texture is tied to."""
+        return self.capsules[0, :2] if len(self.capsules) else self.boxes[0, :2]
+
+
+class OccludedFrames:
+    """A FrameSource that paints shapes over another one's frames."""
+
+    def __init__(self, frames: FrameSource, shapes: dict[int, Shapes], texture: str, seed: int) -> None:
+        self.frames, self.shapes = frames, shapes
+        self._texture = make_texture(frames.size, texture, seed)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.frames.size
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        frames = np.array(self.frames.read(indices))
+        grid = np.stack(np.meshgrid(np.arange(self.size[1]), np.arange(self.size[0])), axis=-1)
+        for frame, index in zip(frames, indices, strict=True):
+            if int(index) in self.shapes:
+                shapes = self.shapes[int(index)]
+                x, y = np.round(shapes.corner).astype(int)
+                covered = shapes.cover(grid)
+                frame[covered] = np.roll(self._texture, (y, x), axis=(0, 1))[covered]
+        return frames
+
+
+def make_texture(size: tuple[int, int], texture: str, seed: int) -> np.ndarray:
+    """(H,W,3) uint8 of a seeded colour: one colour, stripes of two, or cloudy noise around one."""
+    rng = np.random.default_rng((seed, 1))
+    height, width = size
+    colour, other = rng.uniform(30, 225, (2, 3))
+    if texture == "solid":
+        image = np.broadcast_to(colour, (height, width, 3))
+    elif texture == "stripes":
+        band = (np.arange(width)[None, :] + np.arange(height)[:, None]) // 4 % 2
+        image = np.where(band[..., None] == 0, colour, other)
+    else:
+        coarse = rng.normal(0, 1, (max(height // 12, 2), max(width // 12, 2), 3)).astype(np.float32)
+        clouds = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+        image = colour + 30 * clouds + rng.normal(0, 8, (height, width, 3))
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def occluder_shapes(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> dict[int, Shapes]:
+    """What the occluder covers, by frame. Raises UserError for a clip that is too short and for an unknown
+    joint.
+    """
+    frames = range(occluder.start, occluder.start + occluder.length)
+    if frames.stop > len(clip):
+        raise UserError(
+            f"clip {clip.id!r} has {len(clip)} frames; an occlusion of {occluder.length} frames from frame "
+            f"{occluder.start} does not fit: shorten it, start it earlier, or leave the clip out"
+        )
+    person = float(np.median(clip.boxes[frames.start : frames.stop, 2:].max(axis=1)))
+    reach = occluder.size * person
+    rng = np.random.default_rng((occluder.seed, 2))
+    shapes = {}
+    for frame in frames:
+        body = frame if occluder.attached == "body" else occluder.start
+        if occluder.kind == "joints":
+            shapes[frame] = _over_joints(clip, skeleton, occluder.joints, body, reach)
+            continue
+        x, y, w, h = clip.boxes[body].astype(np.float64)
+        if occluder.kind == "person":
+            box = [[x - 0.05 * w, y - 0.05 * h, x + 1.05 * w, y + 1.05 * h]]
+        elif occluder.kind == "bar":
+            centre = x + w * (frame - occluder.start + 0.5) / occluder.length
+            box = [[centre - reach, y - 0.1 * h, centre + reach, y + 1.1 * h]]
+        else:
+            centres = rng.uniform([x, y], [x + w, y + h], (3, 2))
+            half = reach * rng.uniform(0.5, 1.5, (3, 2))
+            box = np.concatenate([centres - half, centres + half], axis=1)
+        shapes[frame] = Shapes(np.zeros((0, 5)), np.asarray(box))
+    return shapes
+
+
+def _over_joints(clip: Clip, skeleton: Skeleton, names: Sequence[str], frame: int, radius: float) -> Shapes:
+    """Discs over joints and bands along the limbs between them. A joint that is absent is covered where it
+    was last, or is next.
+    """
+    places = {}
+    for name in names:
+        joint = skeleton.index(name)
+        known = np.flatnonzero(clip.visibility[:, joint] != ABSENT)
+        if not len(known):
+            raise UserError(f"clip {clip.id!r}: {name} is annotated in no frame; hide another joint")
+        places[joint] = clip.joints[known[np.abs(known - frame).argmin()], joint].astype(np.float64)
+    capsules = [(*place, *place, radius) for place in places.values()]
+    capsules += [
+        (*places[a], *places[b], 0.75 * radius) for a, b in skeleton.limbs if a in places and b in places
+    ]
+    return Shapes(np.array(capsules), np.zeros((0, 4)))
+
+
+def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
+    """The clip with the occluder in front of it.
+
+    Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The
+    occluder's name is added to the clip's id, and extra["occluder"] is (T,K) uint8, 1 where the occluder
+    covers an annotated joint. Frames are painted when they are read. Raises UserError for a clip shorter than
+    the occlusion and for a joint that does not exist.
+    """
+    shapes = occluder_shapes(clip, skeleton, occluder)
+    covered = np.zeros(clip.visibility.shape, dtype=bool)
+    for frame, shape in shapes.items():
+        covered[frame] = shape.cover(clip.joints[frame]) & (clip.visibility[frame] != ABSENT)
+    visibility = np.where(covered & (clip.visibility == VISIBLE), OCCLUDED, clip.visibility).astype(np.uint8)
+    what = "+".join(occluder.joints) or occluder.kind
+    last = occluder.start + occluder.length - 1
+    return replace(
+        clip,
+        id=f"{clip.id} {what} hidden {occluder.start}-{last} ({occluder.attached})",
+        visibility=visibility,
+        frames=OccludedFrames(clip.frames, shapes, occluder.texture, occluder.seed),
+        extra={**clip.extra, "occluder": covered.astype(np.uint8)},
+    )
+
+
+def choose(
+    protocol: str,
+    clip: Clip,
+    skeleton: Skeleton,
+    *,
+    start: int = 8,
+    length: int = 5,
+    seed: int = 0,
+    **settings,
+) -> Occluder:
+    """The occluder that a protocol puts into a clip; settings are passed to `Occluder`.
+
+    "joint": one joint, "limb": the two joints of one limb, "half": the joints of the left or of the right
+    side; drawn at random from those that are visible in the frame before the occlusion, if there are any.
+    "person", "bar", "erasing": as the Occluder of that kind. The draw depends on the seed and the clip's name
+    only.
+    """
+    if protocol not in PROTOCOLS:
+        raise UserError(f"no occlusion protocol is called {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
+    rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode())))
+    settings |= {"start": start, "length": length, "seed": int(rng.integers(2**31))}
+    if protocol in KINDS:
+        return Occluder(protocol, **settings)
+    before = clip.visibility[min(max(start - 1, 0), len(clip) - 1)]
+    if protocol == "joint":
+        sets = [(joint,) for joint in range(len(skeleton))]
+    elif protocol == "limb":
+        sets = [tuple(limb) for limb in skeleton.limbs]
+    else:
+        sets = [
+            tuple(skeleton.index(n) for n in skeleton.joints if n.startswith(side))
+            for side in ("left_", "right_")
+        ]
+    known = [
+        joints for joints in sets if all((clip.visibility[:, joint] != ABSENT).any() for joint in joints)
+    ]
+    seen = [joints for joints in known if all(before[joint] == VISIBLE for joint in joints)]
+    if not known:
+        raise UserError(f"clip {clip.id!r} has no annotated joints for protocol {protocol!r}; leave it out")
+    chosen = (seen or known)[rng.integers(len(seen or known))]
+    return Occluder("joints", tuple(skeleton.joints[joint] for joint in chosen), **settings)
+
+
+def occlude_dataset(
+    dataset: ClipDataset, protocol: str, *, start: int = 8, length: int = 5, seed: int = 0, **settings
+) -> ClipDataset:
+    """Every clip of a data set behind the protocol's occluder (see `choose`); UserError if a clip is too
+    short for it.
+    """
+    clips = tuple(
+        occlude(
+            clip,
+            dataset.skeleton,
+            choose(protocol, clip, dataset.skeleton, start=start, length=length, seed=seed, **settings),
+        )
+        for clip in dataset
+    )
+    return replace(dataset, name=f"{dataset.name} behind {protocol}", clips=clips)

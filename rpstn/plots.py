@@ -1,0 +1,40 @@
+"""Figures. Every function takes and returns axes, draws what it is given, and computes no score.
+
+Nothing else in the package imports matplotlib and seaborn than this module and `rpstn.figures`, where the
+functions are. Colours and sizes come from style.mplstyle, which each function applies to what it draws;
+`use_style()` applies it to the rest of a notebook.
+"""
+
+from rpstn.figures.numbers import hidden_curves, interval_points, pck_bars, training_curves
+from rpstn.figures.pictures import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
+from rpstn.figures.relations import (
+    kernel_grid,
+    relation_matrix,
+    relation_on_skeleton,
+    relation_over_time,
+    relation_panels,
+)
+from rpstn.figures.style import SIDES, STYLE, short, side, standing, use_style
+
+__all__ = [
+    "SIDES",
+    "STYLE",
+    "filmstrip",
+    "heatmap_over",
+    "hidden_curves",
+    "hidden_heatmaps",
+    "image",
+    "interval_points",
+    "kernel_grid",
+    "pck_bars",
+    "relation_matrix",
+    "relation_on_skeleton",
+    "relation_over_time",
+    "relation_panels",
+    "short",
+    "side",
+    "skeleton_overlay",
+    "standing",
+    "training_curves",
+    "use_style",
+]

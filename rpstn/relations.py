@@ -1,0 +1,288 @@
+"""Relations: collected over a data set, put beside baselines, reduced to numbers, and replaced to see what
+they do.
+
+relation[i, j] is the weight of joint j in the refined joint i. In layout "paper" rows sum to 1, so a row says
+where joint i takes its heatmap from. In layout "released" columns sum to 1, so a column says to whom joint j
+gives; measures take the axis.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from rpstn.datasets.clip import ABSENT, ClipDataset
+from rpstn.datasets.transforms import apply_affine, crop_affine, normalise, window_box
+from rpstn.datasets.windows import make_window
+from rpstn.errors import UserError
+from rpstn.evaluate import predict_clips
+from rpstn.heatmaps import encode
+from rpstn.models.backbones import STRIDE
+from rpstn.models.relation import JointRelationExtractor
+from rpstn.models.rpstn import RPSTN
+from rpstn.predictions import Predictions
+from rpstn.skeletons import Skeleton
+
+
+@dataclass(frozen=True)
+class Relations:
+    """Relation matrices of many frames.
+
+    matrices  (N,K,K) float32.
+    clips     (N,) index of the clip; frames (N,) index of the frame in it.
+    actions   (N,) action of the clip; sources (N,) its source, the unit of a bootstrap.
+    """
+
+    matrices: np.ndarray
+    clips: np.ndarray
+    frames: np.ndarray
+    actions: np.ndarray
+    sources: np.ndarray
+
+    def mean(self) -> np.ndarray:
+        """(K,K), every frame with the same weight."""
+        return self.matrices.mean(axis=0, dtype=np.float64)
+
+    def by_clip(self) -> dict[int, np.ndarray]:
+        """Mean (K,K) of each clip."""
+        return {int(clip): self.matrices[self.clips == clip].mean(axis=0) for clip in np.unique(self.clips)}
+
+    def by_action(self) -> dict[str, np.ndarray]:
+        """Mean (K,K) of each action, over all its frames."""
+        return {
+            str(name): self.matrices[self.actions == name].mean(axis=0) for name in np.unique(self.actions)
+        }
+
+
+def collect(predictions: Predictions, dataset: ClipDataset) -> Relations:
+    """The relations that a network used while it predicted; UserError for a network without relations."""
+    predictions.check(dataset)
+    if any(relation is None for relation in predictions.relations):
+        raise UserError(
+            "this network has no relations (relation is off); use a checkpoint trained with relation on"
+        )
+    lengths = [len(clip) for clip in dataset]
+    return Relations(
+        matrices=np.concatenate(predictions.relations),
+        clips=np.repeat(np.arange(len(dataset)), lengths),
+        frames=np.concatenate([np.arange(length) for length in lengths]),
+        actions=np.repeat([clip.action for clip in dataset], lengths),
+        sources=np.repeat([clip.source for clip in dataset], lengths),
+    )
+
+
+# Measures
+
+
+def off_diagonal_mass(relation: np.ndarray) -> np.ndarray:
+    """(...,K,K) -> (...): the share of all weight that lies off the diagonal, 0 for the identity, 1 - 1/K for
+    uniform weights.
+    """
+    relation = np.asarray(relation, dtype=np.float64)
+    return 1 - np.trace(relation, axis1=-2, axis2=-1) / relation.sum(axis=(-2, -1))
+
+
+def entropy(relation: np.ndarray, axis: int = -1) -> np.ndarray:
+    """(...,K,K) -> (...,K): entropy of the weights that sum to 1 along `axis`, in units of log K: 0 for the
+    identity, 1 for uniform.
+
+    axis -1 for layout "paper" (rows sum to 1), -2 for "released".
+    """
+    relation = np.asarray(relation, dtype=np.float64)
+    logs = np.log(np.where(relation > 0, relation, 1.0))
+    return -(relation * logs).sum(axis=axis) / np.log(relation.shape[-1])
+
+
+def asymmetry(relation: np.ndarray) -> np.ndarray:
+    """(...,K,K) -> (...): sum |R_ij - R_ji| / sum |R_ij + R_ji| over i != j; 0 where what i takes from j, j
+    takes from i.
+
+    The Gram matrix is symmetric, the softmax over rows is not: a strong joint (large diagonal) keeps to
+    itself, while a weak one takes from it. NaN for a relation without any weight off the diagonal.
+    """
+    relation = np.asarray(relation, dtype=np.float64)
+    off = relation * (1 - np.eye(relation.shape[-1]))
+    mirrored = np.swapaxes(off, -1, -2)
+    total = np.abs(off + mirrored).sum(axis=(-2, -1))
+    difference = np.abs(off - mirrored).sum(axis=(-2, -1))
+    return np.divide(difference, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def strongest(relation: np.ndarray, skeleton: Skeleton, count: int = 5) -> list[tuple[str, str, float]]:
+    """The largest weights off the diagonal of one (K,K) relation: (refined joint i, source joint j,
+    weight).
+    """
+    off = np.where(np.eye(len(skeleton), dtype=bool), -np.inf, relation)
+    places = np.argsort(off, axis=None, kind="stable")[::-1][:count]
+    rows, columns = np.unravel_index(places, off.shape)
+    return [
+        (skeleton.joints[i], skeleton.joints[j], float(relation[i, j]))
+        for i, j in zip(rows, columns, strict=True)
+    ]
+
+
+# Baselines
+
+
+def untrained(model: RPSTN, seed: int = 0) -> RPSTN:
+    """A network of the same configuration with fresh weights, in evaluation mode, on the same device."""
+    state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(seed)
+        fresh = RPSTN(copy.deepcopy(model.config)).eval()
+    finally:
+        torch.random.set_rng_state(state)
+    return fresh.to(next(model.parameters()).device)
+
+
+@torch.no_grad()
+def settle(
+    model: RPSTN,
+    meta: dict[str, Any],
+    dataset: ClipDataset,
+    *,
+    window: int = 5,
+    batch: int = 4,
+    limit: int = 16,
+) -> RPSTN:
+    """Give an untrained network's BatchNorms real statistics, from the first windows of up to `limit` clips.
+
+    Fresh statistics (mean 0, deviation 1) fit no data: the maps, and with them the relation, would be those
+    of no network in training. Returns the same network, in evaluation mode.
+    """
+    norms = [part for part in model.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean over batches
+    length = min([window, *(len(clip) for clip in dataset)])
+    clips = [dataset[index] for index in range(min(limit, len(dataset)))]
+    model.train()
+    for first in range(0, len(clips), batch):
+        parts = [
+            make_window(clip, dataset.skeleton, 0, length, meta["size"]).frames
+            for clip in clips[first : first + batch]
+        ]
+        frames = torch.from_numpy(np.stack(parts)).to(next(model.parameters()).device)
+        model(normalise(frames, meta["input"]))
+    for norm in norms:
+        norm.momentum = 0.1
+    return model.eval()
+
+
+@torch.inference_mode()
+def ideal_relations(
+    dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 24
+) -> Relations:
+    """Relations of perfect heatmaps: the targets at the true joints, in the crops that the network gets;
+    absent joints are empty maps.
+
+    What is in them comes from the poses and the softmax alone, without any learning.
+    """
+    side = meta["size"] // STRIDE
+    extractor = JointRelationExtractor(len(dataset.skeleton), scale=scale).eval()
+    parts = []
+    for clip in dataset:
+        step = window or len(clip)
+        for start in range(0, len(clip), step):
+            here = slice(start, start + step)
+            affine = crop_affine(window_box(clip.boxes[here]), meta["size"])
+            joints = torch.from_numpy(apply_affine(clip.joints[here], affine))
+            maps = encode(joints, (side, side), STRIDE, meta["sigma"])
+            maps = maps * torch.from_numpy(clip.visibility[here] != ABSENT)[..., None, None]
+            parts.append(extractor.relation(maps).numpy())
+    lengths = [len(clip) for clip in dataset]
+    ends = np.cumsum(lengths)[:-1]
+    zeros = [np.zeros((length, len(dataset.skeleton), 2), np.float32) for length in lengths]
+    made = Predictions(
+        tuple(clip.id for clip in dataset),
+        zeros,
+        [z[..., 0] for z in zeros],
+        np.split(np.concatenate(parts), ends),
+    )
+    return collect(made, dataset)
+
+
+def baselines(
+    model: RPSTN,
+    meta: dict[str, Any],
+    dataset: ClipDataset,
+    *,
+    window: int = 24,
+    batch: int = 8,
+    seed: int = 0,
+) -> dict[str, np.ndarray]:
+    """What a learned relation has to differ from, (K,K) each, by name.
+
+    "identity": each joint keeps to itself. "uniform": every joint takes from all alike. "untrained": mean
+    relation of the same network with fresh weights. "ideal heatmaps": mean relation of perfect heatmaps,
+    unscaled.
+    """
+    count = len(dataset.skeleton)
+    network = settle(untrained(model, seed), meta, dataset)
+    fresh = predict_clips(network, meta, dataset, window, batch=batch, progress=False)
+    return {
+        "identity": np.eye(count),
+        "uniform": np.full((count, count), 1 / count),
+        "untrained": collect(fresh, dataset).mean(),
+        "ideal heatmaps": ideal_relations(dataset, meta, window=window).mean(),
+    }
+
+
+# Interventions
+
+Change = Callable[[torch.Tensor], torch.Tensor]
+
+
+@contextmanager
+def intervene(model: RPSTN, change: Change) -> Iterator[RPSTN]:
+    """Within the block, the network uses change(relation) in place of its relation (B,K,K).
+
+        with intervene(model, replace_by(np.eye(13))):
+            changed = predict_clips(model, meta, dataset)
+
+    Raises UserError for a network without relations. The network is as before when the block ends, however it
+    ends.
+    """
+    if model.relation is None:
+        raise UserError(
+            "this network has no relations (relation is off); use a checkpoint trained with relation on"
+        )
+    extractor = model.relation
+    own = extractor.relation
+    extractor.relation = lambda heatmaps: change(own(heatmaps))
+    try:
+        yield model
+    finally:
+        del extractor.relation  # uncovers the class's method
+
+
+def replace_by(relation: np.ndarray) -> Change:
+    """The same relation (K,K) for every frame: the identity, or a data set's average."""
+    fixed = torch.as_tensor(relation, dtype=torch.float32)
+    return lambda own: fixed.to(own.device).expand_as(own)
+
+
+def cut(i: int, j: int) -> Change:
+    """Refined joint i no longer takes from joint j; the rest of its row keeps its proportions and sums to 1
+    again.
+    """
+
+    def change(own: torch.Tensor) -> torch.Tensor:
+        changed = own.clone()
+        changed[:, i, j] = 0
+        changed[:, i] /= changed[:, i].sum(dim=-1, keepdim=True).clamp_min(1e-12)
+        return changed
+
+    return change
+
+
+def permute(permutation: list[int]) -> Change:
+    """The relation of other joints: joint i takes from j what permutation[i] took from permutation[j]."""
+    order = list(permutation)
+    return lambda own: own[:, order][:, :, order]

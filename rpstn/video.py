@@ -1,0 +1,154 @@
+"""Videos for the book: .webm, which browsers play and OpenCV's wheel writes (VP8 or VP9)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, VISIBLE
+from rpstn.errors import UserError
+from rpstn.runs import replacing
+from rpstn.skeletons import Skeleton
+
+# The person's left and right as in the figures, and what lies between; RGB.
+COLOURS = {"left": (213, 94, 0), "right": (0, 114, 178), "": (0, 158, 115)}
+CODECS = {"vp8": "VP80", "vp9": "VP90"}
+
+
+def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0, codec: str = "vp8") -> Path:
+    """Write RGB frames as .webm, whole or not at all, and read it back to check.
+
+    frames  (H,W,3) uint8, all of one size. A side of odd length is repeated by one pixel, which the codec
+            needs.
+    Returns the path. Raises UserError for another suffix or codec, ValueError for frames that are not such
+    images or for none at all, OSError where OpenCV cannot write or the file does not hold as many frames as
+    it was given.
+    """
+    path = Path(path)
+    if path.suffix != ".webm" or codec not in CODECS:
+        raise UserError(f"{path} with codec {codec!r}: name a .webm file and one of {', '.join(CODECS)}")
+    with replacing(path) as temporary:
+        count = _write(temporary, frames, fps, CODECS[codec])
+        found = len(read_video(temporary))
+        if found != count:
+            raise OSError(f"{path}: {count} frames were written but {found} can be read; try another codec")
+    return path
+
+
+def _write(path: Path, frames: Iterable[np.ndarray], fps: float, code: str) -> int:
+    writer, size, count = None, None, 0
+    try:
+        for frame in frames:
+            frame = np.asarray(frame)
+            if (
+                frame.dtype != np.uint8
+                or frame.ndim != 3
+                or frame.shape[2] != 3
+                or size not in (None, frame.shape)
+            ):
+                raise ValueError(
+                    f"frame {count} is {frame.dtype} {frame.shape}; frames are (H,W,3) uint8 of one size"
+                )
+            if writer is None:
+                size = frame.shape
+                even = (size[1] + size[1] % 2, size[0] + size[0] % 2)
+                with _quiet():
+                    writer = cv2.VideoWriter(
+                        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), fps, even
+                    )
+                if not writer.isOpened():
+                    raise OSError(
+                        f"OpenCV cannot write {code} to {path}; install opencv-python from its wheel"
+                    )
+            padded = np.pad(frame, ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), mode="edge")
+            writer.write(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
+            count += 1
+    finally:
+        if writer is not None:
+            writer.release()
+    if not count:
+        raise ValueError("there are no frames to write")
+    return count
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what C code prints on stderr out of terminals and notebooks.
+
+    For every .webm, FFmpeg notes that the codec's tag is none of the container's, takes the right one and
+    goes on.
+    """
+    kept = os.dup(2)
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def read_video(path: str | Path) -> np.ndarray:
+    """All frames of a video that OpenCV reads: (T,H,W,3) uint8 RGB. Raises UserError where there are none."""
+    capture = cv2.VideoCapture(str(path))
+    frames = []
+    try:
+        while True:
+            fine, frame = capture.read()
+            if not fine:
+                break
+            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+    finally:
+        capture.release()
+    if not frames:
+        raise UserError(f"{path}: no frame can be read; check that the file exists and is a video")
+    return np.stack(frames)
+
+
+def draw_pose(
+    frame: np.ndarray,
+    joints: np.ndarray,
+    skeleton: Skeleton,
+    visibility: np.ndarray | None = None,
+    scale: int = 2,
+) -> np.ndarray:
+    """A copy of a frame (H,W,3) uint8, `scale` times as large, with a pose (K,2) in pixels of the frame.
+
+    visibility  (K,): occluded joints are drawn hollow, absent ones not at all; None: all are visible. Joints
+                that are not finite are left out.
+    """
+    canvas = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    if scale < 2:
+        raise ValueError(f"scale {scale} leaves no room for joints; draw at least twice as large")
+    sight = np.full(len(skeleton), VISIBLE) if visibility is None else np.asarray(visibility)
+    shown = (sight != ABSENT) & np.isfinite(joints).all(axis=-1)
+    # The centre of source pixel 0 lies at (scale - 1) / 2 of the larger picture.
+    places = np.round(np.where(shown[:, None], joints, 0) * scale + (scale - 1) / 2).astype(int)
+    sides = [name.partition("_")[0] for name in skeleton.joints]
+    colours = [COLOURS.get(side, COLOURS[""]) for side in sides]
+    for a, b in skeleton.limbs:
+        if shown[a] and shown[b]:
+            colour = colours[a] if sides[a] == sides[b] or sides[b] not in COLOURS else colours[b]
+            cv2.line(canvas, places[a].tolist(), places[b].tolist(), (20, 20, 20), scale + 2, cv2.LINE_AA)
+            cv2.line(canvas, places[a].tolist(), places[b].tolist(), colour, scale, cv2.LINE_AA)
+    for joint in np.flatnonzero(shown):
+        place, white = places[joint].tolist(), (255, 255, 255)
+        edge, face = (colours[joint], white) if sight[joint] != VISIBLE else (white, colours[joint])
+        cv2.circle(canvas, place, 2 * scale, edge, -1, cv2.LINE_AA)
+        cv2.circle(canvas, place, 2 * scale - 2, face, -1, cv2.LINE_AA)
+    return canvas
+
+
+def side_by_side(videos: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Videos (T,H,W,3) of one size beside each other, each under its name: (T,H+24,sum of W,3) uint8."""
+    parts = []
+    for name, frames in videos.items():
+        title = np.full((24, frames.shape[2], 3), 255, np.uint8)
+        cv2.putText(title, name, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (34, 34, 34), 1, cv2.LINE_AA)
+        parts.append(np.concatenate([np.broadcast_to(title, (len(frames), *title.shape)), frames], axis=1))
+    return np.concatenate(parts, axis=2)

@@ -1,0 +1,205 @@
+"""PCK by hand, and intervals that must cover what is known."""
+
+import numpy as np
+import pytest
+import torch
+
+from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
+from rpstn.metrics import correct, interval, paired_interval, pck, reference_sizes, summarise
+from rpstn.metrics.tables import table
+from rpstn.skeletons import get_skeleton
+
+
+def test_pck_of_a_case_counted_by_hand():
+    target = np.zeros((2, 3, 2))
+    predicted = np.array([[[3, 4], [6, 8], [0, 0]], [[0, 5.1], [30, 40], [0, 1]]], dtype=float)
+    visible = np.array([[1, 1, 0], [1, 0, 0]], dtype=bool)
+    # Frame 0: threshold 0.2 * 25 = 5, so 5 px is right (equality) and 10 px wrong. Frame 1: 5.1 px against
+    # 0.2 * 26 = 5.2.
+    result = pck(predicted, target, visible, size=np.array([25.0, 26.0]))
+    np.testing.assert_array_equal(result.per_joint, [1.0, 0.0, np.nan])
+    assert result.mean == 0.5
+    assert result.micro == pytest.approx(2 / 3)
+    np.testing.assert_array_equal(result.counts, [2, 1, 0])
+
+
+def test_equality_with_the_threshold_counts_and_a_hair_more_does_not():
+    target, visible = np.zeros((1, 2, 2)), np.ones((1, 2), bool)
+    predicted = np.array([[[10.0, 0], [np.nextafter(10.0, 11), 0]]])
+    np.testing.assert_array_equal(correct(predicted, target, visible, size=[50.0]), [[1, 0]])
+
+
+def test_each_frame_is_measured_with_its_own_size():
+    predicted, target = np.full((2, 1, 2), 3.0), np.zeros((2, 1, 2))
+    right = correct(predicted, target, np.ones((2, 1)), size=[10.0, 100.0])
+    np.testing.assert_array_equal(right, [[0], [1]])
+
+
+def test_what_is_not_scored_changes_nothing():
+    rng = np.random.default_rng(0)
+    target = rng.uniform(0, 100, (20, 5, 2))
+    predicted = target + rng.normal(0, 8, target.shape)
+    visible = rng.random((20, 5)) < 0.6
+    size = rng.uniform(20, 60, 20)
+    expected = pck(predicted, target, visible, size=size)
+    target[~visible], predicted[~visible] = np.nan, -1e9
+    found = pck(predicted, target, visible, size=size)
+    np.testing.assert_array_equal(found.per_joint, expected.per_joint)
+    assert 0 < found.micro < 1 and found.micro == expected.micro
+
+
+def test_a_frame_without_a_size_is_left_out_and_a_prediction_that_is_nan_is_wrong():
+    target = np.zeros((2, 2, 2))
+    predicted = np.array([[[0, 0], [np.nan, 0]], [[0, 0], [0, 0]]])
+    right = correct(predicted, target, np.ones((2, 2)), size=[10.0, np.nan])
+    np.testing.assert_array_equal(right, [[1, 0], [np.nan, np.nan]])
+    assert summarise(right).micro == 0.5
+
+
+def test_nothing_scored_gives_nan_and_no_warning():
+    result = pck(np.zeros((3, 2, 2)), np.zeros((3, 2, 2)), np.zeros((3, 2)), size=np.ones(3))
+    assert np.isnan(result.mean) and np.isnan(result.micro) and np.isnan(result.per_joint).all()
+
+
+def test_tensors_and_arrays_give_the_same():
+    torch.manual_seed(0)
+    target = torch.rand(30, 7, 2) * 100
+    predicted = (target + torch.randn_like(target) * 10).requires_grad_()
+    visible, size = torch.rand(30, 7) < 0.7, torch.rand(30) * 50 + 20
+    tensors = pck(predicted, target, visible, size=size)
+    arrays = pck(predicted.detach().numpy(), target.numpy(), visible.numpy(), size=size.numpy())
+    np.testing.assert_array_equal(tensors.per_joint, arrays.per_joint)
+    assert tensors.mean == arrays.mean and 0 < tensors.mean < 1
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"predicted": np.zeros((2, 4, 2))}, "predicted"),
+        ({"target": np.zeros((2, 3))}, "target"),
+        ({"visible": np.ones((3, 2))}, "visible"),
+        ({"size": np.ones(3)}, "size"),
+        ({"size": 5.0}, "size"),
+        ({"size": np.array([1.0, 0.0])}, "size"),
+        ({"size": np.array([1.0, -3.0])}, "size"),
+        ({"size": np.array([1.0, np.inf])}, "size"),
+        ({"threshold": 0.0}, "threshold"),
+        ({"target": np.full((2, 3, 2), np.nan)}, "target"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    arguments = {
+        "predicted": np.zeros((2, 3, 2)),
+        "target": np.zeros((2, 3, 2)),
+        "visible": np.ones((2, 3)),
+        "size": np.ones(2),
+    }
+    with pytest.raises(ValueError, match=message):
+        correct(**(arguments | change))
+
+
+def test_reference_sizes_by_hand():
+    skeleton = get_skeleton("penn_action")
+    joints = np.zeros((4, 13, 2))
+    joints[:, 2], joints[:, 7] = [10, 10], [13, 14]
+    joints[2, 7] = joints[2, 2]
+    visibility = np.full((4, 13), VISIBLE, np.uint8)
+    visibility[0, 2] = OCCLUDED  # hidden but annotated: the torso is known
+    visibility[1, 7] = ABSENT
+    boxes = np.array([[0, 0, 30, 80], [5, 5, 90, 20], [0, 0, 0, 0], [0, 0, -4, -9]], float)
+    np.testing.assert_array_equal(
+        reference_sizes(joints, visibility, boxes, skeleton, "torso"), [5, np.nan, np.nan, 5]
+    )
+    np.testing.assert_array_equal(
+        reference_sizes(joints, visibility, boxes, skeleton, "person"), [80, 90, np.nan, np.nan]
+    )
+    with pytest.raises(ValueError, match="head"):
+        reference_sizes(joints, visibility, boxes, skeleton, "head")
+
+
+def _samples(rng, gain, sources=40, frames=30, joints=5):
+    """Two methods on the same frames: each source has a difficulty of its own, b is right `gain` less
+    often.
+    """
+    difficulty = rng.uniform(0.4, 0.8, sources)
+    draw = rng.random((sources, frames, joints))
+    a = (draw < (difficulty + gain)[:, None, None]).astype(float)
+    b = (draw < difficulty[:, None, None]).astype(float)
+    unscored = rng.random(a.shape) < 0.3
+    a[unscored], b[unscored] = np.nan, np.nan
+    return a.reshape(-1, joints), b.reshape(-1, joints), np.repeat(np.arange(sources), frames)
+
+
+@pytest.mark.parametrize("pool", ["samples", "joints"])
+def test_paired_interval_covers_a_known_difference_and_excludes_zero(pool):
+    a, b, groups = _samples(np.random.default_rng(1), gain=0.1)
+    found = paired_interval(a, b, groups, pool=pool)
+    assert found.low < 0.1 < found.high and found.excludes_zero and found.groups == 40
+    assert found.low < found.estimate < found.high
+    reverse = paired_interval(b, a, groups, pool=pool)
+    assert reverse.estimate == pytest.approx(-found.estimate) and reverse.excludes_zero
+
+
+def test_paired_interval_covers_zero_as_often_as_it_says():
+    covered = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        difficulty = rng.uniform(0.3, 0.9, 30)[:, None, None]
+        # Difference of the two methods varies from source to source around zero.
+        shift = rng.normal(0, 0.1, 30)[:, None, None]
+        a = (rng.random((30, 20, 4)) < difficulty + shift).astype(float).reshape(-1, 4)
+        b = (rng.random((30, 20, 4)) < difficulty).astype(float).reshape(-1, 4)
+        covered += not paired_interval(a, b, np.repeat(np.arange(30), 20), draws=500).excludes_zero
+    assert 86 <= covered <= 99
+
+
+def test_pairing_narrows_and_grouping_widens():
+    a, b, groups = _samples(np.random.default_rng(2), gain=0.05)
+    paired = paired_interval(a, b, groups)
+    single = interval(a, groups)
+    assert paired.high - paired.low < single.high - single.low
+    ungrouped = interval(a, np.arange(len(a)))
+    assert ungrouped.high - ungrouped.low < single.high - single.low
+
+
+def test_intervals_are_seeded_and_agree_with_the_score():
+    a, b, groups = _samples(np.random.default_rng(3), gain=0.1)
+    assert paired_interval(a, b, groups, seed=5) == paired_interval(a, b, groups, seed=5)
+    assert paired_interval(a, b, groups, seed=5) != paired_interval(a, b, groups, seed=6)
+    assert interval(a, groups).estimate == pytest.approx(summarise(a).micro)
+    assert interval(a, groups, pool="joints").estimate == pytest.approx(summarise(a).mean)
+    names = np.array([f"video {group}" for group in groups])
+    assert interval(a, names).groups == 40
+
+
+def test_groups_without_a_sample_do_not_count_and_one_group_says_nothing():
+    right = np.array([[1.0], [0.0], [np.nan], [1.0]])
+    found = interval(right, ["a", "a", "b", "c"])
+    assert found.groups == 2 and found.samples == 3 and found.estimate == pytest.approx(2 / 3)
+    alone = interval(right[:3], ["a", "a", "b"])
+    assert alone.estimate == 0.5 and np.isnan(alone.low) and not alone.excludes_zero
+    assert np.isnan(interval(right[2:3], ["b"]).estimate)
+
+
+def test_intervals_refuse_what_does_not_fit():
+    a = np.ones((4, 2))
+    with pytest.raises(ValueError, match="same samples"):
+        paired_interval(a, np.where(np.eye(4, 2), np.nan, a), [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="samples"):
+        paired_interval(a, a[:2], [0, 0, 1, 1])
+    with pytest.raises(ValueError, match="groups"):
+        interval(a, [0, 1])
+    with pytest.raises(ValueError, match="pool"):
+        interval(a, [0, 0, 1, 1], pool="frames")
+
+
+def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():
+    part = {"groups": {"head": 0.987, "wrist": None}, "joints": dict.fromkeys("abc"), "mean": 0.5}
+    scored = {"interval": [0.4, 0.625], "mean_scored": 0.75, "joints_scored": 2}
+    lines = table({"ours": part | scored, "theirs": part | {"interval": [None, None]}}).splitlines()
+    assert lines[0] == "|  | head | wrist | mean (3 joints) | 95 % interval | mean (2 joints) |"
+    assert lines[2] == "| ours | 98.7 |  | 50.0 | 40.0 to 62.5 | 75.0 |"
+    assert lines[3] == "| theirs | 98.7 |  | 50.0 |  |  |"
+    assert len({line.count("|") for line in lines}) == 1
+    with pytest.raises(ValueError, match="no scores"):
+        table({})

@@ -1,0 +1,305 @@
+"""The runner is strict: nothing starts on a mistake, nothing half-run enters the book, nothing runs twice."""
+
+import json
+import re
+from textwrap import dedent
+
+import nbformat
+import pytest
+
+from rpstn.errors import UserError
+from rpstn.executed import clean
+from rpstn.notebooks import find_notebooks, package_hash, run_notebooks, select
+from rpstn.parameters import Parameter, read_parameters
+
+FIRST = """
+    # %% [markdown]
+    # # First
+
+    # %% tags=["parameters"]
+    from typing import Optional
+
+    steps: int = 3  # how many
+    root: Optional[str] = None  # where the data lies
+    rates: list[float] = [0.1]  # learning rates
+
+    # %%
+    import os
+    import sys
+    from pathlib import Path
+
+    with open("ran.txt", "a") as stream:
+        stream.write("first\\n")
+    print(steps, root, rates, os.getcwd())
+    print(sys.executable, file=sys.stderr)
+    if Path("broken").exists():
+        raise ValueError("the folder is\\nbroken")
+"""
+SECOND = """
+    # %% [markdown]
+    # # Second
+
+    # %% tags=["parameters"]
+    steps: int = 4  # how many
+    flag: bool = False  # something else
+
+    # %%
+    with open("ran.txt", "a") as stream:
+        stream.write(f"second {steps} {flag}\\n")
+"""
+PROFILES = """
+    [needs]
+    second = ["first"]
+
+    [demo]
+
+    [smoke.all]
+    steps = 1
+
+    [smoke.second]
+    flag = true
+"""
+
+
+@pytest.fixture
+def book(tmp_path, monkeypatch):
+    """A folder of two small notebooks; the working directory is beside it."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    (folder / "01_first.py").write_text(dedent(FIRST).lstrip())
+    (folder / "02_second.py").write_text(dedent(SECOND).lstrip())
+    (folder / "profiles.toml").write_text(dedent(PROFILES))
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, **settings):
+        return run_notebooks(words, folder=folder, out="out", progress=False, **settings)
+
+    run.folder, run.path = folder, tmp_path
+    return run
+
+
+def ran(book):
+    """What the notebooks did since this was asked last."""
+    path = book.path / "ran.txt"
+    lines = path.read_text().splitlines() if path.exists() else []
+    path.unlink(missing_ok=True)
+    return lines
+
+
+def test_runs_in_order_then_keeps_what_is_fresh(book, capsys):
+    assert book() == 0
+    assert ran(book) == ["first", "second 4 False"]
+    assert book() == 0
+    assert ran(book) == []
+    assert capsys.readouterr().out.count("fresh, kept") == 2
+    assert book("second", force=True) == 0
+    assert ran(book) == ["second 4 False"]
+
+
+def test_a_changed_value_source_or_need_runs_again(book):
+    book()
+    ran(book)
+    book(values={"flag": "yes"})
+    assert ran(book) == ["second 4 True"]
+    path = book.folder / "01_first.py"
+    path.write_text(path.read_text() + "\n# %%\nprint('more')\n")
+    book(values={"flag": "yes"})
+    assert ran(book) == ["first", "second 4 True"], "second reads what first made"
+
+
+def test_changed_data_runs_again(book):
+    """A notebook with a dataset parameter depends on that data set's manifest."""
+    path = book.folder / "02_second.py"
+    path.write_text(path.read_text().replace("flag:", 'dataset: str = "embedded"  # which\nflag:'))
+    manifest = book.path / "data" / "embedded" / "manifest.json"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text("{}")
+    book()
+    ran(book)
+    manifest.write_text('{"seed": 1}')
+    book()
+    assert ran(book) == ["second 4 False"]
+
+
+def test_changed_package_counts(tmp_path):
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "net.py").write_text("a = 1")
+    (tmp_path / "cli.py").write_text("b = 1")
+    before = package_hash(tmp_path)
+    (tmp_path / "cli.py").write_text("b = 2")
+    assert package_hash(tmp_path) == before, "the command line decides no number"
+    (tmp_path / "models" / "net.py").write_text("a = 2")
+    assert package_hash(tmp_path) != before
+
+
+def test_profile_then_given_values(book):
+    book(profile="smoke")
+    assert ran(book) == ["first", "second 1 True"]
+    book("second", profile="smoke", values={"steps": "7"})
+    assert ran(book) == ["second 7 True"]
+
+
+@pytest.mark.parametrize(
+    ("values", "words", "said"),
+    [
+        ({"stepz": "3"}, (), "did you mean 'steps'?; they have: flag, rates, root, steps"),
+        ({"flag": "yes"}, ("first",), "'flag' is in none of the notebooks first"),
+        (
+            {"steps": "many"},
+            (),
+            "steps: 'many' is not a whole number (int); it is: how many; its default is 3",
+        ),
+        ({"steps": "2.5"}, (), "is not a whole number"),
+        ({"steps": True}, (), "is not a whole number"),
+        ({"rates": "0.1,fast"}, (), "a list, of which each item is a number"),
+        ({"flag": "perhaps"}, (), "is not true or false"),
+        ({}, ("frist",), "no notebook 'frist'; did you mean 'first'?"),
+        ({}, ("first", "third"), "no notebook 'third'"),
+    ],
+)
+def test_a_mistake_stops_before_anything_runs(book, values, words, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        book(*words, values=values)
+    assert ran(book) == [] and not (book.path / "out").exists()
+
+
+def test_unknown_profile_and_profiles_with_unknown_names(book):
+    with pytest.raises(UserError, match="no profile 'smok'; did you mean 'smoke'?"):
+        book(profile="smok")
+    path = book.folder / "profiles.toml"
+    path.write_text("[demo.first]\nsteps = 1.5\n")
+    with pytest.raises(UserError, match="not a whole number"):
+        book()
+    path.write_text("[demo.thrid]\nsteps = 1\n")
+    with pytest.raises(UserError, match=r"\[demo.thrid\] names no notebook"):
+        book()
+    assert ran(book) == []
+
+
+def test_a_failing_notebook_stays_out_of_the_book_and_is_resumed(book, capsys):
+    (book.path / "broken").touch()
+    assert book() == 1
+    captured = capsys.readouterr()
+    assert "notebook first failed in cell 2: ValueError: the folder is broken" in captured.err
+    assert "Traceback" not in captured.err
+    assert ran(book) == ["first"], "what comes after a failure does not start"
+    assert not list((book.path / "out").glob("*.ipynb"))
+    failed = nbformat.read(book.path / "runs" / "failed" / "first.ipynb", as_version=4)
+    assert any(o.output_type == "error" for c in failed.cells if c.cell_type == "code" for o in c.outputs)
+
+    (book.path / "broken").unlink()
+    assert book() == 0
+    assert ran(book) == ["first", "second 4 False"]
+
+
+def test_a_failure_keeps_what_came_before(book):
+    book()
+    ran(book)
+    path = book.folder / "02_second.py"
+    path.write_text(path.read_text() + "\n# %%\nraise RuntimeError('no')\n")
+    before = (book.path / "out" / "02_second.ipynb").read_bytes()
+    assert book() == 1
+    assert ran(book) == ["second 4 False"], "first was fresh"
+    assert (book.path / "out" / "02_second.ipynb").read_bytes() == before
+    path.write_text(path.read_text().replace("raise RuntimeError('no')", "print('mended')"))
+    assert book() == 0
+    assert ran(book) == ["second 4 False"]
+
+
+def test_result_says_nothing_of_when_and_where(book):
+    place = book.path / "elsewhere" / "set"
+    book("first", values={"root": str(place)})
+    text = (book.path / "out" / "01_first.ipynb").read_text()
+    assert str(book.path) not in text and "elsewhere" in text
+    notebook = json.loads(text)
+    assert "papermill" not in notebook["metadata"]
+    assert not re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d", text)
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids)
+    book("first", values={"root": str(place)}, force=True)
+    assert (book.path / "out" / "01_first.ipynb").read_text() == text, "the same run gives the same bytes"
+
+
+def test_kernel_is_this_interpreter(book, monkeypatch):
+    """Another kernel registered as python3 is not taken."""
+    spec = book.path / "jupyter" / "kernels" / "python3"
+    spec.mkdir(parents=True)
+    (spec / "kernel.json").write_text(
+        '{"argv": ["/bin/false"], "display_name": "other", "language": "python"}'
+    )
+    monkeypatch.setenv("JUPYTER_PATH", str(book.path / "jupyter"))
+    assert book("first") == 0
+    text = (book.path / "out" / "01_first.ipynb").read_text()
+    assert "python/bin/python" in text
+
+
+def test_a_pair_changed_apart_is_told(book):
+    import os
+
+    import jupytext
+
+    source = book.folder / "01_first.py"
+    notebook = jupytext.read(source)
+    notebook.cells[-1].source = "print('changed in Jupyter')"
+    jupytext.write(notebook, source.with_suffix(".ipynb"))
+    os.utime(source, (0, 0))
+    with pytest.raises(UserError, match="jupytext --sync notebooks/01_first.py"):
+        book()
+
+
+def test_names_of_notebooks(book):
+    notebooks = find_notebooks(book.folder)
+    for word in ("second", "02_second", "notebooks/02_second.py", "02_second.ipynb"):
+        assert list(select([word], notebooks)) == ["second"]
+    assert list(select(["second", "first"], notebooks)) == ["first", "second"], "always the order of the book"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("steps = 3  # no type", "is no parameter"),
+        ("steps: int", "is no parameter"),
+        ("steps: int | None = 3", "not one that can be checked"),
+        ("steps: dict = {}", "not one that can be checked"),
+        ("steps: int = 2 * 3", "must be a plain value"),
+        ("steps: int = 'a'", "is not a whole number"),
+        ("steps: int = ", "line 1 is no Python"),
+    ],
+)
+def test_parameters_cells_that_cannot_be_checked(source, said):
+    with pytest.raises(UserError, match=re.escape(said)):
+        read_parameters(source)
+
+
+def test_texts_become_values():
+    cases = [
+        ("int", "12", 12),
+        ("float", "1e-3", 1e-3),
+        ("float", 2, 2.0),
+        ("str", "12", "12"),
+        ("bool", "no", False),
+        ("Optional[int]", "none", None),
+        ("Optional[int]", "4", 4),
+        ("list[str]", "a,b", ["a", "b"]),
+        ("list[int]", "[1, 2]", [1, 2]),
+        ("list[int]", "", []),
+    ]
+    for annotation, given, wanted in cases:
+        value = Parameter("x", annotation, None, "").convert(given)
+        assert value == wanted and type(value) is type(wanted)
+
+
+def test_progress_bars_leave_no_trace():
+    bar = "\rrun:  50%|##   | 1/2 [00:01<00:01, 1.00it/s]\rrun: 100%|#####| 2/2 [00:02<00:00, 1.00it/s]\n"
+    view = {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "0%"}
+    outputs = [
+        nbformat.v4.new_output("stream", name="stderr", text=bar),
+        nbformat.v4.new_output("stream", name="stderr", text=bar + "UserWarning: mind this\n"),
+        nbformat.v4.new_output("stream", name="stdout", text="5%|8\n"),
+        nbformat.v4.new_output("display_data", data=view),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=outputs)])
+    notebook.metadata["widgets"] = {}
+    cleaned = clean(notebook)
+    assert [output.text.strip() for output in cleaned.cells[0].outputs] == ["UserWarning: mind this", "5%|8"]
+    assert "widgets" not in cleaned.metadata
