@@ -121,6 +121,18 @@ def test_changed_data_runs_again(book):
     assert ran(book) == ["second 4 False"]
 
 
+def test_removed_runs_are_made_again(book):
+    """What later notebooks read must be there; making it again is no reason to repeat them."""
+    path = book.folder / "01_first.py"
+    make = "Path('runs/a').mkdir(parents=True, exist_ok=True)\nPath('runs/a/manifest.json').touch()"
+    path.write_text(f"{path.read_text()}\n# %%\n{make}\n")
+    book()
+    assert ran(book) == ["first", "second 4 False"]
+    (book.path / "runs" / "a" / "manifest.json").unlink()
+    book()
+    assert ran(book) == ["first"] and (book.path / "runs" / "a" / "manifest.json").is_file()
+
+
 def test_changed_package_counts(tmp_path):
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "net.py").write_text("a = 1")

@@ -139,9 +139,9 @@ def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 
     }
     if any("held_out" in clip.extra for clip in dataset):
         held = [index for index in everything if bool(np.any(dataset[index].extra.get("held_out", False)))]
-        result["held_out"] = {"clips": len(held), **of(held)}
         rest = sorted(set(everything) - set(held))
-        result["not_held_out"] = {"clips": len(rest), **of(rest)}
+        for name, clips in (("held_out", held), ("not_held_out", rest)):
+            result[name] = {"clips": len(clips), **(of(clips) if clips else {})}
     actions = sorted({clip.action for clip in dataset})
     result["actions"] = {
         action: of([index for index in everything if dataset[index].action == action]) for action in actions

@@ -1,0 +1,70 @@
+"""RPSTN: human joints found in video, by relating them to each other and carrying the pose through time.
+
+Names are loaded when they are first used: `import rpstn` costs next to nothing and loads neither torch,
+Jupyter, Sphinx nor matplotlib.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:  # for editors and type checkers
+    # ruff: noqa: F401
+    from rpstn.datasets import open_dataset
+    from rpstn.errors import UserError
+    from rpstn.evaluate import EvaluateConfig
+    from rpstn.models import (
+        RPSTN,
+        JointRelationExtractor,
+        PoseSemanticsPropagator,
+        RPSTNConfig,
+        RPSTNOutput,
+        global_matching,
+    )
+    from rpstn.models.checkpoints import load_checkpoint
+    from rpstn.skeletons import SKELETONS, Skeleton, get_skeleton
+    from rpstn.train import TrainConfig
+
+# Public name -> the module that has it.
+_HOMES = {
+    "EvaluateConfig": "rpstn.evaluate",
+    "JointRelationExtractor": "rpstn.models",
+    "PoseSemanticsPropagator": "rpstn.models",
+    "RPSTN": "rpstn.models",
+    "RPSTNConfig": "rpstn.models",
+    "RPSTNOutput": "rpstn.models",
+    "SKELETONS": "rpstn.skeletons",
+    "Skeleton": "rpstn.skeletons",
+    "TrainConfig": "rpstn.train",
+    "UserError": "rpstn.errors",
+    "get_skeleton": "rpstn.skeletons",
+    "global_matching": "rpstn.models",
+    "load_checkpoint": "rpstn.models.checkpoints",
+    "open_dataset": "rpstn.datasets",
+}
+# Parts that are used by their module's name: rpstn.metrics.pck(...).
+_MODULES = (
+    "datasets", "errors", "evaluate", "heatmaps", "metrics", "models", "occlusion", "plots", "relations",
+    "runs", "skeletons", "train", "video",
+)  # fmt: skip
+
+__all__ = sorted([*_HOMES, *_MODULES])
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use (PEP 562)."""
+    if name in _HOMES:
+        value = getattr(importlib.import_module(_HOMES[name]), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"rpstn.{name}")
+    else:
+        raise AttributeError(f"module 'rpstn' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,5 @@
+"""`python -m rpstn` is `rpstn`."""
+
+from rpstn.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,225 @@
+"""`rpstn ...`: the command line. Options come from the same dataclasses that the library takes.
+
+What a user can mend (UserError) is told in one line, without a traceback, and ends with exit code 2; a
+notebook or run that fails by itself ends with 1, an interruption with 130.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from rpstn import __version__
+from rpstn.errors import UserError
+from rpstn.parameters import suggest
+
+USAGE = """\
+usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
+
+  data list                 the data sets, and which of them are here
+  data make NAME [ROOT]     make a data set that is computed: embedded
+  data check NAME [ROOT]    read every label of a data set and report what is wrong with it
+  train                     train a network; goes on where an interrupted run stopped
+  evaluate                  score a checkpoint on a split
+  run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
+
+Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code. arguments: those after `rpstn`; sys.argv if not given."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(words)
+    except UserError as error:
+        print(f"rpstn: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("rpstn: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+        sys.stderr.close()
+        return 1
+    except SystemExit as stop:  # tyro has printed its help or its error
+        return stop.code if isinstance(stop.code, int) else 0
+
+
+def _dispatch(words: list[str]) -> int:
+    if not words or words[0] in ("-h", "--help"):
+        print(USAGE)
+        return 0 if words else 2
+    if words[0] in ("-V", "--version"):
+        print(f"rpstn {__version__}")
+        return 0
+    command = _choose(words[0], _COMMANDS, "rpstn")
+    if command is _DATA:
+        if len(words) < 2 or words[1] in ("-h", "--help"):
+            print(USAGE)
+            return 0 if len(words) > 1 else 2
+        return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
+    if command in (train, evaluate):
+        command(words[1:])
+        return 0
+    return _call(command, words[1:], f"rpstn {words[0]}")
+
+
+def _choose(word: str, known: dict[str, Any], where: str) -> Any:
+    if word not in known:
+        raise UserError(f"{where} has no command {word!r}{suggest(word, known)}; it has: {', '.join(known)}")
+    return known[word]
+
+
+def _call(function: Callable[..., int | None], words: list[str], name: str) -> int:
+    return tyro.cli(function, args=words, prog=name) or 0
+
+
+def _report(path: Path, metrics: dict[str, Any]) -> None:
+    """Single numbers and the place of all of them."""
+    for name, value in metrics.items():
+        if isinstance(value, float):
+            print(f"{name:20} {value:.4g}")
+        elif isinstance(value, int | str):
+            print(f"{name:20} {value}")
+    print(path)
+
+
+Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
+Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]
+
+
+def data_list() -> None:
+    """The data sets, where each is looked for, and whether it is there."""
+    from rpstn.datasets import DATASETS, dataset_root
+
+    for name, remedy in DATASETS.items():
+        try:
+            print(f"{name:12} in {dataset_root(name)}")
+        except UserError:
+            print(f"{name:12} not here; {remedy}")
+
+
+def data_make(
+    name: Name,
+    root: Root = None,
+    /,
+    *,
+    train: int = 240,
+    val: int = 30,
+    test: int = 60,
+    frames: int = 24,
+    size: int = 160,
+    seed: int = 0,
+    workers: int | None = None,
+) -> None:
+    """Make a data set that is computed: embedded. A set that is there with the same values is kept.
+
+    Args:
+        name: embedded; the others are recorded, and downloads.
+        root: folder to make; $RPSTN_DATA/NAME, else data/NAME, if not given.
+        train: clips to train on.
+        val: clips to choose checkpoints by.
+        test: clips to score.
+        frames: of a clip.
+        size: pixels a side.
+        seed: of everything random. The same seed gives the same bytes.
+        workers: processes; as many as there are cores if not given.
+    """
+    from rpstn.datasets import DATASETS
+
+    if name not in DATASETS:
+        near = suggest(name, DATASETS)
+        raise UserError(f"there is no data set {name!r}{near}; there are {', '.join(DATASETS)}")
+    if name != "embedded":
+        raise UserError(f"data set {name!r} is recorded, not computed: {DATASETS[name]}")
+    from rpstn.datasets.embedded import make_embedded
+
+    folder = root or Path(os.environ.get("RPSTN_DATA") or "data") / name
+    counts = {"train": train, "val": val, "test": test}
+    make_embedded(folder, seed=seed, counts=counts, frames=frames, size=size, workers=workers)
+    print(f"{name} is in {folder}")
+
+
+def data_check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: bool = False) -> int:
+    """Read all labels of a data set, and its frames, and report what is there and what cannot be used.
+
+    Args:
+        name: the data set, as `rpstn data list` names it.
+        root: its folder; $RPSTN_DATA/NAME, else data/NAME, if not given.
+        fold: split of sub_jhmdb: 1, 2 or 3.
+        labels_only: leave the frames unread.
+    """
+    from tqdm import tqdm
+
+    from rpstn.datasets.check import check_dataset
+
+    bars: list[tqdm] = []
+
+    def show(done: int, total: int) -> None:
+        if not bars:
+            bars.append(tqdm(desc=f"check {name}", total=total, unit="clip", leave=False))
+        bars[0].update(done - bars[0].n)
+
+    report = check_dataset(name, root, fold, pixels=not labels_only, progress=show)
+    for bar in bars:
+        bar.close()
+    print(report)
+    return 0 if report.ok else 1
+
+
+def train(words: list[str]) -> None:
+    """Train a network, or go on with an interrupted run, or report a finished one."""
+    from rpstn.train import TrainConfig
+    from rpstn.train import train as run
+
+    result = run(tyro.cli(TrainConfig, args=words, prog="rpstn train"))
+    _report(result.checkpoint, result.metrics)
+
+
+def evaluate(words: list[str]) -> None:
+    """Score a checkpoint on a split."""
+    from rpstn.evaluate import EvaluateConfig
+    from rpstn.evaluate import evaluate as run
+
+    result = run(tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate"))
+    _report(result.out / "metrics.json", result.metrics)
+
+
+def run(
+    notebooks: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NOTEBOOK ...]")] = (),
+    /,
+    *,
+    profile: str = "demo",
+    parameters: Annotated[
+        tuple[tuple[str, str], ...],
+        tyro.conf.UseAppendAction,
+        tyro.conf.arg(name="parameter", aliases=("-p",), metavar="NAME VALUE"),
+    ] = (),
+    out: Path | None = None,
+    force: bool = False,
+    list_parameters: Annotated[bool, tyro.conf.arg(name="list")] = False,
+) -> int:
+    """Execute the book's notebooks in their order. What ran before with the same sources, data and values is
+    kept.
+
+    Args:
+        notebooks: short names such as data or train; all of them if none is given.
+        profile: a set of parameter values: smoke (seconds), demo (minutes on two cores), paper (a GPU, real
+        data). parameters: a value for one parameter, in every named notebook that has it; may be given again.
+        out: folder for the executed notebooks; book/executed of the checkout if not given.
+        force: execute again what is fresh, too.
+        list_parameters: only list notebooks, parameters and their values under this profile.
+    """
+    from rpstn.notebooks import run_notebooks
+
+    return run_notebooks(
+        notebooks, profile=profile, values=dict(parameters), out=out, force=force, only_list=list_parameters
+    )
+
+
+_DATA: dict[str, Callable[..., int | None]] = {"list": data_list, "make": data_make, "check": data_check}
+_COMMANDS: dict[str, Any] = {"data": _DATA, "train": train, "evaluate": evaluate, "run": run}

@@ -1,0 +1,43 @@
+"""What all tests share: a small embedded data set, made once, and one thread a worker."""
+
+import os
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded: two workers on two cores, one thread each
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The folder with pyproject.toml."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope="session")
+def data_root(tmp_path_factory) -> Path:
+    """A folder for $RPSTN_DATA that holds a small set named embedded: 8 train, 3 val and 4 test clips.
+
+    Made once for all workers. Do not change it: copy what a test wants to break.
+    """
+    from rpstn.datasets.embedded import make_embedded
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    with FileLock(shared / "data.lock"):
+        root = shared / "data"
+        if not (root / "made").is_file():
+            make_embedded(root / "embedded", counts={"train": 8, "val": 3, "test": 4}, progress=False)
+            (root / "made").touch()
+    return root
+
+
+@pytest.fixture(scope="session")
+def embedded_root(data_root) -> Path:
+    """The root of the small embedded data set. Do not change it."""
+    return data_root / "embedded"

@@ -1,0 +1,153 @@
+"""The house in order: one list of dependencies, notebook pairs in step, a light import."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+from rpstn.notebooks import find_notebooks, read_table, resolve
+
+from .conftest import CHECKOUT
+
+NOTEBOOKS = find_notebooks(CHECKOUT / "notebooks")
+
+
+@pytest.fixture(scope="module")
+def project():
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+
+
+def requirements(project):
+    extras = project["optional-dependencies"]
+    return [Requirement(line) for line in sum(extras.values(), project["dependencies"])]
+
+
+def constraints():
+    lines = (CHECKOUT / "constraints.txt").read_text().splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
+
+
+def test_environment_yml_is_in_step_with_pyproject(project):
+    """conda brings Python only; everything else comes through pyproject, with all of its extras."""
+    environment = yaml.safe_load((CHECKOUT / "environment.yml").read_text())
+    plain = [item for item in environment["dependencies"] if isinstance(item, str)]
+    (pip,) = [item["pip"] for item in environment["dependencies"] if isinstance(item, dict)]
+    assert f"python{project['requires-python']}" in plain
+    assert set(plain) - {f"python{project['requires-python']}"} <= {"pip", "make"}
+    assert pip == ["-c constraints.txt", f"-e .[{','.join(sorted(project['optional-dependencies']))}]"]
+
+
+def test_every_dependency_has_a_reason_and_an_exact_version(project):
+    """Each line of pyproject's lists ends in a comment; each dependency is pinned within its range."""
+    pins = {pin.name.lower().replace("_", "-"): pin for pin in constraints()}
+    assert str(pins["torch"].specifier) == "==2.13.0"
+    for requirement in requirements(project):
+        pin = pins[requirement.name.lower().replace("_", "-")]
+        (version,) = [part.version for part in pin.specifier if part.operator == "=="]
+        assert requirement.specifier.contains(version), f"{pin} is outside {requirement}"
+    text = (CHECKOUT / "pyproject.toml").read_text()
+    listed = [line for line in text.splitlines() if re.match(r'    "[a-zA-Z0-9_.-]+[><=]', line)]
+    assert len(listed) == len(requirements(project))
+    assert all(re.search(r"#\s+\S+ \S+", line) for line in listed)
+
+
+def test_package_and_project_have_the_same_version(project):
+    import rpstn
+
+    assert rpstn.__version__ == project["version"]
+
+
+def test_import_is_light():
+    """`import rpstn` loads neither Jupyter, Sphinx nor matplotlib, and `rpstn --help` is quick."""
+    heavy = "('torch', 'IPython', 'jupyter_core', 'papermill', 'sphinx', 'matplotlib', 'seaborn')"
+    code = f"import sys, rpstn, rpstn.cli; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+    code = (
+        "import sys, rpstn; [getattr(rpstn, name) for name in rpstn.__all__ if name not in ('plots',)]; "
+        f"print([name for name in {heavy} if name in sys.modules and name != 'torch'])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+def test_unknown_name_of_the_package_is_an_attribute_error():
+    import rpstn
+
+    with pytest.raises(AttributeError, match="no attribute 'RPSTM'"):
+        _ = rpstn.RPSTM
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS.values(), ids=NOTEBOOKS)
+class TestNotebook:
+    def test_pair_is_in_step_and_without_outputs(self, notebook):
+        pair = nbformat.read(notebook.path.with_suffix(".ipynb"), as_version=4)
+        source = jupytext.read(notebook.path)
+        assert [(c.cell_type, c.source) for c in pair.cells] == [
+            (c.cell_type, c.source) for c in source.cells
+        ]
+        tags = [[c.metadata.get("tags", []) for c in part.cells] for part in (pair, source)]
+        assert tags[0] == tags[1]
+        for cell in pair.cells:
+            if cell.cell_type == "code":
+                assert not cell.outputs and cell.execution_count is None
+
+    def test_parameters_are_annotated_and_commented(self, notebook):
+        assert notebook.parameters
+        for parameter in notebook.parameters.values():
+            assert parameter.comment, f"{notebook.path.name}: {parameter.name} has no comment"
+
+    def test_papermill_sees_the_same_parameters(self, notebook):
+        """Whoever calls papermill directly gets the same names and types."""
+        seen = papermill.inspect_notebook(notebook.path.with_suffix(".ipynb"))
+        assert {name: item["inferred_type_name"] for name, item in seen.items()} == {
+            name: item.annotation for name, item in notebook.parameters.items()
+        }
+
+    def test_starts_with_a_title_and_parameters(self, notebook):
+        cells = jupytext.read(notebook.path).cells
+        assert cells[0].cell_type == "markdown" and cells[0].source.startswith("# ")
+        first_code = next(cell for cell in cells if cell.cell_type == "code")
+        assert first_code.metadata.get("tags") == ["parameters"]
+
+    def test_defines_no_class(self, notebook):
+        """Notebooks call the package."""
+        assert not re.search(r"^\s*class ", notebook.path.read_text(), re.MULTILINE)
+
+
+def test_profiles_name_parameters_that_exist():
+    table = read_table(CHECKOUT / "notebooks")
+    profiles = [name for name in table if name != "needs"]
+    assert {"smoke", "demo", "paper"} <= set(profiles)
+    for profile in profiles:
+        resolve(NOTEBOOKS, CHECKOUT / "notebooks", profile, {})
+    order = list(NOTEBOOKS)
+    for name, needed in table["needs"].items():
+        assert all(order.index(other) < order.index(name) for other in needed)
+
+
+def test_ruff_finds_nothing():
+    run = subprocess.run(
+        [sys.executable, "-m", "ruff", "check"], cwd=CHECKOUT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stdout
+
+
+def test_makefile_says_what_is_missing(tmp_path):
+    """A Python that is too old is named, with the remedy, and no environment is made."""
+    old = tmp_path / "python-old"
+    old.write_text("#!/bin/sh\ncase $1 in --version) echo Python 3.8.1;; *) exit 1;; esac\n")
+    old.chmod(0o755)
+    run = subprocess.run(
+        ["make", "test", f"PYTHON={old}", f"VENV={tmp_path / 'venv'}"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode and "Python 3.8.1" in run.stderr and "Python 3.11 or newer" in run.stderr
+    assert not (tmp_path / "venv").exists()
