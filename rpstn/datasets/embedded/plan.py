@@ -1,0 +1,209 @@
+"""Which motion each clip shows: stretches of motion kept apart by split, and how clips are drawn from them.
+
+A stretch is an interval of one captured motion. Stretches of different splits never share an instant: where a motion
+serves several splits, at least a tenth of a second lies unused between them. A cyclic motion that lasts about as long as a
+clip is one stretch as a whole. The motions in HELD_OUT occur in the test clips only.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from rpstn.datasets.embedded.motion import RATE, Poses, cycle, join, junction_distances, load_motions, resample, stretch
+
+SPLITS = ("train", "val", "test")
+HELD_OUT = ("kick", "dance_b")
+# Name of the action in the labels, where it is not the motion's own name.
+ACTIONS = {
+    "dance_a": "dance", "dance_b": "dance", "getup_facedown": "get_up", "getup_faceup": "get_up", "spinkick": "spin_kick",
+}  # fmt: skip
+# (motion, from, to) in seconds; None: the whole motion, wrapped where it is cyclic.
+_STRETCHES: dict[str, tuple[tuple[str, float | None, float | None], ...]] = {
+    "train": (
+        ("walk", None, None), ("run", None, None), ("jump", None, None), ("backflip", None, None), ("dance_a", None, None),
+        ("cartwheel", 0.0, 1.58), ("crawl", 0.0, 1.05), ("getup_facedown", 0.0, 1.95), ("getup_faceup", 1.12, 2.75),
+        ("punch", 0.0, 1.18), ("roll", 0.0, 1.12), ("spin", 0.0, 2.2),
+    ),
+    "val": (("spinkick", None, None), ("spin", 2.32, 3.25), ("getup_faceup", 2.87, 3.76), ("crawl", 1.16, 1.96)),
+    "test": (
+        ("kick", None, None), ("dance_b", 0.0, 1.2), ("dance_b", 1.32, 2.53), ("cartwheel", 1.7, 2.71), ("spin", 3.37, 4.41),
+        ("punch", 1.3, 2.13), ("crawl", 2.08, 2.93), ("getup_facedown", 2.07, 3.03),
+        ("getup_faceup", 0.0, 1.0), ("roll", 1.24, 2.01),
+    ),
+}  # fmt: skip
+_FADE = 0.22  # seconds in which one motion goes over into another
+_CLOSE = 0.16  # metres: how far poses may lie apart, on average over the points, to be faded into each other
+_MOST_JOINS = {"train": 24, "val": 3, "test": 8}
+_FASTEST = 30.0  # frames a second; short stretches are shown in finer steps, down to this
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """An interval of one motion, in seconds. `whole`: nothing of the motion lies outside."""
+
+    motion: str
+    start: float
+    end: float
+    whole: bool
+
+    @property
+    def label(self) -> str:
+        return f"{self.motion}:{self.start:.2f}-{self.end:.2f}"
+
+    @property
+    def wraps(self) -> bool:
+        return self.whole and load_motions()[self.motion].cyclic
+
+
+@dataclass(frozen=True)
+class Join:
+    """`first` up to the second `leave`, then `second` from the second `enter`; `distance` metres between the poses there."""
+
+    first: Stretch
+    second: Stretch
+    leave: float
+    enter: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class ClipPlan:
+    """What one clip shows; all else about it follows from its seed. number: 1-based, its name on disk."""
+
+    number: int
+    split: str
+    parts: tuple[Stretch, ...]
+    join: Join | None
+    seed: int
+    index: int  # within the split
+
+    @property
+    def source(self) -> str:
+        return "+".join(part.label for part in self.parts)
+
+    @property
+    def motion(self) -> str:
+        return "+".join(dict.fromkeys(part.motion for part in self.parts))
+
+    @property
+    def action(self) -> str:
+        return ACTIONS.get(self.parts[0].motion, self.parts[0].motion)
+
+    @property
+    def held_out(self) -> bool:
+        return all(part.motion in HELD_OUT for part in self.parts)
+
+
+@lru_cache(maxsize=1)
+def stretches() -> dict[str, tuple[Stretch, ...]]:
+    """The stretches of each split."""
+    motions = load_motions()
+    return {
+        split: tuple(
+            Stretch(name, 0.0 if start is None else start, motions[name].duration if end is None else end, start is None)
+            for name, start, end in table
+        )
+        for split, table in _STRETCHES.items()
+    }
+
+
+@lru_cache(maxsize=1)
+def joins() -> dict[str, tuple[Join, ...]]:
+    """Pairs of stretches of one split that go over into each other with little change of pose, the closest first.
+
+    A held-out motion is joined with held-out motions only.
+    """
+    motions = load_motions()
+    found: dict[str, tuple[Join, ...]] = {}
+    for split, parts in stretches().items():
+        candidates = []
+        for first in parts:
+            for second in parts:
+                if first.motion == second.motion or (first.motion in HELD_OUT) != (second.motion in HELD_OUT):
+                    continue
+                leave = np.arange(first.end, first.start + 0.45 * (first.end - first.start), -0.08)
+                enter = np.arange(second.start, second.start + 0.55 * (second.end - second.start), 0.08)
+                distances = junction_distances(
+                    motions[first.motion].sample(leave - _FADE / 2), motions[second.motion].sample(enter + _FADE / 2)
+                )
+                i, j = np.unravel_index(distances.argmin(), distances.shape)
+                if distances[i, j] < _CLOSE:
+                    candidates.append(Join(first, second, float(leave[i]), float(enter[j]), float(distances[i, j])))
+        candidates.sort(key=lambda pair: pair.distance)
+        found[split] = tuple(candidates[: _MOST_JOINS[split]])
+    return found
+
+
+def plan_clips(seed: int, counts: dict[str, int]) -> tuple[ClipPlan, ...]:
+    """The clips of all splits, numbered through. Every third clip joins two stretches; the others go round the stretches."""
+    plans: list[ClipPlan] = []
+    for split_number, split in enumerate(SPLITS):
+        rng = np.random.default_rng([seed, 1, split_number])
+        # Held-out motions first, so that even a small test set has them.
+        pure = list(stretches()[split])
+        order = sorted(range(len(pure)), key=lambda k: (not _starts_held_out(pure, k), rng.random()))
+        pairs = list(joins()[split])
+        turn = list(rng.permutation(len(pairs)))
+        plain = joined = 0
+        for index in range(counts.get(split, 0)):
+            pair = None
+            if pairs and index % 3 == 2:
+                pair = pairs[turn[joined % len(pairs)]]
+                joined += 1
+                parts = (pair.first, pair.second)
+            else:
+                parts = (pure[order[plain % len(pure)]],)
+                plain += 1
+            plans.append(ClipPlan(len(plans) + 1, split, parts, pair, seed, index))
+    return tuple(plans)
+
+
+def _starts_held_out(pure: list[Stretch], index: int) -> bool:
+    """Whether this is the first stretch of a held-out motion."""
+    name = pure[index].motion
+    return name in HELD_OUT and all(other.motion != name for other in pure[:index])
+
+
+def clip_poses(plan: ClipPlan, frames: int, rng: np.random.Generator) -> Poses:
+    """The poses of a clip (T = frames): its stretches at a random speed and frame rate, perhaps mirrored."""
+    motions = load_motions()
+    speed, rate = rng.uniform(0.8, 1.25), rng.uniform(12.0, 17.0)
+    step = speed / rate  # seconds of motion from frame to frame
+    gaps = max(frames - 1, 1)
+    first = plan.parts[0]
+    if plan.join is not None:
+        pair = plan.join
+        before = stretch(motions[first.motion], first.start, pair.leave)
+        after = stretch(motions[pair.second.motion], pair.enter, pair.second.end)
+        whole = join(before, after, int(_FADE * RATE))
+        step, whole = _fit(whole, step, gaps)
+        # The middle of the change lies within the clip.
+        middle = len(before) - 0.5 * _FADE * RATE
+        length = gaps * step * RATE
+        lowest, highest = max(0.0, middle - 0.75 * length), min(len(whole) - 1 - length, middle - 0.25 * length)
+        begin = rng.uniform(min(lowest, highest), highest) if highest > 0 else 0.0
+        poses = whole[max(0, int(begin)) :]
+    elif first.wraps:
+        poses = cycle(motions[first.motion], gaps * step + 0.1, rng.uniform(0, first.end))
+    else:
+        whole = stretch(motions[first.motion], first.start, first.end)
+        step, whole = _fit(whole, step, gaps)
+        slack = len(whole) - 1 - gaps * step * RATE
+        poses = whole[int(rng.uniform(0, max(slack, 0.0))) :]
+    poses = resample(poses, step, frames)
+    return poses.mirrored() if rng.random() < 0.5 else poses
+
+
+def _fit(poses: Poses, step: float, gaps: int) -> tuple[float, Poses]:
+    """A step with which `gaps` steps stay within poses at RATE. Where even the finest would not do, as in long clips, the
+    motion goes back the way it came."""
+    seconds = (len(poses) - 1) / RATE
+    finest = 0.8 / _FASTEST
+    step = max(min(step, seconds / gaps), finest)
+    while (len(poses) - 1) / RATE < gaps * step - 1e-9:
+        back = poses[::-1][1:]
+        poses = Poses(np.concatenate([poses.points, back.points]), np.concatenate([poses.rotations, back.rotations]))
+    return step, poses
