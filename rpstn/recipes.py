@@ -6,10 +6,13 @@ of them is what their name says. The paper goes the same way: its encoder and in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rpstn.errors import UserError
+from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
+from rpstn.runs import RunDirectory, write_json
 from rpstn.train import TrainConfig, TrainResult, train
 
 # What each variant changes in the full network.
@@ -23,6 +26,7 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 # How a variant is called in figures and tables.
 TITLES = {
+    "encoder": "encoder",
     "rpstn": "RPSTN",
     "frame_by_frame": "frame by frame",
     "without_propagation": "without propagation",
@@ -85,20 +89,49 @@ def run_folder(dataset: str, fold: int = 1) -> str:
     return f"runs/{dataset}-{fold}" if dataset == "sub_jhmdb" else f"runs/{dataset}"
 
 
-def find_checkpoints(dataset: str, folder: str | None = None, *, fold: int = 1) -> dict[str, Path]:
+def shipped_checkpoints(dataset: str) -> dict[str, Path]:
+    """The weights that the package ships for a data set, by variant; empty where it ships none."""
+    paths = {name: WEIGHTS / f"{dataset}_{name}.pt" for name in VARIANTS}
+    return {name: path for name, path in paths.items() if path.is_file()}
+
+
+def find_checkpoints(
+    dataset: str, folder: str | None = None, *, fold: int = 1, variants: Iterable[str] | None = None
+) -> dict[str, Path]:
     """Checkpoints of the variants, by name.
 
-    folder  where the train notebook left its runs; None takes the weights that the package ships for the data set and,
-            where there are none, the runs in `run_folder`.
-    Raises UserError where nothing is found.
+    folder    where the train notebook left its runs; None takes the weights that the package ships for the data set and,
+              where there are none, the runs in `run_folder`.
+    variants  which must be there, and in which order; None: those that are.
+    Raises UserError where one that must be there is missing, or nothing is found.
     """
-    if folder is None:
-        shipped = {name: WEIGHTS / f"{dataset}_{name}.pt" for name in VARIANTS}
-        found = {name: path for name, path in shipped.items() if path.is_file()}
-        if found:
-            return found
-        folder = run_folder(dataset, fold)
-    found = {name: Path(folder) / name / "best.pt" for name in VARIANTS if (Path(folder) / name / "best.pt").is_file()}
+    found = shipped_checkpoints(dataset) if folder is None else {}
+    folder = folder or run_folder(dataset, fold)
     if not found:
-        raise UserError(f"no checkpoints in {folder}; run the train notebook first (`rpstn run train`), with the same data set")
-    return found
+        paths = {name: Path(folder) / name / "best.pt" for name in VARIANTS}
+        found = {name: path for name, path in paths.items() if path.is_file()}
+    wanted = list(found if variants is None else variants)
+    missing = [name for name in wanted if name not in found]
+    if missing or not wanted:
+        raise UserError(
+            f"no checkpoint of {', '.join(missing) or 'any variant'} for {dataset} (looked into {folder}; found "
+            f"{', '.join(found) or 'none'}); run the train notebook first, `rpstn run train`, with this data set and these variants"
+        )
+    return {name: found[name] for name in wanted}
+
+
+def ship(folder: str | Path, dataset: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
+    """Copies finished runs' best checkpoints into the package, as float16, each with its manifest; returns the files.
+
+    For those who publish weights: `python -c "from rpstn.recipes import ship; ship('runs/published', 'embedded', ['rpstn'])"`.
+    Raises UserError for a run that is not finished.
+    """
+    files = []
+    for name in variants:
+        run = RunDirectory(Path(folder) / name)
+        manifest = {**run.manifest, "encoder": RunDirectory(Path(folder) / "encoder").manifest}
+        model, meta = load_checkpoint(run / "best.pt")
+        path = weights / f"{dataset}_{name}.pt"
+        save_checkpoint(path, model, {key: value for key, value in meta.items() if key != "config"}, half=True)
+        files += [path, write_json(path.with_suffix(".json"), manifest)]
+    return files

@@ -115,10 +115,11 @@ def use_bf16(precision: str, device: torch.device) -> bool:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up over the first steps, then half a cosine down to 0."""
-    if step < config.warmup:
-        return config.lr * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
+    """Linear warm-up over the first steps, a fifth of all at most; then half a cosine down to 0."""
+    warmup = min(config.warmup, config.steps // 5)
+    if step < warmup:
+        return config.lr * (step + 1) / warmup
+    progress = (step - warmup) / max(1, config.steps - warmup)
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 

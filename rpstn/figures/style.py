@@ -37,6 +37,7 @@ def styled(function: Figure) -> Figure:
 
     @functools.wraps(function)
     def drawing(*arguments: Any, **settings: Any) -> Any:
+        plt.get_backend()  # chosen now: chosen inside the context, its being interactive would be undone at the end
         with plt.style.context(STYLE):
             return function(*arguments, **settings)
 

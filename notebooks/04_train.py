@@ -1,0 +1,185 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Training
+#
+# **Question.** What do RPSTN and its variants learn in the same number of steps, from the same encoder?
+#
+# **Time.** Minutes on two CPU cores with the values below; it is the longest notebook of the book. A run that
+# was interrupted goes on where it stopped, and one that is finished is taken as it is.
+
+# %% tags=["parameters"]
+from typing import Optional
+
+dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
+root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
+fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
+variants: list = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.recipes.VARIANTS
+encoder: str = "small"  # backbone of the encoder: small, resnet18, resnet34, resnet50, resnet101, resnet152
+initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
+pretrain_steps: int = 1200  # steps of the encoder, on single frames
+pretrain_lr: float = 5e-3  # highest learning rate of the encoder's training
+steps: int = 300  # steps of each variant, on clips
+lr: float = 2e-3  # highest learning rate of the variants
+batch: int = 8  # clips a step; the encoder takes batch x frames single frames
+accumulate: int = 1  # parts that a batch is computed in, to save memory
+frames: int = 5  # frames of a clip
+size: int = 128  # side of the input in px: 64, 128, 192 or 256
+sigma: float = 1.5  # width of the targets' peaks, in heatmap px
+validate_every: int = 100  # steps between validations; 0: at the end only
+workers: int = 0  # processes that read ahead; 0 reads between the steps
+seed: int = 2021  # of weights, samples and augmentation
+shown: int = 3  # validation clips drawn at the end
+
+# %%
+# %matplotlib inline
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import Markdown
+
+from rpstn import load_checkpoint, open_dataset, plots
+from rpstn.evaluate import predict_window
+from rpstn.recipes import TITLES, Recipe, run_folder
+from rpstn.runs import read_json
+from rpstn.train import TrainConfig
+
+config = TrainConfig(
+    dataset=dataset,
+    root=root,
+    fold=fold,
+    out=out or run_folder(dataset, fold),
+    encoder=encoder,
+    initializer=initializer,
+    frames=frames,
+    size=size,
+    sigma=sigma,
+    batch=batch,
+    accumulate=accumulate,
+    lr=lr,
+    validate_every=validate_every,
+    workers=workers,
+    seed=seed,
+)
+recipe = Recipe(config, pretrain_steps=pretrain_steps, steps=steps, pretrain_lr=pretrain_lr)
+plots.use_style()
+
+# %% [markdown]
+# ## The plan
+#
+# The paper pre-trains its encoder on single images. So does this plan: the encoder first learns frame by
+# frame. Every variant then starts from that encoder and sees the same clips, in the same order, for the same
+# number of steps. What differs between two variants is what their names say:
+#
+# - **RPSTN**: relation and propagation;
+# - **frame by frame**: neither, each frame for itself;
+# - **without propagation**: the relation alone;
+# - **without relation**: the propagation alone;
+# - **concat**: the pose of the frame before is concatenated to the features, instead of writing kernels.
+#
+# The loss is the squared error between predicted and true heatmaps over all joints that are annotated,
+#
+# $$L = \frac{\sum_{t,k} w_{tk} \, \lVert \hat M_{tk} - M_{tk} \rVert^2}{\sum_{t,k} w_{tk}},$$
+#
+# with $w_{tk} = 1$ for a joint that is visible or occluded and $0$ for one that is absent.
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        TITLES.get(name, name): {
+            "relation": part.relation,
+            "propagation": part.propagation,
+            "frames": part.frames,
+            "batch": part.batch,
+            "steps": part.steps,
+            "learning rate": part.lr,
+        }
+        for name, part in {
+            "encoder": recipe.encoder,
+            **{name: recipe.variant(name) for name in variants},
+        }.items()
+    }
+).T
+
+# %% [markdown]
+# ## Training
+
+# %%
+results = recipe.train(variants)
+
+# %% [markdown]
+# ## Learning curves
+
+# %% mystnb={"figure": {"caption": "Training loss (left) and PCK@0.2 by person size on the val split (right) against the step.", "name": "fig-train-curves"}, "image": {"alt": "Falling loss curves and rising score curves of the encoder and the variants."}}
+axes = plots.training_curves(
+    {TITLES.get(name, name): result.run / "log.csv" for name, result in results.items()}
+)
+
+# %% [markdown]
+# The scores below are those of the checkpoints that did best on the val split. They chose the checkpoint, so
+# they flatter it a little; the test split is left for the next notebook.
+
+# %% tags=["hide-input"]
+manifests = {name: read_json(result.run / "manifest.json") for name, result in results.items()}
+pd.DataFrame(
+    {
+        TITLES.get(name, name): {
+            "PCK@0.2 on val (%)": round(100 * result.metrics["val_pck"], 1),
+            "parameters (million)": round(result.metrics["parameters"] / 1e6, 2),
+            "steps": result.metrics["steps"],
+            "minutes": round(manifests[name]["seconds"] / 60, 1),
+        }
+        for name, result in results.items()
+    }
+).T
+
+# %% tags=["hide-input"]
+first = next(iter(manifests.values()))
+validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold, seed=config.seed)
+Markdown(
+    f"Measured on {len(validation)} val clips of `{config.dataset}` from {len({clip.source for clip in validation})} sources, all "
+    f"annotated joints, by person size. Trained on {first['device']} in {first['precision']}, seed {config.seed}."
+)
+
+# %% [markdown]
+# ## A look at the predictions
+#
+# The truth, and what each network finds, in the middle of a few val clips. Numbers can hide what a look
+# shows: limbs exchanged left and right, joints that fall onto the other leg, poses that lag behind the
+# motion.
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "True poses and predictions on val clips. Orange is the person's left, blue the right; hollow true joints are hidden.", "name": "fig-train-look"}, "image": {"alt": "Frames of a few clips in columns; one row with the true poses and one row for each network with its predictions."}}
+clips = [validation[index] for index in range(0, len(validation), max(1, len(validation) // shown))][:shown]
+models = {TITLES[name]: load_checkpoint(results[name].checkpoint) for name in variants}
+fig, axes = plt.subplots(
+    len(models) + 1, len(clips), figsize=(2 * len(clips), 2 * len(models) + 2), squeeze=False
+)
+for column, clip in enumerate(clips):
+    for row, (name, (model, meta)) in enumerate(models.items(), start=1):
+        seen = predict_window(model, meta, clip, 0, min(len(clip), 12))
+        picture, ax = seen.window.frames[-1], axes[row, column]
+        plots.skeleton_overlay(picture, seen.joints[-1], validation.skeleton, ax=ax)
+        axes[row, 0].set_ylabel(name)
+    truth = plots.skeleton_overlay(
+        picture,
+        seen.window.joints[-1],
+        validation.skeleton,
+        seen.window.visibility[-1],
+        axes[0, column],
+        title=clip.action,
+    )
+label = axes[0, 0].set_ylabel("truth")

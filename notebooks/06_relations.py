@@ -1,0 +1,286 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Joint relations
+#
+# **Question.** Which joints take from which, once the network has learned? Does it take more for a joint that
+# is hidden? And would anything be lost if every joint kept to itself?
+#
+# **Time.** Less than a minute on two CPU cores: a trained network predicts the test split three times.
+
+# %% tags=["parameters"]
+from typing import Optional
+
+dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
+root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
+fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
+variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.recipes.VARIANTS
+window: int = 24  # frames that go through the network at once
+batch: int = 8  # windows at once
+clip: int = 0  # which test clip is looked at over time
+arrows: int = 10  # weights drawn on the body
+shown: int = 6  # actions drawn
+seed: int = 2021  # of the untrained network, and of the bootstrap
+
+# %%
+# %matplotlib inline
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
+from rpstn.datasets import OCCLUDED, VISIBLE
+from rpstn.evaluate import predict_clips
+from rpstn.metrics import interval, paired_interval
+from rpstn.metrics.scores import samples
+from rpstn.recipes import TITLES, find_checkpoints
+
+config = EvaluateConfig(
+    checkpoint=find_checkpoints(dataset, out, fold=fold, variants=[variant])[variant],
+    dataset=dataset,
+    root=root,
+    fold=fold,
+    seed=seed,
+    window=window,
+    batch=batch,
+)
+plots.use_style()
+
+# %%
+test = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
+skeleton = test.skeleton
+model, meta = load_checkpoint(config.checkpoint)
+predictions = predict_clips(model, meta, test, config.window, batch=config.batch)
+learned = relations.collect(predictions, test)
+
+# %% tags=["hide-input"]
+path = config.checkpoint
+Markdown(
+    f"Relations of **{TITLES[variant]}** (`{path.parent.name}/{path.name}`, scale `{model.config.relation_scale}`, layout "
+    f"`{model.config.relation_layout}`): {len(learned.matrices)} frames of {len(test)} test clips of `{test.name}` from "
+    f"{len(set(learned.sources))} sources."
+)
+
+# %% [markdown]
+# ## The average relation, beside its baselines
+#
+# A relation says little by itself. Four others stand beside it. In the **identity**, every joint keeps to
+# itself. In the **uniform** relation, every joint takes from all alike. The **untrained** network has the
+# same modules with fresh weights. And the relation of **ideal heatmaps** is computed from the true poses: it
+# is there without any learning.
+
+# %%
+sums = "rows" if model.config.relation_layout == "paper" else "columns"
+average = learned.mean()
+panels = {"learned": average} | relations.baselines(
+    model, meta, test, window=config.window, batch=config.batch, seed=config.seed
+)
+
+# %% mystnb={"figure": {"caption": "Average relations on the test split, all on one scale. Joints are ordered along the limbs, left and right apart.", "name": "fig-relations-average"}, "image": {"alt": "Five square matrices: learned, identity, uniform, untrained, ideal heatmaps."}}
+axes = plots.relation_panels(panels, skeleton, sums=sums)
+
+# %% [markdown]
+# The diagonal takes all the colour. Without it, one sees what joints take from each other:
+
+# %% mystnb={"figure": {"caption": "The learned relation and that of ideal heatmaps without their diagonals, on one scale.", "name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a grey diagonal and coloured weights between joints."}}
+axes = plots.relation_panels(
+    {name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False
+)
+
+# %% tags=["hide-input"]
+axis = -1 if sums == "rows" else -2
+pd.DataFrame(
+    {
+        name: {
+            "weight off the diagonal (%)": 100 * relations.off_diagonal_mass(matrix),
+            "entropy, 1 = uniform": relations.entropy(matrix, axis).mean(),
+            "asymmetry, 0 = symmetric": relations.asymmetry(matrix) + 0.0,
+        }
+        for name, matrix in panels.items()
+    }
+).T.round(3)
+
+# %%
+masses = {name: float(relations.off_diagonal_mass(matrix)) for name, matrix in panels.items()}
+frames = relations.off_diagonal_mass(learned.matrices)
+bounds = interval(frames, learned.sources, seed=config.seed)
+off = ~np.eye(len(skeleton), dtype=bool)
+giving = np.where(off, average, 0).sum(axis=0) / max(average[off].sum(), 1e-12)  # share of each source joint
+likeness = (
+    np.corrcoef(average[off], panels["ideal heatmaps"][off])[0, 1] if average[off].std() > 0 else float("nan")
+)
+
+# %% tags=["hide-input"]
+Markdown(
+    f"In the learned relation, {masses['learned']:.1%} of the weight lies off the diagonal (95 % interval over {bounds.groups} sources "
+    f"{bounds.low:.1%} to {bounds.high:.1%}); ideal heatmaps alone would give {masses['ideal heatmaps']:.1%}. "
+    + (
+        "**The relation is close to the identity**: most joints keep to themselves. "
+        if masses["learned"] < 0.05
+        else "**The relation is close to uniform**: it hardly tells joints apart. "
+        if masses["learned"] > 0.9 * masses["uniform"]
+        else "**The relation is neither the identity nor uniform.** "
+    )
+    + f"Of what joints take from each other, {giving.max():.0%} comes from {plots.short(skeleton.joints[int(giving.argmax())])} "
+    + f"({1 / len(skeleton):.0%} if all gave alike). "
+    + (
+        f"Off the diagonal it resembles that of ideal heatmaps (correlation {likeness:.2f}): what relates joints is mostly that "
+        "they are near each other in the picture."
+        if likeness > 0.7
+        else f"Off the diagonal it differs from that of ideal heatmaps (correlation {likeness:.2f})."
+    )
+)
+
+# %% [markdown]
+# ## On the body
+#
+# An arrow leads from the joint that gives to the joint that takes; the widest arrow is the largest weight of
+# both panels.
+
+# %% mystnb={"figure": {"caption": "The largest weights off the diagonal, learned and of ideal heatmaps, on a schematic body that faces the reader.", "name": "fig-relations-body"}, "image": {"alt": "Two stick figures with curved arrows between joints."}}
+top = max(float(panels[name][off].max()) for name in ("learned", "ideal heatmaps"))
+fig, axes = plt.subplots(1, 2, figsize=(6.4, 4))
+for ax, name in zip(axes, ("learned", "ideal heatmaps"), strict=True):
+    plots.relation_on_skeleton(panels[name], skeleton, ax=ax, count=arrows, vmax=top, title=name)
+
+# %%
+pd.DataFrame(
+    relations.strongest(average, skeleton, count=arrows), columns=["refined joint", "takes from", "weight"]
+).round(3)
+
+# %% [markdown]
+# ## By action
+#
+# If relations follow the pose, they follow the action. One panel an action, on one scale, without the
+# diagonal.
+
+# %% mystnb={"figure": {"caption": "Average relation of the actions with most clips, without the diagonal, on one scale.", "name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, one for each action, with a grey diagonal."}}
+counts = pd.Series([item.action for item in test]).value_counts()
+by_action = learned.by_action()
+axes = plots.relation_panels(
+    {action: by_action[action] for action in counts.index[:shown]}, skeleton, sums=sums, diagonal=False
+)
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        action: {
+            "clips": counts[action],
+            "sources": len(set(learned.sources[learned.actions == action])),
+            "weight off the diagonal (%)": round(100 * float(frames[learned.actions == action].mean()), 1),
+            "largest weight": "{} from {} {:.2f}".format(
+                *relations.strongest(by_action[action], skeleton, 1)[0]
+            ),
+        }
+        for action in counts.index
+    }
+).T
+
+# %% [markdown]
+# ## Over time
+#
+# The weights of one clip, frame by frame. Shaded frames are those in which a joint of these pairs is hidden.
+# Every `window` frames the network starts anew.
+
+# %% mystnb={"figure": {"caption": "The largest weights off the diagonal over the frames of one clip. Frames with a hidden joint among them are shaded.", "name": "fig-relations-time"}, "image": {"alt": "A few lines over the frames of a clip."}}
+own = predictions.relations[clip]
+largest = relations.strongest(own.mean(axis=0), skeleton, 4)
+names = {name for i, j, _ in largest for name in (i, j)}
+hidden = (test[clip].visibility[:, [skeleton.index(name) for name in names]] == OCCLUDED).any(axis=1)
+ax = plots.relation_over_time(own, skeleton, [(i, j) for i, j, _ in largest], hidden=hidden)
+title = ax.set_title(f"{test[clip].action}, clip {test[clip].id}")
+
+# %% [markdown]
+# ## Does a hidden joint ask more?
+#
+# A joint whose heatmap is weak takes more from others: the softmax says so. Is it what happens? The weight
+# that a refined joint takes from all others, apart for joints that are seen and joints that are hidden:
+
+# %%
+taken = 1 - np.diagonal(learned.matrices, axis1=1, axis2=2)  # (N,K): with layout "paper", rows sum to 1
+visibility = np.concatenate([item.visibility for item in test])
+asked = {
+    name: interval(np.where(visibility == value, taken, np.nan), learned.sources, seed=config.seed)
+    for name, value in (("visible", VISIBLE), ("occluded", OCCLUDED))
+}
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        name: {
+            "taken from others (%)": f"{100 * item.estimate:.1f}",
+            "95 % interval": f"{100 * item.low:.1f} - {100 * item.high:.1f}",
+            "joints": item.samples,
+            "sources": item.groups,
+        }
+        for name, item in asked.items()
+        if item.samples
+    }
+).T
+
+# %% tags=["hide-input"]
+Markdown(
+    "This data set does not say which joints were hidden, so the question stays open here."
+    if not asked["occluded"].samples
+    else "**Hidden joints take more from others than visible ones**, and the intervals lie apart."
+    if asked["occluded"].low > asked["visible"].high
+    else "**Hidden joints take less from others than visible ones**, and the intervals lie apart."
+    if asked["occluded"].high < asked["visible"].low
+    else "**No difference can be told**: the intervals of hidden and visible joints overlap."
+)
+
+# %% [markdown]
+# ## What if every joint kept to itself?
+#
+# A relation that looks interesting need not matter. The test is to replace it: the same network predicts the
+# test split again, with the identity in place of every relation. Nothing else is changed.
+
+# %%
+with relations.intervene(model, relations.replace_by(np.eye(len(skeleton)))):
+    alone = predict_clips(model, meta, test, config.window, batch=config.batch)
+
+# %%
+effects = {}
+for sight in ("all", "visible", "occluded"):
+    with_relation, without = (
+        samples(found, test, reference="person", sight=sight) for found in (predictions, alone)
+    )
+    effect = paired_interval(
+        with_relation.right, without.right, with_relation.sources, pool="joints", seed=config.seed
+    )
+    if effect.samples:
+        effects[f"{sight} joints"] = effect
+
+# %% mystnb={"figure": {"caption": "PCK@0.2 (person) with the learned relations minus that with the identity in their place, with 95 % intervals over sources. Filled points: the interval excludes zero.", "name": "fig-relations-intervention"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference."}}
+ax = plots.interval_points(effects)
+
+# %% tags=["hide-input"]
+effect = effects["all joints"]
+Markdown(
+    f"The learned relations change the score of all joints by {100 * effect.estimate:+.2f} percentage points (95 % interval "
+    f"{100 * effect.low:+.2f} to {100 * effect.high:+.2f}, {effect.groups} sources). "
+    + (
+        "**This network does better with its relations than with each joint for itself.** It was trained with them; the train notebook's variant "
+        "without relations shows what a network learns that never had any."
+        if effect.low > 0
+        else "**This network would do better if each joint kept to itself.**"
+        if effect.high < 0
+        else "**The relations make no difference that can be told**: the interval holds zero."
+    )
+)
