@@ -3,11 +3,12 @@
 # make lab    the notebooks in JupyterLab
 # make smoke  run every notebook in seconds, as the tests do
 # make lint   ruff, and the notebook pairs in step
+# make readme put the scores of results/embedded.json into README.md
 # make clean  remove what was built (not data/, runs/ and .venv/)
 #
 # PYTHON=/path/to/python chooses the interpreter for .venv; VENV= another folder.
 .DELETE_ON_ERROR:
-.PHONY: help book notebooks html test lab smoke lint clean
+.PHONY: help book notebooks html test lab smoke lint readme clean
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
@@ -39,7 +40,7 @@ $(STAMP): pyproject.toml constraints.txt
 
 notebooks: $(STAMP)
 	$(PY) -m rpstn data make embedded
-	$(PY) -m rpstn run --profile $(PROFILE)
+	$(PY) -m rpstn run --profile $(PROFILE) --out book/executed
 
 html: $(STAMP)
 	$(PY) -m rpstn.book
@@ -55,11 +56,14 @@ lab: $(STAMP)
 
 smoke: $(STAMP)
 	$(PY) -m rpstn data make embedded
-	$(PY) -m rpstn run --profile smoke --out _build/smoke
+	$(PY) -m rpstn run --profile smoke
 
 lint: $(STAMP)
 	$(PY) -m ruff check
 	$(PY) -m pytest -q tests/test_house.py
+
+readme: $(STAMP)
+	$(PY) -m rpstn.metrics.tables README.md results/embedded.json
 
 clean:
 	rm -rf _build book/executed build dist *.egg-info .pytest_cache .ruff_cache

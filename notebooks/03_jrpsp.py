@@ -73,10 +73,10 @@ skeleton = data.skeleton
 try:
     path = find_checkpoints(config.dataset, out, fold=config.fold, variants=["rpstn"])["rpstn"]
     model, meta = load_checkpoint(path)
-    origin = f"trained weights of {path.parent.name}/{path.name}"
+    origin, trained = f"trained weights of {path.parent.name}/{path.name}", True
 except UserError:
     model, meta = RPSTN(config.model_config(data)).eval(), {"size": config.size, "skeleton": skeleton.name}
-    origin = "untrained weights, since no trained ones were found"
+    origin, trained = "untrained weights, since no trained ones were found", False
 Markdown(f"Everything below uses **{origin}**, at {meta['size']} px.")
 
 # %% [markdown]
@@ -213,8 +213,9 @@ for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "m
     )
 
 # %% [markdown]
-# Do the kernels follow the person, or are they always the same? The next figure takes the kernels of each
-# frame as one vector and shows how far it lies from the clip's mean kernel, as a part of the mean's length.
+# Are the kernels always the same? The next figure takes the kernels of each frame as one vector and shows how
+# far it lies from the clip's mean kernel, as a part of the mean's length. That they differ does not say why:
+# $X_t$ holds the picture's features beside the pose's heatmaps. The exchange at the end takes the two apart.
 
 # %%
 mean = carried.mean(dim=0, keepdim=True)
@@ -232,28 +233,58 @@ Markdown(
     f"On average the kernels lie {change.mean():.1%} of their length from the clip's mean kernels "
     f"({kernels.shape[1]} kernels of {kernels.shape[-1]} x {kernels.shape[-1]}; {origin}). "
     + (
-        "They hardly follow the pose in this clip: what is carried is almost the same in every frame."
+        "They hardly change in this clip: what is carried is almost the same in every frame."
         if change.mean() < 0.05
-        else "They change with the pose: what frame t knows reaches frame t + 1."
+        else "They change from frame to frame."
     )
 )
 
 # %% [markdown]
-# ## What the next frame's heatmaps owe to the kernels
+# ## What is carried: the pose, or the picture?
 #
-# The test is an exchange: frame $t+1$ is matched once with the kernels that frame $t$ wrote for it, and once
-# with kernels from another clip. If nothing in the heatmaps changed, nothing would be carried.
+# The test is an exchange. Frame $t+1$ is matched with the kernels that frame $t$ wrote for it, and again with
+# kernels into which something of another clip went: its heatmaps alone, its features alone, or both. What
+# exchanged heatmaps change is what the pose says to the next frame; what exchanged features change is what the
+# picture says. If nothing changed, nothing would be carried.
 
 # %%
 other = make_window(data[(clip + 1) % len(data)], skeleton, 0, 1, meta["size"])
 with torch.inference_mode():
     _, foreign = model.step(normalise(torch.from_numpy(other.frames), model.config.input))
-    foreign_kernels = model.propagator(foreign.heatmaps, foreign.features)
-    own_maps = model.head(global_matching(features, kernels))
-    foreign_maps = model.head(global_matching(features, foreign_kernels))
-effect = (own_maps - foreign_maps).norm() / own_maps.norm()
+    exchanged = {
+        "heatmaps alone": model.propagator(foreign.heatmaps, state.features),
+        "features alone": model.propagator(state.heatmaps, foreign.features),
+        "both": model.propagator(foreign.heatmaps, foreign.features),
+    }
+    results = {name: global_matching(features, part) for name, part in exchanged.items()}
+    changes = pd.DataFrame(
+        {
+            "matched features": {n: float((part - matched).norm() / matched.norm()) for n, part in results.items()},
+            "heatmaps before refinement": {
+                n: float((model.head(part) - model.head(matched)).norm() / model.head(matched).norm())
+                for n, part in results.items()
+            },
+        }
+    )
+(100 * changes).round(1).add_suffix(", change in %").rename_axis("from another clip")
 
 # %% tags=["hide-input"]
+pose, picture, both = (changes.loc[name, "matched features"] for name in exchanged)
 Markdown(
-    f"Another clip's kernels change the heatmaps of frame t + 1 by **{effect:.1%}** of their length ({origin})."
+    f"Another clip's heatmaps alone change the matched features of frame t + 1 by **{pose:.1%}** of their length, its features alone "
+    f"by **{picture:.1%}**, both together by {both:.1%} (one pair of clips; {origin}). "
+    + (
+        "Almost nothing is carried here. "
+        if max(pose, picture) < 0.02
+        else f"So the pose says {pose / max(picture, 1e-12):.1f} times as much as the picture. "
+        if pose > 1.2 * picture
+        else f"So the picture says {picture / max(pose, 1e-12):.1f} times as much as the pose. "
+        if picture > 1.2 * pose
+        else "So pose and picture say about as much. "
+    )
+    + (
+        "The weights are trained: this is what the network has learned to carry."
+        if trained
+        else "The weights are untrained: this is what the network starts from, and not what it learns to carry."
+    )
 )

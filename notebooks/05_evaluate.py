@@ -21,7 +21,8 @@
 # add to the same encoder frame by frame?
 #
 # **Time.** Less than a minute on two CPU cores. The networks are those of the train notebook and those that
-# the package ships; nothing is trained or chosen here. This is the one time that the test split is scored.
+# the package ships. Checkpoints and settings were chosen on the val split; nothing is trained or chosen on the
+# test split, neither here nor in the notebooks that follow, which score it again.
 
 # %% tags=["parameters"]
 from typing import Optional
@@ -33,7 +34,6 @@ out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
 window: int = 24  # frames that go through a network at once; it starts anew after them
 batch: int = 8  # windows at once
 flip_test: bool = False  # average with the prediction for the mirrored frames
-threshold: float = 0.2  # of PCK, as a part of the reference length
 hidden_up_to: int = 5  # frames: the gain on hidden joints counts those hidden for up to so many
 shown: int = 3  # best and worst clips drawn of each
 seed: int = 2021  # of the cut between train and val, where a set has no val; test is the same for all
@@ -45,13 +45,14 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, open_dataset, plots
+from rpstn.comparison import how_trained
 from rpstn.datasets.transforms import apply_affine
 from rpstn.datasets.windows import make_window
 from rpstn.evaluate import evaluate
 from rpstn.metrics import summarise
 from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
-from rpstn.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints
+from rpstn.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints, training_of
 
 folder = out or run_folder(dataset, fold)
 checkpoints = {TITLES[name]: path for name, path in find_checkpoints(dataset, folder, fold=fold).items()}
@@ -66,7 +67,6 @@ configs = {
         window=window,
         batch=batch,
         flip_test=flip_test,
-        threshold=threshold,
         out=f"{folder}/test/{name.replace(', ', '-').replace(' ', '_')}",
     )
     for name, path in checkpoints.items()
@@ -76,7 +76,7 @@ plots.use_style()
 # %% [markdown]
 # ## What counts as found
 #
-# A joint is found if its error is at most `threshold` times a reference length of the same frame,
+# A joint is found if its error is at most 0.2 times a reference length of the same frame,
 #
 # $$\operatorname{PCK} = \frac{1}{N} \sum_n \big[\, \lVert \hat p_n - p_n \rVert \le 0.2 \, s_n \,\big].$$
 #
@@ -103,11 +103,12 @@ Markdown(
 # ## Scores by person size
 #
 # Intervals are 95 % bootstrap intervals over **sources**: frames of one video resemble each other, so it is
-# videos that are drawn. Rows named "shipped", where there are any, are weights that come with the package. They
-# were trained for longer: compare them with each other, not with those trained here.
+# videos that are drawn. Rows named "shipped", where there are any, are weights that come with the package. The
+# last column has the training steps of each network behind its encoder; compare those that made as many.
 
 # %% tags=["hide-input"]
 scores = {name: result.metrics["scores"] for name, result in results.items()}
+trainings = {name: training_of(path) for name, path in checkpoints.items()}
 many = skeleton.unscored  # joints that the data set's own mean leaves out
 tables = {
     reference: pd.DataFrame(
@@ -129,6 +130,8 @@ tables = {
                     for joint, value in part[reference]["all"]["groups"].items()
                     if value is not None
                 },
+                "sources": part[reference]["all"]["sources"],
+                "steps": trainings[name]["steps"] if trainings[name] else "not known",
             }
             for name, part in scores.items()
         }
@@ -196,19 +199,24 @@ motions = sorted(
 )
 Markdown(
     f"Held out of training as whole motions: **{', '.join(motions)}**. Their scores stand apart from those of other stretches of "
-    "motions that occur in training."
+    "motions that occur in training. Brackets hold 95 % intervals over as many sources as the table says: few sources, little certainty."
     if motions
     else "This data set holds no motion back for the test split."
 )
 
 # %% tags=["hide-input"]
+counts = {part: next(iter(results.values())).metrics.get(part, {}).get("clips") for part, _ in held}
 table = pd.DataFrame(
     {
         (part.replace("_", " "), reference): {
-            name: "{:.1f} ({:.1f} - {:.1f})".format(
-                *(100 * np.array([value["mean"], *value["interval"]], float))
-            )
-            for name, value in column.items()
+            "clips": counts[part],
+            "sources": next(iter(column.values()))["sources"],
+            **{
+                name: "{:.1f} ({:.1f} - {:.1f})".format(
+                    *(100 * np.array([value["mean"], *value["interval"]], float))
+                )
+                for name, value in column.items()
+            },
         }
         for (part, reference), column in held.items()
     }
@@ -216,11 +224,10 @@ table = pd.DataFrame(
 table if held else None
 
 # %% [markdown]
-# ## What propagation adds where a joint is hidden
+# ## What relation and propagation add where a joint is hidden
 #
-# Both networks started from the same encoder and made the same number of steps. The gain is the difference of
-# their PCK on joints that were seen, and then hidden for a few frames. It is paired: both are scored on the
-# same joints, and each draw of the bootstrap takes the same sources for both.
+# The gain is the difference of two networks' PCK on joints that were seen, and then hidden for a few frames. It
+# is paired: both are scored on the same joints, and each draw of the bootstrap takes the same sources for both.
 
 # %%
 pairs = {
@@ -230,7 +237,7 @@ pairs = {
 }
 gains = {
     name: hidden_gain(
-        results[a].predictions, results[b].predictions, test, ((1, hidden_up_to),), threshold=threshold
+        results[a].predictions, results[b].predictions, test, ((1, hidden_up_to),), seed=seed
     ).intervals[0]
     for name, (a, b) in pairs.items()
 }
@@ -240,9 +247,9 @@ gains = {name: gain for name, gain in gains.items() if gain.samples}
 verdict = {True: "so the two can be told apart", False: "so the two cannot be told apart on this data"}
 Markdown(
     "\n".join(
-        f"- **{name}** against the same encoder frame by frame: {100 * gain.estimate:+.1f} percentage points (95 % interval "
-        f"{100 * gain.low:+.1f} to {100 * gain.high:+.1f}; {gain.samples} joints hidden for up to {hidden_up_to} frames, {gain.groups} sources), "
-        f"{verdict[gain.excludes_zero]}."
+        f"- **{name}** against {pairs[name][1]}, joints hidden for up to {hidden_up_to} frames: "
+        f"{gain.text(signed=True, unit=' percentage points')}, {verdict[gain.excludes_zero]}. "
+        + how_trained({part: trainings[part] for part in pairs[name]})
         for name, gain in gains.items()
     )
     or "No joint is marked as hidden after it was seen, or one of the two networks is missing: there is no gain to report."
@@ -256,7 +263,7 @@ Markdown(
 
 # %% mystnb={"figure": {"caption": "True poses (top) and predictions (bottom) on the best clips (left) and the worst clips (right). The number is the share of joints found in the clip, by person size.", "name": "fig-evaluate-clips"}, "image": {"alt": "Two rows of frames: true stick figures above, predicted ones below; the columns go from the best to the worst clips."}}
 name, result = next(iter(results.items()))
-right = samples(result.predictions, test, reference="person", threshold=threshold)
+right = samples(result.predictions, test, reference="person")
 found = np.array([summarise(right.of([index]).right).micro for index in range(len(test))])
 order = np.argsort(-found)
 chosen = list(dict.fromkeys([*order[:shown], *order[-shown:]]))

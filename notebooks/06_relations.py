@@ -47,7 +47,7 @@ from IPython.display import Markdown
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.datasets import OCCLUDED, VISIBLE
 from rpstn.evaluate import predict_clips
-from rpstn.metrics import interval, paired_interval
+from rpstn.metrics import contrast_interval, interval, paired_interval
 from rpstn.metrics.scores import samples
 from rpstn.recipes import TITLES, find_checkpoints
 
@@ -88,9 +88,10 @@ Markdown(
 # %%
 sums = "rows" if model.config.relation_layout == "paper" else "columns"
 average = learned.mean()
-panels = {"learned": average} | relations.baselines(
+matrices = {"learned": learned.matrices} | relations.baselines(
     model, meta, test, window=config.window, batch=config.batch, seed=config.seed
 )
+panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in matrices.items()}
 
 # %% mystnb={"figure": {"caption": "Average relations on the test split, all on one scale. Joints are ordered along the limbs, left and right apart.", "name": "fig-relations-average"}, "image": {"alt": "Five square matrices: learned, identity, uniform, untrained, ideal heatmaps."}}
 axes = plots.relation_panels(panels, skeleton, sums=sums)
@@ -103,16 +104,21 @@ axes = plots.relation_panels(
     {name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False
 )
 
+# %% [markdown]
+# In numbers, measured in the relation of each frame and then averaged. (The entropy of the average relation
+# would be larger: it also holds that relations differ from frame to frame.)
+
 # %% tags=["hide-input"]
 axis = -1 if sums == "rows" else -2
 pd.DataFrame(
     {
         name: {
-            "weight off the diagonal (%)": 100 * relations.off_diagonal_mass(matrix),
-            "entropy, 1 = uniform": relations.entropy(matrix, axis).mean(),
-            "asymmetry, 0 = symmetric": relations.asymmetry(matrix) + 0.0,
+            "weight off the diagonal (%)": 100 * relations.off_diagonal_mass(stack).mean(),
+            "entropy, 1 = uniform": relations.entropy(stack, axis).mean(),
+            "asymmetry, 0 = symmetric": pd.Series(relations.asymmetry(stack)).mean() + 0.0,
+            "matrices": len(stack),
         }
-        for name, matrix in panels.items()
+        for name, stack in matrices.items()
     }
 ).T.round(3)
 
@@ -128,8 +134,8 @@ likeness = (
 
 # %% tags=["hide-input"]
 Markdown(
-    f"In the learned relation, {masses['learned']:.1%} of the weight lies off the diagonal (95 % interval over {bounds.groups} sources "
-    f"{bounds.low:.1%} to {bounds.high:.1%}); ideal heatmaps alone would give {masses['ideal heatmaps']:.1%}. "
+    f"In the learned relation, this part of the weight lies off the diagonal: {bounds.text(unit=' %', counted='frames')}. Ideal heatmaps "
+    f"alone would give {masses['ideal heatmaps']:.1%}. "
     + (
         "**The relation is close to the identity**: most joints keep to themselves. "
         if masses["learned"] < 0.05
@@ -167,28 +173,37 @@ pd.DataFrame(
 # %% [markdown]
 # ## By action
 #
-# If relations follow the pose, they follow the action. One panel an action, on one scale, without the
-# diagonal.
+# If relations follow the pose, they follow the action. The average over all frames of the split, and one panel
+# an action, on one scale, without the diagonal.
 
-# %% mystnb={"figure": {"caption": "Average relation of the actions with most clips, without the diagonal, on one scale.", "name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, one for each action, with a grey diagonal."}}
+# %% mystnb={"figure": {"caption": "Average relation of the whole test split, and of the actions with most clips, without the diagonal, on one scale.", "name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a grey diagonal."}}
 counts = pd.Series([item.action for item in test]).value_counts()
 by_action = learned.by_action()
 axes = plots.relation_panels(
-    {action: by_action[action] for action in counts.index[:shown]}, skeleton, sums=sums, diagonal=False
+    {"all actions": average} | {action: by_action[action] for action in counts.index[:shown]},
+    skeleton,
+    sums=sums,
+    diagonal=False,
 )
 
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
         action: {
-            "clips": counts[action],
-            "sources": len(set(learned.sources[learned.actions == action])),
-            "weight off the diagonal (%)": round(100 * float(frames[learned.actions == action].mean()), 1),
+            "clips": len(set(learned.clips[rows])),
+            "sources": len(set(learned.sources[rows])),
+            "weight off the diagonal (%)": round(100 * float(frames[rows].mean()), 1),
             "largest weight": "{} from {} {:.2f}".format(
-                *relations.strongest(by_action[action], skeleton, 1)[0]
+                *relations.strongest(learned.matrices[rows].mean(axis=0), skeleton, 1)[0]
+            ),
+            "distance from the average": round(
+                float(np.linalg.norm((learned.matrices[rows].mean(axis=0) - average)[off])), 3
             ),
         }
-        for action in counts.index
+        for action, rows in {
+            "all actions": np.ones(len(frames), dtype=bool),
+            **{action: learned.actions == action for action in counts.index},
+        }.items()
     }
 ).T
 
@@ -209,16 +224,22 @@ title = ax.set_title(f"{test[clip].action}, clip {test[clip].id}")
 # %% [markdown]
 # ## Does a hidden joint ask more?
 #
-# A joint whose heatmap is weak takes more from others: the softmax says so. Is it what happens? The weight
-# that a refined joint takes from all others, apart for joints that are seen and joints that are hidden:
+# A joint whose heatmap is weak takes more from others: the softmax says so. Is it what happens? The table has the
+# share of a refined joint's weights that lies on all others, apart for joints that are seen and joints that are
+# hidden. But wrists are hidden more often than heads, and the two rows are of different joints. The answer
+# therefore compares each joint with itself: the share where it is hidden minus the share where it is seen, averaged over
+# joints, both from the same sources in each draw of the bootstrap.
 
 # %%
-taken = 1 - np.diagonal(learned.matrices, axis1=1, axis2=2)  # (N,K): with layout "paper", rows sum to 1
+taken = relations.taken(learned.matrices)  # (N,K)
 visibility = np.concatenate([item.visibility for item in test])
 asked = {
     name: interval(np.where(visibility == value, taken, np.nan), learned.sources, seed=config.seed)
     for name, value in (("visible", VISIBLE), ("occluded", OCCLUDED))
 }
+more = contrast_interval(
+    taken, visibility == OCCLUDED, visibility == VISIBLE, learned.sources, seed=config.seed
+)
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -237,12 +258,23 @@ pd.DataFrame(
 # %% tags=["hide-input"]
 Markdown(
     "This data set does not say which joints were hidden, so the question stays open here."
-    if not asked["occluded"].samples
-    else "**Hidden joints take more from others than visible ones**, and the intervals lie apart."
-    if asked["occluded"].low > asked["visible"].high
-    else "**Hidden joints take less from others than visible ones**, and the intervals lie apart."
-    if asked["occluded"].high < asked["visible"].low
-    else "**No difference can be told**: the intervals of hidden and visible joints overlap."
+    if not more.samples
+    else "Hidden minus visible, the same joint: "
+    + more.text(signed=True, digits=2, unit=" percentage points")
+    + ". "
+    + (
+        "**A hidden joint takes more from others than the same joint when it is seen.**"
+        if more.low > 0
+        else "**A hidden joint takes less from others than the same joint when it is seen.**"
+        if more.high < 0
+        else "**No difference can be told.**"
+    )
+    + (
+        ""
+        if sums == "rows"
+        else " In this layout columns sum to 1, so a share is what a joint's row gives to others of its own sum; and the product is "
+        "read in another memory order, so it does not say whose heatmap is taken."
+    )
 )
 
 # %% [markdown]
@@ -273,8 +305,7 @@ ax = plots.interval_points(effects)
 # %% tags=["hide-input"]
 effect = effects["all joints"]
 Markdown(
-    f"The learned relations change the score of all joints by {100 * effect.estimate:+.2f} percentage points (95 % interval "
-    f"{100 * effect.low:+.2f} to {100 * effect.high:+.2f}, {effect.groups} sources). "
+    f"The learned relations change the score of all joints by {effect.text(signed=True, digits=2, unit=' percentage points')}. "
     + (
         "**This network does better with its relations than with each joint for itself.** It was trained with them; the train notebook's variant "
         "without relations shows what a network learns that never had any."

@@ -50,13 +50,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import Markdown
 
-from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots
+from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
+from rpstn.comparison import how_trained
 from rpstn.datasets import OCCLUDED
 from rpstn.evaluate import predict_clips, predict_window
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
 from rpstn.occlusion import Occluder, occlude, occlude_dataset
-from rpstn.recipes import TITLES, find_checkpoints
+from rpstn.recipes import TITLES, find_checkpoints, training_of
 
+if len(set(variants)) < 2:
+    raise UserError(
+        f"variants is {variants}; this notebook compares the first with the others, so name at least two"
+    )
 found = find_checkpoints(dataset, out, fold=fold, variants=variants)
 configs = {
     TITLES[name]: EvaluateConfig(
@@ -78,7 +83,8 @@ Markdown(
         f"**{name}** (`{config.checkpoint.parent.name}/{config.checkpoint.name}`)"
         for name, config in configs.items()
     )
-    + f". Test split of `{dataset}`: {len(test)} clips."
+    + f". Test split of `{dataset}`: {len(test)} clips from {len({item.source for item in test})} sources. "
+    + how_trained({name: training_of(config.checkpoint) for name, config in configs.items()})
 )
 
 # %% [markdown]
@@ -190,29 +196,37 @@ ax = (
 # ## All test clips: occluders
 #
 # One clip is a story, not a measurement. Now every test clip gets an occluder, placed by the protocol and the
-# seed, and hidden joints are counted by how long they have been hidden. Intervals are 95 % bootstrap
-# intervals over sources.
+# seed. Counted are the joints that the occluder hid: those that can be seen where it is taken away. (Joints that
+# the body hides anyway come below.) They stand by the number of frames since the joint was last seen. Intervals
+# are 95 % bootstrap intervals over sources.
 
 # %%
 enough = replace(test, clips=tuple(item for item in test if len(item) >= start + longest))
+if not len(enough):
+    raise UserError(
+        f"no test clip of {dataset} has {start + longest} frames; choose a smaller start or longest"
+    )
 behind = occlude_dataset(enough, protocol, start=start, length=longest, seed=seed, size=cover)
 occluded = {
     name: predict_clips(*networks[name], behind, config.window, batch=config.batch)
     for name, config in configs.items()
 }
 bins = [bin for bin in BINS if bin[0] <= longest]
-curves = {name: hidden_curve(predictions, behind, bins, seed=seed) for name, predictions in occluded.items()}
+curves = {
+    name: hidden_curve(predictions, behind, bins, by="occluder", seed=seed)
+    for name, predictions in occluded.items()
+}
 
-# %% mystnb={"figure": {"caption": "PCK@0.2 (person) of hidden joints against the frames that they have been hidden for, all test clips behind occluders. Bars are 95 % intervals over sources.", "name": "fig-occlusion-curve"}, "image": {"alt": "One line a network over the number of hidden frames, with vertical intervals."}}
+# %% mystnb={"figure": {"caption": "PCK@0.2 (person) of joints that an occluder hides, against the frames since they were last seen, all test clips that are long enough. Bars are 95 % intervals over sources, each bin by itself.", "name": "fig-occlusion-curve"}, "image": {"alt": "One line a network over the number of hidden frames, with vertical intervals."}}
 ax = plots.hidden_curves(curves)
 
 # %% [markdown]
 # The lines share their joints, so a paired difference says more than two intervals side by side.
 
-# %% mystnb={"figure": {"caption": "Gain of the first network over each of the others on the same hidden joints. Above zero, propagation helps.", "name": "fig-occlusion-gain"}, "image": {"alt": "Lines of differences over the number of hidden frames, with vertical intervals beside zero."}}
+# %% mystnb={"figure": {"caption": "Gain of the first network over each of the others on the same hidden joints. Above zero, it finds more of them. Each bin has a 95 % interval by itself.", "name": "fig-occlusion-gain"}, "image": {"alt": "Lines of differences over the number of hidden frames, with vertical intervals beside zero."}}
 others = [name for name in networks if name != first]
 gains = {
-    f"{first} - {name}": hidden_gain(occluded[first], occluded[name], behind, bins, seed=seed)
+    f"{first} - {name}": hidden_gain(occluded[first], occluded[name], behind, bins, by="occluder", seed=seed)
     for name in others
 }
 ax = plots.hidden_curves(gains, label="gain in PCK@0.2 (percentage points)")
@@ -220,17 +234,19 @@ line = ax.axhline(0, color="#444444", lw=1)
 
 # %%
 short = {
-    name: hidden_gain(occluded[first], occluded[name], behind, ((1, 5),), seed=seed).intervals[0]
+    name: hidden_gain(
+        occluded[first], occluded[name], behind, ((1, 5),), by="occluder", seed=seed
+    ).intervals[0]
     for name in others
 }
 
 # %% tags=["hide-input"]
-verdict = {(True, True): "**yes, it helps**", (True, False): "**no, it harms**"}
+verdict = {(True, True): "**yes, more often**", (True, False): "**no, less often**"}
 Markdown(
     f"Does {first} find joints that an occluder has hidden for up to five frames more often? {len(enough)} clips, protocol `{protocol}`:\n\n"
     + "\n".join(
-        f"- than {name}: {100 * gain.estimate:+.1f} percentage points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}; {gain.samples} "
-        f"joints, {gain.groups} sources): {verdict.get((gain.excludes_zero, gain.estimate > 0), '**no difference can be told**')}."
+        f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: "
+        f"{verdict.get((gain.excludes_zero, gain.estimate > 0), '**no difference can be told**')}."
         for name, gain in short.items()
     )
 )
@@ -276,8 +292,8 @@ else:
 Markdown(
     f"Does {first} find joints more often that are hidden for up to five frames in the clips as they are?\n\n"
     + "\n".join(
-        f"- than {name}: {100 * gain.estimate:+.1f} percentage points ({100 * gain.low:+.1f} to {100 * gain.high:+.1f}; {gain.samples} "
-        f"joints, {gain.groups} sources): {verdict.get((gain.excludes_zero, gain.estimate > 0), '**no difference can be told**')}."
+        f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: "
+        f"{verdict.get((gain.excludes_zero, gain.estimate > 0), '**no difference can be told**')}."
         for name, gain in measured.items()
         if gain.samples
     )
@@ -290,7 +306,9 @@ Markdown(
 #
 # The comparison with **frame by frame** shows what relation and propagation do together; that with **without
 # propagation** shows what propagation does. A network that wins on the first few bins and not on the later
-# ones has a short memory: what it carries fades.
+# ones has a short memory: what it carries fades. Each bin's interval is a 95 % interval by itself: of twenty bins
+# without any difference, about one would look like a win or a loss. The bins also share their clips. The gain
+# over the first five frames together, above, is one number and needs no such care.
 
 # %% tags=["hide-input"]
 curve = gains[f"{first} - {others[-1]}"]
@@ -299,5 +317,6 @@ losses = [label for label, item in zip(curve.labels, curve.intervals, strict=Tru
 Markdown(
     f"Behind occluders, and against {others[-1]}, the gain of {first} has an interval above zero for joints hidden for "
     + (f"**{', '.join(wins)}** frames" if wins else "**no** number of frames")
-    + (f", and one below zero for **{', '.join(losses)}** frames." if losses else ".")
+    + (f", and one below zero for **{', '.join(losses)}** frames" if losses else "")
+    + f", among {sum(item.samples > 0 for item in curve.intervals)} bins of which each was tested by itself, at 95 %."
 )

@@ -88,6 +88,34 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
     print(path)
 
 
+def _report_scores(out: Path, metrics: dict[str, Any]) -> None:
+    """The scores as tables, what they were measured on, and where all of them are."""
+    from rpstn.metrics.tables import aligned, table
+
+    counted = metrics["counted"]
+    without = counted["frames_without_reference"]
+    fold = f", fold {metrics['fold']}" if metrics["dataset"] == "sub_jhmdb" else ""
+    print(
+        f"{metrics['checkpoint']['name']} on {metrics['dataset']}, split {metrics['split']}{fold}: "
+        f"{counted['clips']} clips from {counted['sources']} sources, {counted['frames']} frames"
+    )
+    print(
+        f"joints: {counted['visible_joints']} visible, {counted['occluded_joints']} occluded, "
+        f"{counted['absent_joints']} absent (not scored)"
+    )
+    flipped = ", mirrored frames averaged in" if metrics["flip_test"] else ""
+    window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"
+    print(f"boxes: {metrics['boxes']}; {window}{flipped}")
+    for reference, parts in metrics["scores"].items():
+        left_out = f"; {without[reference]} frames without that size left out" if without[reference] else ""
+        print(f"\nPCK@{metrics['threshold']:g} in percent, by {reference} size{left_out}")
+        print(aligned(table(parts)))
+    print()
+    for path in sorted(out.iterdir()):
+        if path.name in ("metrics.json", "predictions.npz", "manifest.json"):
+            print(path)
+
+
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]
 
@@ -186,7 +214,7 @@ def evaluate(words: list[str]) -> None:
     from rpstn.evaluate import evaluate as run
 
     result = run(tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate"))
-    _report(result.out / "metrics.json", result.metrics)
+    _report_scores(result.out, result.metrics)
 
 
 def run(
@@ -206,11 +234,16 @@ def run(
     """Execute the book's notebooks in their order. What ran before with the same sources, data and values is
     kept.
 
+    Executed notebooks become pages of the book, in book/executed of the checkout, if they ran with the demo or
+    the paper profile as it is. Smoke runs, and runs with a value that is not the profile's own, go to
+    runs/notebooks/NAME under the working directory; NAME is the profile and those values, such as smoke,
+    demo-sub_jhmdb or demo-steps=2000. So a trial never replaces a page. --out names any other folder.
+
     Args:
         notebooks: short names such as data or train; all of them if none is given.
-        profile: a set of parameter values: smoke (seconds), demo (minutes on two cores), paper (a GPU, real
-        data). parameters: a value for one parameter, in every named notebook that has it; may be given again.
-        out: folder for the executed notebooks; book/executed of the checkout if not given.
+        profile: a set of parameter values: smoke (seconds), demo (minutes on two cores), paper (a GPU and real data).
+        parameters: a value for one parameter, in every named notebook that has it; may be given again.
+        out: folder for the executed notebooks; see above if not given.
         force: execute again what is fresh, too.
         list_parameters: only list notebooks, parameters and their values under this profile.
     """

@@ -24,6 +24,7 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
 from rpstn.datasets.windows import Window, make_window
+from rpstn.devices import choose_device
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.metrics.scores import score
@@ -237,11 +238,17 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     begun = time.perf_counter()
     checkpoint = Path(config.checkpoint)
     model, meta = load_checkpoint(checkpoint)
+    # The folds of a set share clips: what is test in one is training in another.
+    if (meta["dataset"], config.dataset) == ("sub_jhmdb", "sub_jhmdb") and meta.get("fold", config.fold) != config.fold:
+        raise UserError(
+            f"{checkpoint} was trained on split {meta['fold']} of sub_jhmdb, whose training clips are partly the {config.split} "
+            f"clips of split {config.fold}; evaluate it with fold {meta['fold']}, or train on split {config.fold}"
+        )
     dataset = open_dataset(
         config.dataset, root=config.root, split=config.split, fold=config.fold, seed=config.seed
     )
     check_skeleton(meta, dataset)
-    device = config.device if config.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+    device = choose_device(config.device)
     predictions = predict_clips(
         model.to(device),
         meta,

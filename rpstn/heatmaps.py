@@ -79,15 +79,19 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
     return to_input(torch.stack([x, y], dim=-1), stride), confidence
 
 
-def heatmap_loss(predicted: torch.Tensor, target: torch.Tensor, visibility: torch.Tensor) -> torch.Tensor:
+def heatmap_loss(
+    predicted: torch.Tensor, target: torch.Tensor, visibility: torch.Tensor, total: torch.Tensor | None = None
+) -> torch.Tensor:
     """Squared error that honours visibility.
 
         L = sum_{b,t,k} w ||predicted - target||^2 / sum_{b,t,k} w,    w = 1 where the joint is annotated, else 0
 
     predicted, target (B,T,K,h,w); visibility (B,T,K): 0 absent, 1 occluded, 2 visible. An occluded joint is annotated: it is
     learned like a visible one. An absent joint has no place, so it has no target and no loss. Summed over pixels, so that
-    the value does not shrink with the share of background.
+    the value does not shrink with the share of background. `total` replaces the sum of weights where these clips are a part of
+    a larger batch: the parts' losses then add up to the batch's.
     """
     weight = (visibility > 0).to(predicted.dtype)
     error = (predicted - target).square().sum(dim=(-2, -1))
-    return (weight * error).sum() / weight.sum().clamp_min(1.0)
+    total = weight.sum() if total is None else total
+    return (weight * error).sum() / total.clamp_min(1.0)

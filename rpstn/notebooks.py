@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
 import time
 import tomllib
@@ -19,9 +20,11 @@ from typing import Any
 from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
-from rpstn.runs import MANIFEST, plain, read_json, write_json
+from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+# Profiles whose executed notebooks are the book's pages; those of others show that everything runs, and no more.
+BOOK_PROFILES = ("demo", "paper")
 # Parts of the package that decide nothing in a notebook: they run it, or build the book from it.
 _APART = {"__main__.py", "book.py", "cli.py", "executed.py", "executing.py", "notebooks.py", "parameters.py"}
 
@@ -149,7 +152,7 @@ def fingerprint(notebook: Notebook, values: Mapping[str, Any], out: Path, packag
     """What an executed notebook depends on, as one hash: source, values, package, data, and the runs it
     reads.
     """
-    settings = {name: values.get(name, item.default) for name, item in notebook.parameters.items()}
+    settings = _with_defaults({notebook.name: notebook}, {notebook.name: values})[notebook.name]
     # The working directory decides where relative paths lead.
     parts = [notebook.path.read_text(), settings, package, _data_state(settings), Path.cwd().as_posix()]
     parts += [(_stamp(out, need) or {}).get("fingerprint") for need in notebook.needs]
@@ -167,7 +170,13 @@ def package_hash(folder: Path = CHECKOUT / "rpstn") -> str:
 
 
 def _data_state(settings: Mapping[str, Any]) -> Any:
-    """What tells one state of a notebook's data set from another without reading all of it."""
+    """What tells one state of a notebook's data set from another without reading all of it.
+
+    A computed set has manifests (*.json beside its folders), which say all about it. A recorded set has none:
+    there, names and times of what lies directly in its folder tell that something was added, removed or unpacked
+    again. That is enough for a download, which is not edited; a file changed deep inside it goes unnoticed, and
+    `rpstn run --force` executes regardless.
+    """
     if "dataset" not in settings:
         return None
     root = Path(settings.get("root") or Path(os.environ.get("RPSTN_DATA") or "data") / settings["dataset"])
@@ -183,6 +192,45 @@ def _stamp(out: Path, name: str) -> dict[str, Any] | None:
     """What is kept beside an executed notebook: its fingerprint and how long it took."""
     path = out / f".{name}.json"
     return read_json(path) if path.is_file() else None
+
+
+def _made_runs(settings: Mapping[str, Any]) -> list[str]:
+    """Manifests of the training runs that a notebook with these settings has made: those in its own folder.
+
+    settings: all of its parameters. The folder is `out`, or the data set's own where that is None; a notebook
+    without the parameter makes no runs.
+    """
+    if "out" not in settings:
+        return []
+    folder = settings["out"]
+    if folder is None:
+        from rpstn.recipes import run_folder
+
+        folder = run_folder(settings["dataset"], settings.get("fold", 1))
+    return [path.as_posix() for path in sorted(Path(folder).rglob(MANIFEST))]
+
+
+def default_out(profile: str, own: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]) -> Path:
+    """Where executed notebooks go if nothing else is said.
+
+    own: by notebook, all values under the profile alone; settings: all values of this run. The book takes what
+    ran with a profile of the book as it is. All else goes to runs/notebooks/NAME: NAME is the profile and the
+    values that differ, of which a data set is told by its name and root, a place, is not told.
+    """
+    differing = {
+        name: value
+        for notebook, values in settings.items()
+        for name, value in values.items()
+        if plain(value) != plain(own[notebook][name])
+    }
+    if profile in BOOK_PROFILES and not differing:
+        return CHECKOUT / "book" / "executed"
+    first = [str(differing.pop("dataset"))] if "dataset" in differing else []
+    others = [f"{name}={value}" for name, value in sorted(differing.items()) if name != "root"]
+    name = re.sub(r"[^\w.,=+-]+", "_", "-".join([profile, *first, *others]))
+    if len(name) > 100:  # file systems take 255 bytes
+        name = f"{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+    return Path("runs", "notebooks", name)
 
 
 def _is_whole(output: Path, stamp: Mapping[str, Any]) -> bool:
@@ -205,16 +253,19 @@ def run_notebooks(
     """Execute notebooks in the order of the book; returns 0, or 1 when one failed (then no later one starts).
 
     words: short names; all for none. values: parameter values, as text or typed. out: folder for the executed
-    notebooks. failed: folder for the copy of a notebook that failed. force: execute fresh ones, too.
+    notebooks; see `default_out` if not given. failed: folder for the copy of a notebook that failed. force:
+    execute fresh ones, too.
     Kernels work in the caller's directory. Errors: UserError before any kernel starts.
     """
     everything = find_notebooks(folder)
     chosen = select(words, everything)
-    settings = resolve(chosen, next(iter(everything.values())).path.parent, profile, values or {})
+    source = next(iter(everything.values())).path.parent
+    settings = resolve(chosen, source, profile, values or {})
     if only_list:
         _print_list(chosen, settings)
         return 0
-    out = Path(out) if out else CHECKOUT / "book" / "executed"
+    whole = _with_defaults(chosen, settings)
+    out = Path(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
     package = package_hash()
     with kernel() as kernel_name:
         for number, (name, notebook) in enumerate(chosen.items(), 1):
@@ -244,11 +295,22 @@ def run_notebooks(
                 "seconds": seconds,
                 "profile": profile,
                 "values": settings[name],
-                "runs": [path.as_posix() for path in sorted(Path("runs").rglob(MANIFEST))] if needed else [],
+                "runs": _made_runs(whole[name]) if needed else [],
             }
             write_json(out / f".{name}.json", stamp)
             print(f"{label}: done in {seconds:.0f} s", flush=True)
+    print(f"executed notebooks are in {portable(out)}", flush=True)
     return 0
+
+
+def _with_defaults(
+    notebooks: Mapping[str, Notebook], settings: Mapping[str, Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """By notebook, the value of every parameter: the one set, else the notebook's default."""
+    return {
+        name: {key: settings[name].get(key, item.default) for key, item in notebook.parameters.items()}
+        for name, notebook in notebooks.items()
+    }
 
 
 def _print_list(notebooks: Mapping[str, Notebook], settings: Mapping[str, Mapping[str, Any]]) -> None:

@@ -31,29 +31,29 @@ def hidden_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
     such a frame.
     window  frames after which the network starts anew and with it the count; 0 for never.
     """
-    visibility = np.asarray(visibility)
+    return _since(np.asarray(visibility), VISIBLE, window)
+
+
+def shown_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
+    """For how many frames each joint has been visible again: (T,K) int64.
+
+    n >= 1 where the joint is visible and was last occluded n frames ago; 0 where it is occluded; -1 where it
+    is absent, or visible and never occluded before.
+    window  frames after which the network starts anew and with it the count; 0 for never.
+    """
+    return _since(np.asarray(visibility), OCCLUDED, window)
+
+
+def _since(visibility: np.ndarray, state: int, window: int) -> np.ndarray:
+    """Frames since each joint was last in a state, within windows: (T,K), -1 if never, or absent now."""
     length = len(visibility)
     result = np.empty(visibility.shape, dtype=np.int64)
     for start in range(0, length, window or max(length, 1)):
         part = visibility[start : start + window] if window else visibility
         frame = np.arange(len(part))[:, None]
-        last_seen = np.maximum.accumulate(np.where(part == VISIBLE, frame, -1), axis=0)
-        hidden = np.where(last_seen >= 0, frame - last_seen, -1)
-        result[start : start + len(part)] = np.where(part == ABSENT, -1, hidden)
+        last = np.maximum.accumulate(np.where(part == state, frame, -1), axis=0)
+        result[start : start + len(part)] = np.where((last >= 0) & (part != ABSENT), frame - last, -1)
     return result
-
-
-def shown_lengths(visibility: np.ndarray) -> np.ndarray:
-    """For how many frames each joint has been visible again: (T,K) int64.
-
-    n >= 1 where the joint is visible and was last occluded n frames ago; 0 where it is occluded; -1 where it
-    is absent, or visible and never occluded before.
-    """
-    visibility = np.asarray(visibility)
-    frame = np.arange(len(visibility))[:, None]
-    last_hidden = np.maximum.accumulate(np.where(visibility == OCCLUDED, frame, -1), axis=0)
-    shown = np.where(last_hidden >= 0, frame - last_hidden, -1)
-    return np.where(visibility == ABSENT, -1, shown)
 
 
 @dataclass(frozen=True)
@@ -224,15 +224,18 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
     """The clip with the occluder in front of it.
 
     Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The
-    occluder's name is added to the clip's id, and extra["occluder"] is (T,K) uint8, 1 where the occluder
-    covers an annotated joint. Frames are painted when they are read. Raises UserError for a clip shorter than
+    occluder's name is added to the clip's id. extra["occluder"] is (T,K) uint8, 1 where the occluder covers an
+    annotated joint; extra["newly_hidden"] is 1 where that joint was visible, so that an occluder alone (this one,
+    or one that the clip already had) hides it. Frames are painted when they are read. Raises UserError for a clip shorter than
     the occlusion and for a joint that does not exist.
     """
     shapes = occluder_shapes(clip, skeleton, occluder)
     covered = np.zeros(clip.visibility.shape, dtype=bool)
     for frame, shape in shapes.items():
         covered[frame] = shape.cover(clip.joints[frame]) & (clip.visibility[frame] != ABSENT)
-    visibility = np.where(covered & (clip.visibility == VISIBLE), OCCLUDED, clip.visibility).astype(np.uint8)
+    newly = covered & (clip.visibility == VISIBLE)
+    visibility = np.where(newly, OCCLUDED, clip.visibility).astype(np.uint8)
+    newly |= np.asarray(clip.extra.get("newly_hidden", 0)) > 0
     what = "+".join(occluder.joints) or occluder.kind
     last = occluder.start + occluder.length - 1
     return replace(
@@ -240,7 +243,7 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
         id=f"{clip.id} {what} hidden {occluder.start}-{last} ({occluder.attached})",
         visibility=visibility,
         frames=OccludedFrames(clip.frames, shapes, occluder.texture, occluder.seed),
-        extra={**clip.extra, "occluder": covered.astype(np.uint8)},
+        extra={**clip.extra, "occluder": covered.astype(np.uint8), "newly_hidden": newly.astype(np.uint8)},
     )
 
 

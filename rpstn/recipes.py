@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
-from rpstn.runs import RunDirectory, write_json
+from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig, TrainResult, train
 
 # What each variant changes in the full network.
@@ -55,6 +56,11 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.base.init is not None:
             raise UserError("a recipe makes its own encoder; leave init empty, or use `rpstn train --init`")
+        if self.base.initializer != self.base.encoder:
+            raise UserError(
+                f"a recipe starts the initializer ({self.base.initializer}) from the trained encoder ({self.base.encoder}); give "
+                "both the same backbone, or train them apart with `rpstn train`"
+            )
 
     @property
     def encoder(self) -> TrainConfig:
@@ -95,6 +101,14 @@ def shipped_checkpoints(dataset: str) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
+def training_of(checkpoint: Path) -> dict[str, Any] | None:
+    """The parameters of the run that made a checkpoint, shipped or in its run directory; None where no manifest tells."""
+    for path in (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json"):
+        if path.is_file():
+            return read_json(path)["parameters"]
+    return None
+
+
 def find_checkpoints(
     dataset: str, folder: str | None = None, *, fold: int = 1, variants: Iterable[str] | None = None
 ) -> dict[str, Path]:
@@ -109,13 +123,14 @@ def find_checkpoints(
     folder = folder or run_folder(dataset, fold)
     if not found:
         paths = {name: Path(folder) / name / "best.pt" for name in VARIANTS}
-        found = {name: path for name, path in paths.items() if path.is_file()}
+        # best.pt alone may come from a run that is going on, or was given up: the manifest says that it ended.
+        found = {name: path for name, path in paths.items() if path.is_file() and (path.parent / "manifest.json").is_file()}
     wanted = list(found if variants is None else variants)
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
         raise UserError(
             f"no checkpoint of {', '.join(missing) or 'any variant'} for {dataset} (looked into {folder}; found "
-            f"{', '.join(found) or 'none'}); run the train notebook first, `rpstn run train`, with this data set and these variants"
+            f"{', '.join(found) or 'none'}); run the train notebook first, `rpstn run train`, with this data set and variants"
         )
     return {name: found[name] for name in wanted}
 

@@ -99,6 +99,18 @@ def entropy(relation: np.ndarray, axis: int = -1) -> np.ndarray:
     return -(relation * logs).sum(axis=axis) / np.log(relation.shape[-1])
 
 
+def taken(relation: np.ndarray) -> np.ndarray:
+    """(...,K,K) -> (...,K): the share of refined joint i's weights that lies on other joints.
+
+    1 - R_ii in layout "paper". In layout "released", where rows do not sum to 1, the row's own sum divides; NaN
+    for a row without any weight.
+    """
+    relation = np.asarray(relation, dtype=np.float64)
+    total = relation.sum(axis=-1)
+    own = np.diagonal(relation, axis1=-2, axis2=-1)
+    return 1 - np.divide(own, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
 def asymmetry(relation: np.ndarray) -> np.ndarray:
     """(...,K,K) -> (...): sum |R_ij - R_ji| / sum |R_ij + R_ji| over i != j; 0 where what i takes from j, j
     takes from i.
@@ -217,20 +229,20 @@ def baselines(
     batch: int = 8,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:
-    """What a learned relation has to differ from, (K,K) each, by name.
+    """What a learned relation has to differ from, by name: matrices (N,K,K) of all frames, or one (1,K,K).
 
-    "identity": each joint keeps to itself. "uniform": every joint takes from all alike. "untrained": mean
-    relation of the same network with fresh weights. "ideal heatmaps": mean relation of perfect heatmaps,
-    unscaled.
+    "identity": each joint keeps to itself. "uniform": every joint takes from all alike. "untrained": the
+    relations of the same network with fresh weights. "ideal heatmaps": those of perfect heatmaps, unscaled.
+    Measures that are not linear, such as the entropy, are taken of each matrix and then averaged.
     """
     count = len(dataset.skeleton)
     network = settle(untrained(model, seed), meta, dataset)
     fresh = predict_clips(network, meta, dataset, window, batch=batch, progress=False)
     return {
-        "identity": np.eye(count),
-        "uniform": np.full((count, count), 1 / count),
-        "untrained": collect(fresh, dataset).mean(),
-        "ideal heatmaps": ideal_relations(dataset, meta, window=window).mean(),
+        "identity": np.eye(count)[None],
+        "uniform": np.full((1, count, count), 1 / count),
+        "untrained": collect(fresh, dataset).matrices,
+        "ideal heatmaps": ideal_relations(dataset, meta, window=window).matrices,
     }
 
 

@@ -27,6 +27,7 @@ from rpstn.errors import UserError
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
+_PATHS = ("root", "init", "out")  # settings of a run that are paths
 
 
 def seed_everything(seed: int) -> np.random.Generator:
@@ -211,6 +212,16 @@ def manifest(
     )
 
 
+def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """Names whose values differ; relative and absolute paths that lead to one place do not."""
+
+    def value(settings: Mapping[str, Any], name: str) -> Any:
+        given = settings.get(name)
+        return os.path.abspath(given) if name in _PATHS and isinstance(given, str) else given
+
+    return sorted(name for name in {*found, *wanted} if value(found, name) != value(wanted, name))
+
+
 class RunDirectory:
     """The directory of one run.
 
@@ -242,11 +253,12 @@ class RunDirectory:
     def start(self, config: Any) -> RunDirectory:
         """Create the directory and write config.json, for a new run or the continuation of the same one.
 
+        config.json keeps paths as they were given; two ways to write the same path are the same configuration.
         Errors: UserError if the directory holds a run of another configuration.
         """
         wanted, found = plain(config), self.config
-        if found is not None and found != wanted:
-            differing = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
+        differing = [] if found is None else _differing(found, wanted)
+        if differing:
             raise UserError(
                 f"{self.path}: holds a run of another configuration (differing: {', '.join(differing)}); "
                 "choose another out directory, or remove this one"

@@ -125,7 +125,43 @@ SUB_JHMDB = Skeleton(
     unscored=(0, 1),
 )
 
-SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (PENN_ACTION, SUB_JHMDB)}
+# Joints and their order: COCO's person_keypoints files. Sigmas: COCO's key point evaluation (Lin et al. 2014).
+COCO = Skeleton(
+    name="coco",
+    joints=(
+        "nose",
+        "left_eye",
+        "right_eye",
+        "left_ear",
+        "right_ear",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+    ),
+    limbs=(
+        *((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10)),
+        *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),
+    ),
+    flip_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    torso=(6, 11),
+    order=(0, 1, 3, 5, 7, 9, 11, 13, 15, 2, 4, 6, 8, 10, 12, 14, 16),
+    sigmas=(
+        *(0.026, 0.025, 0.025, 0.035, 0.035),  # head
+        *(0.079, 0.079, 0.072, 0.072, 0.062, 0.062),  # arms
+        *(0.107, 0.107, 0.087, 0.087, 0.089, 0.089),  # legs
+    ),
+)
+
+SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (PENN_ACTION, SUB_JHMDB, COCO)}
 
 
 def get_skeleton(name: str) -> Skeleton:

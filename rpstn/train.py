@@ -7,13 +7,15 @@ on i alone, and the last checkpoint holds model, optimizer and step.
 from __future__ import annotations
 
 import csv
+import hashlib
+import io
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
@@ -22,14 +24,16 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.transforms import Augmentation, normalise
 from rpstn.datasets.windows import TrainingWindows
+from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
 from rpstn.heatmaps import encode, heatmap_loss
+from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
 from rpstn.models.checkpoints import save_atomically, save_checkpoint, start_from
-from rpstn.models.rpstn import RPSTN, RPSTNConfig
-from rpstn.runs import RunDirectory, plain, seed_everything
+from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
+from rpstn.runs import RunDirectory, plain, read_json, seed_everything, write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -69,21 +73,33 @@ class TrainConfig:
         for name in ("frames", "batch", "accumulate", "steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("warmup", "validate_every", "workers", "weight_decay"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} must not be negative, but is {getattr(self, name)}")
         if self.batch % self.accumulate:
             raise UserError(
                 f"batch {self.batch} cannot be computed in {self.accumulate} equal parts; choose a divisor as accumulate"
             )
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UserError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        if self.lr <= 0 or self.sigma <= 0:
-            raise UserError(f"lr and sigma must be positive, not {self.lr} and {self.sigma}")
+        for name in ("lr", "sigma", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be positive, not {getattr(self, name)}")
+        if not 0 <= self.seed < 2**32:
+            raise UserError(f"seed must lie in 0 .. 2**32 - 1, not {self.seed}")
+        try:  # names of backbones and variants, and the size: before anything is read or written
+            check_size(self.size, self.size)
+            RPSTNConfig(joints=1, **self._network())
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+    def _network(self) -> dict[str, Any]:
+        shared = {f.name for f in fields(RPSTNConfig)} & {f.name for f in fields(self)}
+        return {name: getattr(self, name) for name in shared}
 
     def model_config(self, dataset: ClipDataset) -> RPSTNConfig:
         """The network for a data set's joints."""
-        shared = {f.name for f in fields(RPSTNConfig)} & {f.name for f in fields(self)}
-        return RPSTNConfig(
-            joints=len(dataset.skeleton), skeleton=dataset.skeleton.name, **{name: getattr(self, name) for name in shared}
-        )
+        return RPSTNConfig(joints=len(dataset.skeleton), skeleton=dataset.skeleton.name, **self._network())
 
 
 @dataclass(frozen=True)
@@ -95,25 +111,6 @@ class TrainResult:
     metrics: dict[str, Any]
 
 
-def choose_device(name: str = "auto") -> torch.device:
-    """The named device, or the GPU where there is one."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise UserError("device cuda was asked for, but torch finds no GPU; use --device cpu, or install a CUDA build of torch")
-    return torch.device(name)
-
-
-def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16: "auto" does where the hardware has it, and not where it would be emulated."""
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    checks = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
-    return device.type == "cpu" and any(check() for check in checks if check is not None)
-
-
 def learning_rate(step: int, config: TrainConfig) -> float:
     """Linear warm-up over the first steps, a fifth of all at most; then half a cosine down to 0."""
     warmup = min(config.warmup, config.steps // 5)
@@ -123,77 +120,82 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def training_loss(model: RPSTN, batch: dict[str, torch.Tensor], config: TrainConfig, bf16: bool) -> torch.Tensor:
-    """Loss of one batch {frames (B,T,S,S,3) uint8, joints (B,T,K,2), visibility (B,T,K)} that lies on the model's device."""
+def training_loss(
+    model: RPSTN, batch: dict[str, torch.Tensor], config: TrainConfig, bf16: bool, total: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Loss of clips {frames (B,T,S,S,3) uint8, joints (B,T,K,2), visibility (B,T,K)} that lie on the model's device.
+
+    total  annotated joints of the whole batch, where these clips are a part of it.
+    """
     frames = normalise(batch["frames"], model.config.input)
     with torch.autocast(frames.device.type, torch.bfloat16, enabled=bf16):
         heatmaps = model(frames).heatmaps
     side = config.size // STRIDE
     target = encode(batch["joints"], (side, side), STRIDE, config.sigma)
-    return heatmap_loss(heatmaps.float(), target, batch["visibility"])
+    return heatmap_loss(heatmaps.float(), target, batch["visibility"], total)
+
+
+def gradients(model: RPSTN, parts: list[dict[str, torch.Tensor]], config: TrainConfig, bf16: bool) -> float:
+    """Adds up the gradients of one batch, given in parts, and returns its loss.
+
+    The loss is that of the whole batch; only the BatchNorms see one part at a time.
+    """
+    total = torch.stack([(part["visibility"] > 0).sum() for part in parts]).sum()
+    value = 0.0
+    for part in parts:
+        loss = training_loss(model, part, config, bf16, total)
+        loss.backward()
+        value += loss.item()
+    return value
 
 
 def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     """Trains, or goes on with an interrupted run, or returns a finished one at once.
 
-    Writes into config.out: config.json, log.csv (a row a step), last.pt (to resume), best.pt (best on val, the result),
-    manifest.json (at the end). Raises UserError for a missing data set, or a directory that holds a run of another configuration.
+    Writes into config.out: config.json and inputs.json (what it was asked for and given), log.csv (a row a step), last.pt (to
+    resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for a missing data set, and for a
+    directory that holds a run of another configuration, of other data or from another start.
     """
-    run = RunDirectory(config.out)
-    parameters = plain(config)
-    training = open_dataset(config.dataset, config.root, split="train", fold=config.fold, seed=config.seed)
-    validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold, seed=config.seed)
-    run.start(config)
-    if run.finished:
-        return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
-
+    training = open_dataset(config.dataset, config.root, split="train", fold=config.fold)
+    validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
     device = choose_device(config.device)
     bf16 = use_bf16(config.precision, device)
     seed_everything(config.seed)
     model = RPSTN(config.model_config(training))
     if config.init is not None:
         start_from(model, config.init)
+    data = {"train": training.checksum(), "val": validation.checksum()}
+    run = RunDirectory(config.out).start(config)
+    _check_inputs(run, data, config.init)
+    if run.finished:
+        return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
+
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     meta = {
         "skeleton": training.skeleton.name,
         "dataset": training.name,
+        "fold": config.fold,
         "size": config.size,
         "sigma": config.sigma,
         "frames": config.frames,
         "input": model.config.input,
     }
     first, seconds_before, best, log = _resume(run, model, optimizer, device)
-
-    windows = TrainingWindows(
-        training,
-        config.frames,
-        config.size,
-        steps=config.steps,
-        batch=config.batch,
-        seed=config.seed,
-        augmentation=config.augmentation,
-    )
-    part = config.batch // config.accumulate
-    loader = DataLoader(
-        Subset(windows, range(first * config.batch, config.steps * config.batch)),
-        batch_size=part,
-        num_workers=config.workers,
-        pin_memory=device.type == "cuda",
-        persistent_workers=config.workers > 0,
-    )
-    batches = iter(loader)
+    smooth = None
+    for row in log:
+        smooth = _smoothed(smooth, row["loss"])
+    batches = _batches(config, training, first, device)
     started = saved = time.monotonic()
     bar = tqdm(
         total=config.steps,
         initial=first,
-        desc=Path(config.out).name,
+        desc=run.path.name,
         unit="step",
         disable=not progress,
         ncols=100,
         mininterval=0.5,
     )
-    smooth = None
     with bar:
         for step in range(first, config.steps):
             model.train()
@@ -201,52 +203,93 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
             for group in optimizer.param_groups:
                 group["lr"] = rate
             optimizer.zero_grad(set_to_none=True)
-            total = 0.0
-            for _ in range(config.accumulate):
-                batch = {name: value.to(device, non_blocking=True) for name, value in next(batches).items()}
-                loss = training_loss(model, batch, config, bf16) / config.accumulate
-                loss.backward()
-                total += loss.item()
-            if not math.isfinite(total):
-                raise UserError(
-                    f"{config.out}: the loss is {total} at step {step}; lower lr (now {config.lr}) and start a new run"
-                )
+            loss = gradients(model, [next(batches) for _ in range(config.accumulate)], config, bf16)
+            if not math.isfinite(loss):
+                raise UserError(f"{config.out}: the loss is {loss} at step {step}; lower lr (now {config.lr}), start a new run")
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
             optimizer.step()
-            smooth = total if smooth is None else 0.95 * smooth + 0.05 * total
+            smooth = _smoothed(smooth, loss)
             bar.update()
             bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
 
-            row = {"step": step + 1, "loss": total, "lr": rate, "val_pck": ""}
+            row = {"step": step + 1, "loss": loss, "lr": rate, "val_pck": ""}
             done = step + 1 == config.steps
             if done or (config.validate_every and (step + 1) % config.validate_every == 0):
-                row["val_pck"] = validate(model, meta, validation, config)
+                row["val_pck"] = validate(model, meta, validation, config, bf16)
                 if row["val_pck"] > best:
                     best = row["val_pck"]
                     save_checkpoint(run / "best.pt", model, {**meta, "step": step + 1, "val_pck": best})
             log.append(row)
             if done or time.monotonic() - saved > config.save_every:
                 saved = time.monotonic()
-                elapsed = seconds_before + saved - started
-                _save_state(run, model, optimizer, step + 1, elapsed, best, log)
-    elapsed = seconds_before + time.monotonic() - started
-    metrics = {"val_pck": best, "loss": smooth, "steps": config.steps, "parameters": sum(p.numel() for p in model.parameters())}
+                _save_state(run, model, optimizer, step + 1, seconds_before + saved - started, best, log)
+    metrics = {
+        "val_pck": best,
+        "loss": smooth,
+        "steps": config.steps,
+        "parameters": sum(p.numel() for p in model.parameters()),
+    }
     run.finish(
-        parameters,
-        seconds=elapsed,
+        plain(config),
+        seconds=seconds_before + time.monotonic() - started,
         device=device,
         metrics=metrics,
         precision="bf16" if bf16 else "fp32",
-        data={"train": training.checksum(), "val": validation.checksum()},
+        data=data,
     )
     return TrainResult(run.path, run / "best.pt", metrics)
 
 
 @torch.no_grad()
-def validate(model: RPSTN, meta: dict, dataset: ClipDataset, config: TrainConfig) -> float:
-    """Mean PCK@0.2 (person) over all annotated joints of the val split, in windows of the training length."""
-    predictions = predict_clips(model.eval(), meta, dataset, window=max(config.frames, 5), batch=config.batch, progress=False)
-    return float(np.nanmean(np.nanmean(samples(predictions, dataset, reference="person").right, axis=0)))
+def validate(model: RPSTN, meta: dict, dataset: ClipDataset, config: TrainConfig, bf16: bool = False) -> float:
+    """Mean PCK@0.2 (person) over all annotated joints of the val split, in windows of the training length, but of five at least.
+
+    Raises UserError where no joint of the split is annotated.
+    """
+    predictions = predict_clips(
+        model.eval(), meta, dataset, window=max(config.frames, 5), batch=config.batch, amp=bf16, progress=False
+    )
+    mean = summarise(samples(predictions, dataset, reference="person").right).mean
+    if not math.isfinite(mean):
+        raise UserError(f"{dataset.name}: no joint of the val split is annotated, so none can be scored; check its labels")
+    return float(mean)
+
+
+def _batches(config: TrainConfig, dataset: ClipDataset, first: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:
+    """Parts of batches, from step `first` on."""
+    windows = TrainingWindows(
+        dataset,
+        config.frames,
+        config.size,
+        steps=config.steps,
+        batch=config.batch,
+        seed=config.seed,
+        augmentation=config.augmentation,
+    )
+    loader = DataLoader(
+        Subset(windows, range(first * config.batch, config.steps * config.batch)),
+        batch_size=config.batch // config.accumulate,
+        num_workers=config.workers,
+        pin_memory=device.type == "cuda",
+    )
+    for part in loader:
+        yield {name: value.to(device, non_blocking=True) for name, value in part.items()}
+
+
+def _smoothed(smooth: float | None, loss: float) -> float:
+    """The running mean of the loss that is shown."""
+    return loss if smooth is None else 0.95 * smooth + 0.05 * loss
+
+
+def _check_inputs(run: RunDirectory, data: dict[str, str], init: str | None) -> None:
+    """Remembers what a run was given, and refuses to take a run on other data, or from another start, for this one."""
+    given = {"data": data, "init": None if init is None else hashlib.sha256(Path(init).read_bytes()).hexdigest()}
+    path = run / "inputs.json"
+    if not path.is_file():
+        write_json(path, given)
+    elif read_json(path) != given:
+        differs = " and ".join(name for name in given if read_json(path).get(name) != given[name])
+        raise UserError(f"{run.path}: holds a run with other {differs}; remove this directory, or choose another out")
 
 
 def _save_state(run: RunDirectory, model: RPSTN, optimizer, step: int, seconds: float, best: float, log: list[dict]) -> None:
@@ -260,10 +303,11 @@ def _save_state(run: RunDirectory, model: RPSTN, optimizer, step: int, seconds: 
         "log": log,
     }
     save_atomically(state, run / "last.pt")
-    with open(run / "log.csv", "w", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=["step", "loss", "lr", "val_pck"])
-        writer.writeheader()
-        writer.writerows(log)
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=["step", "loss", "lr", "val_pck"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(log)
+    write_text(run / "log.csv", text.getvalue())
 
 
 def _resume(run: RunDirectory, model: RPSTN, optimizer, device: torch.device) -> tuple[int, float, float, list[dict]]:
@@ -276,9 +320,7 @@ def _resume(run: RunDirectory, model: RPSTN, optimizer, device: torch.device) ->
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:
-        raise UserError(
-            f"{path} cannot be resumed from ({type(error).__name__}: {error}); remove {run.path} and train again"
-        ) from error
+        raise UserError(f"{path} cannot be resumed from ({type(error).__name__}: {error}); remove {run.path}") from error
     return state["step"], state["seconds"], state["best"], state["log"]
 
 

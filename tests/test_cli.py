@@ -1,5 +1,6 @@
 """The command line: what a user can mend is said in one line, with exit code 2 and nothing half-made."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -44,7 +45,29 @@ def test_trains_and_evaluates(checkpoint, embedded_root, tmp_path, capsys):
     words = ["evaluate", "--checkpoint", str(checkpoint), "--root", str(embedded_root), "--out", str(out)]
     assert cli.main(words) == 0
     assert {path.name for path in out.iterdir()} == {"metrics.json", "predictions.npz", "manifest.json"}
-    assert str(out / "metrics.json") in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert all(str(path) in said for path in out.iterdir())
+
+
+def test_evaluate_shows_what_it_measured_and_on_what(checkpoint, embedded_root, tmp_path, capsys):
+    """Both reference lengths, each for all, visible and occluded joints, as metrics.json has them."""
+    out = tmp_path / "scores"
+    words = ["evaluate", "--checkpoint", str(checkpoint), "--root", str(embedded_root), "--out", str(out)]
+    assert cli.main([*words, "--threshold", "0.5", "--window", "3"]) == 0
+    said, metrics = capsys.readouterr().out, json.loads((out / "metrics.json").read_text())
+    counted = metrics["counted"]
+    assert f"tiny/best.pt on embedded, split test: {counted['clips']} clips" in said
+    assert f"{counted['frames']} frames" in said and f"{counted['occluded_joints']} occluded" in said
+    assert "windows of 3 frames" in said and "boxes: ground truth" in said
+    for reference, parts in metrics["scores"].items():
+        lines = said.split(f"PCK@0.5 in percent, by {reference} size")[1].splitlines()[1:5]
+        assert lines[0].split()[:3] == ["head", "shoulder", "elbow"]
+        assert len({len(line) for line in lines}) == 1, "columns of one width"
+        for line, (sight, part) in zip(lines[1:], parts.items(), strict=True):
+            assert line.split()[0] == sight
+            low, high = part["interval"]
+            numbers = [*part["groups"].values(), part["mean"], low, high]
+            assert [word for word in line.split()[1:] if word != "to"] == [f"{100 * value:.1f}" for value in numbers]
 
 
 def test_missing_root(capsys, tmp_path):

@@ -2,11 +2,14 @@
 
 import dataclasses
 import hashlib
+import io
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -23,7 +26,7 @@ from rpstn.datasets.embedded.clips import draw_clip, label_bytes
 from rpstn.datasets.embedded.make import MANIFEST, is_complete
 from rpstn.datasets.embedded.mesh import template
 from rpstn.datasets.embedded.motion import cycle, join, load_motions, stretch, with_proportions
-from rpstn.datasets.embedded.plan import HELD_OUT, clip_poses, joins, plan_clips, stretches
+from rpstn.datasets.embedded.plan import HELD_OUT, Stretch, clip_poses, joins, plan_clips, stretches
 from rpstn.datasets.embedded.raster import rasterise
 from rpstn.datasets.embedded.render import BY_BODY, BY_THING, JOINTS, Lens, render
 from rpstn.datasets.embedded.scene import Light, Place, Thing
@@ -122,7 +125,8 @@ def test_wrapping_and_joining_make_no_jumps():
         assert np.abs(np.diff(wrapped.points, axis=0)).max() < 2.5 * captured
     run = cycle(motions["run"], 2.4, 0.0).points[:, 0]
     assert run[-1, 0] > 7.0  # three cycles carry the runner on, not back to the start
-    for pair in (*joins()["train"], *joins()["test"]):
+    assert len(joins()) > 10
+    for pair in joins():
         before = stretch(motions[pair.first.motion], pair.first.start, pair.leave)
         after = stretch(motions[pair.second.motion], pair.enter, pair.second.end)
         whole = join(before, after, 13)
@@ -149,27 +153,101 @@ def test_the_notice_travels_with_the_array():
 
     notice = (files("rpstn.datasets.embedded") / "NOTICE.txt").read_text()
     assert "pybullet" in notice and "DeepMimic" in notice and "altered" in notice
+    assert "zlib licence" in notice and "MIT License\n\n  Copyright (c) 2018 Xue Bin Peng" in notice
 
 
 # Splits
 
 
-def test_stretches_of_different_splits_never_meet():
-    table = [(split, part) for split, parts in stretches().items() for part in parts]
-    for number, (split, part) in enumerate(table):
-        assert part.end - part.start > 0.6
-        for other_split, other in table[:number]:
-            if other_split != split:
-                assert part.motion != other.motion or part.start - other.end >= 0.08 or other.start - part.end >= 0.08
-    for _, part in table:  # cycles about as short as a clip stay whole
+def gap(first: Stretch, second: Stretch) -> float:
+    """Seconds of motion between two stretches, negative where they overlap. A cyclic motion goes on at its beginning."""
+    if first.motion != second.motion:
+        return float("inf")
+    motion = load_motions()[first.motion]
+    turns = (-motion.duration, 0.0, motion.duration) if motion.cyclic else (0.0,)
+    return min(max(second.start + turn - first.end, first.start - second.end - turn) for turn in turns)
+
+
+def test_stretches_never_meet():
+    table = [part for parts in stretches().values() for part in parts]
+    assert sum(gap(one, other) < float("inf") for one, other in itertools.combinations(table, 2)) > 8
+    for part in table:
         motion = load_motions()[part.motion]
-        if motion.cyclic and motion.duration < 1.9:
+        assert part.end - part.start > 0.65 and 0 <= part.start and part.end <= motion.duration
+        if motion.cyclic and motion.duration < 1.9:  # cycles about as short as a clip stay whole
             assert part.whole, part
+    for one, other in itertools.combinations(table, 2):
+        assert gap(one, other) > 0.099, (one, other)
+
+
+def test_the_gap_sees_overlaps_and_cycles():
+    """What the test above relies on."""
+    end = load_motions()["roll"].duration
+    early, late = Stretch("roll", 0.0, 1.0, False), Stretch("roll", 1.5, end - 0.05, False)
+    assert gap(early, late) == pytest.approx(0.05) == pytest.approx(gap(late, early))
+    assert gap(early, Stretch("roll", 0.5, 1.2, False)) < 0 and gap(early, Stretch("spin", 0.5, 1.2, False)) > 1
+
+
+WHOLE_SET = {"train": 240, "val": 30, "test": 60}
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_clips_of_two_sources_share_neither_motion_nor_body_nor_place(split):
+    plans = [plan for plan in plan_clips(0, WHOLE_SET) if plan.split == split]
+    shown = {plan.source: set() for plan in plans}
+    for plan in plans:
+        assert plan.join is None and len(plan.parts) == 1
+        shown[plan.source].add(plan.parts[0])
+    for (one, parts), (other, others) in itertools.combinations(shown.items(), 2):
+        assert all(gap(a, b) > 0.099 for a in parts for b in others), (one, other)
+    owner = {plan.body: plan.source for plan in plans}
+    assert all(owner[plan.body] == plan.source for plan in plans)
+    assert max(Counter(plan.body for plan in plans).values()) <= 3
+    assert len({plan.index for plan in plans}) == len(plans)  # a place of its own for every clip
+    clips = Counter(plan.source for plan in plans)
+    assert max(clips.values()) - min(clips.values()) <= 1
+    assert len(clips) == len(stretches()[split])
+
+
+def test_body_and_place_are_drawn_from_the_plans_numbers(monkeypatch):
+    """Clips of one body show the same one, others not; and the labels name what was drawn."""
+    from rpstn.datasets.embedded import clips
+
+    plans = [plan for plan in plan_clips(0, {"test": 31}) if plan.index in (0, 10, 1, 30)]
+    drawn = {"make_body": [], "make_place": []}
+    for name, made in drawn.items():
+        original = getattr(clips, name)
+
+        def note(seed, *rest, made=made, make=original):
+            made.append(tuple(seed.generate_state(4)))
+            return make(seed, *rest)
+
+        monkeypatch.setattr(clips, name, note)
+    written = [loadmat(io.BytesIO(label_bytes(plan, *draw_clip(plan, 2, 64)))) for plan in plans]
+    first, other_source, same_body, later = range(4)  # of the clips 0, 1, 10, 30
+    assert plans[first].source == plans[same_body].source == plans[later].source != plans[other_source].source
+    bodies = drawn["make_body"]
+    assert bodies[first] == bodies[same_body] and len(set(bodies)) == 3
+    assert len(set(drawn["make_place"])) == 4
+    for key, states in (("body", bodies), ("place", drawn["make_place"])):
+        names = [str(label[key][0]) for label in written]
+        assert [names.index(name) for name in names] == [states.index(state) for state in states], key
+
+
+def test_the_training_plan_is_the_one_that_published_weights_were_trained_on():
+    """A change here means training again. Times in tenths of a millisecond, as other machines may round otherwise."""
+    plans = [plan for plan in plan_clips(0, WHOLE_SET) if plan.split == "train"]
+    told = [
+        (p.number, p.source, *(f"{t:.4f}" for t in ((p.join.leave, p.join.enter) if p.join else ())), p.seed, p.index, p.body)
+        for p in plans
+    ]
+    assert len(told) == 240 and sum(plan.join is not None for plan in plans) == 80
+    assert hashlib.sha256(repr(told).encode()).hexdigest()[:16] == "96f6d3a61c53c2de"
 
 
 def test_held_out_motions_occur_in_test_only_and_enough_sources_do():
     assert len(HELD_OUT) >= 2
-    plans = plan_clips(0, {"train": 240, "val": 30, "test": 60})
+    plans = plan_clips(0, WHOLE_SET)
     motions = {
         split: {part.motion for plan in plans if plan.split == split for part in plan.parts} for split in ("train", "val", "test")
     }
@@ -180,7 +258,9 @@ def test_held_out_motions_occur_in_test_only_and_enough_sources_do():
     for plan in plans:
         assert plan.held_out == all(part.motion in HELD_OUT for part in plan.parts)
     sources = {split: {plan.source for plan in plans if plan.split == split} for split in motions}
-    assert len(sources["test"]) >= 12
+    assert len(sources["test"]) >= 10
+    for name in HELD_OUT:  # as much of the test set as of any other motion
+        assert sum(plan.motion == name for plan in plans) >= 6
     assert not sources["train"] & sources["test"] and not sources["val"] & (sources["train"] | sources["test"])
 
 
@@ -246,6 +326,9 @@ def test_splits_on_disk_share_no_source_body_or_place(labels):
     for key in ("source", "body", "place"):
         seen = {split: {str(label[key][0]) for label in labels if str(label["split"][0]) == split} for split in COUNTS}
         assert not seen["train"] & seen["test"] and not seen["train"] & seen["val"] and not seen["val"] & seen["test"]
+    for key in ("body", "place"):  # and in val and test not even two sources do
+        pairs = {(str(label[key][0]), str(label["source"][0])) for label in labels if str(label["split"][0]) != "train"}
+        assert len({thing for thing, _ in pairs}) == len(pairs) > 2
     held = {str(label["motion"][0]) for label in labels if int(label["held_out"][0, 0])}
     assert set(HELD_OUT) <= {name for motion in held for name in motion.split("+")}
 
@@ -520,7 +603,7 @@ def test_template_is_a_closed_surface_of_human_volume():
 
 
 def test_clips_show_mostly_visible_joints_and_short_occlusions():
-    plans = plan_clips(0, {"train": 240, "val": 30, "test": 60})[::33]
+    plans = plan_clips(0, WHOLE_SET)[::33]
     states = [draw_clip(plan, 24, 96)[0].state for plan in plans]
     share = np.mean([state == VISIBLE for state in states])
     assert 0.55 < share < 0.92

@@ -1,9 +1,11 @@
 """The house in order: one list of dependencies, notebook pairs in step, a light import."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 
 import jupytext
 import nbformat
@@ -12,7 +14,9 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from rpstn.metrics.tables import BEGIN, END, insert, published
 from rpstn.notebooks import find_notebooks, read_table, resolve
+from rpstn.runs import read_json
 
 from .conftest import CHECKOUT
 
@@ -22,6 +26,10 @@ NOTEBOOKS = find_notebooks(CHECKOUT / "notebooks")
 @pytest.fixture(scope="module")
 def project():
     return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+
+
+def canonical(name):
+    return name.lower().replace("_", "-")
 
 
 def requirements(project):
@@ -46,16 +54,41 @@ def test_environment_yml_is_in_step_with_pyproject(project):
 
 def test_every_dependency_has_a_reason_and_an_exact_version(project):
     """Each line of pyproject's lists ends in a comment; each dependency is pinned within its range."""
-    pins = {pin.name.lower().replace("_", "-"): pin for pin in constraints()}
+    pins = {canonical(pin.name): pin for pin in constraints()}
     assert str(pins["torch"].specifier) == "==2.13.0"
     for requirement in requirements(project):
-        pin = pins[requirement.name.lower().replace("_", "-")]
+        pin = pins[canonical(requirement.name)]
         (version,) = [part.version for part in pin.specifier if part.operator == "=="]
         assert requirement.specifier.contains(version), f"{pin} is outside {requirement}"
     text = (CHECKOUT / "pyproject.toml").read_text()
     listed = [line for line in text.splitlines() if re.match(r'    "[a-zA-Z0-9_.-]+[><=]', line)]
     assert len(listed) == len(requirements(project))
     assert all(re.search(r"#\s+\S+ \S+", line) for line in listed)
+
+
+def imports(path):
+    """Top-level names of all modules that a file imports."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (item.name.split(".")[0] for item in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.split(".")[0]
+
+
+def test_every_import_is_declared(project):
+    """What the package, the tests and the notebooks import stands in pyproject, not only behind what stands there."""
+    declared = {canonical(item.name) for item in requirements(project)}
+    providers = packages_distributions()
+    files = [path for folder in ("rpstn", "tests", "notebooks") for path in (CHECKOUT / folder).rglob("*.py")]
+    found = {name: path for path in files for name in imports(path)}
+    outside = {name: path for name, path in found.items() if name not in sys.stdlib_module_names and name != "rpstn"}
+    assert {"torch", "numpy", "pytest"} <= set(outside)
+    missing = {
+        name: path.name
+        for name, path in outside.items()
+        if not declared & {canonical(provider) for provider in providers.get(name, ())}
+    }
+    assert not missing, f"imported but not declared: {missing}"
 
 
 def test_package_and_project_have_the_same_version(project):
@@ -66,7 +99,7 @@ def test_package_and_project_have_the_same_version(project):
 
 def test_import_is_light():
     """`import rpstn` loads neither Jupyter, Sphinx nor matplotlib, and `rpstn --help` is quick."""
-    heavy = "('torch', 'IPython', 'jupyter_core', 'papermill', 'sphinx', 'matplotlib', 'seaborn')"
+    heavy = ("torch", "IPython", "jupyter_core", "papermill", "sphinx", "matplotlib", "seaborn", "pandas", "pycocotools")
     code = f"import sys, rpstn, rpstn.cli; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     code = (
@@ -129,6 +162,24 @@ def test_profiles_name_parameters_that_exist():
     order = list(NOTEBOOKS)
     for name, needed in table["needs"].items():
         assert all(order.index(other) < order.index(name) for other in needed)
+
+
+def test_readme_has_the_measured_results():
+    """The table is the one that results/embedded.json gives: `make readme` writes it."""
+    results = CHECKOUT / "results" / "embedded.json"
+    if not results.is_file():
+        pytest.skip("no results/embedded.json yet")
+    text = (CHECKOUT / "README.md").read_text()
+    assert text == insert(text, published(read_json(results))), "call `make readme`"
+
+
+def test_readme_points_at_what_is_there():
+    text = (CHECKOUT / "README.md").read_text()
+    assert text.count(BEGIN) == text.count(END) == 1
+    places = [place for place in re.findall(r"\]\(([^)#]+)", text) if not re.match(r"\w+:", place)]
+    assert "book/_static/front.png" in places
+    missing = [place for place in places if not (CHECKOUT / place).exists()]
+    assert not missing, f"README.md points at {missing}"
 
 
 def test_ruff_finds_nothing():

@@ -5,7 +5,16 @@ import pytest
 import torch
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
-from rpstn.metrics import correct, interval, paired_interval, pck, reference_sizes, summarise
+from rpstn.metrics import (
+    Interval,
+    contrast_interval,
+    correct,
+    interval,
+    paired_interval,
+    pck,
+    reference_sizes,
+    summarise,
+)
 from rpstn.metrics.tables import table
 from rpstn.skeletons import get_skeleton
 
@@ -191,6 +200,76 @@ def test_intervals_refuse_what_does_not_fit():
         interval(a, [0, 1])
     with pytest.raises(ValueError, match="pool"):
         interval(a, [0, 0, 1, 1], pool="frames")
+
+
+def _kinds(rng, shift, sources=40, frames=30):
+    """Joint 1 has four times the values of joint 0 and is hidden nearly always, joint 0 nearly never; hidden
+    samples are `shift` larger than visible ones of the same joint and source.
+    """
+    base = rng.normal(0, 0.5, sources)[:, None, None] + np.array([1.0, 4.0])
+    hidden = rng.random((sources, frames, 2)) < np.array([0.1, 0.9])
+    values = base + shift * hidden + rng.normal(0, 0.3, hidden.shape)
+    return values.reshape(-1, 2), hidden.reshape(-1, 2), np.repeat(np.arange(sources), frames)
+
+
+def test_a_contrast_compares_each_joint_with_itself():
+    values, hidden, groups = _kinds(np.random.default_rng(4), shift=0.2)
+    assert values[hidden].mean() - values[~hidden].mean() > 2  # which joints are hidden, not what hiding does
+    found = contrast_interval(values, hidden, ~hidden, groups)
+    by_hand = [values[hidden[:, k], k].mean() - values[~hidden[:, k], k].mean() for k in (0, 1)]
+    assert found.estimate == pytest.approx(np.mean(by_hand))
+    assert 0 < found.low < 0.2 < found.high < 0.4 and found.groups <= 40 and found.samples == values.size
+    other = contrast_interval(values, ~hidden, hidden, groups)
+    assert other.estimate == pytest.approx(-found.estimate) and other.low == pytest.approx(-found.high)
+
+
+def test_a_contrast_can_tell_what_overlapping_intervals_do_not():
+    """Sources differ much more than the two kinds within a source do."""
+    rng = np.random.default_rng(5)
+    values = (rng.normal(0, 1, 30)[:, None] + np.array([0.0, 0.3] * 20) + rng.normal(0, 0.1, (30, 40))).reshape(-1, 1)
+    first = np.tile([False, True], 600)[:, None]
+    groups = np.repeat(np.arange(30), 40)
+    alone = [interval(np.where(kind, values, np.nan), groups) for kind in (first, ~first)]
+    assert alone[0].low < alone[1].high and alone[1].low < alone[0].high
+    found = contrast_interval(values, first, ~first, groups)
+    assert found.low > 0.2 and found.high < 0.4
+
+
+def test_a_contrast_covers_zero_as_often_as_it_says():
+    covered = 0
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        shift = np.repeat(rng.normal(0, 0.2, 30), 20)[:, None]  # of hiding, source by source, around zero
+        hidden = rng.random((600, 3)) < 0.4
+        values = rng.normal(0, 0.3, (600, 3)) + shift * hidden
+        covered += not contrast_interval(values, hidden, ~hidden, np.repeat(np.arange(30), 20), draws=500).excludes_zero
+    assert 86 <= covered <= 99
+
+
+def test_a_contrast_without_both_kinds_says_nothing():
+    values = np.array([[1.0, 5.0], [3.0, np.nan], [2.0, 7.0]])
+    first = np.array([[True, True], [False, False], [True, True]])
+    found = contrast_interval(values, first, ~first, ["a", "b", "a"])
+    # Joint 1 has no visible sample that is known; joint 0 has each kind in one source only.
+    assert found.estimate == -1.5 and np.isnan(found.low) and (found.groups, found.samples) == (1, 3)
+    assert contrast_interval(values, np.zeros((3, 2)), ~first, ["a", "b", "a"]).samples == 0
+    with pytest.raises(ValueError, match="both kinds"):
+        contrast_interval(values, first, first, ["a", "b", "a"])
+    with pytest.raises(ValueError, match="groups"):
+        contrast_interval(values, first, ~first, ["a", "b"])
+    with pytest.raises(ValueError, match="same"):
+        contrast_interval(values, first[:2], ~first, ["a", "b", "a"])
+
+
+def test_intervals_in_words():
+    found = Interval(0.8125, 0.78, 0.8412, 12, 412)
+    assert str(found) == "81.2 (95 % interval 78.0 to 84.1; 412 joints, 12 sources)"
+    gain = Interval(0.0312, -0.005, 0.06, 12, 412, 0.9)
+    said = gain.text(signed=True, digits=2, unit=" points", counted="samples")
+    assert said == "+3.12 points (90 % interval -0.50 to +6.00; 412 samples, 12 sources)"
+    assert Interval(2.5, 2, 3, 2, 9).text(percent=False) == "2.5 (95 % interval 2.0 to 3.0; 9 joints, 2 sources)"
+    assert str(interval(np.ones((4, 1)), ["a"] * 4)) == "100.0 (no interval; 4 joints, 1 source)"
+    assert str(interval(np.full((4, 1), np.nan), ["a"] * 4)) == "nothing to count"
 
 
 def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():

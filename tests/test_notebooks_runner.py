@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 from textwrap import dedent
 
 import nbformat
@@ -9,8 +10,19 @@ import pytest
 
 from rpstn.errors import UserError
 from rpstn.executed import clean
-from rpstn.notebooks import find_notebooks, package_hash, run_notebooks, select
+from rpstn.notebooks import (
+    _made_runs,
+    _with_defaults,
+    default_out,
+    find_notebooks,
+    package_hash,
+    resolve,
+    run_notebooks,
+    select,
+)
 from rpstn.parameters import Parameter, read_parameters
+
+from .conftest import CHECKOUT
 
 FIRST = """
     # %% [markdown]
@@ -121,16 +133,45 @@ def test_changed_data_runs_again(book):
     assert ran(book) == ["second 4 False"]
 
 
+def makes_a_run(book):
+    """Lets the first notebook leave a run in its own folder, as training does."""
+    path = book.folder / "01_first.py"
+    text = path.read_text().replace("steps: int = 3", 'out: str = "runs/own"  # folder of the runs\nsteps: int = 3')
+    make = "place = Path(out) / 'a'\nplace.mkdir(parents=True, exist_ok=True)\n(place / 'manifest.json').touch()"
+    path.write_text(f"{text}\n# %%\n{make}\n")
+
+
 def test_removed_runs_are_made_again(book):
     """What later notebooks read must be there; making it again is no reason to repeat them."""
-    path = book.folder / "01_first.py"
-    make = "Path('runs/a').mkdir(parents=True, exist_ok=True)\nPath('runs/a/manifest.json').touch()"
-    path.write_text(f"{path.read_text()}\n# %%\n{make}\n")
+    makes_a_run(book)
     book()
     assert ran(book) == ["first", "second 4 False"]
-    (book.path / "runs" / "a" / "manifest.json").unlink()
+    (book.path / "runs" / "own" / "a" / "manifest.json").unlink()
     book()
-    assert ran(book) == ["first"] and (book.path / "runs" / "a" / "manifest.json").is_file()
+    assert ran(book) == ["first"] and (book.path / "runs" / "own" / "a" / "manifest.json").is_file()
+
+
+def test_other_runs_may_be_removed(book):
+    """A run beside the notebook's own has nothing to do with it, though it lies in the same folder of runs."""
+    makes_a_run(book)
+    other = book.path / "runs" / "other" / "manifest.json"
+    other.parent.mkdir(parents=True)
+    other.touch()
+    book()
+    ran(book)
+    other.unlink()
+    book()
+    assert ran(book) == []
+
+
+def test_runs_without_a_folder_lie_with_the_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for place in ("embedded/rpstn", "sub_jhmdb-2/rpstn"):
+        (tmp_path / "runs" / place).mkdir(parents=True)
+        (tmp_path / "runs" / place / "manifest.json").touch()
+    assert _made_runs({"out": None, "dataset": "sub_jhmdb", "fold": 2}) == ["runs/sub_jhmdb-2/rpstn/manifest.json"]
+    assert _made_runs({"out": None, "dataset": "embedded", "fold": 1}) == ["runs/embedded/rpstn/manifest.json"]
+    assert _made_runs({"dataset": "embedded"}) == []
 
 
 def test_changed_package_counts(tmp_path):
@@ -149,6 +190,45 @@ def test_profile_then_given_values(book):
     assert ran(book) == ["first", "second 1 True"]
     book("second", profile="smoke", values={"steps": "7"})
     assert ran(book) == ["second 7 True"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "values", "place"),
+    [
+        ("demo", {}, None),
+        ("demo", {"steps": "3", "flag": "no"}, "runs/notebooks/demo-steps=3"),  # second's own is 4
+        ("demo", {"flag": "no", "rates": "0.1"}, None),
+        ("demo", {"flag": "yes"}, "runs/notebooks/demo-flag=True"),
+        ("demo", {"root": "some/set"}, "runs/notebooks/demo"),
+        ("demo", {"dataset": "other", "root": "a/b", "steps": 9}, "runs/notebooks/demo-other-steps=9"),
+        ("demo", {"dataset": "a/../b c"}, "runs/notebooks/demo-a_.._b_c"),
+        ("smoke", {}, "runs/notebooks/smoke"),
+        ("smoke", {"dataset": "other"}, "runs/notebooks/smoke-other"),
+    ],
+)
+def test_only_a_profile_of_the_book_as_it_is_makes_pages(book, profile, values, place):
+    """Trials go to a folder of their own, named after what makes them trials."""
+    path = book.folder / "02_second.py"
+    path.write_text(path.read_text().replace("flag:", 'dataset: str = "embedded"  # which\nflag:'))
+    notebooks = find_notebooks(book.folder)
+    own = _with_defaults(notebooks, resolve(notebooks, book.folder, profile, {}))
+    settings = _with_defaults(notebooks, resolve(notebooks, book.folder, profile, values))
+    found = default_out(profile, own, settings)
+    assert found == (Path(place) if place else CHECKOUT / "book" / "executed")
+
+
+def test_names_of_trials_stay_short_and_apart():
+    names = [default_out("demo", {"n": {"x": ""}}, {"n": {"x": "a" * 300 + end}}).name for end in "bc"]
+    assert names[0] != names[1] and all(len(name) <= 100 for name in names)
+
+
+def test_a_trial_leaves_the_book_alone_and_says_where_it_is(book, capsys):
+    """Also on the way that the command line takes, without --out."""
+    before = sorted((CHECKOUT / "book").rglob("*"))
+    assert run_notebooks(["second"], folder=book.folder, profile="smoke", progress=False) == 0
+    assert "executed notebooks are in runs/notebooks/smoke" in capsys.readouterr().out
+    assert (book.path / "runs" / "notebooks" / "smoke" / "02_second.ipynb").is_file()
+    assert sorted((CHECKOUT / "book").rglob("*")) == before
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Occluders hide what they say and nothing else; hidden frames are counted as by hand; videos read back."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,12 @@ def test_hidden_lengths_start_anew_with_the_window():
     assert hidden_lengths(visibility[:0]).shape == (0, 1)
 
 
+def test_shown_lengths_start_anew_with_the_window():
+    visibility = np.array([[OCCLUDED], [VISIBLE], [VISIBLE], [VISIBLE], [OCCLUDED], [VISIBLE]])
+    np.testing.assert_array_equal(shown_lengths(visibility, 3)[:, 0], [0, 1, 2, -1, 0, 1])
+    np.testing.assert_array_equal(shown_lengths(visibility, 99)[:, 0], [0, 1, 2, 3, 0, 1])
+
+
 def test_shown_lengths_by_hand():
     v, o, a = VISIBLE, OCCLUDED, ABSENT
     visibility = np.array([[v, o], [o, v], [v, v], [v, a], [o, v]])
@@ -85,6 +92,10 @@ def test_one_joint_is_hidden_exactly_as_long_as_asked():
     np.testing.assert_array_equal(changed, expected)
     assert (hidden.visibility[changed] == OCCLUDED).all()
     np.testing.assert_array_equal(hidden.extra["occluder"], expected)
+    np.testing.assert_array_equal(hidden.extra["newly_hidden"], expected)
+    again = occlude(hidden, SKELETON, Occluder("joints", ("left_wrist",), start=8, length=4, size=0.08))
+    expected[10:12, SKELETON.index("left_wrist")] = True  # the first occluder's frames are still an occluder's
+    np.testing.assert_array_equal(again.extra["newly_hidden"], expected)
     np.testing.assert_array_equal(hidden.joints, clip.joints)
 
 
@@ -230,11 +241,63 @@ def test_curves_show_after_how_many_frames_a_network_forgets():
     assert up_to_five.estimate == pytest.approx(2 / 5) and up_to_five.excludes_zero
 
 
+def naturally_hidden(clip):
+    """The right wrist passes behind the body in frames 5 to 9."""
+    visibility = clip.visibility.copy()
+    visibility[5:10, SKELETON.index("right_wrist")] = OCCLUDED
+    return replace(clip, visibility=visibility)
+
+
+def test_only_what_the_occluder_hid_counts_as_hidden_by_it():
+    clips = [naturally_hidden(clip) for clip in many()]
+    occluder = Occluder("joints", ("left_wrist", "right_wrist"), start=8, length=4, size=0.06)
+    hidden = [occlude(clip, SKELETON, occluder) for clip in clips]
+    dataset = replace(many(), clips=tuple(hidden))
+    left, right = SKELETON.index("left_wrist"), SKELETON.index("right_wrist")
+
+    # Wrong where a joint was hidden already, right where the occluder alone hides it; and the other way round.
+    newly = [(a.visibility == VISIBLE) & (b.visibility == OCCLUDED) for a, b in zip(clips, hidden, strict=True)]
+    assert newly[0][8:12, left].all() and not newly[0][8:10, right].any() and newly[0][10:12, right].all()
+
+    def made(wrong):
+        joints = [np.where(w[..., None], clip.joints + 300, clip.joints) for w, clip in zip(wrong, hidden, strict=True)]
+        ids = tuple(clip.id for clip in hidden)
+        return Predictions(ids, joints, [np.ones(clip.visibility.shape) for clip in hidden], [None] * len(ids))
+
+    good = made([(clip.visibility == OCCLUDED) & ~new for clip, new in zip(hidden, newly, strict=True)])
+    bad = made(newly)
+    bins = ((1, 5), (6, 9))
+    by_occluder = hidden_curve(good, dataset, bins, by="occluder", draws=100)
+    np.testing.assert_array_equal(by_occluder.column("estimate"), [1, 1])
+    # Left wrist: 4 frames. Right wrist: the frames 10 and 11, last seen in frame 4, so 6 and 7 frames ago.
+    np.testing.assert_array_equal(by_occluder.column("samples"), [12 * 4, 12 * 2])
+    anything = hidden_curve(good, dataset, bins, draws=100)
+    np.testing.assert_array_equal(anything.column("samples"), [12 * 9, 12 * 2])
+    assert anything.column("estimate")[0] == pytest.approx(4 / 9)
+    gain = hidden_gain(good, bad, dataset, bins, by="occluder", draws=100)
+    np.testing.assert_array_equal(gain.column("estimate"), [1, 1])
+    assert hidden_gain(good, bad, dataset, bins, draws=100).column("estimate")[0] == pytest.approx(-1 / 9)
+
+
+def test_hidden_by_an_occluder_needs_one():
+    dataset = many(2)
+    with pytest.raises(UserError, match="walk 0.*occluder"):
+        hidden_curve(predicted(dataset, 3), dataset, by="occluder")
+    behind = occlude_dataset(dataset, "joint", start=5, length=6, size=0.06)
+    with pytest.raises(ValueError, match="by must"):
+        hidden_curve(predicted(behind, 3), behind, by="body")
+    with pytest.raises(ValueError, match="after"):
+        hidden_curve(predicted(behind, 3), behind, by="occluder", after=True)
+
+
 def test_curves_after_a_joint_came_back():
     dataset = occlude_dataset(many(), "joint", start=4, length=4, size=0.06)
     curve = hidden_curve(predicted(dataset, 3), dataset, ((1, 1), (2, 4)), after=True, draws=100)
     np.testing.assert_array_equal(curve.column("estimate"), [1, 1])
     assert curve.column("samples")[0] == 12  # one joint of each clip
+    # A network that started anew in frame 8 has not seen that the joint was hidden.
+    anew = replace(predicted(dataset, 3), window=8)
+    assert hidden_curve(anew, dataset, ((1, 4),), after=True, draws=100).column("samples")[0] == 0
 
 
 def test_videos_read_back(tmp_path):

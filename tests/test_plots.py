@@ -138,8 +138,12 @@ def test_curves_show_estimates_intervals_and_counts():
     ax = plots.hidden_curves({"RPSTN": curve(0.9, 0.8, 0.7), "alone": curve(0.7, 0.5, np.nan)})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [90, 80, 70])
     assert len(ax.collections[0].get_segments()) == 3 and len(ax.collections[1].get_segments()) == 2
-    assert [label.get_text() for label in ax.get_xticklabels()] == ["1\n(40)", "2-4\n(40)", "5-9\n(40)"]
-    assert "frames hidden" in ax.get_xlabel() and "%" in ax.get_ylabel()
+    assert [label.get_text() for label in ax.get_xticklabels()] == [
+        "1\n(40 / 9)",
+        "2-4\n(40 / 9)",
+        "5-9\n(40 / 9)",
+    ]
+    assert "frames hidden so far (joints / sources)" == ax.get_xlabel() and "%" in ax.get_ylabel()
     other = HiddenCurve(((1, 9),), (Interval(0.5, 0.4, 0.6, 9, 40),))
     with pytest.raises(ValueError, match="bins"):
         plots.hidden_curves({"RPSTN": curve(1, 1, 1), "other": other})
@@ -147,11 +151,12 @@ def test_curves_show_estimates_intervals_and_counts():
 
 def test_an_interval_that_holds_zero_is_drawn_hollow():
     ax = plots.interval_points(
-        {"gain": Interval(0.1, 0.05, 0.15, 9, 9), "none": Interval(0, -0.1, 0.1, 9, 9)}
+        {"gain": Interval(0.1, 0.05, 0.15, 9, 9), "none": Interval(0, -0.1, 0.1, 7, 9)}
     )
     faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "o"]
     assert faces[0] != "white" == faces[1]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["gain", "none"] and ax.get_xlabel()
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["gain\n(9 sources)", "none\n(7 sources)"]
+    assert ax.get_xlabel()
 
 
 def test_training_logs(tmp_path):

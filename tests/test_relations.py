@@ -22,6 +22,7 @@ from rpstn.relations import (
     permute,
     replace_by,
     strongest,
+    taken,
     untrained,
 )
 from rpstn.skeletons import get_skeleton
@@ -78,6 +79,10 @@ def test_measures_by_hand():
     np.testing.assert_allclose(entropy(uniform), 1)
     np.testing.assert_allclose(entropy(given)[0], 0.5)  # one bit of two
     np.testing.assert_allclose(entropy(given.T, axis=-2), entropy(given))
+    np.testing.assert_allclose(taken(np.stack([identity, uniform, given]))[:, 0], [0, 0.75, 0.5])
+    # Layout "released": columns sum to 1, so the first row sums to 0.5 and all of it is the joint's own.
+    np.testing.assert_allclose(taken(given.T), [0, 1 / 3, 0.25, 1 / 8])
+    assert np.isnan(taken(np.array([[0, 0], [1, 1]]))[0])
     assert np.isnan(asymmetry(identity)) and asymmetry(uniform) == 0
     np.testing.assert_allclose(asymmetry(given), (0.5 + 0.2) / (0.5 + 0.4))
 
@@ -117,10 +122,11 @@ def test_baselines(model):
     found = baselines(model, META, dataset)
     for name, matrix in found.items():
         np.testing.assert_allclose(matrix.sum(axis=-1), 1, atol=1e-5, err_msg=name)
-    np.testing.assert_array_equal(found["identity"], np.eye(13))
+    assert [len(matrices) for matrices in found.values()] == [1, 1, 7, 7]
+    np.testing.assert_array_equal(found["identity"][0], np.eye(13))
     learned = collect(predict_clips(model, META, dataset, progress=False), dataset).mean()
-    assert np.abs(found["untrained"] - learned).max() > 1e-3
-    assert 0.01 < off_diagonal_mass(found["untrained"]) < 12 / 13 - 0.01
+    assert np.abs(found["untrained"].mean(axis=0) - learned).max() > 1e-3
+    assert 0.01 < off_diagonal_mass(found["untrained"].mean(axis=0)) < 12 / 13 - 0.01
 
 
 def test_untrained_networks_are_seeded_and_leave_the_generator_alone(model):

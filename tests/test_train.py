@@ -2,17 +2,20 @@
 
 import csv
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
 from rpstn import train as training
 from rpstn.datasets import open_dataset
+from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.models import RPSTN, load_checkpoint
 from rpstn.runs import read_json
-from rpstn.train import TrainConfig, learning_rate, train, training_loss, use_bf16
+from rpstn.train import TrainConfig, gradients, learning_rate, train, training_loss
 
 TINY = {"frames": 2, "size": 64, "batch": 2, "steps": 4, "warmup": 1, "precision": "fp32", "device": "cpu"}
 
@@ -97,7 +100,18 @@ def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch, interrup
     resumed = train(parted, progress=False)
     assert same(weights(whole.checkpoint), weights(resumed.checkpoint))
     logs = [(run.run / "log.csv").read_text() for run in (whole, resumed)]
-    assert logs[0] == logs[1]
+    assert logs[0] == logs[1] and whole.metrics == resumed.metrics
+
+
+def test_an_interruption_after_the_last_step_loses_nothing(config, tmp_path, monkeypatch):
+    whole = train(config, progress=False)
+    parted = dataclasses.replace(config, out=str(tmp_path / "parted"))
+    with monkeypatch.context() as patch:
+        patch.setattr(training.RunDirectory, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            train(parted, progress=False)
+    resumed = train(parted, progress=False)
+    assert resumed.metrics == whole.metrics and same(weights(whole.checkpoint), weights(resumed.checkpoint))
 
 
 def test_a_finished_run_is_not_trained_twice(config, monkeypatch):
@@ -112,25 +126,46 @@ def test_a_directory_of_another_run_is_refused(config):
         train(dataclasses.replace(config, steps=5), progress=False)
 
 
-def test_accumulation_sees_the_same_batch(config):
-    """Without BatchNorm's batch statistics, two halves give the whole's gradient."""
+def test_a_run_on_other_data_or_from_another_start_is_not_taken_for_this_one(config, tmp_path):
+    """The configuration may be the same to the letter while the files behind it are not."""
+    root, init = tmp_path / "data", tmp_path / "start.pt"
+    shutil.copytree(config.root, root)
+    first = train(dataclasses.replace(config, root=str(root), out=str(tmp_path / "first")), progress=False)
+    shutil.copy(first.checkpoint, init)
+    second = dataclasses.replace(config, root=str(root), out=str(tmp_path / "second"), init=str(init))
+    train(second, progress=False)
+    content = torch.load(init, weights_only=True)
+    content["state_dict"]["head.conv.bias"] += 1
+    torch.save(content, init)
+    with pytest.raises(UserError, match="init"):
+        train(second, progress=False)
+    shutil.copy(first.checkpoint, init)
+    label = next(path for path in sorted((root / "labels").iterdir()) if str(scipy.io.loadmat(path)["split"][0]) == "train")
+    values = {key: value for key, value in scipy.io.loadmat(label).items() if not key.startswith("__")}
+    scipy.io.savemat(label, values | {"x": values["x"] + 1})
+    with pytest.raises(UserError, match="data"):
+        train(second, progress=False)
+
+
+def test_parts_of_a_batch_give_the_whole_batchs_gradient(config):
+    """In eval mode, where BatchNorm does not look at the batch; the parts have unequal numbers of annotated joints."""
     dataset = open_dataset("embedded", config.root, "train")
     torch.manual_seed(0)
-    model = RPSTN(config.model_config(dataset)).double().eval()
-    windows = training.TrainingWindows(
-        dataset, 2, 64, steps=1, batch=2, augmentation=training.Augmentation.none()
-    )
+    model = RPSTN(config.model_config(dataset)).eval()
+    windows = training.TrainingWindows(dataset, 2, 64, steps=1, batch=2, augmentation=training.Augmentation.none())
     items = [windows[i] for i in range(2)]
-    for item in items:
-        item["visibility"] = torch.full_like(item["visibility"], 2)
+    items[0]["visibility"] = torch.full_like(items[0]["visibility"], 2)
+    items[1]["visibility"] = torch.zeros_like(items[1]["visibility"])
+    items[1]["visibility"][:, :3] = 1
 
-    def loss(part):
-        batch = torch.utils.data.default_collate(part)
-        frames = training.normalise(batch["frames"]).double()
-        target = training.encode(batch["joints"], (16, 16), 4, 1.5)
-        return training.heatmap_loss(model(frames).heatmaps, target, batch["visibility"])
+    def of(*parts):
+        model.zero_grad()
+        loss = gradients(model, [torch.utils.data.default_collate(part) for part in parts], config, bf16=False)
+        return loss, torch.cat([p.grad.flatten() for p in model.parameters() if p.grad is not None])
 
-    assert torch.allclose(loss(items), (loss(items[:1]) + loss(items[1:])) / 2)
+    (whole, expected), (parted, found) = of(items), of(items[:1], items[1:])
+    assert parted == pytest.approx(whole, rel=1e-5)
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max())
 
 
 def test_the_rate_rises_and_falls():
@@ -140,17 +175,39 @@ def test_the_rate_rises_and_falls():
     assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
 
 
-def test_precision_follows_the_request():
+@pytest.mark.parametrize("there", [True, False])
+def test_precision_follows_the_hardware_unless_it_is_asked_for(monkeypatch, there):
     cpu = torch.device("cpu")
+    for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"):
+        monkeypatch.setattr(torch.cpu, name, lambda: there, raising=False)
+    assert use_bf16("auto", cpu) is there
     assert use_bf16("bf16", cpu) and not use_bf16("fp32", cpu)
-    assert use_bf16("auto", cpu) in (True, False)
+
+
+def test_a_device_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto").type == "cpu"
+    for name in ("cuda", "gpu7"):
+        with pytest.raises(UserError, match=name):
+            choose_device(name)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"steps": 0}, {"batch": 3, "accumulate": 2}, {"precision": "fp8"}, {"lr": 0.0}]
+    "wrong",
+    [
+        {"steps": 0},
+        {"batch": 3, "accumulate": 2},
+        {"precision": "fp8"},
+        {"lr": 0.0},
+        {"size": 100},
+        {"encoder": "resnet20"},
+        {"relation": "maybe"},
+        {"seed": -1},
+        {"workers": -1},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(wrong):
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=str(next(iter(wrong.values())))):
         TrainConfig(**wrong)
 
 

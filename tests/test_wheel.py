@@ -14,17 +14,13 @@ from .conftest import CHECKOUT
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):
-    """A wheel built from a clean copy: the files that git knows, without anything built or made."""
+    """A wheel built from the last commit, as a clone has it: a file that was never added is not in it."""
     folder = tmp_path_factory.mktemp("wheel")
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
-    if listed.returncode:
-        pytest.skip("not a git checkout, so no telling which files belong to the project")
-    for name in filter(None, listed.stdout.split("\0")):
-        if (CHECKOUT / name).is_file():
-            place = folder / "clone" / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(CHECKOUT / name, place)
+    command = ["git", "archive", "--format", "zip", "--output", str(folder / "head.zip"), "HEAD"]
+    archived = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True)
+    if archived.returncode:
+        pytest.skip(f"not a git checkout with a commit: {archived.stderr.strip()}")
+    shutil.unpack_archive(folder / "head.zip", folder / "clone")
     pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
     subprocess.run([*pip, "-w", str(folder), str(folder / "clone")], check=True)
     (found,) = folder.glob("rpstn-*.whl")
@@ -74,10 +70,26 @@ def test_carries_data_and_notices(wheel):
     assert "rpstn/datasets/embedded/motion.npz" in names
     assert any(name.startswith("rpstn/datasets/embedded/NOTICE") for name in names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
-    weights = sorted(path.name for path in (CHECKOUT / "rpstn" / "weights").glob("*"))
-    assert weights == sorted(name.split("/")[-1] for name in names if name.startswith("rpstn/weights/"))
     assert {name.split("/")[0] for name in names} <= {"rpstn", f"{wheel.name.split('-py3')[0]}.dist-info"}
     assert wheel.stat().st_size < 12e6
+
+
+def test_carries_every_module_and_style(wheel):
+    """What the work tree has in the package is in the commit, and from there in the wheel."""
+    package = CHECKOUT / "rpstn"
+    here = {p.relative_to(CHECKOUT).as_posix() for ending in ("py", "mplstyle") for p in package.rglob(f"*.{ending}")}
+    missing = here - set(zipfile.ZipFile(wheel).namelist())
+    assert "rpstn/cli.py" in here and not missing, f"not committed, or not packaged: {sorted(missing)}"
+
+
+def test_carries_the_shipped_weights(wheel):
+    """Weights with their manifests; 8 MB at most."""
+    here = {path.name: path.stat().st_size for path in (CHECKOUT / "rpstn" / "weights").glob("[!.]*")}
+    if not here:
+        pytest.skip("no weights in rpstn/weights yet")
+    carried = {name.split("/")[-1] for name in zipfile.ZipFile(wheel).namelist() if name.startswith("rpstn/weights/")}
+    assert carried == set(here), "not committed, or not packaged"
+    assert sum(here.values()) <= 8e6
 
 
 def test_works_outside_the_checkout(call):

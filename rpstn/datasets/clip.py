@@ -36,7 +36,9 @@ class Clip:
     """One person's clip.
 
     id          name within the data set.
-    source      unit of independence: the source video, or the stretch of motion. Splits and the bootstrap go by it.
+    source      unit of independence: the source video, or the stretch of motion. Splits and the bootstrap go by it: clips
+                that share motion have one source. (Embedded training clips that join two stretches are named after both,
+                "a+b"; no such clip is in val or test, where intervals are measured.)
     action      what is done.
     joints      (T,K,2) float32, 0-based pixels of the source image, the top-left pixel's centre being (0, 0).
     visibility  (T,K) uint8: ABSENT, OCCLUDED or VISIBLE.

@@ -84,8 +84,8 @@ def hidden_curves(
 ) -> Axes:
     """PCK, or a gain, against the number of frames hidden, with intervals over sources as bars.
 
-    curves   by method, over the same bins. samples: write the number of hidden joints of the first curve
-             under each bin.
+    curves   by method, over the same bins. samples: write how many hidden joints the first curve has, and from
+             how many sources, under each bin.
     """
     ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
     bins = {curve.bins for curve in curves.values()}
@@ -100,11 +100,11 @@ def hidden_curves(
         ax.vlines(places[known], low[known], high[known], color=line.get_color(), lw=1.2, alpha=0.75)
     first = next(iter(curves.values()))
     labels = [
-        f"{name}\n({int(count)})" if samples else name
-        for name, count in zip(first.labels, first.column("samples"), strict=True)
+        f"{name}\n({item.samples} / {item.groups})" if samples else name
+        for name, item in zip(first.labels, first.intervals, strict=True)
     ]
     ax.set(xticks=range(len(labels)), xticklabels=labels, ylabel=label)
-    ax.set_xlabel("frames hidden so far" + (" (number of joints)" if samples else ""))
+    ax.set_xlabel("frames hidden so far" + (" (joints / sources)" if samples else ""))
     ax.legend()
     return ax
 
@@ -115,7 +115,7 @@ def interval_points(
     ax: Axes | None = None,
     label: str = "difference in PCK@0.2 (percentage points)",
 ) -> Axes:
-    """Estimates with their intervals, one row each, beside the line of no difference."""
+    """Estimates with their intervals and numbers of sources, one row each, beside the line of no difference."""
     ax = ax or plt.subplots(figsize=(6.4, 0.45 * len(intervals) + 1))[1]
     for row, item in enumerate(intervals.values()):
         ax.plot([100 * item.low, 100 * item.high], [row, row], color="#0072B2", lw=2, solid_capstyle="butt")
@@ -123,7 +123,8 @@ def interval_points(
             100 * item.estimate, row, "o", color="#0072B2" if item.excludes_zero else "white", mec="#0072B2"
         )
     ax.axvline(0, color="#444444", lw=1)
-    ax.set(yticks=range(len(intervals)), yticklabels=list(intervals), xlabel=label)
+    ax.set(yticks=range(len(intervals)), xlabel=label)
+    ax.set_yticklabels([f"{name}\n({item.groups} sources)" for name, item in intervals.items()])
     ax.set_ylim(len(intervals) - 0.5, -0.5)
     ax.grid(False, axis="y")
     return ax

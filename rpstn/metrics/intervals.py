@@ -37,6 +37,33 @@ class Interval:
     def excludes_zero(self) -> bool:
         return self.low > 0 or self.high < 0
 
+    def __str__(self) -> str:
+        return self.text()
+
+    def text(
+        self,
+        *,
+        percent: bool = True,
+        signed: bool = False,
+        digits: int = 1,
+        unit: str = "",
+        counted: str = "joints",
+    ) -> str:
+        """In words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 sources)".
+
+        percent  times 100. signed: with + or -, as a difference needs it. digits: after the point.
+        unit     written behind the estimate, e.g. " %". counted: what the samples are.
+        """
+        if not self.samples:
+            return "nothing to count"
+        estimate, low, high = (
+            f"{(100 if percent else 1) * value:{'+' if signed else ''}.{digits}f}"
+            for value in (self.estimate, self.low, self.high)
+        )
+        bounds = "no interval" if np.isnan(self.low) else f"{100 * self.level:g} % interval {low} to {high}"
+        sources = f"{self.groups} source{'' if self.groups == 1 else 's'}"
+        return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {sources})"
+
 
 def interval(
     correct: np.ndarray,
@@ -85,6 +112,78 @@ def paired_interval(
     return _bootstrap(np.stack([hits_a, hits_b]), counts, pool, draws, level, seed)
 
 
+def contrast_interval(
+    values: np.ndarray,
+    first: np.ndarray,
+    second: np.ndarray,
+    groups: Sequence | np.ndarray,
+    *,
+    draws: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Interval of mean(first) - mean(second) of one quantity, within each joint, then averaged over joints.
+
+    For two kinds of samples that exclude each other, such as hidden and visible joints. Both means of a draw
+    come from the same sources. Joints are compared with themselves only, so it does not matter that one kind
+    is more common among some joints than among others.
+
+    values         (N,K) or (N,); NaN is left out.
+    first, second  bool of the same shape: which samples belong to which kind.
+    groups         (N,) the source of each row.
+    A joint counts if it has samples of both kinds; in a draw in which it lacks one, it is left out of that
+    draw. samples are those of both kinds in the joints that count, groups are those that have samples of the
+    rarer kind. Raises ValueError for shapes that do not fit and for samples of both kinds at once.
+    """
+    values, first, second = _as_matrix(values), _as_matrix(first) > 0, _as_matrix(second) > 0
+    if first.shape != values.shape or second.shape != values.shape:
+        raise ValueError(
+            f"values are {values.shape}, the two kinds {first.shape} and {second.shape}; they must be the same"
+        )
+    if (first & second).any():
+        raise ValueError("a sample belongs to both kinds; a contrast needs kinds that exclude each other")
+    known = ~np.isnan(values)
+    both = (first & known).any(axis=0) & (second & known).any(axis=0)
+    values, first, second = values[:, both], first[:, both] & known[:, both], second[:, both] & known[:, both]
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if index.shape != values.shape[:1]:
+        raise ValueError(
+            f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(values)} rows"
+        )
+    if not both.any():
+        return Interval(np.nan, np.nan, np.nan, 0, 0, level)
+    sums, counts = (np.zeros((2, len(names), int(both.sum()))) for _ in range(2))
+    for kind, members in enumerate((first, second)):
+        np.add.at(sums[kind], index, np.where(members, values, 0.0))
+        np.add.at(counts[kind], index, members)
+    number = int((counts.sum(axis=2) > 0).sum(axis=1).min())
+    used = counts.sum(axis=(0, 2)) > 0
+    sums, counts = sums[:, used], counts[:, used]
+    estimate = float(_contrast(sums, counts, np.ones((1, sums.shape[1])))[0])
+    if number < 2:
+        return Interval(estimate, np.nan, np.nan, number, int(counts.sum()), level)
+    drawn = _contrast(sums, counts, _draw(sums.shape[1], draws, level, seed))
+    low, high = np.quantile(drawn[~np.isnan(drawn)], [(1 - level) / 2, (1 + level) / 2])
+    return Interval(estimate, float(low), float(high), number, int(counts.sum()), level)
+
+
+def _contrast(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """sums, counts (2,G,K) and weights (D,G) -> (D,): NaN for a draw in which no joint has both kinds."""
+    totals, numbers = weights @ sums, weights @ counts  # (2,D,K)
+    means = np.divide(totals, numbers, out=np.zeros_like(totals), where=numbers > 0)
+    present = (numbers > 0).all(axis=0)
+    total, joints = np.where(present, means[0] - means[1], 0.0).sum(axis=-1), present.sum(axis=-1)
+    return np.divide(total, joints, out=np.full(len(weights), np.nan), where=joints > 0)
+
+
+def _draw(number: int, draws: int, level: float, seed: int) -> np.ndarray:
+    """(D,G): how often each group was drawn, with replacement."""
+    if not 0 < level < 1 or draws < 1:
+        raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
+    rng = np.random.default_rng(seed)
+    return rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
+
+
 def _as_matrix(correct: np.ndarray) -> np.ndarray:
     correct = np.asarray(correct, dtype=np.float64)
     if correct.ndim not in (1, 2):
@@ -114,8 +213,6 @@ def _bootstrap(
     """hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
     if pool not in POOLS:
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
-    if not 0 < level < 1 or draws < 1:
-        raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
     number = len(counts)
     samples = int(counts.sum())
     if number == 0:
@@ -123,9 +220,7 @@ def _bootstrap(
     estimate = float(_score(hits, counts, np.ones((1, number)), pool)[0])
     if number < 2:
         return Interval(estimate, np.nan, np.nan, number, samples, level)
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
-    values = _score(hits, counts, weights, pool)
+    values = _score(hits, counts, _draw(number, draws, level, seed), pool)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(estimate, float(low), float(high), number, samples, level)
 

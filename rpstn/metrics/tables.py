@@ -1,9 +1,22 @@
-"""Scores as a table in the form that papers print."""
+"""Scores as tables: in the form that papers print, aligned for a terminal, and as the README shows them.
+
+`python -m rpstn.metrics.tables README.md results/embedded.json` puts the published scores into the README.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
+
+from rpstn.errors import UserError
+from rpstn.metrics.keypoints import REFERENCES
+from rpstn.runs import read_json, write_text
+
+SIGHTS = ("all", "visible", "occluded")
+# Between these two comments a text holds a table that is made, not typed.
+BEGIN, END = "<!-- results: made by `make readme` -->", "<!-- end of results -->"
 
 
 def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -24,21 +37,101 @@ def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
     head = ["", *groups, mean, "95 % interval", *(f"mean ({count} joints)" for count in subsets)]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name, part in parts.items():
-        low, high = part["interval"]
         lines.append(
             [
                 name,
                 *(_percent(part["groups"].get(group)) for group in groups),
                 _percent(part["mean"]),
-                "" if low is None or high is None else f"{_percent(low)} to {_percent(high)}",
+                _interval(part),
                 *(
                     _percent(part["mean_scored"]) if part.get("joints_scored") == count else ""
                     for count in subsets
                 ),
             ]
         )
+    return _markdown(lines)
+
+
+def means(rows: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown, one row per method: the mean over joints by reference length and by visibility.
+
+    rows  by method, metrics["scores"]: [reference][sight] is what `describe` returns. The interval is that of
+    all joints by person size.
+    """
+    if not rows:
+        raise ValueError("there are no scores to put into a table")
+    head = ["mean PCK, %"]
+    for reference in REFERENCES:
+        head += [f"{reference}: all", *(["95 % interval"] if reference == "person" else []), *SIGHTS[1:]]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)]]
+    for name, scores in rows.items():
+        cells = [name]
+        for reference in REFERENCES:
+            values = [_percent(scores[reference][sight]["mean"]) for sight in SIGHTS]
+            interval = [_interval(scores[reference]["all"])] if reference == "person" else []
+            cells += [values[0], *interval, *values[1:]]
+        lines.append(cells)
+    return _markdown(lines)
+
+
+def aligned(markdown: str) -> str:
+    """A Markdown table for a terminal: columns of one width, names to the left and numbers to the right."""
+    rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in markdown.splitlines()]
+    rows = [row for row in rows if not all(set(cell) <= set("-:") and cell for cell in row)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    return "\n".join(
+        "  ".join(
+            cell.ljust(width) if index == 0 else cell.rjust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    )
+
+
+def published(results: Mapping[str, Any]) -> str:
+    """The README's part of results/NAME.json: {"rows": {title: metrics["scores"], ...}, "measured_on": {...}}.
+
+    Returns the table of `means` and a line that says what it was measured on.
+    """
+    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in results["measured_on"].items())
+    return f"{means(results['rows'])}\n\nMeasured on: {facts}."
+
+
+def insert(text: str, content: str) -> str:
+    """The text with `content` between its two comments. Errors: UserError if they are not there, once each."""
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"a table goes between the lines {BEGIN!r} and {END!r}; write each once, in this order")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: put the table of a results file into a text."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if len(words) != 2:
+        print("usage: python -m rpstn.metrics.tables TEXT.md RESULTS.json", file=sys.stderr)
+        return 2
+    place = Path(words[0])
+    try:
+        write_text(place, insert(place.read_text(), published(read_json(words[1]))))
+    except (UserError, OSError) as error:
+        print(f"rpstn: error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _markdown(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _interval(part: Mapping[str, Any]) -> str:
+    low, high = part["interval"]
+    return "" if low is None or high is None else f"{_percent(low)} to {_percent(high)}"
 
 
 def _percent(value: float | None) -> str:
     return "" if value is None or value != value else f"{100 * value:.1f}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -55,7 +55,10 @@ def read_checkpoint(path: str | Path) -> dict:
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN, dict]:
     """The network in eval mode, float32, and its meta (with "config" added)."""
     content = read_checkpoint(path)
-    config = RPSTNConfig.from_dict(content["config"])
+    try:
+        config = RPSTNConfig.from_dict(content["config"])
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: its network is not one of this version ({error}); train again, or update rpstn") from error
     model = RPSTN(config)
     try:
         model.load_state_dict(content["state_dict"], strict=True)
@@ -80,6 +83,8 @@ def start_from(model: RPSTN, path: str | Path) -> list[str]:
             f"{path} is for {other.joints} joints of skeleton {other.skeleton}, this network for {model.config.joints} of "
             f"{model.config.skeleton}; start from a checkpoint of the same skeleton"
         )
+    if other.input != model.config.input:
+        raise UserError(f"{path} expects input {other.input}, this network {model.config.input}; choose the same input")
     if other.encoder != model.config.encoder:
         raise UserError(f"{path} has encoder {other.encoder}, this network {model.config.encoder}; choose the same encoder")
     state = content["state_dict"]

@@ -95,6 +95,13 @@ class RPSTNConfig:
         return tuple(tuple(float(i == j or (i, j) in linked) for j in range(self.joints)) for i in range(self.joints))
 
 
+def check_size(height: int, width: int) -> None:
+    """Raises ValueError for an input size in px that does not lead to odd, square kernels."""
+    sides = {kernel_side(height // STRIDE), kernel_side(width // STRIDE)}
+    if height % 32 or width % 32 or min(sides) < 1 or any(side % 2 == 0 for side in sides) or len(sides) > 1:
+        raise ValueError(f"frames of {height} x {width} px do not lead to odd, square kernels; use 64, 128, 192 or 256 px a side")
+
+
 class RPSTNOutput(NamedTuple):
     """What a call returns, for B clips of T frames.
 
@@ -180,7 +187,7 @@ class RPSTN(nn.Module):
         if frames.ndim != 5 or frames.shape[2] != 3 or frames.shape[1] < 1:
             raise ValueError(f"frames must be (B,T,3,H,W) with T >= 1, not {tuple(frames.shape)}")
         batch, length = frames.shape[:2]
-        self._check_size(*frames.shape[-2:])
+        check_size(*frames.shape[-2:])
         # F does not depend on other frames: all frames of all clips go through it in one batch.
         features = self.encoder(frames.flatten(0, 1))
         if self.config.propagation == "none":
@@ -204,7 +211,7 @@ class RPSTN(nn.Module):
         """One frame (B,3,H,W) of a stream; state None at the first. Returns an RPSTNOutput with T = 1 and the next state."""
         if frame.ndim != 4 or frame.shape[1] != 3:
             raise ValueError(f"a frame must be (B,3,H,W), not {tuple(frame.shape)}")
-        self._check_size(*frame.shape[-2:])
+        check_size(*frame.shape[-2:])
         features = self.encoder(frame)
         kernels = None
         if self.config.propagation == "none":
@@ -233,10 +240,3 @@ class RPSTN(nn.Module):
                 relation = self.relation.relation(heatmaps)
                 heatmaps = self.relation.apply_relation(heatmaps, relation)
             return self.norm(heatmaps), relation
-
-    def _check_size(self, height: int, width: int) -> None:
-        sides = {kernel_side(height // STRIDE), kernel_side(width // STRIDE)}
-        if height % 32 or width % 32 or min(sides) < 1 or any(side % 2 == 0 for side in sides) or len(sides) > 1:
-            raise ValueError(
-                f"frames of {height} x {width} px do not lead to odd, square kernels; use 64, 128, 192 or 256 px a side"
-            )

@@ -30,8 +30,8 @@ def _seed(plan: ClipPlan, purpose: int, index: int) -> np.random.SeedSequence:
 def draw_clip(plan: ClipPlan, frames: int, size: int) -> tuple[Rendered, str]:
     """Render a planned clip; returns it and the view in Penn Action's words (front, back, left, right)."""
     rng = np.random.default_rng(_seed(plan, 0, plan.index))
-    # Each person occurs in about three clips of their split, each place in one.
-    body = make_body(_seed(plan, 1, plan.index // 3))
+    # Each person occurs in at most three clips, in val and test all of one source; each place in one clip.
+    body = make_body(_seed(plan, 1, plan.body))
     points, matrices = with_proportions(clip_poses(plan, frames, rng), body.lengths)
     vertices, normals = pose_body(body, points, matrices)
     lift = _lift(vertices[..., 1].min(1))
@@ -103,7 +103,7 @@ def label_bytes(plan: ClipPlan, rendered: Rendered, view: str) -> bytes:
         "split": np.array([plan.split]),
         "held_out": np.array([[plan.held_out]], np.uint8),
         "motion": np.array([plan.motion]),
-        "body": np.array([f"{plan.split}-{plan.index // 3:03d}"]),
+        "body": np.array([f"{plan.split}-{plan.body:03d}"]),
         "place": np.array([f"{plan.split}-{plan.index:03d}"]),
     }
     buffer = io.BytesIO()

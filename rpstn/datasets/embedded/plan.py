@@ -1,8 +1,12 @@
 """Which motion each clip shows: stretches of motion kept apart by split, and how clips are drawn from them.
 
-A stretch is an interval of one captured motion. Stretches of different splits never share an instant: where a motion
-serves several splits, at least a tenth of a second lies unused between them. A cyclic motion that lasts about as long as a
-clip is one stretch as a whole. The motions in HELD_OUT occur in the test clips only.
+A stretch is an interval of one captured motion. Stretches never share an instant: where a motion serves several, at least a
+tenth of a second lies unused between them, also from the end of a cyclic motion on to its beginning. A cyclic motion that
+lasts about as long as a clip is one stretch as a whole. The motions in HELD_OUT occur in the test clips only.
+
+A third of the training clips join two stretches, for variety. In val and test every clip shows one stretch only, and a body
+or a place serves one stretch only. So there the clips of different sources have neither motion, body nor place in
+common, and a bootstrap may draw the sources as independent groups.
 """
 
 from __future__ import annotations
@@ -29,14 +33,15 @@ _STRETCHES: dict[str, tuple[tuple[str, float | None, float | None], ...]] = {
     ),
     "val": (("spinkick", None, None), ("spin", 2.32, 3.25), ("getup_faceup", 2.87, 3.76), ("crawl", 1.16, 1.96)),
     "test": (
-        ("kick", None, None), ("dance_b", 0.0, 1.2), ("dance_b", 1.32, 2.53), ("cartwheel", 1.7, 2.71), ("spin", 3.37, 4.41),
-        ("punch", 1.3, 2.13), ("crawl", 2.08, 2.93), ("getup_facedown", 2.07, 3.03),
-        ("getup_faceup", 0.0, 1.0), ("roll", 1.24, 2.01),
+        ("kick", None, None), ("dance_b", 0.0, 1.2), ("dance_b", 1.32, 2.43), ("cartwheel", 1.7, 2.61), ("spin", 3.37, 4.31),
+        ("punch", 1.3, 2.13), ("crawl", 2.08, 2.83), ("getup_facedown", 2.07, 3.03),
+        ("getup_faceup", 0.0, 1.0), ("roll", 1.24, 1.91),
     ),
 }  # fmt: skip
 _FADE = 0.22  # seconds in which one motion goes over into another
 _CLOSE = 0.16  # metres: how far poses may lie apart, on average over the points, to be faded into each other
-_MOST_JOINS = {"train": 24, "val": 3, "test": 8}
+_MOST_JOINS = 24
+_CLIPS_A_BODY = 3  # at most so many clips show the same person
 _FASTEST = 30.0  # frames a second; short stretches are shown in finer steps, down to this
 
 
@@ -71,17 +76,24 @@ class Join:
 
 @dataclass(frozen=True)
 class ClipPlan:
-    """What one clip shows; all else about it follows from its seed. number: 1-based, its name on disk."""
+    """What one clip shows; all else about it follows from its seed.
+
+    number: 1-based, its name on disk. parts: the stretches it shows; two, with a `join`, occur in train only.
+    body: number of the person, within the split. index: of the clip within the split, and so of its place, which is its own.
+    """
 
     number: int
     split: str
     parts: tuple[Stretch, ...]
     join: Join | None
     seed: int
-    index: int  # within the split
+    index: int
+    body: int
 
     @property
     def source(self) -> str:
+        """The stretch shown, or, of a joined training clip, both. In val and test the unit of independence: mirrored, faster and
+        slower clips of one stretch have one source, and clips of two sources share neither motion nor body nor place."""
         return "+".join(part.label for part in self.parts)
 
     @property
@@ -111,41 +123,39 @@ def stretches() -> dict[str, tuple[Stretch, ...]]:
 
 
 @lru_cache(maxsize=1)
-def joins() -> dict[str, tuple[Join, ...]]:
-    """Pairs of stretches of one split that go over into each other with little change of pose, the closest first.
-
-    A held-out motion is joined with held-out motions only.
-    """
+def joins() -> tuple[Join, ...]:
+    """Pairs of training stretches that go over into each other with little change of pose, the closest first."""
     motions = load_motions()
-    found: dict[str, tuple[Join, ...]] = {}
-    for split, parts in stretches().items():
-        candidates = []
-        for first in parts:
-            for second in parts:
-                if first.motion == second.motion or (first.motion in HELD_OUT) != (second.motion in HELD_OUT):
-                    continue
-                leave = np.arange(first.end, first.start + 0.45 * (first.end - first.start), -0.08)
-                enter = np.arange(second.start, second.start + 0.55 * (second.end - second.start), 0.08)
-                distances = junction_distances(
-                    motions[first.motion].sample(leave - _FADE / 2), motions[second.motion].sample(enter + _FADE / 2)
-                )
-                i, j = np.unravel_index(distances.argmin(), distances.shape)
-                if distances[i, j] < _CLOSE:
-                    candidates.append(Join(first, second, float(leave[i]), float(enter[j]), float(distances[i, j])))
-        candidates.sort(key=lambda pair: pair.distance)
-        found[split] = tuple(candidates[: _MOST_JOINS[split]])
-    return found
+    candidates = []
+    for first in stretches()["train"]:
+        for second in stretches()["train"]:
+            if first.motion == second.motion:
+                continue
+            leave = np.arange(first.end, first.start + 0.45 * (first.end - first.start), -0.08)
+            enter = np.arange(second.start, second.start + 0.55 * (second.end - second.start), 0.08)
+            distances = junction_distances(
+                motions[first.motion].sample(leave - _FADE / 2), motions[second.motion].sample(enter + _FADE / 2)
+            )
+            i, j = np.unravel_index(distances.argmin(), distances.shape)
+            if distances[i, j] < _CLOSE:
+                candidates.append(Join(first, second, float(leave[i]), float(enter[j]), float(distances[i, j])))
+    candidates.sort(key=lambda pair: pair.distance)
+    return tuple(candidates[:_MOST_JOINS])
 
 
 def plan_clips(seed: int, counts: dict[str, int]) -> tuple[ClipPlan, ...]:
-    """The clips of all splits, numbered through. Every third clip joins two stretches; the others go round the stretches."""
+    """The clips of all splits, numbered through.
+
+    In train every third clip joins two stretches; the others, and all of val and test, go round the stretches of their
+    split, so that these have equally many clips, give or take one.
+    """
     plans: list[ClipPlan] = []
     for split_number, split in enumerate(SPLITS):
         rng = np.random.default_rng([seed, 1, split_number])
         # Held-out motions first, so that even a small test set has them.
         pure = list(stretches()[split])
         order = sorted(range(len(pure)), key=lambda k: (not _starts_held_out(pure, k), rng.random()))
-        pairs = list(joins()[split])
+        pairs = joins() if split == "train" else ()
         turn = list(rng.permutation(len(pairs)))
         plain = joined = 0
         for index in range(counts.get(split, 0)):
@@ -157,8 +167,15 @@ def plan_clips(seed: int, counts: dict[str, int]) -> tuple[ClipPlan, ...]:
             else:
                 parts = (pure[order[plain % len(pure)]],)
                 plain += 1
-            plans.append(ClipPlan(len(plans) + 1, split, parts, pair, seed, index))
+            body = index // _CLIPS_A_BODY if split == "train" else _body_of_one_source(index, len(pure))
+            plans.append(ClipPlan(len(plans) + 1, split, parts, pair, seed, index, body))
     return tuple(plans)
+
+
+def _body_of_one_source(index: int, sources: int) -> int:
+    """Which body a clip has whose split goes round its sources: body modulo sources is the source, so none meets two."""
+    position, turn = index % sources, index // sources
+    return position + sources * (turn // _CLIPS_A_BODY)
 
 
 def _starts_held_out(pure: list[Stretch], index: int) -> bool:

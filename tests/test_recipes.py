@@ -1,0 +1,54 @@
+"""The book's training plan: variants that differ in what their name says, and checkpoints that are found or refused."""
+
+import dataclasses
+
+import pytest
+
+from rpstn.errors import UserError
+from rpstn.models import load_checkpoint
+from rpstn.recipes import TITLES, VARIANTS, Recipe, find_checkpoints, ship
+from rpstn.train import TrainConfig
+
+
+@pytest.fixture
+def recipe(embedded_root, tmp_path):
+    base = TrainConfig(
+        root=str(embedded_root), out=str(tmp_path / "runs"), frames=2, size=64, batch=2, precision="fp32", device="cpu"
+    )
+    return Recipe(base, pretrain_steps=2, steps=1, pretrain_lr=1e-3)
+
+
+def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
+    full = recipe.variant("rpstn")
+    assert recipe.encoder.batch * recipe.encoder.frames == full.batch * full.frames
+    for name, changes in VARIANTS.items():
+        config = recipe.variant(name)
+        different = {
+            field.name
+            for field in dataclasses.fields(config)
+            if getattr(config, field.name) != getattr(full, field.name) and field.name != "out"
+        }
+        assert different == set(changes) and config.init == f"{recipe.encoder.out}/best.pt"
+        assert name in TITLES
+    with pytest.raises(UserError, match="concat"):
+        recipe.variant("conkat")
+
+
+def test_runs_are_found_shipped_and_loaded(recipe, tmp_path):
+    results = recipe.train(["rpstn"], progress=False)
+    found = find_checkpoints("embedded", recipe.base.out)
+    assert found == {"rpstn": results["rpstn"].checkpoint}
+    with pytest.raises(UserError, match="frame_by_frame"):
+        find_checkpoints("embedded", recipe.base.out, variants=["rpstn", "frame_by_frame"])
+    with pytest.raises(UserError, match="train"):
+        find_checkpoints("embedded", str(tmp_path / "nothing"))
+
+    weights, manifest = ship(recipe.base.out, "embedded", ["rpstn"], tmp_path / "weights")
+    assert weights.stat().st_size < 0.6 * found["rpstn"].stat().st_size and manifest.is_file()
+    model, meta = load_checkpoint(weights)
+    assert model.config.propagation == "matching" and meta["dataset"] == "embedded"
+
+
+def test_a_recipe_makes_its_own_encoder(recipe):
+    with pytest.raises(UserError, match="init"):
+        dataclasses.replace(recipe, base=dataclasses.replace(recipe.base, init="encoder.pt"))
