@@ -50,7 +50,7 @@ from rpstn import RPSTN, UserError, global_matching, load_checkpoint, open_datas
 from rpstn.datasets.transforms import normalise
 from rpstn.datasets.windows import make_window
 from rpstn.models import STRIDE, kernel_side
-from rpstn.recipes import find_checkpoints
+from rpstn.recipes import find_checkpoints, training_of
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
 
@@ -73,10 +73,10 @@ skeleton = data.skeleton
 try:
     path = find_checkpoints(config.dataset, out, fold=config.fold, variants=["rpstn"])["rpstn"]
     model, meta = load_checkpoint(path)
-    origin, trained = f"trained weights of {path.parent.name}/{path.name}", True
+    origin, trained = f"trained weights of {path.parent.name}/{path.name}", training_of(path) or {}
 except UserError:
     model, meta = RPSTN(config.model_config(data)).eval(), {"size": config.size, "skeleton": skeleton.name}
-    origin, trained = "untrained weights, since no trained ones were found", False
+    origin, trained = "untrained weights, since no trained ones were found", None
 Markdown(f"Everything below uses **{origin}**, at {meta['size']} px.")
 
 # %% [markdown]
@@ -230,7 +230,7 @@ labels = ax.set(
 
 # %% tags=["hide-input"]
 Markdown(
-    f"On average the kernels lie {change.mean():.1%} of their length from the clip's mean kernels "
+    f"On average the kernels lie {100 * change.mean():.2g} % of their length from the clip's mean kernels "
     f"({kernels.shape[1]} kernels of {kernels.shape[-1]} x {kernels.shape[-1]}; {origin}). "
     + (
         "They hardly change in this clip: what is carried is almost the same in every frame."
@@ -266,25 +266,26 @@ with torch.inference_mode():
             },
         }
     )
-(100 * changes).round(1).add_suffix(", change in %").rename_axis("from another clip")
+(100 * changes).map("{:.2g}".format).add_suffix(", change in %").rename_axis("from another clip")
 
 # %% tags=["hide-input"]
 pose, picture, both = (changes.loc[name, "matched features"] for name in exchanged)
 Markdown(
-    f"Another clip's heatmaps alone change the matched features of frame t + 1 by **{pose:.1%}** of their length, its features alone "
-    f"by **{picture:.1%}**, both together by {both:.1%} (one pair of clips; {origin}). "
+    f"Another clip's heatmaps alone change the matched features of frame t + 1 by **{100 * pose:.2g} %** of their length, its "
+    f"features alone by **{100 * picture:.2g} %**, both together by {100 * both:.2g} % (one pair of clips; {origin}). "
     + (
         "Almost nothing is carried here. "
         if max(pose, picture) < 0.02
-        else f"So the pose says {pose / max(picture, 1e-12):.1f} times as much as the picture. "
+        else f"So what is carried hangs on the pose {pose / max(picture, 1e-12):.1f} times as much as on the picture. "
         if pose > 1.2 * picture
-        else f"So the picture says {picture / max(pose, 1e-12):.1f} times as much as the pose. "
+        else f"So what is carried hangs on the picture {picture / max(pose, 1e-12):.1f} times as much as on the pose. "
         if picture > 1.2 * pose
-        else "So pose and picture say about as much. "
+        else "So what is carried hangs on pose and picture about alike. "
     )
     + (
-        "The weights are trained: this is what the network has learned to carry."
-        if trained
+        f"The weights are trained ({trained.get('steps', 'an unknown number of')} steps of the whole network): this is what it has "
+        "learned to carry."
+        if trained is not None
         else "The weights are untrained: this is what the network starts from, and not what it learns to carry."
     )
 )

@@ -212,8 +212,11 @@ table = pd.DataFrame(
             "clips": counts[part],
             "sources": next(iter(column.values()))["sources"],
             **{
-                name: "{:.1f} ({:.1f} - {:.1f})".format(
-                    *(100 * np.array([value["mean"], *value["interval"]], float))
+                name: f"{100 * value['mean']:.1f} "
+                + (
+                    "({:.1f} - {:.1f})".format(*(100 * np.array(value["interval"])))
+                    if None not in value["interval"]
+                    else "(no interval)"  # one source says nothing about others
                 )
                 for name, value in column.items()
             },

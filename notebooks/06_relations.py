@@ -34,7 +34,7 @@ window: int = 24  # frames that go through the network at once
 batch: int = 8  # windows at once
 clip: int = 0  # which test clip is looked at over time
 arrows: int = 10  # weights drawn on the body
-shown: int = 6  # actions drawn
+shown: int = 5  # actions drawn beside the average
 seed: int = 2021  # of the untrained network, and of the bootstrap
 
 # %%
@@ -120,7 +120,7 @@ pd.DataFrame(
         }
         for name, stack in matrices.items()
     }
-).T.round(3)
+).T.round(3).astype({"matrices": int})
 
 # %%
 masses = {name: float(relations.off_diagonal_mass(matrix)) for name, matrix in panels.items()}

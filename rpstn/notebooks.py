@@ -128,6 +128,11 @@ def resolve(
         common = {key: value for key, value in shared.items() if key in item.parameters}
         own = {**common, **table[profile].get(name, {})}
         chosen[name] = {**choose(own, {name: item.parameters})[name], **given[name]}
+        # A profile's folder may name the data set, so that two sets do not share their runs.
+        dataset = chosen[name].get("dataset", getattr(item.parameters.get("dataset"), "default", None))
+        for key in own:
+            if isinstance(chosen[name][key], str):
+                chosen[name][key] = chosen[name][key].replace("{dataset}", str(dataset))
     return chosen
 
 

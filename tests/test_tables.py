@@ -29,8 +29,8 @@ RESULTS = {
 
 def test_means_by_reference_and_visibility():
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in means(RESULTS["rows"]).splitlines()]
-    head = ["person: all", "95 % interval", "visible", "occluded", "torso: all", "visible", "occluded"]
-    assert lines[0][1:] == head and len({len(line) for line in lines}) == 1
+    person, torso = ([f"{name}: {sight}" for sight in ("all", "visible", "occluded")] for name in ("person", "torso"))
+    assert lines[0][1:] == [person[0], "95 % interval", *person[1:], *torso] and len({len(line) for line in lines}) == 1
     assert lines[2] == ["RPSTN", "40.0", "40.0 to 90.0", "41.0", "42.0", "50.0", "51.0", ""]
     assert lines[3][:2] == ["frame by frame", "20.0"]
     with pytest.raises(ValueError, match="no scores"):

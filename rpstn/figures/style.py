@@ -20,6 +20,7 @@ SIDES = {"left": "#D55E00", "right": "#0072B2", "middle": "#009E73"}
 # right.
 STANDING = {
     "head": (0, 0), "face": (0, 0), "neck": (0, 1), "belly": (0, 2.6),
+    "nose": (0, 0.1), "eye": (0.3, -0.25), "ear": (0.65, 0),
     "shoulder": (0.9, 1.2), "elbow": (1.5, 2.5), "wrist": (1.7, 3.8),
     "hip": (0.6, 3.9), "knee": (0.75, 5.8), "ankle": (0.8, 7.7),
 }  # fmt: skip

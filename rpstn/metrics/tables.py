@@ -62,7 +62,8 @@ def means(rows: Mapping[str, Mapping[str, Any]]) -> str:
         raise ValueError("there are no scores to put into a table")
     head = ["mean PCK, %"]
     for reference in REFERENCES:
-        head += [f"{reference}: all", *(["95 % interval"] if reference == "person" else []), *SIGHTS[1:]]
+        interval = ["95 % interval"] if reference == "person" else []
+        head += [f"{reference}: all", *interval, *(f"{reference}: {sight}" for sight in SIGHTS[1:])]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name, scores in rows.items():
         cells = [name]
