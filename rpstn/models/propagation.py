@@ -102,9 +102,10 @@ class PoseSemanticsPropagator(nn.Module):
         kernels = S(X_t)                           three times [Conv 3x3, BN, ReLU, MaxPool 2], then Conv 3x3, BN
 
     heatmaps (B,K,h,w) and features (B,C,h,w) of frame t -> kernels (B,C,k,k); k follows from h (`kernel_side`): the kernel's
-    places are places of the image, seen coarsely. The last normalisation starts with a small weight and a larger bias: the
-    first kernels are near a plain average, so a trained head still reads what a trained encoder writes. (1/9 averages the
-    3 x 3 kernels of 128 px; for larger ones the normalisation after the matching takes up the factor.)
+    places are places of the image, seen coarsely. The last normalisation starts with weight and bias 1/9: the first kernels are
+    a plain average, so that a trained head still reads what a trained encoder writes, with as much variation on top as there
+    is average, so that the kernels say something from the first step. (1/9 averages the 3 x 3 kernels of 128 px; for larger
+    ones the normalisation after the matching takes up the factor.)
     """
 
     def __init__(self, joints: int, channels: int, heatmap_deviation: float = 0.055):
@@ -119,7 +120,7 @@ class PoseSemanticsPropagator(nn.Module):
                 nn.MaxPool2d(2),
             ]
         self.semantics = nn.Sequential(*layers, nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
-        nn.init.constant_(self.semantics[-1].weight, 0.25 / 9)
+        nn.init.constant_(self.semantics[-1].weight, 1.0 / 9)
         nn.init.constant_(self.semantics[-1].bias, 1.0 / 9)
 
     def forward(self, heatmaps: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
