@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class EvaluateConfig:
     threshold: float = 0.2  # of PCK, as a fraction of the reference length
     device: str = "auto"  # auto, cpu, cuda
     out: Path | None = (
-        None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>
+        None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
     )
 
     def __post_init__(self) -> None:
@@ -287,13 +287,18 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
 
 
 def default_out(config: EvaluateConfig) -> Path:
-    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>, under the working directory."""
+    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, under the working directory.
+
+    The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
+    """
+    settings = repr(replace(config, checkpoint=Path(config.checkpoint).resolve())).encode()
     checkpoint = Path(config.checkpoint)
     fold = f"-fold{config.fold}" if config.dataset == "sub_jhmdb" else ""
     return Path(
         "runs",
         "evaluate",
-        f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}",
+        f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}-"
+        f"{hashlib.sha256(settings).hexdigest()[:8]}",
     )
 
 

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE
+from rpstn.datasets.sources import decode_video
 from rpstn.errors import UserError
 from rpstn.runs import replacing
 from rpstn.skeletons import Skeleton
@@ -34,7 +35,7 @@ def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0
         raise UserError(f"{path} with codec {codec!r}: name a .webm file and one of {', '.join(CODECS)}")
     with replacing(path) as temporary:
         count = _write(temporary, frames, fps, CODECS[codec])
-        found = len(read_video(temporary))
+        found = len(decode_video(temporary))
         if found != count:
             raise OSError(f"{path}: {count} frames were written but {found} can be read; try another codec")
     return path
@@ -91,23 +92,6 @@ def _quiet() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def read_video(path: str | Path) -> np.ndarray:
-    """All frames of a video that OpenCV reads: (T,H,W,3) uint8 RGB. Raises UserError where there are none."""
-    capture = cv2.VideoCapture(str(path))
-    frames = []
-    try:
-        while True:
-            fine, frame = capture.read()
-            if not fine:
-                break
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
-    finally:
-        capture.release()
-    if not frames:
-        raise UserError(f"{path}: no frame can be read; check that the file exists and is a video")
-    return np.stack(frames)
 
 
 def draw_pose(

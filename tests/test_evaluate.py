@@ -11,7 +11,7 @@ import torch
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset
 from rpstn.errors import UserError
-from rpstn.evaluate import EvaluateConfig, evaluate, predict_clips, predict_window
+from rpstn.evaluate import EvaluateConfig, default_out, evaluate, predict_clips, predict_window
 from rpstn.heatmaps import encode
 from rpstn.metrics.scores import samples, score
 from rpstn.models import RPSTN, RPSTNConfig
@@ -284,7 +284,7 @@ def test_real_clips_are_scored_and_saved(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoint = small_checkpoint(tmp_path / "run" / "best.pt", "sub_jhmdb")
     result = evaluate(EvaluateConfig(checkpoint, "sub_jhmdb", root=JHMDB, window=12), progress=False)
-    assert result.out == Path("runs/evaluate/run-best-sub_jhmdb-fold1-test")
+    assert result.out.parent == Path("runs/evaluate") and result.out.name.startswith("run-best-sub_jhmdb-fold1-test-")
     metrics = json.loads((result.out / "metrics.json").read_text())
     assert metrics == result.metrics
     assert (metrics["counted"]["clips"], metrics["counted"]["frames"]) == (61, 2160)
@@ -296,3 +296,14 @@ def test_real_clips_are_scored_and_saved(tmp_path, monkeypatch):
     back = Predictions.load(result.out / "predictions.npz")
     np.testing.assert_array_equal(back.joints[3], result.predictions.joints[3])
     assert back.relations[0].shape[1:] == (15, 15)
+
+
+def test_evaluations_that_differ_do_not_share_a_folder():
+    base = EvaluateConfig(checkpoint=Path("runs/a/rpstn/best.pt"))
+    others = [
+        replace(base, checkpoint=Path("runs/b/rpstn/best.pt")),
+        replace(base, window=5),
+        replace(base, flip_test=True),
+    ]
+    folders = [default_out(config) for config in (base, *others)]
+    assert len(set(folders)) == 4 and default_out(base) == folders[0]

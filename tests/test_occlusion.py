@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset
+from rpstn.datasets.sources import decode_video
 from rpstn.errors import UserError
 from rpstn.metrics.hidden import hidden_curve, hidden_gain
 from rpstn.occlusion import (
@@ -20,7 +21,7 @@ from rpstn.occlusion import (
 )
 from rpstn.predictions import Predictions
 from rpstn.skeletons import get_skeleton
-from rpstn.video import COLOURS, draw_pose, read_video, side_by_side, write_webm
+from rpstn.video import COLOURS, draw_pose, side_by_side, write_webm
 
 SKELETON = get_skeleton("penn_action")
 # A standing figure of 100 px, joints at least 12 px apart.
@@ -306,7 +307,7 @@ def test_videos_read_back(tmp_path):
         frames[t, :, 5 * t : 5 * t + 15, 0] = 230  # a red bar that moves
     for codec in ("vp8", "vp9"):
         path = write_webm(tmp_path / f"{codec}.webm", frames, codec=codec)
-        back = read_video(path)[:, :45, :61].astype(int)
+        back = decode_video(path)[:, :45, :61].astype(int)
         assert back.shape == frames.shape
         assert np.abs(back - frames).mean() < 12
         assert back[4, 20, 27, 0] > 150 > 100 > back[4, 20, 27, 2]
@@ -317,7 +318,7 @@ def test_videos_read_back(tmp_path):
     with pytest.raises(UserError, match="webm"):
         write_webm(tmp_path / "film.mp4", frames)
     with pytest.raises(UserError, match="absent"):
-        read_video(tmp_path / "absent.webm")
+        decode_video(tmp_path / "absent.webm")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["vp8.webm", "vp9.webm"]
 
 
