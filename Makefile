@@ -3,12 +3,13 @@
 # make lab    the notebooks in JupyterLab
 # make smoke  run every notebook in seconds, as the tests do
 # make lint   ruff, and the notebook pairs in step
+# make bench  time the package against the released way of computing the same
 # make readme put the scores of results/embedded.json into README.md
 # make clean  remove what was built (not data/, runs/ and .venv/)
 #
 # PYTHON=/path/to/python chooses the interpreter for .venv; VENV= another folder.
 .DELETE_ON_ERROR:
-.PHONY: help book notebooks html test lab smoke lint readme clean
+.PHONY: help book notebooks html test lab smoke lint bench readme clean
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
@@ -61,6 +62,9 @@ smoke: $(STAMP)
 lint: $(STAMP)
 	$(PY) -m ruff check
 	$(PY) -m pytest -q tests/test_house.py
+
+bench: $(STAMP)
+	$(PY) -m rpstn bench
 
 readme: $(STAMP)
 	$(PY) -m rpstn.metrics.tables README.md results/embedded.json

@@ -49,7 +49,9 @@ from rpstn.datasets import OCCLUDED, VISIBLE
 from rpstn.evaluate import predict_clips
 from rpstn.metrics import contrast_interval, interval, paired_interval
 from rpstn.metrics.scores import samples
+from rpstn.notebooks import CHECKOUT
 from rpstn.recipes import TITLES, find_checkpoints
+from rpstn.runs import read_json
 
 config = EvaluateConfig(
     checkpoint=find_checkpoints(dataset, out, fold=fold, variants=[variant])[variant],
@@ -314,4 +316,43 @@ Markdown(
         if effect.high < 0
         else "**The relations make no difference that can be told**: the interval holds zero."
     )
+)
+
+# %% [markdown]
+# ## Does the unscaled softmax collapse?
+#
+# The arithmetic says that it nearly does at the start: with nothing in the way, the diagonal of the Gram matrix
+# wins. Does training change that, and would another scale? `benchmarks/relation_scale.py` started the variant
+# without propagation from one encoder under each scale, and trained all for the same number of steps. It
+# measured the relations on the test split before and after.
+
+# %% tags=["hide-input"]
+study = read_json(CHECKOUT / "results" / "relation_scale.json")
+stages = {"ideal heatmaps": "of ideal heatmaps", "start": "at the start", "trained": "after training"}
+pd.DataFrame(
+    {
+        scale: {
+            **{f"off the diagonal {title} (%)": 100 * row[key]["off_diagonal_mass"] for key, title in stages.items()},
+            **{f"entropy {title}": row[key]["entropy"] for key, title in stages.items()},
+            **{f"PCK@0.2 {stages[key]} (%)": 100 * row[key]["pck"] for key in ("start", "trained")},
+        }
+        for scale, row in study["rows"].items()
+    }
+).T.round(2)
+
+# %% tags=["hide-input"]
+plain, off = study["rows"]["none"], "off_diagonal_mass"
+best = max(study["rows"], key=lambda scale: study["rows"][scale]["trained"]["pck"])
+spread = [row["trained"]["pck"] for row in study["rows"].values()]
+Markdown(
+    f"Measured on {study['measured_on']['clips']} {study['measured_on']['split']} clips of `{study['measured_on']['data_set']}`, after "
+    f"{study['measured_on']['steps']:,} steps each. Without a scale, {plain['start'][off]:.1%} of the weight lies off the diagonal at the start "
+    f"and {plain['trained'][off]:.1%} after training. "
+    + (
+        "**Training moves the unscaled relation towards the identity.** "
+        if plain["trained"][off] < plain["start"][off]
+        else "**Training moves the unscaled relation away from the identity.** "
+    )
+    + f"The learned factor ends at {study['rows']['learned']['trained']['factor']:.2f}. Scores after training lie within "
+    f"{100 * (max(spread) - min(spread)):.1f} points of each other, the highest with `{best}`; one run each, so small differences mean nothing."
 )

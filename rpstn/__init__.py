@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for editors and type checkers
         global_matching,
     )
     from rpstn.models.checkpoints import load_checkpoint
+    from rpstn.models.released import load_released_checkpoint
     from rpstn.skeletons import SKELETONS, Skeleton, get_skeleton
     from rpstn.train import TrainConfig
 
@@ -43,6 +44,7 @@ _HOMES = {
     "get_skeleton": "rpstn.skeletons",
     "global_matching": "rpstn.models",
     "load_checkpoint": "rpstn.models.checkpoints",
+    "load_released_checkpoint": "rpstn.models.released",
     "open_dataset": "rpstn.datasets",
 }
 # Parts that are used by their module's name: rpstn.metrics.pck(...).

@@ -37,13 +37,9 @@ def build(root: Path = CHECKOUT, out: Path | None = None) -> Path:
     source, out = root / "book", out or root
     missing = [page for page in pages(source) if not _page(source, page)]
     if missing:
-        raise UserError(
-            f"book: no page {', '.join(missing)}; executed/ is written by `rpstn run` (`make notebooks`)"
-        )
+        raise UserError(f"book: no page {', '.join(missing)}; executed/ is written by `rpstn run` (`make notebooks`)")
     # All pages anew: a page kept from the last build would keep its warnings to itself.
-    start = (
-        "from jupyter_book.cli.main import main; main()"  # the script's shebang breaks if a checkout moves
-    )
+    start = "from jupyter_book.cli.main import main; main()"  # the script's shebang breaks if a checkout moves
     command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(out)]
     command += ["--config", str(root / "_config.yml"), "--toc", str(source / "_toc.yml")]
     command += ["--all", "--quiet", "-n", "-W", "--keep-going"]
@@ -51,25 +47,19 @@ def build(root: Path = CHECKOUT, out: Path | None = None) -> Path:
     index.unlink(missing_ok=True)
     finished = subprocess.run(command, cwd=root)
     if finished.returncode or not index.is_file():
-        raise UserError(
-            "book: not built, for the warnings and errors above; mend them, then call `make html`"
-        )
+        raise UserError("book: not built, for the warnings and errors above; mend them, then call `make html`")
     return index
 
 
 def _page(source: Path, page: str) -> Path | None:
     """The file of a page."""
-    found = [
-        source / f"{page}{suffix}" for suffix in (".md", ".ipynb") if (source / f"{page}{suffix}").is_file()
-    ]
+    found = [source / f"{page}{suffix}" for suffix in (".md", ".ipynb") if (source / f"{page}{suffix}").is_file()]
     return found[0] if found else None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: build, print where the book is; 1 if it could not be built."""
-    parser = argparse.ArgumentParser(
-        prog="python -m rpstn.book", description="Build the book of this checkout."
-    )
+    parser = argparse.ArgumentParser(prog="python -m rpstn.book", description="Build the book of this checkout.")
     parser.add_argument("--out", type=Path, help="folder in which _build/ is made (the checkout)")
     try:
         index = build(out=parser.parse_args(arguments).out)

@@ -26,6 +26,8 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   data check NAME [ROOT]    read every label of a data set and report what is wrong with it
   train                     train a network; goes on where an interrupted run stopped
   evaluate                  score a checkpoint on a split
+  convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
+  bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
 
 Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory."""
@@ -249,10 +251,54 @@ def run(
     """
     from rpstn.notebooks import run_notebooks
 
-    return run_notebooks(
-        notebooks, profile=profile, values=dict(parameters), out=out, force=force, only_list=list_parameters
+    return run_notebooks(notebooks, profile=profile, values=dict(parameters), out=out, force=force, only_list=list_parameters)
+
+
+def bench(
+    rows: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[ROW ...]")] = (),
+    /,
+    *,
+    out: Path = Path("runs/bench.json"),
+    quick: bool = False,
+) -> None:
+    """Time this package against a plain re-creation of how the released code computes the same, as ratios of one run.
+
+    Args:
+        rows: matching, step, inference, loading, relation; all of them if none is given.
+        out: JSON file to write.
+        quick: small sizes and few repetitions, to see that everything works.
+    """
+    checkout = Path(__file__).resolve().parents[1]
+    if not (checkout / "benchmarks").is_dir():
+        raise UserError(
+            "rpstn bench needs a checkout of the book: this installation has the package alone, without benchmarks/; clone the "
+            "repository and call rpstn bench, or make bench, there"
+        )
+    sys.path.insert(0, str(checkout))
+    from benchmarks.bench import bench as run
+
+    run(rows, out=out, quick=quick)
+
+
+def convert(
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")],
+    /,
+    out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="OUT")],
+) -> None:
+    """Make a checkpoint of this package from one of the authors' (.pth.tar). Variant and depths are read from its keys.
+
+    Args:
+        checkpoint: the authors' file.
+        out: file to write, such as rpstn_penn_action.pt.
+    """
+    from rpstn.models.released import convert as run
+
+    config = run(checkpoint, out).config
+    print(
+        f"{out}: {config.skeleton}, {config.joints} joints, initializer {config.initializer}, encoder {config.encoder}; "
+        "it takes BGR pixels of 0 to 255 at 256 px"
     )
 
 
 _DATA: dict[str, Callable[..., int | None]] = {"list": data_list, "make": data_make, "check": data_check}
-_COMMANDS: dict[str, Any] = {"data": _DATA, "train": train, "evaluate": evaluate, "run": run}
+_COMMANDS: dict[str, Any] = {"data": _DATA, "train": train, "evaluate": evaluate, "convert": convert, "bench": bench, "run": run}

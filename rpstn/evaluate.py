@@ -50,18 +50,14 @@ class EvaluateConfig:
     amp: bool = False  # bfloat16 autocast
     threshold: float = 0.2  # of PCK, as a fraction of the reference length
     device: str = "auto"  # auto, cpu, cuda
-    out: Path | None = (
-        None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
-    )
+    out: Path | None = None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
 
     def __post_init__(self) -> None:
         for name, least in (("window", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")
         if not self.threshold > 0:
-            raise UserError(
-                f"threshold is {self.threshold}; it is a fraction of the body's size and must be positive"
-            )
+            raise UserError(f"threshold is {self.threshold}; it is a fraction of the body's size and must be positive")
 
 
 @dataclass(frozen=True)
@@ -119,23 +115,14 @@ def predict_clips(
     batches = _batches([len(clip) for clip in dataset], window, batch)
 
     def load(places: Sequence[tuple[int, int, int]]) -> list[Window]:
-        return [
-            make_window(dataset[clip], dataset.skeleton, start, length, meta["size"])
-            for clip, start, length in places
-        ]
+        return [make_window(dataset[clip], dataset.skeleton, start, length, meta["size"]) for clip, start, length in places]
 
     frames = sum(len(clip) for clip in dataset)
-    with tqdm(
-        total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress
-    ) as bar:
+    with tqdm(total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar:
         for places, windows in _ahead(load, batches):
             stack = torch.from_numpy(np.stack([part.frames for part in windows]))
-            heatmaps, relation, _ = run_model(
-                model, meta, dataset.skeleton, stack, flip_test=flip_test, amp=amp
-            )
-            found, sure = (
-                value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1])
-            )
+            heatmaps, relation, _ = run_model(model, meta, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
+            found, sure = (value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1]))
             for row, ((clip, start, length), part) in enumerate(zip(places, windows, strict=True)):
                 here = slice(start, start + length)
                 joints[clip][here] = apply_affine(found[row], invert_affine(part.affine))
@@ -166,9 +153,7 @@ def predict_window(
     if length is None:
         length = len(clip) - start
     if not (0 <= start and 0 < length and start + length <= len(clip)):
-        raise UserError(
-            f"clip {clip.id!r} has {len(clip)} frames; {length} frames from frame {start} do not lie in it"
-        )
+        raise UserError(f"clip {clip.id!r} has {len(clip)} frames; {length} frames from frame {start} do not lie in it")
     if clip.visibility.shape[1] != len(skeleton):
         raise UserError(
             f"clip {clip.id!r} has {clip.visibility.shape[1]} joints and the checkpoint {len(skeleton)} "
@@ -179,8 +164,7 @@ def predict_window(
     heatmaps, relations, kernels = run_model(model, meta, skeleton, frames)
     joints, confidence = decode(heatmaps, meta["size"] / heatmaps.shape[-1])
     first = [
-        None if value is None else value[0].float().cpu().numpy()
-        for value in (heatmaps, joints, confidence, relations, kernels)
+        None if value is None else value[0].float().cpu().numpy() for value in (heatmaps, joints, confidence, relations, kernels)
     ]
     return WindowPrediction(window, *first)
 
@@ -244,9 +228,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
             f"{checkpoint} was trained on split {meta['fold']} of sub_jhmdb, whose training clips are partly the {config.split} "
             f"clips of split {config.fold}; evaluate it with fold {meta['fold']}, or train on split {config.fold}"
         )
-    dataset = open_dataset(
-        config.dataset, root=config.root, split=config.split, fold=config.fold, seed=config.seed
-    )
+    dataset = open_dataset(config.dataset, root=config.root, split=config.split, fold=config.fold, seed=config.seed)
     check_skeleton(meta, dataset)
     device = choose_device(config.device)
     predictions = predict_clips(

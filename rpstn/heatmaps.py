@@ -10,6 +10,8 @@ Mirroring the input mirrors the heatmap exactly; with x = u * stride it would be
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 
@@ -42,6 +44,15 @@ def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sig
     across = torch.exp(-((columns - centre[..., 0:1]) ** 2) / (2 * sigma**2))
     down = torch.exp(-((rows - centre[..., 1:2]) ** 2) / (2 * sigma**2))
     return down[..., :, None] * across[..., None, :]
+
+
+def target_statistics(sigma: float, side: int) -> tuple[float, float]:
+    """Mean and standard deviation of a target whose joint lies well inside side x side pixels.
+
+    mean = 2 pi sigma^2 / side^2,   deviation = sqrt(pi sigma^2 / side^2 - mean^2)
+    """
+    mean = 2 * math.pi * sigma**2 / side**2
+    return mean, max(math.pi * sigma**2 / side**2 - mean**2, 1e-6) ** 0.5
 
 
 def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian") -> tuple[torch.Tensor, torch.Tensor]:

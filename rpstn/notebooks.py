@@ -68,9 +68,7 @@ def find_notebooks(folder: str | Path | None = None) -> dict[str, Notebook]:
         if len(cells) != 1:
             raise UserError(f"{path}: has {len(cells)} cells tagged parameters; a notebook has exactly one")
         name = path.stem[3:]
-        found[name] = Notebook(
-            name, path, read_parameters(cells[0].source, path.name), tuple(needs.get(name, ()))
-        )
+        found[name] = Notebook(name, path, read_parameters(cells[0].source, path.name), tuple(needs.get(name, ())))
     if not found:
         raise UserError(f"{folder}: holds no notebook named NN_name.py; check the folder")
     return found
@@ -146,9 +144,7 @@ def select(words: Sequence[str], notebooks: Mapping[str, Notebook]) -> dict[str,
         stem = Path(word).stem
         short = stem[3:] if stem[:2].isdigit() and stem[2:3] == "_" else stem
         if short not in notebooks:
-            raise UserError(
-                f"there is no notebook {word!r}{suggest(short, notebooks)}; there are {', '.join(notebooks)}"
-            )
+            raise UserError(f"there is no notebook {word!r}{suggest(short, notebooks)}; there are {', '.join(notebooks)}")
         wanted.add(short)
     return {name: item for name, item in notebooks.items() if not wanted or name in wanted}
 
@@ -159,7 +155,10 @@ def fingerprint(notebook: Notebook, values: Mapping[str, Any], out: Path, packag
     """
     settings = _with_defaults({notebook.name: notebook}, {notebook.name: values})[notebook.name]
     # The working directory decides where relative paths lead.
-    parts = [notebook.path.read_text(), settings, package, _data_state(settings), Path.cwd().as_posix()]
+    source = notebook.path.read_text()
+    parts = [source, settings, package, _data_state(settings), Path.cwd().as_posix()]
+    # What else of the checkout a notebook reads, it names.
+    parts += [package_hash(CHECKOUT / folder) for folder in ("results", "benchmarks") if folder in source]
     parts += [(_stamp(out, need) or {}).get("fingerprint") for need in notebook.needs]
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -308,9 +307,7 @@ def run_notebooks(
     return 0
 
 
-def _with_defaults(
-    notebooks: Mapping[str, Notebook], settings: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
+def _with_defaults(notebooks: Mapping[str, Notebook], settings: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """By notebook, the value of every parameter: the one set, else the notebook's default."""
     return {
         name: {key: settings[name].get(key, item.default) for key, item in notebook.parameters.items()}

@@ -84,18 +84,14 @@ class Occluder:
     def __post_init__(self) -> None:
         for name, known in (("kind", KINDS), ("attached", ATTACHMENTS), ("texture", TEXTURES)):
             if getattr(self, name) not in known:
-                raise UserError(
-                    f"occluder: {name} is {getattr(self, name)!r}; choose one of {', '.join(known)}"
-                )
+                raise UserError(f"occluder: {name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
         if self.start < 0 or self.length < 1 or not self.size > 0:
             raise UserError(
                 f"occluder: start {self.start}, length {self.length}, size {self.size}; it needs a start from 0, "
                 "at least one frame and a positive size"
             )
         if (self.kind == "joints") != bool(self.joints):
-            raise UserError(
-                f"occluder: kind {self.kind!r} with joints {self.joints}; name joints for kind 'joints' only"
-            )
+            raise UserError(f"occluder: kind {self.kind!r} with joints {self.joints}; name joints for kind 'joints' only")
 
 
 @dataclass(frozen=True)
@@ -214,9 +210,7 @@ def _over_joints(clip: Clip, skeleton: Skeleton, names: Sequence[str], frame: in
             raise UserError(f"clip {clip.id!r}: {name} is annotated in no frame; hide another joint")
         places[joint] = clip.joints[known[np.abs(known - frame).argmin()], joint].astype(np.float64)
     capsules = [(*place, *place, radius) for place in places.values()]
-    capsules += [
-        (*places[a], *places[b], 0.75 * radius) for a, b in skeleton.limbs if a in places and b in places
-    ]
+    capsules += [(*places[a], *places[b], 0.75 * radius) for a, b in skeleton.limbs if a in places and b in places]
     return Shapes(np.array(capsules), np.zeros((0, 4)))
 
 
@@ -276,13 +270,8 @@ def choose(
     elif protocol == "limb":
         sets = [tuple(limb) for limb in skeleton.limbs]
     else:
-        sets = [
-            tuple(skeleton.index(n) for n in skeleton.joints if n.startswith(side))
-            for side in ("left_", "right_")
-        ]
-    known = [
-        joints for joints in sets if all((clip.visibility[:, joint] != ABSENT).any() for joint in joints)
-    ]
+        sets = [tuple(skeleton.index(n) for n in skeleton.joints if n.startswith(side)) for side in ("left_", "right_")]
+    known = [joints for joints in sets if all((clip.visibility[:, joint] != ABSENT).any() for joint in joints)]
     seen = [joints for joints in known if all(before[joint] == VISIBLE for joint in joints)]
     if not known:
         raise UserError(f"clip {clip.id!r} has no annotated joints for protocol {protocol!r}; leave it out")

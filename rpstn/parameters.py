@@ -81,9 +81,7 @@ def read_parameters(source: str, where: str = "parameters cell") -> dict[str, Pa
     return found
 
 
-def choose(
-    wanted: Mapping[str, Any], available: Mapping[str, Mapping[str, Parameter]]
-) -> dict[str, dict[str, Any]]:
+def choose(wanted: Mapping[str, Any], available: Mapping[str, Mapping[str, Parameter]]) -> dict[str, dict[str, Any]]:
     """Give each notebook those of the wanted values for which it has a parameter.
 
     wanted: values by parameter name. available: parameters by notebook. Returns converted values by notebook.

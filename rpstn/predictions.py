@@ -74,6 +74,4 @@ class Predictions:
                 window=int(arrays["window"]),
             )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            raise UserError(
-                f"{path}: not a predictions file ({error}); make it with `rpstn evaluate`"
-            ) from error
+            raise UserError(f"{path}: not a predictions file ({error}); make it with `rpstn evaluate`") from error

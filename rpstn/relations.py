@@ -55,18 +55,14 @@ class Relations:
 
     def by_action(self) -> dict[str, np.ndarray]:
         """Mean (K,K) of each action, over all its frames."""
-        return {
-            str(name): self.matrices[self.actions == name].mean(axis=0) for name in np.unique(self.actions)
-        }
+        return {str(name): self.matrices[self.actions == name].mean(axis=0) for name in np.unique(self.actions)}
 
 
 def collect(predictions: Predictions, dataset: ClipDataset) -> Relations:
     """The relations that a network used while it predicted; UserError for a network without relations."""
     predictions.check(dataset)
     if any(relation is None for relation in predictions.relations):
-        raise UserError(
-            "this network has no relations (relation is off); use a checkpoint trained with relation on"
-        )
+        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
     lengths = [len(clip) for clip in dataset]
     return Relations(
         matrices=np.concatenate(predictions.relations),
@@ -133,10 +129,7 @@ def strongest(relation: np.ndarray, skeleton: Skeleton, count: int = 5) -> list[
     off = np.where(np.eye(len(skeleton), dtype=bool), -np.inf, relation)
     places = np.argsort(off, axis=None, kind="stable")[::-1][:count]
     rows, columns = np.unravel_index(places, off.shape)
-    return [
-        (skeleton.joints[i], skeleton.joints[j], float(relation[i, j]))
-        for i, j in zip(rows, columns, strict=True)
-    ]
+    return [(skeleton.joints[i], skeleton.joints[j], float(relation[i, j])) for i, j in zip(rows, columns, strict=True)]
 
 
 # Baselines
@@ -176,10 +169,7 @@ def settle(
     clips = [dataset[index] for index in range(min(limit, len(dataset)))]
     model.train()
     for first in range(0, len(clips), batch):
-        parts = [
-            make_window(clip, dataset.skeleton, 0, length, meta["size"]).frames
-            for clip in clips[first : first + batch]
-        ]
+        parts = [make_window(clip, dataset.skeleton, 0, length, meta["size"]).frames for clip in clips[first : first + batch]]
         frames = torch.from_numpy(np.stack(parts)).to(next(model.parameters()).device)
         model(normalise(frames, meta["input"]))
     for norm in norms:
@@ -188,9 +178,7 @@ def settle(
 
 
 @torch.inference_mode()
-def ideal_relations(
-    dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 24
-) -> Relations:
+def ideal_relations(dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 24) -> Relations:
     """Relations of perfect heatmaps: the targets at the true joints, in the crops that the network gets;
     absent joints are empty maps.
 
@@ -262,9 +250,7 @@ def intervene(model: RPSTN, change: Change) -> Iterator[RPSTN]:
     ends.
     """
     if model.relation is None:
-        raise UserError(
-            "this network has no relations (relation is off); use a checkpoint trained with relation on"
-        )
+        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
     extractor = model.relation
     own = extractor.relation
     extractor.relation = lambda heatmaps: change(own(heatmaps))

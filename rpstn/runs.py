@@ -27,7 +27,7 @@ from rpstn.errors import UserError
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
-_PATHS = ("root", "init", "out")  # settings of a run that are paths
+_PATHS = ("root", "init", "encoder_weights", "initializer_weights", "out")  # settings of a run that are paths
 
 
 def seed_everything(seed: int) -> np.random.Generator:

@@ -27,11 +27,12 @@ from rpstn.datasets.windows import TrainingWindows
 from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
-from rpstn.heatmaps import encode, heatmap_loss
+from rpstn.heatmaps import encode, heatmap_loss, target_statistics
 from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
 from rpstn.models.checkpoints import save_atomically, save_checkpoint, start_from
+from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
 from rpstn.runs import RunDirectory, plain, read_json, seed_everything, write_json, write_text
 
@@ -45,6 +46,9 @@ class TrainConfig:
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     out: str = "runs/rpstn"  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
+    init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
+    encoder_weights: str | None = None  # SimpleBaseline or torchvision ResNet file that the encoder starts from
+    initializer_weights: str | None = None  # the same for the initializer
     encoder: str = "small"  # backbone F
     initializer: str = "small"  # backbone P
     relation: str = "on"  # on, off, manual
@@ -80,9 +84,11 @@ class TrainConfig:
             raise UserError(
                 f"batch {self.batch} cannot be computed in {self.accumulate} equal parts; choose a divisor as accumulate"
             )
+        if self.initializer_weights is not None and self.propagation == "none":
+            raise UserError("without propagation there is no initializer; leave initializer_weights empty")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UserError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        for name in ("lr", "sigma", "clip_norm"):
+        for name in ("lr", "sigma", "clip_norm", "init_rate"):
             if not getattr(self, name) > 0:
                 raise UserError(f"{name} must be positive, not {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
@@ -162,16 +168,20 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     bf16 = use_bf16(config.precision, device)
     seed_everything(config.seed)
     model = RPSTN(config.model_config(training))
-    if config.init is not None:
-        start_from(model, config.init)
+    model.expect_targets(*target_statistics(config.sigma, config.size // STRIDE))
+    trained = start_from(model, config.init) if config.init is not None else []
+    if config.encoder_weights is not None:
+        load_backbone(model.encoder, config.encoder_weights)
+    if config.initializer_weights is not None:
+        load_backbone(model.initializer, config.initializer_weights)
     data = {"train": training.checksum(), "val": validation.checksum()}
     run = RunDirectory(config.out).start(config)
-    _check_inputs(run, data, config.init)
+    _check_inputs(run, data, config)
     if run.finished:
         return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
 
     model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(_groups(model, trained, config), lr=config.lr, weight_decay=config.weight_decay)
     meta = {
         "skeleton": training.skeleton.name,
         "dataset": training.name,
@@ -201,7 +211,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
             model.train()
             rate = learning_rate(step, config)
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group["share"]
             optimizer.zero_grad(set_to_none=True)
             loss = gradients(model, [next(batches) for _ in range(config.accumulate)], config, bf16)
             if not math.isfinite(loss):
@@ -255,6 +265,14 @@ def validate(model: RPSTN, meta: dict, dataset: ClipDataset, config: TrainConfig
     return float(mean)
 
 
+def _groups(model: RPSTN, trained: list[str], config: TrainConfig) -> list[dict[str, Any]]:
+    """Parameters by the share of the learning rate that they take: less for modules that start trained."""
+    slow = [p for name, p in model.named_parameters() if name.split(".")[0] in trained]
+    fast = [p for name, p in model.named_parameters() if name.split(".")[0] not in trained]
+    groups = [{"params": fast, "share": 1.0}, {"params": slow, "share": config.init_rate}]
+    return [group for group in groups if group["params"]]
+
+
 def _batches(config: TrainConfig, dataset: ClipDataset, first: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:
     """Parts of batches, from step `first` on."""
     windows = TrainingWindows(
@@ -281,9 +299,12 @@ def _smoothed(smooth: float | None, loss: float) -> float:
     return loss if smooth is None else 0.95 * smooth + 0.05 * loss
 
 
-def _check_inputs(run: RunDirectory, data: dict[str, str], init: str | None) -> None:
+def _check_inputs(run: RunDirectory, data: dict[str, str], config: TrainConfig) -> None:
     """Remembers what a run was given, and refuses to take a run on other data, or from another start, for this one."""
-    given = {"data": data, "init": None if init is None else hashlib.sha256(Path(init).read_bytes()).hexdigest()}
+    starts = {name: getattr(config, name) for name in ("init", "encoder_weights", "initializer_weights")}
+    given = {"data": data, "init": None} | {
+        name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in starts.items() if path is not None
+    }
     path = run / "inputs.json"
     if not path.is_file():
         write_json(path, given)

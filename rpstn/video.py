@@ -46,26 +46,15 @@ def _write(path: Path, frames: Iterable[np.ndarray], fps: float, code: str) -> i
     try:
         for frame in frames:
             frame = np.asarray(frame)
-            if (
-                frame.dtype != np.uint8
-                or frame.ndim != 3
-                or frame.shape[2] != 3
-                or size not in (None, frame.shape)
-            ):
-                raise ValueError(
-                    f"frame {count} is {frame.dtype} {frame.shape}; frames are (H,W,3) uint8 of one size"
-                )
+            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or size not in (None, frame.shape):
+                raise ValueError(f"frame {count} is {frame.dtype} {frame.shape}; frames are (H,W,3) uint8 of one size")
             if writer is None:
                 size = frame.shape
                 even = (size[1] + size[1] % 2, size[0] + size[0] % 2)
                 with _quiet():
-                    writer = cv2.VideoWriter(
-                        str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), fps, even
-                    )
+                    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), fps, even)
                 if not writer.isOpened():
-                    raise OSError(
-                        f"OpenCV cannot write {code} to {path}; install opencv-python from its wheel"
-                    )
+                    raise OSError(f"OpenCV cannot write {code} to {path}; install opencv-python from its wheel")
             padded = np.pad(frame, ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), mode="edge")
             writer.write(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
             count += 1

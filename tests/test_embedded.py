@@ -20,7 +20,7 @@ from scipy.io import loadmat
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.embedded import make_embedded
 from rpstn.datasets.embedded.bodies import make_body, pose_body
-from rpstn.datasets.embedded.build_motion import OFFSETS, PARENTS, POINTS, SEGMENTS, compute, offset
+from rpstn.datasets.embedded.build_motion import OFFSETS, PARENTS, POINTS, SEGMENTS, compute, offset, quaternions_to_matrices
 from rpstn.datasets.embedded.camera import Camera
 from rpstn.datasets.embedded.clips import draw_clip, label_bytes
 from rpstn.datasets.embedded.make import MANIFEST, is_complete
@@ -30,6 +30,7 @@ from rpstn.datasets.embedded.plan import HELD_OUT, Stretch, clip_poses, joins, p
 from rpstn.datasets.embedded.raster import rasterise
 from rpstn.datasets.embedded.render import BY_BODY, BY_THING, JOINTS, Lens, render
 from rpstn.datasets.embedded.scene import Light, Place, Thing
+from rpstn.datasets.embedded.variation import vary
 from rpstn.datasets.penn_action import PENN_ACTION_ORIGIN
 from rpstn.errors import UserError
 from rpstn.skeletons import PENN_ACTION
@@ -213,7 +214,7 @@ def test_body_and_place_are_drawn_from_the_plans_numbers(monkeypatch):
     """Clips of one body show the same one, others not; and the labels name what was drawn."""
     from rpstn.datasets.embedded import clips
 
-    plans = [plan for plan in plan_clips(0, {"test": 31}) if plan.index in (0, 10, 1, 30)]
+    plans = [plan for plan in plan_clips(0, {"test": 34}) if plan.index in (0, 11, 1, 33)]
     drawn = {"make_body": [], "make_place": []}
     for name, made in drawn.items():
         original = getattr(clips, name)
@@ -224,7 +225,7 @@ def test_body_and_place_are_drawn_from_the_plans_numbers(monkeypatch):
 
         monkeypatch.setattr(clips, name, note)
     written = [loadmat(io.BytesIO(label_bytes(plan, *draw_clip(plan, 2, 64)))) for plan in plans]
-    first, other_source, same_body, later = range(4)  # of the clips 0, 1, 10, 30
+    first, other_source, same_body, later = range(4)  # of the clips 0, 1, 11, 33
     assert plans[first].source == plans[same_body].source == plans[later].source != plans[other_source].source
     bodies = drawn["make_body"]
     assert bodies[first] == bodies[same_body] and len(set(bodies)) == 3
@@ -238,11 +239,19 @@ def test_the_training_plan_is_the_one_that_published_weights_were_trained_on():
     """A change here means training again. Times in tenths of a millisecond, as other machines may round otherwise."""
     plans = [plan for plan in plan_clips(0, WHOLE_SET) if plan.split == "train"]
     told = [
-        (p.number, p.source, *(f"{t:.4f}" for t in ((p.join.leave, p.join.enter) if p.join else ())), p.seed, p.index, p.body)
+        (
+            p.number,
+            p.source,
+            *(f"{t:.4f}" for t in ((p.join.leave, p.join.enter) if p.join else ())),
+            p.arms and p.arms.label,
+            p.seed,
+            p.index,
+            p.body,
+        )
         for p in plans
     ]
     assert len(told) == 240 and sum(plan.join is not None for plan in plans) == 80
-    assert hashlib.sha256(repr(told).encode()).hexdigest()[:16] == "96f6d3a61c53c2de"
+    assert hashlib.sha256(repr(told).encode()).hexdigest()[:16] == "05141b49484adad2"
 
 
 def test_held_out_motions_occur_in_test_only_and_enough_sources_do():
@@ -271,7 +280,7 @@ def test_every_clip_shows_motion_of_its_own_stretches_only():
     def shape(points):
         return np.linalg.norm(points[:, :, None] - points[:, None, :], axis=-1)
 
-    plans = [p for p in plan_clips(3, {"train": 24, "val": 6, "test": 24}) if p.join is None and not p.parts[0].wraps]
+    plans = [p for p in plan_clips(3, {"val": 8, "test": 24}) if not p.parts[0].wraps]
     assert len(plans) > 15
     for plan in plans:
         part = plan.parts[0]
@@ -281,6 +290,46 @@ def test_every_clip_shows_motion_of_its_own_stretches_only():
         seen = shape(poses.points)
         worst = min(np.abs(seen[:, None] - known[None]).mean((2, 3)).min(1).max() for known in (allowed, mirrored))
         assert worst < 0.01, plan.source
+
+
+def test_training_clips_vary_the_motion_within_what_bodies_can_do():
+    plans = plan_clips(0, WHOLE_SET)
+    assert all((plan.arms is None) or plan.split == "train" for plan in plans)
+    borrowed = [plan for plan in plans if plan.arms is not None]
+    assert len(borrowed) == 80 and all(plan.arms.motion != plan.parts[0].motion for plan in borrowed)
+    assert {plan.arms for plan in borrowed} <= set(stretches()["train"])
+    motions = load_motions()
+    walk = motions["walk"].poses
+    punch = motions["punch"].sample(np.linspace(0, 1, len(walk)))
+    varied = vary(walk, np.random.default_rng(5), punch)
+    for name, parent in PARENTS.items():  # bones keep their lengths
+        lengths = np.linalg.norm(varied.points[:, POINTS.index(name)] - varied.points[:, POINTS.index(parent)], axis=-1)
+        np.testing.assert_allclose(lengths, np.linalg.norm(offset(name)), atol=1e-6)
+    matrices = quaternions_to_matrices(varied.rotations)
+    for name in ("right_knee", "left_knee", "right_elbow", "left_elbow"):  # hinges turn about their axis, to one side
+        parent = matrices[:, SEGMENTS.index(PARENTS[name])]
+        turn = parent.transpose(0, 2, 1) @ matrices[:, SEGMENTS.index(name)]
+        np.testing.assert_allclose(turn[:, 2, 2], 1.0, atol=1e-4)
+        angle = np.arctan2(turn[:, 1, 0], turn[:, 0, 0])
+        assert (angle < 1e-3).all() if name.endswith("knee") else (angle > -1e-3).all()
+    # Frame to frame nothing jumps, and something has changed.
+    assert np.abs(np.diff(varied.points, axis=0)).max() < 0.3
+    assert np.abs(varied.points - walk.points).mean() > 0.02
+
+
+def test_variation_of_no_strength_gives_the_motion_back():
+    class Still:
+        def uniform(self, *_):
+            return 0.0
+
+        def standard_normal(self, shape):
+            return np.zeros(shape)
+
+    poses = load_motions()["cartwheel"].poses
+    same = vary(poses, Still())
+    np.testing.assert_allclose(same.points, poses.points, atol=3e-3)  # points are stored in half precision
+    sign = np.sign((same.rotations * poses.rotations).sum(-1, keepdims=True))
+    np.testing.assert_allclose(sign * same.rotations, poses.rotations, atol=3e-3)
 
 
 # On disk

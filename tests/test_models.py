@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from rpstn.errors import UserError
+from rpstn.heatmaps import encode, target_statistics
 from rpstn.models import (
     BACKBONES,
     RPSTN,
@@ -39,9 +40,7 @@ META = {
 
 
 def small(**changes) -> RPSTNConfig:
-    return RPSTNConfig(
-        **{"joints": 13, "encoder": "small", "initializer": "small", "skeleton": "penn_action"} | changes
-    )
+    return RPSTNConfig(**{"joints": 13, "encoder": "small", "initializer": "small", "skeleton": "penn_action"} | changes)
 
 
 def trained_a_little(config: RPSTNConfig, size: int = 64) -> RPSTN:
@@ -101,9 +100,7 @@ def test_paper_layout_mixes_joints_at_each_pixel_and_released_does_not():
         relation = jre.relation(heatmaps)
         changed = heatmaps.clone()
         changed[0, 2, 3, 4] += 1
-        moved = (jre.apply_relation(changed, relation) - jre.apply_relation(heatmaps, relation)).abs().sum(
-            dim=(0, 1)
-        ) > 1e-6
+        moved = (jre.apply_relation(changed, relation) - jre.apply_relation(heatmaps, relation)).abs().sum(dim=(0, 1)) > 1e-6
         moved[3, 4] = False
         assert moved.any() != local
 
@@ -134,9 +131,7 @@ def loop_matching(features, kernels):
                     for v in range(-radius, radius + 1):
                         for u in range(-radius, radius + 1):
                             if 0 <= y + v < height and 0 <= x + u < width:
-                                out[b, c, y, x] += (
-                                    kernels[b, c, v + radius, u + radius] * features[b, c, y + v, x + u]
-                                )
+                                out[b, c, y, x] += kernels[b, c, v + radius, u + radius] * features[b, c, y + v, x + u]
     return out
 
 
@@ -208,9 +203,7 @@ def test_streaming_gives_the_clips_numbers(changes):
         clip, state = model(frames), None
         for t in range(4):
             step, state = model.step(frames[:, t], state)
-            assert torch.allclose(
-                step.heatmaps[:, 0], clip.heatmaps[:, t], rtol=1e-4, atol=1e-4 * clip.heatmaps.abs().max()
-            )
+            assert torch.allclose(step.heatmaps[:, 0], clip.heatmaps[:, t], rtol=1e-4, atol=1e-4 * clip.heatmaps.abs().max())
             assert (step.kernels is None) == (t == 0 or clip.kernels is None)
 
 
@@ -261,8 +254,7 @@ def test_all_parameters_learn(changes):
     heatmaps = model(torch.randn(2, 3, 3, 64, 64)).heatmaps
     (heatmaps - torch.rand_like(heatmaps)).square().mean().backward()
     moved = {
-        name: 0.0 if parameter.grad is None else parameter.grad.abs().sum().item()
-        for name, parameter in model.named_parameters()
+        name: 0.0 if parameter.grad is None else parameter.grad.abs().sum().item() for name, parameter in model.named_parameters()
     }
     # Rounding leaves about 1e-8 where the gradient is zero; where it is not, the smallest is about 4e-5.
     idle = {name for name, gradient in moved.items() if gradient < 1e-6}
@@ -321,3 +313,25 @@ def test_starting_from_another_skeleton_is_refused(tmp_path):
     save_checkpoint(tmp_path / "a.pt", RPSTN(small()), META)
     with pytest.raises(UserError, match="sub_jhmdb"):
         start_from(RPSTN(small(joints=15, skeleton="sub_jhmdb")), tmp_path / "a.pt")
+
+
+def test_the_last_normalisation_starts_as_the_identity_on_heatmaps_of_the_targets_scale():
+    """Whole targets, as a perfect head would write them, pass unchanged in evaluation and nearly so in training."""
+    side, sigma = 32, 1.5
+    mean, deviation = target_statistics(sigma, side)
+    joints = torch.rand(64, 13, 2) * 40 + 44
+    heatmaps = encode(joints, (side, side), 4, sigma)
+    assert heatmaps.mean().item() == pytest.approx(mean, rel=0.02)
+    assert heatmaps.std(dim=(-2, -1)).mean().item() == pytest.approx(deviation, rel=0.02)
+    model = RPSTN(small(propagation="none"))
+    model.expect_targets(mean, deviation)
+    with torch.no_grad():
+        assert torch.allclose(model.eval().norm(heatmaps), heatmaps, atol=1e-5)
+        assert torch.allclose(model.train().norm(heatmaps), heatmaps, atol=0.03)
+
+
+def test_frame_by_frame_the_heads_heatmaps_are_the_answer():
+    model = RPSTN(small(propagation="none", relation="off")).eval()
+    frames = torch.randn(2, 1, 3, 64, 64)
+    with torch.inference_mode():
+        assert torch.equal(model(frames).heatmaps[:, 0], model.head(model.encoder(frames[:, 0])))

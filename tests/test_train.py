@@ -13,7 +13,7 @@ from rpstn import train as training
 from rpstn.datasets import open_dataset
 from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
-from rpstn.models import RPSTN, load_checkpoint
+from rpstn.models import RPSTN, PoseResNet, load_checkpoint
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, gradients, learning_rate, train, training_loss
 
@@ -36,9 +36,7 @@ def same(a, b):
 def test_steps_lower_the_loss(config):
     """Ten steps on one batch, for each kind of propagation."""
     dataset = open_dataset("embedded", config.root, "train")
-    windows = training.TrainingWindows(
-        dataset, 3, 64, steps=1, batch=4, augmentation=training.Augmentation.none()
-    )
+    windows = training.TrainingWindows(dataset, 3, 64, steps=1, batch=4, augmentation=training.Augmentation.none())
     batch = torch.utils.data.default_collate([windows[i] for i in range(4)])
     for propagation in ("matching", "concat", "none"):
         torch.manual_seed(0)
@@ -215,3 +213,41 @@ def test_a_loss_that_is_not_finite_stops_the_run(config, monkeypatch):
     monkeypatch.setattr(training, "training_loss", lambda *_: torch.tensor(float("nan"), requires_grad=True))
     with pytest.raises(UserError, match="lower lr"):
         train(config, progress=False)
+
+
+def test_backbones_start_from_files_of_others_and_the_run_remembers_which(config, tmp_path):
+    torch.manual_seed(1)
+    for part in ("encoder", "initializer"):
+        torch.save(PoseResNet("resnet18").state_dict(), tmp_path / f"{part}.pth")
+    config = dataclasses.replace(
+        config, encoder="resnet18", initializer="resnet18", propagation="matching", steps=1, batch=2, frames=2, lr=1e-9,
+        encoder_weights=str(tmp_path / "encoder.pth"), initializer_weights=str(tmp_path / "initializer.pth"),
+    )  # fmt: skip
+    result = train(config, progress=False)
+    trained = weights(result.checkpoint)
+    for part in ("encoder", "initializer"):
+        started = torch.load(tmp_path / f"{part}.pth", weights_only=True)
+        torch.testing.assert_close(trained[f"{part}.layer3.0.conv1.weight"], started["layer3.0.conv1.weight"])
+    torch.save(PoseResNet("resnet18").state_dict(), tmp_path / "encoder.pth")
+    with pytest.raises(UserError, match="other encoder_weights"):
+        train(config, progress=False)
+    with pytest.raises(UserError, match="no such file"):
+        train(
+            dataclasses.replace(config, encoder_weights=str(tmp_path / "absent.pth"), out=str(tmp_path / "other")), progress=False
+        )
+    with pytest.raises(UserError, match="there is no initializer"):
+        dataclasses.replace(config, propagation="none")
+
+
+def test_what_started_trained_learns_at_a_share_of_the_rate(config, tmp_path):
+    start = train(dataclasses.replace(config, propagation="none", relation="off", out=str(tmp_path / "start")), progress=False)
+    config = dataclasses.replace(config, init=str(start.checkpoint), init_rate=1e-6, steps=3, lr=1e-2)
+    before, after = weights(start.checkpoint), weights(train(config, progress=False).checkpoint)
+    for name in ("encoder.layer1.0.conv1.weight", "head.conv.weight"):
+        torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=1e-5)
+    # The propagator, which is new, learns at the full rate.
+    torch.manual_seed(config.seed)
+    fresh = RPSTN(config.model_config(open_dataset("embedded", config.root, "train")))
+    assert (after["propagator.fuse.weight"] - fresh.propagator.fuse.weight).abs().max() > 1e-3
+    with pytest.raises(UserError, match="init_rate must be positive"):
+        dataclasses.replace(config, init_rate=0.0)

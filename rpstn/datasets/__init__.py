@@ -25,8 +25,7 @@ __all__ = [
 DATASETS = {
     "embedded": "make it with `rpstn data make embedded`",
     "penn_action": (
-        "get it from http://dreamdragon.github.io/PennAction/ and unpack it, so that "
-        "frames/ and labels/ lie in the root"
+        "get it from http://dreamdragon.github.io/PennAction/ and unpack it, so that frames/ and labels/ lie in the root"
     ),
     "sub_jhmdb": (
         "get JHMDB from http://jhmdb.is.tue.mpg.de (videos or Rename_Images, joint_positions, puppet_mask "
@@ -49,10 +48,7 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     else:
         path, origin = Path("data") / name, "the default place"
     if not path.is_dir():
-        raise UserError(
-            f"data set {name}: no folder {path.absolute()} ({origin}); {DATASETS[name]}, "
-            f"or give its place as root"
-        )
+        raise UserError(f"data set {name}: no folder {path.absolute()} ({origin}); {DATASETS[name]}, or give its place as root")
     return path
 
 
@@ -109,7 +105,6 @@ def open_dataset(
     dataset = read_splits(name, root, splits=(split,), fold=fold, seed=seed, labels_only=labels_only)[split]
     if not dataset.clips:
         raise UserError(
-            f"data set {name}: split {split!r} is empty in {dataset.root.absolute()}; "
-            f"check that its label files are complete"
+            f"data set {name}: split {split!r} is empty in {dataset.root.absolute()}; check that its label files are complete"
         )
     return dataset

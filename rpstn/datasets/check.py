@@ -59,18 +59,14 @@ class Report:
                 f"joints: {visible} visible, {occluded} occluded, {absent} absent"
             )
             if split.actions:
-                lines.append(
-                    "        " + ", ".join(f"{name} {count}" for name, count in split.actions.items())
-                )
+                lines.append("        " + ", ".join(f"{name} {count}" for name, count in split.actions.items()))
             notes = {
                 "boxes repaired": split.boxes_repaired,
                 "joints outside the frame, taken as absent": split.joints_outside,
                 "frames without a visible joint": split.frames_unseen,
             }
             if any(notes.values()):
-                lines.append(
-                    "        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count)
-                )
+                lines.append("        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count))
         for pair, count in self.shared_sources.items():
             lines.append(f"  note: {count} sources occur in {pair}")
         lines.append(f"  pixels: {self.pixels}")
@@ -122,9 +118,7 @@ def check_dataset(
 
 
 def _count(clips: tuple[Clip, ...]) -> SplitReport:
-    states = [
-        int(sum((clip.visibility == state).sum() for clip in clips)) for state in (ABSENT, OCCLUDED, VISIBLE)
-    ]
+    states = [int(sum((clip.visibility == state).sum() for clip in clips)) for state in (ABSENT, OCCLUDED, VISIBLE)]
     return SplitReport(
         clips=len(clips),
         sources=len({clip.source for clip in clips}),

@@ -57,9 +57,7 @@ def read_splits(
     """
     paths = sorted((root / "labels").glob("*.mat"))
     if not paths:
-        raise UserError(
-            f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/"
-        )
+        raise UserError(f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/")
     clips: list[Clip] = []
     for path in paths:
         try:
@@ -87,9 +85,7 @@ def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
     shape = (length, len(PENN_ACTION))
     for key in ("x", "y", "visibility", *(name for name in ("state", "occluded_by") if name in label)):
         if label[key].shape != shape:
-            raise UserError(
-                f"{path}: {key} has shape {label[key].shape}, expected {shape} (frames, joints); {_REMEDY}"
-            )
+            raise UserError(f"{path}: {key} has shape {label[key].shape}, expected {shape} (frames, joints); {_REMEDY}")
     stored = np.stack([label["x"], label["y"]], axis=-1).astype(np.float64)
     joints = (stored - PENN_ACTION_ORIGIN).astype(np.float32)
     if not np.isfinite(joints).all():
@@ -99,9 +95,7 @@ def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
         visibility = label["state"].astype(np.uint8)
     else:
         missing = (stored < _MISSING_BELOW).all(axis=-1)
-        visibility = np.where(label["visibility"] > 0, VISIBLE, np.where(missing, ABSENT, OCCLUDED)).astype(
-            np.uint8
-        )
+        visibility = np.where(label["visibility"] > 0, VISIBLE, np.where(missing, ABSENT, OCCLUDED)).astype(np.uint8)
     outside = int(((visibility != ABSENT) & ~inside).sum())
     visibility[~inside] = ABSENT
     boxes, repaired = _boxes(path, label["bbox"], length)
@@ -109,15 +103,10 @@ def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
     frames = tuple(folder / f"{index:06d}.jpg" for index in range(1, length + 1))
     if not labels_only:
         _require(path, folder, frames)
-    extra: dict[str, Any] = {
-        key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")
-    }
+    extra: dict[str, Any] = {key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")}
     extra["split_given"] = "split" in extra
     if extra["split_given"] and extra["split"] not in SPLITS:
-        raise UserError(
-            f"{path}: split is {extra['split']!r}, expected one of {', '.join(SPLITS)}; "
-            f"make the data set again"
-        )
+        raise UserError(f"{path}: split is {extra['split']!r}, expected one of {', '.join(SPLITS)}; make the data set again")
     extra.setdefault("split", "train" if int(label["train"].ravel()[0]) == 1 else "test")
     extra |= {"boxes_repaired": repaired, "joints_outside": outside}
     return Clip(
@@ -144,10 +133,7 @@ def _load(path: Path) -> dict[str, np.ndarray]:
     if lacking:
         raise UserError(f"{path}: lacks {', '.join(lacking)}; {_REMEDY}")
     if label["dimensions"].size < 2:
-        raise UserError(
-            f"{path}: dimensions has shape {label['dimensions'].shape}, expected height, width, "
-            f"frames; {_REMEDY}"
-        )
+        raise UserError(f"{path}: dimensions has shape {label['dimensions'].shape}, expected height, width, frames; {_REMEDY}")
     return label
 
 
@@ -165,9 +151,7 @@ def _boxes(path: Path, stored: np.ndarray, length: int) -> tuple[np.ndarray, int
     with a negative one is replaced by the nearest valid one of the clip.
     """
     if stored.ndim != 2 or stored.shape[1] != 4 or stored.shape[0] not in (length, length - 1):
-        raise UserError(
-            f"{path}: bbox has shape {stored.shape}, expected {(length, 4)} (frames, x1 y1 x2 y2); {_REMEDY}"
-        )
+        raise UserError(f"{path}: bbox has shape {stored.shape}, expected {(length, 4)} (frames, x1 y1 x2 y2); {_REMEDY}")
     corners = stored.astype(np.float64)
     short = length - len(corners)
     corners = np.concatenate([corners, np.repeat(corners[-1:], short, axis=0)])
@@ -183,12 +167,7 @@ def _boxes(path: Path, stored: np.ndarray, length: int) -> tuple[np.ndarray, int
 def _require(path: Path, folder: Path, frames: tuple[Path, ...]) -> None:
     """Folder, first and last frame are there. A hole in between is found when it is read."""
     if not folder.is_dir():
-        raise UserError(
-            f"{folder}: the folder with the frames of {path.name} is missing; unpack frames/ beside labels/"
-        )
+        raise UserError(f"{folder}: the folder with the frames of {path.name} is missing; unpack frames/ beside labels/")
     for frame in (frames[0], frames[-1]):
         if not frame.is_file():
-            raise UserError(
-                f"{frame}: missing, though {path.name} has labels for {len(frames)} frames; "
-                f"unpack the clip again"
-            )
+            raise UserError(f"{frame}: missing, though {path.name} has labels for {len(frames)} frames; unpack the clip again")

@@ -25,9 +25,7 @@ def read_image(path: Path) -> np.ndarray:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(
-            f"{path}: cannot read this image ({error.strerror}); restore the file, or remove its clip"
-        ) from error
+        raise UserError(f"{path}: cannot read this image ({error.strerror}); restore the file, or remove its clip") from error
     # OpenCV fills the lost part of a JPEG that was cut short with grey, and says so on stderr only.
     whole = not data.startswith(_JPEG_START) or _JPEG_END in data
     try:
@@ -36,9 +34,7 @@ def read_image(path: Path) -> np.ndarray:
         image = None
     if image is None:
         reason = "the file is empty" if not data else "it cannot be decoded" if whole else "it was cut short"
-        raise UserError(
-            f"{path}: broken image, {reason}; unpack or make the data set again, or remove the clip"
-        )
+        raise UserError(f"{path}: broken image, {reason}; unpack or make the data set again, or remove the clip")
     return image
 
 

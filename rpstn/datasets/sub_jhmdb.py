@@ -54,9 +54,7 @@ def read_splits(
     sources = [source_of(name, action) for name, action in train]
     tested = {source_of(name, action) for name, (action, flag) in listed.items() if flag == 2}
     eligible = [index for index, source in enumerate(sources) if source not in tested]
-    val = cut_validation(
-        [sources[index] for index in eligible], [train[index][1] for index in eligible], VALIDATION, seed
-    )
+    val = cut_validation([sources[index] for index in eligible], [train[index][1] for index in eligible], VALIDATION, seed)
     names: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
     names["test"] = [(name, action) for name, (action, flag) in listed.items() if flag == 2]
     for source, entry in zip(sources, train, strict=True):
@@ -89,9 +87,7 @@ def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
         raise UserError(f"fold is {fold!r}; the official splits of sub_jhmdb are 1, 2 and 3")
     folder = next((root / name for name in ("sub_splits", "sub-splits") if (root / name).is_dir()), None)
     if folder is None:
-        raise UserError(
-            f"{root}: neither sub_splits/ nor sub-splits/ is there; unpack the sub_splits of JHMDB into it"
-        )
+        raise UserError(f"{root}: neither sub_splits/ nor sub-splits/ is there; unpack the sub_splits of JHMDB into it")
     pattern = re.compile(rf"(.+)_test_split_?{fold}\.txt")
     listed: dict[str, tuple[str, int]] = {}
     for path in sorted(folder.iterdir()):
@@ -110,10 +106,7 @@ def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
                     f"or 2 (test), the same wherever it is listed; restore the official file"
                 )
     if not listed:
-        raise UserError(
-            f"{folder}: lists no clip for fold {fold} (<class>_test_split_{fold}.txt); "
-            f"restore the split files"
-        )
+        raise UserError(f"{folder}: lists no clip for fold {fold} (<class>_test_split_{fold}.txt); restore the split files")
     return listed
 
 
@@ -130,9 +123,7 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
         # MATLAB drops the last axis of a clip of one frame.
         stored = stored[:, :, None]
     if stored.ndim != 3 or stored.shape[:2] != (2, len(SUB_JHMDB)):
-        raise UserError(
-            f"{path}: pos_img has shape {stored.shape}, expected (2, {len(SUB_JHMDB)}, frames); {_REMEDY}"
-        )
+        raise UserError(f"{path}: pos_img has shape {stored.shape}, expected (2, {len(SUB_JHMDB)}, frames); {_REMEDY}")
     joints = stored.transpose(2, 1, 0).astype(np.float64) - 1  # 1-based as MATLAB counts
     if not np.isfinite(joints).all():
         raise UserError(f"{path}: pos_img holds values that are no numbers; {_REMEDY}")
@@ -142,9 +133,7 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
     if mask.ndim == 2:
         mask = mask[:, :, None]
     if mask.ndim != 3 or mask.shape[2] != length:
-        raise UserError(
-            f"{mask_path}: part_mask has shape {mask.shape}, expected (height, width, {length}); {_REMEDY}"
-        )
+        raise UserError(f"{mask_path}: part_mask has shape {mask.shape}, expected (height, width, {length}); {_REMEDY}")
     boxes, repaired = mask_boxes(mask)
     if boxes is None:
         raise UserError(f"{mask_path}: part_mask is empty in all {length} frames; {_REMEDY}")
@@ -188,9 +177,7 @@ def _load(path: Path, key: str) -> np.ndarray:
     from scipy.io import loadmat
 
     if not path.is_file():
-        raise UserError(
-            f"{path}: this label file is missing; unpack joint_positions and puppet_mask beside the splits"
-        )
+        raise UserError(f"{path}: this label file is missing; unpack joint_positions and puppet_mask beside the splits")
     try:
         return loadmat(path, variable_names=[key])[key]
     except KeyError as error:
@@ -199,9 +186,7 @@ def _load(path: Path, key: str) -> np.ndarray:
         raise UserError(f"{path}: not a readable MAT file ({error}); {_REMEDY}") from error
 
 
-def _frames(
-    root: Path, name: str, action: str, length: int, size: tuple[int, int], labels_only: bool
-) -> FrameSource:
+def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, int], labels_only: bool) -> FrameSource:
     """The clip's pictures if they lie there, else its video.
 
     Pictures are counted now; a video's frames when they are decoded, since its header states about 1.2 times
@@ -212,15 +197,10 @@ def _frames(
     if folder.is_dir():
         paths = tuple(sorted(folder.glob("*.png")))
         if len(paths) != length and not labels_only:
-            raise UserError(
-                f"{folder}: {len(paths)} pictures (*.png), the labels are for {length}; unpack the clip again"
-            )
+            raise UserError(f"{folder}: {len(paths)} pictures (*.png), the labels are for {length}; unpack the clip again")
         if len(paths) == length:
             return ImageFrames(paths, size)
     video = root / "ReCompress_Videos" / action / f"{name}.avi"
     if not video.is_file() and not labels_only:
-        raise UserError(
-            f"{video}: missing, and so is {folder}; unpack ReCompress_Videos or "
-            f"Rename_Images beside the labels"
-        )
+        raise UserError(f"{video}: missing, and so is {folder}; unpack ReCompress_Videos or Rename_Images beside the labels")
     return VideoFrames(video, length, size)

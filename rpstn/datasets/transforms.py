@@ -58,9 +58,7 @@ def crop_affine(
     x, y, width, height = (float(value) for value in box)
     side = max(width, height) * padding * scale
     if not np.isfinite(side) or side <= 0:
-        raise ValueError(
-            f"box {[x, y, width, height]} with padding {padding} and scale {scale} gives no crop"
-        )
+        raise ValueError(f"box {[x, y, width, height]} with padding {padding} and scale {scale} gives no crop")
     k = size / side
     cos, sin = k * np.cos(np.deg2rad(rotation)), k * np.sin(np.deg2rad(rotation))
     linear = np.array([[cos, sin], [-sin, cos]])
@@ -105,19 +103,24 @@ def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
         if min(height, width) < 1:
             factor = 1
         else:
-            affine = np.column_stack(
-                [affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]]
-            )
+            affine = np.column_stack([affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]])
+    # All frames of a window share one crop, so where each pixel comes from is worked out once.
+    places = _sources(affine, size)
     out = np.empty((len(frames), size, size, 3), np.uint8)
     for frame, target in zip(frames, out, strict=True):
         if factor > 1:
-            frame = cv2.resize(
-                frame[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA
-            )
-        cv2.warpAffine(
-            frame, affine, (size, size), dst=target, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
+            frame = cv2.resize(frame[: height * factor, : width * factor], (width, height), interpolation=cv2.INTER_AREA)
+        cv2.remap(frame, *places, cv2.INTER_LINEAR, dst=target, borderMode=cv2.BORDER_REPLICATE)
     return np.ascontiguousarray(out[:, :, ::-1]) if flip else out
+
+
+def _sources(affine: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Where each of size x size pixels lies in the source, as OpenCV's fixed-point maps (1/32 px)."""
+    (a, b, x), (c, d, y) = invert_affine(affine)
+    grid = np.arange(size, dtype=np.float32)
+    columns = np.float32(a) * grid + (np.float32(b) * grid + np.float32(x))[:, None]
+    rows = np.float32(c) * grid + (np.float32(d) * grid + np.float32(y))[:, None]
+    return cv2.convertMaps(columns, rows, cv2.CV_16SC2)
 
 
 @dataclass(frozen=True)
@@ -145,8 +148,8 @@ class Augmentation:
     brightness: float = 0.1
     contrast: float = 0.2
     colour: float = 0.1
-    erasing: float = 0.3
-    erasing_side: tuple[float, float] = (0.1, 0.35)
+    erasing: float = 0.6
+    erasing_side: tuple[float, float] = (0.1, 0.5)
     strides: tuple[int, ...] = (1,)
     reverse: float = 0.0
 
@@ -156,22 +159,16 @@ class Augmentation:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name in ("flip", "erasing", "reverse"):
             if not 0 <= getattr(self, name) <= 1:
-                raise UserError(
-                    f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1"
-                )
+                raise UserError(f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1")
         for name in ("rotation", "translation", "brightness", "contrast", "colour"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"augmentation: {name} is {getattr(self, name)}; give 0 or more")
         for name in ("scale", "erasing_side"):
             low, high = getattr(self, name)
             if not 0 < low <= high:
-                raise UserError(
-                    f"augmentation: {name} is {(low, high)}; give two positive numbers, the smaller first"
-                )
+                raise UserError(f"augmentation: {name} is {(low, high)}; give two positive numbers, the smaller first")
         if not self.strides or min(self.strides) < 1:
-            raise UserError(
-                f"augmentation: strides are {self.strides}; give at least one whole number from 1 on"
-            )
+            raise UserError(f"augmentation: strides are {self.strides}; give at least one whole number from 1 on")
 
     @classmethod
     def none(cls) -> Augmentation:
@@ -218,11 +215,7 @@ class Augmentation:
         speed = generator.uniform(-0.06, 0.06, 2) * size
         colour = generator.integers(0, 256, 3)
         noise = generator.random() < 0.5
-        patch = (
-            generator.integers(0, 256, (height, width, 3))
-            if noise
-            else np.broadcast_to(colour, (height, width, 3))
-        )
+        patch = generator.integers(0, 256, (height, width, 3)) if noise else np.broadcast_to(colour, (height, width, 3))
         for t in range(first, last + 1):
             x, y = np.rint(centre + speed * (t - first) - np.array([width, height]) / 2).astype(int)
             x1, y1, x2, y2 = max(x, 0), max(y, 0), min(x + width, size), min(y + height, size)
@@ -240,9 +233,14 @@ def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor
     """
     if input not in INPUTS:
         raise UserError(f"input is {input!r}; give one of {', '.join(INPUTS)}")
-    values = frames.movedim(-1, -3).float()
-    if input == "released_bgr255":
-        return values.flip(-3).contiguous()
-    mean = values.new_tensor(_IMAGENET_MEAN).mul_(255).view(3, 1, 1)
-    factor = values.new_tensor(_IMAGENET_STD).mul_(255).reciprocal_().view(3, 1, 1)
-    return ((values - mean) * factor).contiguous()
+    import torch
+
+    values = torch.empty(*frames.shape[:-3], 3, *frames.shape[-3:-1], device=frames.device)
+    for channel in range(3):  # channel by channel is several times faster than over a last axis of three
+        plane = values[..., channel, :, :]
+        if input == "released_bgr255":
+            plane.copy_(frames[..., 2 - channel])
+        else:
+            mean, deviation = 255 * _IMAGENET_MEAN[channel], 255 * _IMAGENET_STD[channel]
+            plane.copy_(frames[..., channel]).sub_(mean).mul_(1 / deviation)
+    return values

@@ -59,9 +59,7 @@ def make_window(
     still counts.
     """
     if not 0 <= start < len(clip) or length < 1 or stride == 0:
-        raise ValueError(
-            f"no window from frame {start}, {length} long with stride {stride}, in a clip of {len(clip)}"
-        )
+        raise ValueError(f"no window from frame {start}, {length} long with stride {stride}, in a clip of {len(clip)}")
     augmentation = augmentation or Augmentation.none()
     if rng is None:
         if augmentation != Augmentation.none():
@@ -119,9 +117,7 @@ class TrainingWindows(Dataset):
             if value < 1:
                 raise UserError(f"training windows: {name} is {value}; give a whole number from 1 on")
         if len(dataset) == 0:
-            raise UserError(
-                f"data set {dataset.name}: split {dataset.split!r} has no clips to train on; choose another"
-            )
+            raise UserError(f"data set {dataset.name}: split {dataset.split!r} has no clips to train on; choose another")
         self.dataset, self.frames, self.size = dataset, frames, size
         self.steps, self.batch, self.seed = steps, batch, seed
         self.augmentation = Augmentation() if augmentation is None else augmentation

@@ -17,9 +17,7 @@ from rpstn.metrics.intervals import Interval
 
 
 @styled
-def pck_bars(
-    scores: Mapping[str, Mapping[str, float | None]], ax: Axes | None = None, label: str = "PCK@0.2 (%)"
-) -> Axes:
+def pck_bars(scores: Mapping[str, Mapping[str, float | None]], ax: Axes | None = None, label: str = "PCK@0.2 (%)") -> Axes:
     """Bars per joint, or group of joints, side by side for several methods.
 
     scores  by method: fraction by joint, e.g. metrics["scores"]["person"]["all"]["groups"]; None or NaN
@@ -29,9 +27,7 @@ def pck_bars(
     names = list(dict.fromkeys(name for values in scores.values() for name in values))
     width = 0.8 / len(scores)
     for number, (method, values) in enumerate(scores.items()):
-        heights = (
-            np.array([np.nan if values.get(name) is None else values[name] for name in names], float) * 100
-        )
+        heights = np.array([np.nan if values.get(name) is None else values[name] for name in names], float) * 100
         places = np.arange(len(names)) + (number - (len(scores) - 1) / 2) * width
         ax.bar(places, heights, 0.92 * width, label=method)
     ax.set(xticks=range(len(names)), xticklabels=[short(name) for name in names], ylabel=label, ylim=(0, 100))
@@ -60,9 +56,7 @@ def training_curves(logs: Mapping[str, str | Path], axes: Sequence[Axes] | None 
                 for column in ("loss", "val_pck")
             }
         except (OSError, KeyError, ValueError, TypeError) as error:
-            raise UserError(
-                f"{path}: not a training log ({error!r}); give the log.csv of a run directory"
-            ) from error
+            raise UserError(f"{path}: not a training log ({error!r}); give the log.csv of a run directory") from error
         for ax, column, factor in ((loss, "loss", 1), (score, "val_pck", 100)):
             if len(values[column]):
                 marker = "o" if len(values[column]) < 30 else None
@@ -119,9 +113,7 @@ def interval_points(
     ax = ax or plt.subplots(figsize=(6.4, 0.45 * len(intervals) + 1))[1]
     for row, item in enumerate(intervals.values()):
         ax.plot([100 * item.low, 100 * item.high], [row, row], color="#0072B2", lw=2, solid_capstyle="butt")
-        ax.plot(
-            100 * item.estimate, row, "o", color="#0072B2" if item.excludes_zero else "white", mec="#0072B2"
-        )
+        ax.plot(100 * item.estimate, row, "o", color="#0072B2" if item.excludes_zero else "white", mec="#0072B2")
     ax.axvline(0, color="#444444", lw=1)
     ax.set(yticks=range(len(intervals)), xlabel=label)
     ax.set_yticklabels([f"{name}\n({item.groups} sources)" for name, item in intervals.items()])

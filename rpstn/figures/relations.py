@@ -40,9 +40,7 @@ def relation_matrix(
         raise ValueError(f"sums must be 'rows', 'columns' or '', not {sums!r}")
     count = len(skeleton)
     if np.shape(relation) != (count, count):
-        raise ValueError(
-            f"the relation is {np.shape(relation)}; skeleton {skeleton.name!r} has {count} joints"
-        )
+        raise ValueError(f"the relation is {np.shape(relation)}; skeleton {skeleton.name!r} has {count} joints")
     ax = ax or plt.subplots(figsize=(4.6, 4.2))[1]
     order = list(skeleton.order)
     matrix = np.asarray(relation, dtype=np.float64)[np.ix_(order, order)]
@@ -88,13 +86,9 @@ def relation_panels(
         axes = plt.subplots(rows, columns, figsize=(2.65 * columns + 1.1, 2.6 * rows + 0.9), squeeze=False)[1]
     axes = np.ravel(axes)
     off = ~np.eye(len(skeleton), dtype=bool)
-    top = max(
-        float(np.max(np.asarray(matrix)[off] if not diagonal else matrix)) for matrix in relations.values()
-    )
+    top = max(float(np.max(np.asarray(matrix)[off] if not diagonal else matrix)) for matrix in relations.values())
     for number, (ax, (name, matrix)) in enumerate(zip(axes, relations.items(), strict=False)):
-        relation_matrix(
-            matrix, skeleton, ax, title=name, vmax=top or 1.0, diagonal=diagonal, sums=sums, bar=False
-        )
+        relation_matrix(matrix, skeleton, ax, title=name, vmax=top or 1.0, diagonal=diagonal, sums=sums, bar=False)
         subplot = ax.get_subplotspec()
         if subplot is not None and not subplot.is_first_col():
             ax.set(yticks=[], ylabel="")
@@ -177,9 +171,7 @@ def relation_over_time(
 
 
 @styled
-def kernel_grid(
-    kernels: np.ndarray, ax: Axes | None = None, count: int = 32, title: str | None = None
-) -> Axes:
+def kernel_grid(kernels: np.ndarray, ax: Axes | None = None, count: int = 32, title: str | None = None) -> Axes:
     """The first kernels of (C,k,k) as tiles, one symmetric colour scale, zero in white."""
     kernels = np.asarray(kernels)[:count]
     count, k = kernels.shape[:2]

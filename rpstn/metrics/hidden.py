@@ -77,9 +77,7 @@ def hidden_samples(
             raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.occlude_dataset")
         newly = np.concatenate([clip.extra["newly_hidden"] for clip in dataset]) > 0
         lengths = np.where(newly, lengths, -1)
-    return [
-        np.where((lengths >= low) & (lengths <= high), part.right, np.nan) for low, high in bins
-    ], part.sources
+    return [np.where((lengths >= low) & (lengths <= high), part.right, np.nan) for low, high in bins], part.sources
 
 
 def hidden_curve(
@@ -93,9 +91,7 @@ def hidden_curve(
 ) -> HiddenCurve:
     """PCK of hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
     rights, sources = hidden_samples(predictions, dataset, bins, **settings)
-    return HiddenCurve(
-        tuple(bins), tuple(interval(right, sources, draws=draws, seed=seed) for right in rights)
-    )
+    return HiddenCurve(tuple(bins), tuple(interval(right, sources, draws=draws, seed=seed) for right in rights))
 
 
 def hidden_gain(
@@ -113,14 +109,10 @@ def hidden_gain(
     With bins ((1, 5),) this is one number: the gain on joints hidden for up to five frames.
     """
     if predictions.window != baseline.window:
-        raise ValueError(
-            f"predicted in windows of {predictions.window} and of {baseline.window} frames; use the same"
-        )
+        raise ValueError(f"predicted in windows of {predictions.window} and of {baseline.window} frames; use the same")
     ours, sources = hidden_samples(predictions, dataset, bins, **settings)
     theirs, _ = hidden_samples(baseline, dataset, bins, **settings)
     return HiddenCurve(
         tuple(bins),
-        tuple(
-            paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)
-        ),
+        tuple(paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
     )

@@ -102,9 +102,7 @@ def paired_interval(
     """
     correct_a, correct_b = _as_matrix(correct_a), _as_matrix(correct_b)
     if correct_a.shape != correct_b.shape:
-        raise ValueError(
-            f"the two methods have {correct_a.shape} and {correct_b.shape} samples; they must be the same"
-        )
+        raise ValueError(f"the two methods have {correct_a.shape} and {correct_b.shape} samples; they must be the same")
     if not np.array_equal(np.isnan(correct_a), np.isnan(correct_b)):
         raise ValueError("the two methods are not scored on the same samples")
     hits_a, counts = _per_group(correct_a, groups)
@@ -137,9 +135,7 @@ def contrast_interval(
     """
     values, first, second = _as_matrix(values), _as_matrix(first) > 0, _as_matrix(second) > 0
     if first.shape != values.shape or second.shape != values.shape:
-        raise ValueError(
-            f"values are {values.shape}, the two kinds {first.shape} and {second.shape}; they must be the same"
-        )
+        raise ValueError(f"values are {values.shape}, the two kinds {first.shape} and {second.shape}; they must be the same")
     if (first & second).any():
         raise ValueError("a sample belongs to both kinds; a contrast needs kinds that exclude each other")
     known = ~np.isnan(values)
@@ -147,9 +143,7 @@ def contrast_interval(
     values, first, second = values[:, both], first[:, both] & known[:, both], second[:, both] & known[:, both]
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     if index.shape != values.shape[:1]:
-        raise ValueError(
-            f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(values)} rows"
-        )
+        raise ValueError(f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(values)} rows")
     if not both.any():
         return Interval(np.nan, np.nan, np.nan, 0, 0, level)
     sums, counts = (np.zeros((2, len(names), int(both.sum()))) for _ in range(2))
@@ -195,9 +189,7 @@ def _per_group(correct: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.n
     """Right samples and scored samples, (G,K) each, of the groups that have a scored sample."""
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     if index.shape != correct.shape[:1]:
-        raise ValueError(
-            f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(correct)} rows"
-        )
+        raise ValueError(f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(correct)} rows")
     scored = ~np.isnan(correct)
     hits = np.zeros((len(names), correct.shape[1]))
     counts = np.zeros_like(hits)
@@ -207,9 +199,7 @@ def _per_group(correct: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.n
     return hits[used], counts[used]
 
 
-def _bootstrap(
-    hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int
-) -> Interval:
+def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int) -> Interval:
     """hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
     if pool not in POOLS:
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")

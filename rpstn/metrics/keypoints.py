@@ -62,9 +62,7 @@ def correct(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: 
     if scored.shape != target.shape[:2]:
         raise ValueError(f"visible {scored.shape} must be (N, K) = {target.shape[:2]}")
     if size.shape != target.shape[:1]:
-        raise ValueError(
-            f"size {size.shape} must be (N,) = {target.shape[:1]}: one reference length per frame"
-        )
+        raise ValueError(f"size {size.shape} must be (N,) = {target.shape[:1]}: one reference length per frame")
     if not threshold > 0:
         raise ValueError(f"threshold must be positive, not {threshold}")
     known = ~np.isnan(size)
@@ -101,9 +99,7 @@ def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: floa
     return summarise(correct(predicted, target, visible, size=size, threshold=threshold))
 
 
-def reference_sizes(
-    joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton, reference: str
-) -> np.ndarray:
+def reference_sizes(joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton, reference: str) -> np.ndarray:
     """The reference length of each frame in pixels, (T,) float64; NaN where the frame has none.
 
     reference "person": the longer side of the frame's box. "torso": the distance of the skeleton's torso

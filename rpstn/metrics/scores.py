@@ -93,9 +93,7 @@ def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
         "samples": int(result.counts.sum()),
         "sources": bounds.groups,
         "joints": {name: value for name, value in zip(skeleton.joints, result.per_joint, strict=True)},
-        "groups": {
-            name: summarise(part.right[:, list(pair)]).micro for name, pair in skeleton.groups.items()
-        },
+        "groups": {name: summarise(part.right[:, list(pair)]).micro for name, pair in skeleton.groups.items()},
         "counts": {name: int(count) for name, count in zip(skeleton.joints, result.counts, strict=True)},
     }
     if skeleton.unscored:
@@ -113,18 +111,14 @@ def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 
     there was and what was left out.
     """
     table = {
-        (reference, sight): samples(
-            predictions, dataset, reference=reference, sight=sight, threshold=threshold
-        )
+        (reference, sight): samples(predictions, dataset, reference=reference, sight=sight, threshold=threshold)
         for reference in REFERENCES
         for sight in SIGHTS
     }
 
     def of(clips: list[int]) -> dict[str, Any]:
         return {
-            reference: {
-                sight: describe(table[reference, sight].of(clips), dataset.skeleton) for sight in SIGHTS
-            }
+            reference: {sight: describe(table[reference, sight].of(clips), dataset.skeleton) for sight in SIGHTS}
             for reference in REFERENCES
         }
 
@@ -143,9 +137,7 @@ def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 
         for name, clips in (("held_out", held), ("not_held_out", rest)):
             result[name] = {"clips": len(clips), **(of(clips) if clips else {})}
     actions = sorted({clip.action for clip in dataset})
-    result["actions"] = {
-        action: of([index for index in everything if dataset[index].action == action]) for action in actions
-    }
+    result["actions"] = {action: of([index for index in everything if dataset[index].action == action]) for action in actions}
     return plain(result)
 
 
@@ -166,7 +158,5 @@ def count(dataset: ClipDataset) -> dict[str, Any]:
         "occluded_joints": int((visibility == OCCLUDED).sum()),
         "absent_joints": int((visibility == ABSENT).sum()),
         "frames_without_visible_joint": int((~(visibility == VISIBLE).any(axis=1)).sum()),
-        "frames_without_reference": {
-            reference: int(np.isnan(size).sum()) for reference, size in sizes.items()
-        },
+        "frames_without_reference": {reference: int(np.isnan(size).sum()) for reference, size in sizes.items()},
     }

@@ -43,10 +43,7 @@ def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
                 *(_percent(part["groups"].get(group)) for group in groups),
                 _percent(part["mean"]),
                 _interval(part),
-                *(
-                    _percent(part["mean_scored"]) if part.get("joints_scored") == count else ""
-                    for count in subsets
-                ),
+                *(_percent(part["mean_scored"]) if part.get("joints_scored") == count else "" for count in subsets),
             ]
         )
     return _markdown(lines)

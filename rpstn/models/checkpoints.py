@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from rpstn.errors import UserError
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
@@ -88,7 +89,9 @@ def start_from(model: RPSTN, path: str | Path) -> list[str]:
     if other.encoder != model.config.encoder:
         raise UserError(f"{path} has encoder {other.encoder}, this network {model.config.encoder}; choose the same encoder")
     state = content["state_dict"]
-    copies = {"encoder": "encoder", "head": "head", "norm": "norm"}
+    copies = {"encoder": "encoder", "head": "head"}
+    if any(key.startswith("norm.") for key in state) and isinstance(model.norm, nn.BatchNorm2d):
+        copies["norm"] = "norm"
     if model.config.propagation != "none":
         if other.propagation != "none" and other.initializer == model.config.initializer:
             copies |= {"initializer": "initializer", "initializer_head": "initializer_head"}

@@ -24,6 +24,28 @@ def _correlate(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     return out.reshape(features.shape)
 
 
+def _kernel_gradient(features: torch.Tensor, gradient: torch.Tensor, side: int) -> torch.Tensor:
+    """d loss / d kernels[v, u] = sum_{y, x} gradient[y, x] * features[y + v - r, x + u - r]: (B,C,side,side).
+
+    That is a correlation too, of the padded features with the gradient as one large kernel.
+    """
+    batch, channels, height, width = features.shape
+    padded = functional.pad(features, [side // 2] * 4)
+    if features.device.type == "cpu":
+        out = functional.conv2d(
+            padded.reshape(1, batch * channels, *padded.shape[-2:]),
+            gradient.reshape(batch * channels, 1, height, width),
+            groups=batch * channels,
+        )
+        return out.reshape(batch, channels, side, side)
+    # A GPU's convolutions are not made for kernels of 64 x 64; one shifted product per entry is bound by memory alone.
+    out = torch.empty(batch, channels, side, side, dtype=features.dtype, device=features.device)
+    for v in range(side):
+        for u in range(side):
+            out[..., v, u] = (gradient * padded[..., v : v + height, u : u + width]).sum(dim=(-2, -1))
+    return out
+
+
 class _GlobalMatching(torch.autograd.Function):
     """`_correlate` with a backward pass of its own: the general one for grouped convolutions is many times slower."""
 
@@ -42,14 +64,7 @@ class _GlobalMatching(torch.autograd.Function):
             # The adjoint of a correlation is a correlation with the kernels turned by half a turn.
             for_features = _correlate(gradient, kernels.flip(-2, -1))
         if ctx.needs_input_grad[1]:
-            # d out[y, x] / d kernel[v, u] = features[y + v - r, x + u - r]: one shifted product per kernel entry.
-            side, (height, width) = kernels.shape[-1], features.shape[-2:]
-            padded = functional.pad(features, [side // 2] * 4)
-            for_kernels = torch.empty_like(kernels)
-            for v in range(side):
-                for u in range(side):
-                    shifted = padded[..., v : v + height, u : u + width]
-                    for_kernels[..., v, u] = (gradient * shifted).sum(dim=(-2, -1))
+            for_kernels = _kernel_gradient(features, gradient, kernels.shape[-1])
         return for_features, for_kernels
 
 
@@ -106,11 +121,14 @@ class PoseSemanticsPropagator(nn.Module):
     a plain average, so that a trained head still reads what a trained encoder writes, with as much variation on top as there
     is average, so that the kernels say something from the first step. (1/9 averages the 3 x 3 kernels of 128 px; for larger
     ones the normalisation after the matching takes up the factor.)
+
+    fuse_norm  a BatchNorm behind Conv_a, as in the released code.
     """
 
-    def __init__(self, joints: int, channels: int, heatmap_deviation: float = 0.055):
+    def __init__(self, joints: int, channels: int, heatmap_deviation: float = 0.055, fuse_norm: bool = False):
         super().__init__()
         self.fuse = fuse_convolution(joints, channels, heatmap_deviation)
+        self.fuse_norm = nn.BatchNorm2d(channels) if fuse_norm else nn.Identity()
         layers: list[nn.Module] = []
         for index in range(3):
             layers += [
@@ -124,4 +142,4 @@ class PoseSemanticsPropagator(nn.Module):
         nn.init.constant_(self.semantics[-1].bias, 1.0 / 9)
 
     def forward(self, heatmaps: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
-        return self.semantics(self.fuse(torch.cat([heatmaps.to(features.dtype), features], dim=1)))
+        return self.semantics(self.fuse_norm(self.fuse(torch.cat([heatmaps.to(features.dtype), features], dim=1))))

@@ -19,8 +19,10 @@ from rpstn.skeletons import SKELETONS, get_skeleton
 RELATIONS = ("on", "off", "manual")
 PROPAGATIONS = ("matching", "concat", "none")
 INPUTS = ("rgb_imagenet", "released_bgr255")
+WIRINGS = ("paper", "released_penn_action", "released_sub_jhmdb")
 
 # Standard deviation of ideal targets over a heatmap, sqrt(pi sigma^2 / (h w)): sigma 2 on 64 x 64, or sigma 1 on 32 x 32.
+# Heatmaps are numbers of about this size.
 TARGET_DEVIATION = 0.055
 
 
@@ -37,6 +39,7 @@ class RPSTNConfig:
     relation_layout  "paper": rows of the relation sum to 1. "released": as the authors' code has it.
     relation_scale   divisor of the Gram matrix: "none", "sqrt" (of h w), "mean" (h w) or "learned".
     input            what the pixels are: "rgb_imagenet" (RGB, ImageNet's mean and deviation) or "released_bgr255".
+    wiring           "paper"; "released_penn_action" and "released_sub_jhmdb" connect the parts as the authors' code (`released`).
     skeleton         name of the skeleton whose joints these are, if it is a known one.
     graph            start of the manual graph; None takes the skeleton's limbs and each joint itself.
     """
@@ -49,6 +52,7 @@ class RPSTNConfig:
     relation_layout: str = "paper"
     relation_scale: str = "none"
     input: str = "rgb_imagenet"
+    wiring: str = "paper"
     skeleton: str | None = None
     graph: tuple[tuple[float, ...], ...] | None = None
 
@@ -63,15 +67,34 @@ class RPSTNConfig:
             ("relation_layout", LAYOUTS),
             ("relation_scale", SCALES),
             ("input", INPUTS),
+            ("wiring", WIRINGS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+        if self.wiring != "paper" and (self.propagation != "matching" or self.relation == "off"):
+            raise ValueError(
+                f"wiring {self.wiring!r} has a relation and propagation by matching; choose the paper's wiring without"
+            )
         if self.skeleton is not None and len(get_skeleton(self.skeleton)) != self.joints:
             raise ValueError(
                 f"skeleton {self.skeleton!r} has {len(get_skeleton(self.skeleton))} joints, the network {self.joints}"
             )
         if self.graph is not None:
             object.__setattr__(self, "graph", tuple(tuple(float(value) for value in row) for row in self.graph))
+
+    @classmethod
+    def released(cls, variant: str, *, initializer: str = "resnet101", encoder: str = "resnet50") -> RPSTNConfig:
+        """The network as the authors' code wires it (repository YHDang/pose-estimation, commit f7dcd3e).
+
+        variant  "penn_action" (13 joints) or "sub_jhmdb" (15), which has one normalisation more.
+        It takes BGR pixels of 0 to 255. Raises ValueError for another variant.
+        """
+        if variant not in ("penn_action", "sub_jhmdb"):
+            raise ValueError(f"the released code has the variants penn_action and sub_jhmdb, not {variant!r}")
+        return cls(
+            joints=len(get_skeleton(variant)), encoder=encoder, initializer=initializer, relation_layout="released",
+            input="released_bgr255", wiring=f"released_{variant}", skeleton=variant,
+        )  # fmt: skip
 
     def to_dict(self) -> dict:
         """Plain values, as a checkpoint and a manifest hold them."""
@@ -124,22 +147,25 @@ class State(NamedTuple):
 
 
 class Head(nn.Module):
-    """Features to heatmaps: BatchNorm, then Conv_d (1x1).
+    """Features to heatmaps: BatchNorm, then Conv_d (1x1), then a fixed factor.
 
     The paper has the convolution alone. The normalisation is ours: what the matching writes has the scale of kernels times
-    features, and without a normalisation behind it training diverged. Every variant has it, so that they start alike.
+    features, and without a normalisation behind it training diverged. Every variant has it, so that they start alike. The
+    factor is the deviation of targets. With it the weights have the size that optimisers expect, and M keeps the targets' scale,
+    which is what the relation's softmax sees: without it M grew until the relation chose one joint alone.
+    plain  the convolution alone, as in the released code.
     """
 
-    def __init__(self, channels: int, joints: int):
+    def __init__(self, channels: int, joints: int, plain: bool = False):
         super().__init__()
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm = nn.Identity() if plain else nn.BatchNorm2d(channels)
         self.conv = nn.Conv2d(channels, joints, 1)
-        # Heatmaps start with about the targets' deviation, which is the scale that the relation's softmax sees.
-        nn.init.normal_(self.conv.weight, std=TARGET_DEVIATION / channels**0.5)
+        self.factor = 1.0 if plain else TARGET_DEVIATION
+        nn.init.normal_(self.conv.weight, std=channels**-0.5)
         nn.init.zeros_(self.conv.bias)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        return self.conv(self.norm(features))
+        return self.factor * self.conv(self.norm(features))
 
 
 class RPSTN(nn.Module):
@@ -150,6 +176,8 @@ class RPSTN(nn.Module):
 
     P initializer, F encoder, R joint relation extractor, S propagator, (x) global matching. Calling it takes frames
     (B,T,3,H,W) and returns an RPSTNOutput; `step` takes one frame at a time and gives the same numbers in eval mode.
+
+    The released code is wired otherwise in five places, all marked in `__init__`, `_propagate` and `_refine` with `released`.
     """
 
     def __init__(self, config: RPSTNConfig):
@@ -157,12 +185,13 @@ class RPSTN(nn.Module):
         self.config = config
         self.encoder = PoseResNet(config.encoder)
         channels = self.encoder.channels
-        self.head = Head(channels, config.joints)
+        released = config.wiring != "paper"
+        self.head = Head(channels, config.joints, plain=released)
         if config.propagation != "none":
             self.initializer = PoseResNet(config.initializer)
-            self.initializer_head = Head(self.initializer.channels, config.joints)
+            self.initializer_head = Head(self.initializer.channels, config.joints, plain=released)
         if config.propagation == "matching":
-            self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_DEVIATION)
+            self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_DEVIATION, fuse_norm=released)
         elif config.propagation == "concat":
             self.fuse = fuse_convolution(config.joints, channels, TARGET_DEVIATION)  # X_t, as the propagator has it
             self.join = nn.Conv2d(2 * channels, channels, 1)
@@ -178,9 +207,30 @@ class RPSTN(nn.Module):
             )
         else:
             self.relation = None
-        self.norm = nn.BatchNorm2d(config.joints)
-        # A weight of 1 would start 18 times above the targets, and hundreds of steps would go into shrinking it.
-        nn.init.constant_(self.norm.weight, TARGET_DEVIATION)
+        if released:
+            # A 1x1 convolution on the next frame's features, which the paper does not have.
+            self.value = nn.Conv2d(channels, channels, 1)
+            # Two convolutions of the relation that the released code holds and never uses.
+            self.unused = nn.ModuleDict({name: nn.Conv2d(config.joints, config.joints, 1) for name in ("theta", "phi")})
+        # Frame by frame, without relation, nothing is to be refined: the head's heatmaps are the answer.
+        bare = config.propagation == "none" and config.relation == "off"
+        self.norm = nn.Identity() if bare else nn.BatchNorm2d(config.joints)
+        self.expect_targets(0.0, TARGET_DEVIATION)
+
+    def expect_targets(self, mean: float, deviation: float) -> None:
+        """Sets the last BatchNorm to heatmaps of this mean and deviation, coming in and going out.
+
+        A weight of 1 would start 18 times above the targets, and hundreds of steps would go into shrinking it. Behind a head that
+        was trained frame by frame the normalisation so starts as the identity.
+        """
+        if isinstance(self.norm, nn.BatchNorm2d) and self.config.wiring == "paper":
+            with torch.no_grad():
+                for values, start in zip(
+                    (self.norm.bias, self.norm.weight, self.norm.running_mean, self.norm.running_var),
+                    (mean, (deviation**2 + self.norm.eps) ** 0.5, mean, deviation**2),
+                    strict=True,
+                ):
+                    values.fill_(start)
 
     def forward(self, frames: torch.Tensor) -> RPSTNOutput:
         """(B,T,3,H,W) -> RPSTNOutput. Raises ValueError for a size whose kernels would not come out odd."""
@@ -196,10 +246,13 @@ class RPSTN(nn.Module):
             return RPSTNOutput(heatmaps.unflatten(0, (batch, length)), relations, None)
         features = features.unflatten(0, (batch, length)).unbind(1)
         heatmaps, relation = self._refine(self.initializer_head(self.initializer(frames[:, 0])))
-        steps = [(heatmaps, relation, None)]
+        steps, state = [(heatmaps, relation, None)], State(heatmaps, features[0])
         for t in range(1, length):
-            maps, kernels = self._propagate(State(steps[-1][0], features[t - 1]), features[t])
-            steps.append((*self._refine(maps), kernels))
+            carried = self._carried(features[t])
+            maps, kernels = self._propagate(state, carried)
+            heatmaps, relation = self._refine(maps)
+            steps.append((heatmaps, relation, kernels))
+            state = State(heatmaps, carried)
         maps, relations, kernels = zip(*steps, strict=True)
         return RPSTNOutput(
             torch.stack(maps, dim=1),
@@ -219,23 +272,35 @@ class RPSTN(nn.Module):
         elif state is None:
             maps = self.initializer_head(self.initializer(frame))
         else:
+            features = self._carried(features)
             maps, kernels = self._propagate(state, features)
         heatmaps, relation = self._refine(maps)
         output = RPSTNOutput(*(None if part is None else part.unsqueeze(1) for part in (heatmaps, relation, kernels)))
         return output, State(heatmaps, features)
 
+    def _carried(self, features: torch.Tensor) -> torch.Tensor:
+        """Features of a frame after the first, as matching and the step after it take them: F's own, in the paper."""
+        if self.config.wiring == "paper":
+            return features
+        return self.propagator.fuse_norm(self.value(features))  # released: a second use of the BatchNorm behind Conv_a
+
     def _propagate(self, state: State, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Heatmaps of the next frame, before refinement, and the kernels that carried into it."""
         if self.config.propagation == "matching":
             kernels = self.propagator(state.heatmaps, state.features)
-            return self.head(global_matching(features, kernels)), kernels
+            matched = global_matching(features, kernels)
+            if self.config.wiring == "released_sub_jhmdb":
+                matched = self.propagator.fuse_norm(matched)  # released: a third use of the same BatchNorm
+            maps = self.head(matched)
+            # released: the BatchNorm that follows the JRE stands before it too, from the second frame on.
+            return (maps if self.config.wiring == "paper" else self.norm(maps)), kernels
         before = self.fuse(torch.cat([state.heatmaps.to(state.features.dtype), state.features], dim=1))
         return self.head(self.join(torch.cat([before, features], dim=1))), None
 
     def _refine(self, heatmaps: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """BN(R(M)), and the relation that R used. Small maps, K of them: full precision costs nothing here."""
         with torch.autocast(heatmaps.device.type, enabled=False):
-            heatmaps, relation = heatmaps.to(self.norm.weight.dtype), None
+            heatmaps, relation = heatmaps.to(self.head.conv.weight.dtype), None
             if self.relation is not None:
                 relation = self.relation.relation(heatmaps)
                 heatmaps = self.relation.apply_relation(heatmaps, relation)

@@ -20,7 +20,7 @@ import rpstn
 from rpstn.datasets.embedded.plan import SPLITS, plan_clips
 from rpstn.errors import UserError
 
-VERSION = 9  # rises with every change of what is drawn
+VERSION = 10  # rises with every change of what is drawn
 COUNTS = {"train": 240, "val": 30, "test": 60}
 MANIFEST = "embedded.json"
 
