@@ -87,20 +87,16 @@ sources = {name: {clip.source for clip in data} for name, data in splits.items()
 shared = sources["train"] & sources["test"]
 Markdown(
     f"Sources in both train and test: **{len(shared)}**. "
-    + (
-        "The official split has them so; it is left as it is."
-        if shared
-        else "Nothing that is tested was trained on."
-    )
+    + ("The official split has them so; it is left as it is." if shared else "Nothing that is tested was trained on.")
 )
 
 # %% [markdown]
 # How many clips there are of each action:
 
 # %%
-pd.DataFrame(
-    {name: pd.Series([clip.action for clip in data]).value_counts() for name, data in splits.items()}
-).fillna(0).astype(int)
+pd.DataFrame({name: pd.Series([clip.action for clip in data]).value_counts() for name, data in splits.items()}).fillna(0).astype(
+    int
+)
 
 # %% [markdown]
 # ## A filmstrip
@@ -112,8 +108,7 @@ pd.DataFrame(
 first = {clip.action: index for index, clip in reversed(list(enumerate(train)))}
 length = min(len(train[index]) for index in first.values())
 strip = {
-    action: make_window(train[index], skeleton, 0, length, config.size)
-    for action, index in list(sorted(first.items()))[:shown]
+    action: make_window(train[index], skeleton, 0, length, config.size) for action, index in list(sorted(first.items()))[:shown]
 }
 axes = plots.filmstrip(
     {action: window.frames for action, window in strip.items()},
@@ -135,13 +130,8 @@ motions = [str(clip.extra.get("motion", clip.action)) for clip in train]
 common = pd.Series(motions).value_counts().index[0]
 alike = [index for index, motion in enumerate(motions) if motion == common]
 length = min(len(train[index]) for index in alike)
-strip = {
-    f"{common} {number}": make_window(train[i], skeleton, 0, length, config.size)
-    for number, i in enumerate(alike[:3], 1)
-}
-axes = plots.filmstrip(
-    {name: window.frames for name, window in strip.items()}, columns=range(0, length, max(1, length // 6))[:6]
-)
+strip = {f"{common} {number}": make_window(train[i], skeleton, 0, length, config.size) for number, i in enumerate(alike[:3], 1)}
+axes = plots.filmstrip({name: window.frames for name, window in strip.items()}, columns=range(0, length, max(1, length // 6))[:6])
 
 # %% [markdown]
 # Some motions may be kept for the test split as a whole. They show what the network does with a motion that
@@ -149,11 +139,7 @@ axes = plots.filmstrip(
 
 # %% tags=["hide-input"]
 held = sorted(
-    {
-        str(clip.extra.get("motion", clip.action))
-        for clip in splits["test"]
-        if np.any(clip.extra.get("held_out", False))
-    }
+    {str(clip.extra.get("motion", clip.action)) for clip in splits["test"] if np.any(clip.extra.get("held_out", False))}
 )
 Markdown(
     f"Motions that occur in the test split only: **{', '.join(held)}**."
@@ -231,13 +217,9 @@ corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * config.size - 0.5
 fig, (left, right) = plt.subplots(1, 2, figsize=(6.6, 3.2))
 plots.image(clip.frames.read([0])[0], left, title="frame, box, crop")
 left.add_patch(Rectangle(clip.boxes[0, :2], *clip.boxes[0, 2:], fill=False, ec="white", lw=1.6))
-left.add_patch(
-    Polygon(apply_affine(corners, invert_affine(affine)), fill=False, ec="#E69F00", lw=1.6, ls="--")
-)
+left.add_patch(Polygon(apply_affine(corners, invert_affine(affine)), fill=False, ec="#E69F00", lw=1.6, ls="--"))
 still = make_window(clip, skeleton, 0, 1, config.size)
-ax = plots.skeleton_overlay(
-    still.frames[0], still.joints[0], skeleton, still.visibility[0], right, title="input", legend=True
-)
+ax = plots.skeleton_overlay(still.frames[0], still.joints[0], skeleton, still.visibility[0], right, title="input", legend=True)
 
 # %% [markdown]
 # ## Windows and their variations
@@ -250,9 +232,7 @@ ax = plots.skeleton_overlay(
 rng = np.random.default_rng(config.seed)
 windows = {"as it is": make_window(clip, skeleton, 0, config.frames, config.size)}
 for number in (1, 2, 3):
-    windows[f"varied {number}"] = make_window(
-        clip, skeleton, 0, config.frames, config.size, config.augmentation, rng
-    )
+    windows[f"varied {number}"] = make_window(clip, skeleton, 0, config.frames, config.size, config.augmentation, rng)
 axes = plots.filmstrip(
     {name: window.frames for name, window in windows.items()},
     columns=range(config.frames),
@@ -275,9 +255,7 @@ fig, axes = plt.subplots(1, 4, figsize=(8.2, 2.3))
 plots.heatmap_over(still.frames[0], target.max(axis=0), axes[0], title="all joints")
 for ax, name in zip(axes[1:], ("left_wrist", "right_knee", "right_ankle"), strict=True):
     joint = skeleton.index(name)
-    plots.heatmap_over(
-        still.frames[0], target[joint], ax, title=plots.short(name), vmax=1, truth=still.joints[0, joint]
-    )
+    plots.heatmap_over(still.frames[0], target[joint], ax, title=plots.short(name), vmax=1, truth=still.joints[0, joint])
 
 # %% tags=["hide-input"]
 Markdown(

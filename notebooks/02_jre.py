@@ -78,13 +78,9 @@ heatmaps.shape
 chosen = skeleton.index(joint)
 maps = heatmaps[0].numpy()
 fig, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
-plots.skeleton_overlay(
-    window.frames[0], window.joints[0], skeleton, window.visibility[0], axes[0], title=data[clip].action
-)
+plots.skeleton_overlay(window.frames[0], window.joints[0], skeleton, window.visibility[0], axes[0], title=data[clip].action)
 plots.heatmap_over(window.frames[0], maps.max(axis=0), axes[1], title="all heatmaps")
-ax = plots.heatmap_over(
-    window.frames[0], maps[chosen], axes[2], title=plots.short(joint), truth=window.joints[0, chosen]
-)
+ax = plots.heatmap_over(window.frames[0], maps[chosen], axes[2], title=plots.short(joint), truth=window.joints[0, chosen])
 
 # %% [markdown]
 # ## Heatmaps as vectors, and what they have in common
@@ -168,9 +164,7 @@ with torch.no_grad():
     fresh = jre(heatmaps)
 
 # %% tags=["hide-input"]
-Markdown(
-    f"Largest change that a fresh JRE makes to any heatmap pixel: **{(fresh - heatmaps).abs().max():g}**."
-)
+Markdown(f"Largest change that a fresh JRE makes to any heatmap pixel: **{(fresh - heatmaps).abs().max():g}**.")
 
 # %% [markdown]
 # ## A joint without a heatmap
@@ -199,9 +193,7 @@ rows = pd.DataFrame(
     {name: matrix[chosen][order] for name, matrix in cases.items()},
     index=[plots.short(skeleton.joints[j]) for j in order],
 )
-ax = rows.plot.bar(
-    figsize=(7.2, 2.8), width=0.8, xlabel="from joint", ylabel=f"weight in {plots.short(joint)}"
-)
+ax = rows.plot.bar(figsize=(7.2, 2.8), width=0.8, xlabel="from joint", ylabel=f"weight in {plots.short(joint)}")
 
 # %% tags=["hide-input"]
 row, column = cases["missing"][chosen], np.delete(cases["missing"][:, chosen], chosen)
@@ -216,9 +208,7 @@ Markdown(
 # convolutions are set to pass everything on unchanged.
 
 # %%
-mixers = {
-    layout: JointRelationExtractor(len(skeleton), layout=layout).eval() for layout in ("paper", "released")
-}
+mixers = {layout: JointRelationExtractor(len(skeleton), layout=layout).eval() for layout in ("paper", "released")}
 for mixer in mixers.values():
     for convolution in (mixer.g, mixer.o[0]):
         nn.init.dirac_(convolution.weight)
@@ -230,9 +220,7 @@ with torch.no_grad():
 # %% mystnb={"figure": {"caption": "The joint's heatmap: before it was taken away, and what the others give in its place.", "name": "fig-jre-mix"}, "image": {"alt": "A person with one bright spot on one joint; the same person with spots on all joints."}}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
 plots.heatmap_over(window.frames[0], maps[chosen], axes[0], title="before", truth=window.joints[0, chosen])
-ax = plots.heatmap_over(
-    window.frames[0], mix["paper"][chosen], axes[1], title="from the others", truth=window.joints[0, chosen]
-)
+ax = plots.heatmap_over(window.frames[0], mix["paper"][chosen], axes[1], title="from the others", truth=window.joints[0, chosen])
 
 # %% [markdown]
 # ## What the scale does
@@ -252,9 +240,7 @@ axes = plots.relation_panels(scales, skeleton, columns=4)
 # %%
 pd.DataFrame(
     {
-        "weight off the diagonal (%)": {
-            name: 100 * relations.off_diagonal_mass(matrix) for name, matrix in scales.items()
-        },
+        "weight off the diagonal (%)": {name: 100 * relations.off_diagonal_mass(matrix) for name, matrix in scales.items()},
         "entropy, 1 = uniform": {name: relations.entropy(matrix).mean() for name, matrix in scales.items()},
     }
 ).round(2)
@@ -272,18 +258,11 @@ with torch.no_grad():
     mix = {layout: (mixer(heatmaps) - heatmaps) for layout, mixer in mixers.items()}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
 for ax, (layout, values) in zip(axes, mix.items(), strict=True):
-    plots.heatmap_over(
-        window.frames[0], values[0, chosen].numpy(), ax, title=layout, truth=window.joints[0, chosen]
-    )
+    plots.heatmap_over(window.frames[0], values[0, chosen].numpy(), ax, title=layout, truth=window.joints[0, chosen])
 
 # %%
 stay = {
-    layout: int(
-        (
-            (decode(values, STRIDE)[0] - torch.from_numpy(window.joints)).norm(dim=-1)[0][present]
-            <= 2 * STRIDE
-        ).sum()
-    )
+    layout: int(((decode(values, STRIDE)[0] - torch.from_numpy(window.joints)).norm(dim=-1)[0][present] <= 2 * STRIDE).sum())
     for layout, values in mix.items()
 }
 

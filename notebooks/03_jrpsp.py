@@ -116,9 +116,7 @@ with torch.inference_mode():
         x = layer(x)
         shapes[f"S, layer {index}: {type(layer).__name__}"] = x.shape
 kernels = x
-pd.DataFrame(
-    {name: list(shape) for name, shape in shapes.items()}, index=["batch", "channels", "height", "width"]
-).T
+pd.DataFrame({name: list(shape) for name, shape in shapes.items()}, index=["batch", "channels", "height", "width"]).T
 
 # %% [markdown]
 # The side of the kernels follows from the input's side, since each step only halves. Not every input leads to
@@ -178,9 +176,7 @@ matched = global_matching(features, kernels)
 difference = (looped - matched[0, channel]).abs().max() / looped.abs().max()
 
 # %% tags=["hide-input"]
-Markdown(
-    f"Largest difference between loop and `global_matching`, as a part of the largest value: {difference:.1e}."
-)
+Markdown(f"Largest difference between loop and `global_matching`, as a part of the largest value: {difference:.1e}.")
 
 # %% [markdown]
 # A kernel with an even side has no middle: it would move the map by half a pixel. The matching refuses it.
@@ -208,9 +204,7 @@ ax = plots.kernel_grid(carried[0].numpy(), title=origin)
 # %% mystnb={"figure": {"caption": "One channel of the features of frame t + 1 before and after the matching, over the frame.", "name": "fig-jrpsp-matched"}, "image": {"alt": "A video frame under a feature map, and under the same map after the matching."}}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
 for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "matched")):
-    plots.heatmap_over(
-        window.frames[1], values[0, channel].clamp(min=0).numpy(), ax, title=f"{title}, channel {channel}"
-    )
+    plots.heatmap_over(window.frames[1], values[0, channel].clamp(min=0).numpy(), ax, title=f"{title}, channel {channel}")
 
 # %% [markdown]
 # Are the kernels always the same? The next figure takes the kernels of each frame as one vector and shows how
@@ -224,9 +218,7 @@ change = (carried - mean).flatten(1).norm(dim=1) / mean.norm()
 # %% mystnb={"figure": {"caption": "How far the kernels of each frame lie from the clip's mean kernels, as a part of the mean's length.", "name": "fig-jrpsp-change"}, "image": {"alt": "A line over the frames of the clip."}}
 fig, ax = plt.subplots(figsize=(6.4, 2.6))
 ax.plot(np.arange(1, length), change.numpy(), marker="o")
-labels = ax.set(
-    xlabel="frame that the kernels are applied to", ylabel="distance from the mean", ylim=(0, None)
-)
+labels = ax.set(xlabel="frame that the kernels are applied to", ylabel="distance from the mean", ylim=(0, None))
 
 # %% tags=["hide-input"]
 Markdown(

@@ -115,21 +115,11 @@ tables = {
         {
             name: {
                 "mean, all joints": f"{100 * part[reference]['all']['mean']:.1f}",
-                "95 % interval": "{:.1f} - {:.1f}".format(
-                    *(100 * np.array(part[reference]["all"]["interval"], float))
-                ),
+                "95 % interval": "{:.1f} - {:.1f}".format(*(100 * np.array(part[reference]["all"]["interval"], float))),
                 **(
-                    {
-                        f"mean, {len(skeleton.scored)} joints": f"{100 * part[reference]['all']['mean_scored']:.1f}"
-                    }
-                    if many
-                    else {}
+                    {f"mean, {len(skeleton.scored)} joints": f"{100 * part[reference]['all']['mean_scored']:.1f}"} if many else {}
                 ),
-                **{
-                    joint: f"{100 * value:.1f}"
-                    for joint, value in part[reference]["all"]["groups"].items()
-                    if value is not None
-                },
+                **{joint: f"{100 * value:.1f}" for joint, value in part[reference]["all"]["groups"].items() if value is not None},
                 "sources": part[reference]["all"]["sources"],
                 "steps": trainings[name]["steps"] if trainings[name] else "not known",
             }
@@ -161,12 +151,7 @@ cells = {
     for sight in ("all", "visible", "occluded")
     if counted["occluded_joints"] or sight != "occluded"
 }
-pd.DataFrame(
-    {
-        key: {name: f"{100 * part['mean']:.1f}" for name, part in column.items()}
-        for key, column in cells.items()
-    }
-)
+pd.DataFrame({key: {name: f"{100 * part['mean']:.1f}" for name, part in column.items()} for key, column in cells.items()})
 
 # %% tags=["hide-input"]
 Markdown(
@@ -194,9 +179,7 @@ held = {
     for reference in ("person", "torso")
     if all(result.metrics.get(part, {}).get("clips") for result in results.values())
 }
-motions = sorted(
-    {str(clip.extra.get("motion", clip.action)) for clip in test if np.any(clip.extra.get("held_out", False))}
-)
+motions = sorted({str(clip.extra.get("motion", clip.action)) for clip in test if np.any(clip.extra.get("held_out", False))})
 Markdown(
     f"Held out of training as whole motions: **{', '.join(motions)}**. Their scores stand apart from those of other stretches of "
     "motions that occur in training. Brackets hold 95 % intervals over as many sources as the table says: few sources, little certainty."
@@ -239,9 +222,7 @@ pairs = {
     if name.startswith("RPSTN") and name.replace("RPSTN", "frame by frame") in results
 }
 gains = {
-    name: hidden_gain(
-        results[a].predictions, results[b].predictions, test, ((1, hidden_up_to),), seed=seed
-    ).intervals[0]
+    name: hidden_gain(results[a].predictions, results[b].predictions, test, ((1, hidden_up_to),), seed=seed).intervals[0]
     for name, (a, b) in pairs.items()
 }
 gains = {name: gain for name, gain in gains.items() if gain.samples}
@@ -275,10 +256,7 @@ pictures = np.concatenate([part.frames for part in windows])
 poses = {
     "truth": np.concatenate([part.joints for part in windows]),
     name: np.stack(
-        [
-            apply_affine(result.predictions.joints[i][part.start], part.affine)
-            for i, part in zip(chosen, windows, strict=True)
-        ]
+        [apply_affine(result.predictions.joints[i][part.start], part.affine) for i, part in zip(chosen, windows, strict=True)]
     ),
 }
 axes = plots.filmstrip(

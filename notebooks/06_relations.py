@@ -102,9 +102,7 @@ axes = plots.relation_panels(panels, skeleton, sums=sums)
 # The diagonal takes all the colour. Without it, one sees what joints take from each other:
 
 # %% mystnb={"figure": {"caption": "The learned relation and that of ideal heatmaps without their diagonals, on one scale.", "name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a grey diagonal and coloured weights between joints."}}
-axes = plots.relation_panels(
-    {name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False
-)
+axes = plots.relation_panels({name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False)
 
 # %% [markdown]
 # In numbers, measured in the relation of each frame and then averaged. (The entropy of the average relation
@@ -130,9 +128,7 @@ frames = relations.off_diagonal_mass(learned.matrices)
 bounds = interval(frames, learned.sources, seed=config.seed)
 off = ~np.eye(len(skeleton), dtype=bool)
 giving = np.where(off, average, 0).sum(axis=0) / max(average[off].sum(), 1e-12)  # share of each source joint
-likeness = (
-    np.corrcoef(average[off], panels["ideal heatmaps"][off])[0, 1] if average[off].std() > 0 else float("nan")
-)
+likeness = np.corrcoef(average[off], panels["ideal heatmaps"][off])[0, 1] if average[off].std() > 0 else float("nan")
 
 # %% tags=["hide-input"]
 Markdown(
@@ -168,9 +164,7 @@ for ax, name in zip(axes, ("learned", "ideal heatmaps"), strict=True):
     plots.relation_on_skeleton(panels[name], skeleton, ax=ax, count=arrows, vmax=top, title=name)
 
 # %%
-pd.DataFrame(
-    relations.strongest(average, skeleton, count=arrows), columns=["refined joint", "takes from", "weight"]
-).round(3)
+pd.DataFrame(relations.strongest(average, skeleton, count=arrows), columns=["refined joint", "takes from", "weight"]).round(3)
 
 # %% [markdown]
 # ## By action
@@ -198,9 +192,7 @@ pd.DataFrame(
             "largest weight": "{} from {} {:.2f}".format(
                 *relations.strongest(learned.matrices[rows].mean(axis=0), skeleton, 1)[0]
             ),
-            "distance from the average": round(
-                float(np.linalg.norm((learned.matrices[rows].mean(axis=0) - average)[off])), 3
-            ),
+            "distance from the average": round(float(np.linalg.norm((learned.matrices[rows].mean(axis=0) - average)[off])), 3),
         }
         for action, rows in {
             "all actions": np.ones(len(frames), dtype=bool),
@@ -239,9 +231,7 @@ asked = {
     name: interval(np.where(visibility == value, taken, np.nan), learned.sources, seed=config.seed)
     for name, value in (("visible", VISIBLE), ("occluded", OCCLUDED))
 }
-more = contrast_interval(
-    taken, visibility == OCCLUDED, visibility == VISIBLE, learned.sources, seed=config.seed
-)
+more = contrast_interval(taken, visibility == OCCLUDED, visibility == VISIBLE, learned.sources, seed=config.seed)
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -292,12 +282,8 @@ with relations.intervene(model, relations.replace_by(np.eye(len(skeleton)))):
 # %%
 effects = {}
 for sight in ("all", "visible", "occluded"):
-    with_relation, without = (
-        samples(found, test, reference="person", sight=sight) for found in (predictions, alone)
-    )
-    effect = paired_interval(
-        with_relation.right, without.right, with_relation.sources, pool="joints", seed=config.seed
-    )
+    with_relation, without = (samples(found, test, reference="person", sight=sight) for found in (predictions, alone))
+    effect = paired_interval(with_relation.right, without.right, with_relation.sources, pool="joints", seed=config.seed)
     if effect.samples:
         effects[f"{sight} joints"] = effect
 

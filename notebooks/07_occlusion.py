@@ -59,9 +59,7 @@ from rpstn.occlusion import Occluder, occlude, occlude_dataset
 from rpstn.recipes import TITLES, find_checkpoints, training_of
 
 if len(set(variants)) < 2:
-    raise UserError(
-        f"variants is {variants}; this notebook compares the first with the others, so name at least two"
-    )
+    raise UserError(f"variants is {variants}; this notebook compares the first with the others, so name at least two")
 found = find_checkpoints(dataset, out, fold=fold, variants=variants)
 configs = {
     TITLES[name]: EvaluateConfig(
@@ -79,10 +77,7 @@ skeleton = test.skeleton
 networks = {name: load_checkpoint(config.checkpoint) for name, config in configs.items()}
 Markdown(
     "Networks: "
-    + "; ".join(
-        f"**{name}** (`{config.checkpoint.parent.name}/{config.checkpoint.name}`)"
-        for name, config in configs.items()
-    )
+    + "; ".join(f"**{name}** (`{config.checkpoint.parent.name}/{config.checkpoint.name}`)" for name, config in configs.items())
     + f". Test split of `{dataset}`: {len(test)} clips from {len({item.source for item in test})} sources. "
     + how_trained({name: training_of(config.checkpoint) for name, config in configs.items()})
 )
@@ -186,11 +181,7 @@ legend = ax.legend()
 # %% mystnb={"figure": {"caption": "Kernels of the first channels that were carried into the frame after the first hidden one.", "name": "fig-occlusion-kernel-grid"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
 fig, ax = plt.subplots(figsize=(6.4, 2.8))
 carried = next((view.kernels for view in blind.values() if view.kernels is not None), None)
-ax = (
-    plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=first)
-    if carried is not None
-    else ax.set_axis_off()
-)
+ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=first) if carried is not None else ax.set_axis_off()
 
 # %% [markdown]
 # ## All test clips: occluders
@@ -203,19 +194,11 @@ ax = (
 # %%
 enough = replace(test, clips=tuple(item for item in test if len(item) >= start + longest))
 if not len(enough):
-    raise UserError(
-        f"no test clip of {dataset} has {start + longest} frames; choose a smaller start or longest"
-    )
+    raise UserError(f"no test clip of {dataset} has {start + longest} frames; choose a smaller start or longest")
 behind = occlude_dataset(enough, protocol, start=start, length=longest, seed=seed, size=cover)
-occluded = {
-    name: predict_clips(*networks[name], behind, config.window, batch=config.batch)
-    for name, config in configs.items()
-}
+occluded = {name: predict_clips(*networks[name], behind, config.window, batch=config.batch) for name, config in configs.items()}
 bins = [bin for bin in BINS if bin[0] <= longest]
-curves = {
-    name: hidden_curve(predictions, behind, bins, by="occluder", seed=seed)
-    for name, predictions in occluded.items()
-}
+curves = {name: hidden_curve(predictions, behind, bins, by="occluder", seed=seed) for name, predictions in occluded.items()}
 
 # %% mystnb={"figure": {"caption": "PCK@0.2 (person) of joints that an occluder hides, against the frames since they were last seen, all test clips that are long enough. Bars are 95 % intervals over sources, each bin by itself.", "name": "fig-occlusion-curve"}, "image": {"alt": "One line a network over the number of hidden frames, with vertical intervals."}}
 ax = plots.hidden_curves(curves)
@@ -226,17 +209,14 @@ ax = plots.hidden_curves(curves)
 # %% mystnb={"figure": {"caption": "Gain of the first network over each of the others on the same hidden joints. Above zero, it finds more of them. Each bin has a 95 % interval by itself.", "name": "fig-occlusion-gain"}, "image": {"alt": "Lines of differences over the number of hidden frames, with vertical intervals beside zero."}}
 others = [name for name in networks if name != first]
 gains = {
-    f"{first} - {name}": hidden_gain(occluded[first], occluded[name], behind, bins, by="occluder", seed=seed)
-    for name in others
+    f"{first} - {name}": hidden_gain(occluded[first], occluded[name], behind, bins, by="occluder", seed=seed) for name in others
 }
 ax = plots.hidden_curves(gains, label="gain in PCK@0.2 (percentage points)")
 line = ax.axhline(0, color="#444444", lw=1)
 
 # %%
 short = {
-    name: hidden_gain(
-        occluded[first], occluded[name], behind, ((1, 5),), by="occluder", seed=seed
-    ).intervals[0]
+    name: hidden_gain(occluded[first], occluded[name], behind, ((1, 5),), by="occluder", seed=seed).intervals[0]
     for name in others
 }
 
@@ -260,15 +240,9 @@ Markdown(
 # %%
 known = any((item.visibility == OCCLUDED).any() for item in test)
 natural = {
-    name: predict_clips(*networks[name], test, config.window, batch=config.batch)
-    for name, config in configs.items()
-    if known
+    name: predict_clips(*networks[name], test, config.window, batch=config.batch) for name, config in configs.items() if known
 }
-measured = {
-    name: hidden_gain(natural[first], natural[name], test, ((1, 5),), seed=seed).intervals[0]
-    for name in others
-    if known
-}
+measured = {name: hidden_gain(natural[first], natural[name], test, ((1, 5),), seed=seed).intervals[0] for name in others if known}
 
 # %% tags=["hide-input"]
 Markdown(
@@ -280,9 +254,7 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2 (person) of joints that are hidden in the clips as they are, and the paired gain on those hidden for up to five frames. Bars are 95 % intervals over sources.", "name": "fig-occlusion-natural"}, "image": {"alt": "One line a network over the number of hidden frames; beside it points with intervals and a line of no difference."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 2))
 if known:
-    plots.hidden_curves(
-        {name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, left
-    )
+    plots.hidden_curves({name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, left)
     plots.interval_points({f"over\n{name}": gain for name, gain in measured.items()}, right)
 else:
     left.text(0.5, 0.5, "hidden joints are not marked", ha="center", transform=left.transAxes)

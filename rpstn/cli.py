@@ -21,7 +21,7 @@ from rpstn.parameters import suggest
 USAGE = """\
 usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
 
-  data list                 the data sets, and which of them are here
+  data list                 the data sets: where to get them, terms, size, layout, and what is here
   data make NAME [ROOT]     make a data set that is computed: embedded
   data check NAME [ROOT]    read every label of a data set and report what is wrong with it
   train                     train a network; goes on where an interrupted run stopped
@@ -92,6 +92,7 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
 
 def _report_scores(out: Path, metrics: dict[str, Any]) -> None:
     """The scores as tables, what they were measured on, and where all of them are."""
+    from rpstn.metrics.official import official_lines
     from rpstn.metrics.tables import aligned, table
 
     counted = metrics["counted"]
@@ -105,14 +106,20 @@ def _report_scores(out: Path, metrics: dict[str, Any]) -> None:
         f"joints: {counted['visible_joints']} visible, {counted['occluded_joints']} occluded, "
         f"{counted['absent_joints']} absent (not scored)"
     )
+    if metrics["convert_to"]:
+        print(f"joints: made into those of {metrics['convert_to']}, so this is no official score of {metrics['dataset']}")
+    if counted["entries_left_out"]:
+        print(f"left out: {counted['entries_left_out']} damaged entries")
     flipped = ", mirrored frames averaged in" if metrics["flip_test"] else ""
+    flipped += f", refinement: {metrics['refine']}" if metrics["refine"] != "gaussian" else ""
     window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"
     print(f"boxes: {metrics['boxes']}; {window}{flipped}")
     for reference, parts in metrics["scores"].items():
         left_out = f"; {without[reference]} frames without that size left out" if without[reference] else ""
         print(f"\nPCK@{metrics['threshold']:g} in percent, by {reference} size{left_out}")
         print(aligned(table(parts)))
-    print()
+    for line in ("", *official_lines(metrics)):
+        print(line)
     for path in sorted(out.iterdir()):
         if path.name in ("metrics.json", "predictions.npz", "manifest.json"):
             print(path)
@@ -123,14 +130,28 @@ Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT
 
 
 def data_list() -> None:
-    """The data sets, where each is looked for, and whether it is there."""
-    from rpstn.datasets import DATASETS, dataset_root
+    """The data sets: where each comes from, on what terms, its size and layout, and what of it is here."""
+    from rpstn.datasets import dataset_root
+    from rpstn.datasets.catalogue import TABLE, found_files
+    from rpstn.skeletons import get_skeleton
 
-    for name, remedy in DATASETS.items():
+    for name, entry in TABLE.items():
         try:
-            print(f"{name:12} in {dataset_root(name)}")
+            root = dataset_root(name)
         except UserError:
-            print(f"{name:12} not here; {remedy}")
+            print(f"{name:12} not here")
+            layout = [f"{pattern} ({what})" for pattern, what in entry.layout]
+        else:
+            print(f"{name:12} in {root}")
+            layout = [f"{pattern} ({what}): {count or 'none'}" for pattern, what, count in found_files(name, root)]
+        joints = f"{len(get_skeleton(entry.skeleton))}, skeleton {entry.skeleton}" if entry.skeleton else "your own"
+        rows = {"where": entry.remedy, "terms": entry.terms, "size": entry.size, "joints": joints}
+        for title, text in rows.items():
+            print(f"  {title:8} {text}")
+        for index, line in enumerate(layout):
+            print(f"  {'' if index else 'layout':8} {line}")
+    place = os.environ.get("RPSTN_DATA")
+    print(f"looked in {place}, which $RPSTN_DATA names" if place else "looked in data/; $RPSTN_DATA names another folder")
 
 
 def data_make(

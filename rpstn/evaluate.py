@@ -22,16 +22,18 @@ from tqdm import tqdm
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import Clip, ClipDataset
+from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
 from rpstn.datasets.windows import Window, make_window
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
-from rpstn.heatmaps import decode
+from rpstn.heatmaps import REFINEMENTS, decode
+from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
-from rpstn.skeletons import Skeleton, get_skeleton
+from rpstn.skeletons import Skeleton, get_skeleton, skeleton_of
 
 
 @dataclass(frozen=True)
@@ -39,14 +41,18 @@ class EvaluateConfig:
     """What to score, and how."""
 
     checkpoint: Path  # file that training wrote
-    dataset: str = "embedded"  # embedded, penn_action, sub_jhmdb
+    dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     split: str = "test"  # train, val, test
+    convert_to: str | None = None  # skeleton that the data set's labels are made into; None: its own
+    detections: Path | None = None  # a person detector's results for coco, whose boxes take the place of the labels'
+    skip_damaged: bool = False  # leave out entries that cannot be used, and count them, instead of stopping
     seed: int = 0  # of the cut between train and val, where the data set has none
     window: int = 24  # frames that go through the network at once; 0: whole clips
     batch: int = 8  # windows at once; changes speed and memory, not the numbers (beyond rounding)
     flip_test: bool = False  # average with the prediction for the mirrored frames
+    refine: str = "gaussian"  # step within a heatmap pixel: gaussian; quarter, as published tables have it; none
     amp: bool = False  # bfloat16 autocast
     threshold: float = 0.2  # of PCK, as a fraction of the reference length
     device: str = "auto"  # auto, cpu, cuda
@@ -56,6 +62,10 @@ class EvaluateConfig:
         for name, least in (("window", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.refine not in REFINEMENTS:
+            raise UserError(f"refine is {self.refine!r}; it must be one of {', '.join(REFINEMENTS)}")
+        if self.detections is not None and self.convert_to is not None:
+            raise UserError("detections have no labels that could be converted; leave out convert_to")
         if not self.threshold > 0:
             raise UserError(f"threshold is {self.threshold}; it is a fraction of the body's size and must be positive")
 
@@ -97,6 +107,7 @@ def predict_clips(
     *,
     batch: int = 8,
     flip_test: bool = False,
+    refine: str = "gaussian",
     amp: bool = False,
     progress: bool = True,
 ) -> Predictions:
@@ -105,6 +116,7 @@ def predict_clips(
     model  in evaluation mode, on the device it is to run on: frames (B,T,3,S,S) -> heatmaps (B,T,K,h,w),
            relations or None.
     meta   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
+    refine of the places in the heatmaps, see `rpstn.heatmaps.decode`.
     The crop of a window is the smallest box that holds the person's boxes in all its frames, without
     augmentation. Raises UserError where the checkpoint's skeleton is not the data set's.
     """
@@ -122,7 +134,7 @@ def predict_clips(
         for places, windows in _ahead(load, batches):
             stack = torch.from_numpy(np.stack([part.frames for part in windows]))
             heatmaps, relation, _ = run_model(model, meta, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
-            found, sure = (value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1]))
+            found, sure = (value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1], refine))
             for row, ((clip, start, length), part) in enumerate(zip(places, windows, strict=True)):
                 here = slice(start, start + length)
                 joints[clip][here] = apply_affine(found[row], invert_affine(part.affine))
@@ -149,7 +161,7 @@ def predict_window(
     length None: to the clip's end. Raises UserError for frames outside the clip and for a clip of other
     joints.
     """
-    skeleton = get_skeleton(meta["skeleton"])
+    skeleton = skeleton_of(meta)
     if length is None:
         length = len(clip) - start
     if not (0 <= start and 0 < length and start + length <= len(clip)):
@@ -202,20 +214,21 @@ def run_model(
 
 def check_skeleton(meta: dict[str, Any], dataset: ClipDataset) -> None:
     """Raises UserError where the checkpoint's joints are not the data set's."""
-    trained, given = get_skeleton(meta["skeleton"]), dataset.skeleton
-    if trained.name != given.name:
+    trained, given = skeleton_of(meta), dataset.skeleton
+    if (trained.name, trained.joints) != (given.name, given.joints):
         raise UserError(
             f"the checkpoint finds the {len(trained)} joints of skeleton {trained.name!r}, but data set "
             f"{dataset.name!r} has the {len(given)} joints of {given.name!r}; evaluate it on a data set with "
-            f"skeleton {trained.name!r}, or train one with `rpstn train --dataset {dataset.name}`"
+            f"skeleton {trained.name!r}, or with convert_to {trained.name}, or train one with "
+            f"`rpstn train --dataset {dataset.name}`"
         )
 
 
 def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     """Predict and score a split, and save the result.
 
-    Writes metrics.json (scores, see `rpstn.metrics.scores.score`, with what they were measured on; no
-    absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
+    Writes metrics.json (scores, see `rpstn.metrics.scores.score` and `rpstn.metrics.official`, with what they were measured on;
+    no absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
     written whole or not at all. Raises UserError for a checkpoint that cannot be read, for one of another
     skeleton, and for what the data set cannot give.
     """
@@ -228,7 +241,17 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
             f"{checkpoint} was trained on split {meta['fold']} of sub_jhmdb, whose training clips are partly the {config.split} "
             f"clips of split {config.fold}; evaluate it with fold {meta['fold']}, or train on split {config.fold}"
         )
-    dataset = open_dataset(config.dataset, root=config.root, split=config.split, fold=config.fold, seed=config.seed)
+    dataset = open_dataset(
+        config.dataset,
+        root=config.root,
+        split=config.split,
+        fold=config.fold,
+        seed=config.seed,
+        skip_damaged=config.skip_damaged,
+        detections=config.detections,
+    )
+    if config.convert_to is not None:
+        dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
     check_skeleton(meta, dataset)
     device = choose_device(config.device)
     predictions = predict_clips(
@@ -238,6 +261,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         config.window,
         batch=config.batch,
         flip_test=config.flip_test,
+        refine=config.refine,
         amp=config.amp,
         progress=progress,
     )
@@ -248,11 +272,14 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         },
         "window": config.window,
         "flip_test": config.flip_test,
+        "refine": config.refine,
         "amp": config.amp,
         "fold": config.fold,
+        "convert_to": config.convert_to,
         "labels": dataset.checksum(),
-        "boxes": "ground truth",
+        "boxes": "ground truth" if config.detections is None else "detector",
         **score(predictions, dataset, threshold=config.threshold),
+        **official_score(predictions, dataset, seed=config.seed),
     }
     out = Path(config.out) if config.out else default_out(config)
     predictions.save(out / "predictions.npz")

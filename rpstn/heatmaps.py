@@ -14,6 +14,8 @@ import math
 
 import torch
 
+REFINEMENTS = ("gaussian", "quarter", "none")
+
 
 def to_heatmap(points: torch.Tensor, stride: float) -> torch.Tensor:
     """Input pixels to heatmap pixels; any shape."""
@@ -64,8 +66,8 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
               higher neighbour, as published tables have it; "none".
     Returns joints (..., K, 2) in input pixels and confidences (..., K), the values of the highest pixels.
     """
-    if refine not in ("gaussian", "quarter", "none"):
-        raise ValueError(f"refine must be 'gaussian', 'quarter' or 'none', not {refine!r}")
+    if refine not in REFINEMENTS:
+        raise ValueError(f"refine must be one of {', '.join(REFINEMENTS)}, not {refine!r}")
     heatmaps = heatmaps.float()
     height, width = heatmaps.shape[-2:]
     flat = heatmaps.flatten(-2)

@@ -212,6 +212,14 @@ def manifest(
     )
 
 
+def _defaults(config: Any) -> dict[str, Any]:
+    """The settings of a configuration that have a plain default, by name."""
+    if not dataclasses.is_dataclass(config):
+        return {}
+    known = {field.name: field.default for field in dataclasses.fields(config) if field.default is not dataclasses.MISSING}
+    return plain(known)
+
+
 def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Names whose values differ; relative and absolute paths that lead to one place do not."""
 
@@ -257,7 +265,8 @@ class RunDirectory:
         Errors: UserError if the directory holds a run of another configuration.
         """
         wanted, found = plain(config), self.config
-        differing = [] if found is None else _differing(found, wanted)
+        # A setting that the version which began this run did not have is what it is if nobody asks for it.
+        differing = [] if found is None else _differing(_defaults(config) | found, wanted)
         if differing:
             raise UserError(
                 f"{self.path}: holds a run of another configuration (differing: {', '.join(differing)}); "

@@ -6,8 +6,10 @@ ask the skeleton.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
+from typing import Any
 
 from rpstn.errors import UserError
 
@@ -69,6 +71,12 @@ class Skeleton:
             name = joint.removeprefix("left_").removeprefix("right_")
             groups[name] = (*groups.get(name, ()), index)
         return groups
+
+    @cached_property
+    def graph(self) -> tuple[tuple[float, ...], ...]:
+        """Which joints are linked, (K,K): 1 for a limb and for each joint itself, else 0."""
+        linked = {*self.limbs, *((b, a) for a, b in self.limbs), *((joint, joint) for joint in range(len(self)))}
+        return tuple(tuple(float((i, j) in linked) for j in range(len(self))) for i in range(len(self)))
 
     @cached_property
     def scored(self) -> tuple[int, ...]:
@@ -161,7 +169,73 @@ COCO = Skeleton(
     ),
 )
 
-SKELETONS: dict[str, Skeleton] = {skeleton.name: skeleton for skeleton in (PENN_ACTION, SUB_JHMDB, COCO)}
+# Joints and their order: the annotation file's ids (Andriluka et al. 2014). Pelvis and thorax are stored as the middles of
+# the hips and of the shoulders, so a score over them would count these twice; the set's own mean leaves them out.
+MPII = Skeleton(
+    name="mpii",
+    joints=(
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+        *("pelvis", "thorax", "upper_neck", "head_top"),
+        *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
+    ),
+    limbs=(
+        *((0, 1), (1, 2), (2, 6), (6, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 9)),
+        *((10, 11), (11, 12), (12, 7), (7, 13), (13, 14), (14, 15)),
+    ),
+    flip_pairs=((0, 5), (1, 4), (2, 3), (10, 15), (11, 14), (12, 13)),
+    torso=(13, 2),
+    order=(9, 8, 7, 6, 13, 14, 15, 3, 4, 5, 12, 11, 10, 2, 1, 0),
+    unscored=(6, 7),
+)
+
+# Leeds Sports Poses and its extension (Johnson and Everingham 2010, 2011).
+LSP = Skeleton(
+    name="lsp",
+    joints=(
+        *("right_ankle", "right_knee", "right_hip", "left_hip", "left_knee", "left_ankle"),
+        *("right_wrist", "right_elbow", "right_shoulder", "left_shoulder", "left_elbow", "left_wrist"),
+        *("neck", "head_top"),
+    ),
+    limbs=(
+        *((0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (6, 7), (7, 8), (8, 12), (12, 9), (9, 10), (10, 11)),
+        *((12, 13), (8, 2), (9, 3)),
+    ),
+    flip_pairs=((0, 5), (1, 4), (2, 3), (6, 11), (7, 10), (8, 9)),
+    torso=(9, 2),
+    order=(13, 12, 9, 10, 11, 3, 4, 5, 8, 7, 6, 2, 1, 0),
+)
+
+# Joints and their order: PoseTrack2018's files (Andriluka et al. 2018), which list COCO's ears and never label them.
+# "head_bottom" is where head and neck meet. The set's own score measures by head boxes and defines no sigmas.
+POSETRACK18 = Skeleton(
+    name="posetrack18",
+    joints=("nose", "head_bottom", "head_top", *COCO.joints[3:]),
+    limbs=(
+        *((2, 0), (0, 1), (0, 3), (0, 4), (1, 5), (1, 6), (5, 7), (7, 9), (6, 8), (8, 10)),
+        *((5, 11), (6, 12), (11, 12), (11, 13), (13, 15), (12, 14), (14, 16)),
+    ),
+    flip_pairs=((3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    torso=(6, 11),
+    order=(2, 0, 1, 3, 5, 7, 9, 11, 13, 15, 4, 6, 8, 10, 12, 14, 16),
+    unscored=(3, 4),
+)
+
+# Joints and their order: the format page of HiEve (Lin et al. 2020).
+HIEVE = Skeleton(
+    name="hieve",
+    joints=(
+        *("nose", "chest", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist"),
+        *("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle"),
+    ),
+    limbs=((0, 1), (1, 2), (2, 3), (3, 4), (1, 5), (5, 6), (6, 7), (1, 8), (8, 9), (9, 10), (1, 11), (11, 12), (12, 13), (8, 11)),
+    flip_pairs=((2, 5), (3, 6), (4, 7), (8, 11), (9, 12), (10, 13)),
+    torso=(2, 11),
+    order=(0, 1, 5, 6, 7, 11, 12, 13, 2, 3, 4, 8, 9, 10),
+)
+
+SKELETONS: dict[str, Skeleton] = {
+    skeleton.name: skeleton for skeleton in (PENN_ACTION, SUB_JHMDB, COCO, MPII, LSP, POSETRACK18, HIEVE)
+}
 
 
 def get_skeleton(name: str) -> Skeleton:
@@ -169,3 +243,13 @@ def get_skeleton(name: str) -> Skeleton:
     if name not in SKELETONS:
         raise UserError(f"no skeleton is called {name!r}; known are {', '.join(SKELETONS)}")
     return SKELETONS[name]
+
+
+def name_skeleton(skeleton: Skeleton) -> dict[str, Any]:
+    """A skeleton as a checkpoint's meta holds it: its name and, where this table does not have it, the whole of it."""
+    return {"skeleton": skeleton.name} | ({} if SKELETONS.get(skeleton.name) == skeleton else {"own_skeleton": asdict(skeleton)})
+
+
+def skeleton_of(meta: Mapping[str, Any]) -> Skeleton:
+    """The skeleton that `name_skeleton` put into a meta. Raises UserError for a name that nothing describes."""
+    return Skeleton(**meta["own_skeleton"]) if "own_skeleton" in meta else get_skeleton(meta["skeleton"])

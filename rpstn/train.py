@@ -12,7 +12,7 @@ import io
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.transforms import Augmentation, normalise
 from rpstn.datasets.windows import TrainingWindows
 from rpstn.devices import choose_device, use_bf16
@@ -32,23 +33,29 @@ from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
 from rpstn.models.checkpoints import save_atomically, save_checkpoint, start_from
+from rpstn.models.image import FrameByFrame
+from rpstn.models.image_config import ImageConfig, check_image_size, image_model, start_image_from, start_image_official
 from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
 from rpstn.runs import RunDirectory, plain, read_json, seed_everything, write_json, write_text
+from rpstn.skeletons import SKELETONS, get_skeleton, name_skeleton
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """One training run. The defaults are those of the demo on two CPU cores."""
 
-    dataset: str = "embedded"  # embedded, penn_action, sub_jhmdb
+    dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: str | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
+    convert_to: str | None = None  # skeleton whose joints are learned, such as penn_action; None: the data set's own
+    skip_damaged: bool = False  # leave out entries that cannot be used, and say how many, instead of stopping
     out: str = "runs/rpstn"  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
-    encoder_weights: str | None = None  # SimpleBaseline or torchvision ResNet file that the encoder starts from
+    encoder_weights: str | None = None  # SimpleBaseline or torchvision ResNet file for the encoder; network's official file
     initializer_weights: str | None = None  # the same for the initializer
+    network: str | None = None  # image network instead of RPSTN: small, simplebaseline_resnet50, hrnet_w32, ...; frame by frame
     encoder: str = "small"  # backbone F
     initializer: str = "small"  # backbone P
     relation: str = "on"  # on, off, manual
@@ -94,18 +101,31 @@ class TrainConfig:
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed must lie in 0 .. 2**32 - 1, not {self.seed}")
         try:  # names of backbones and variants, and the size: before anything is read or written
-            check_size(self.size, self.size)
-            RPSTNConfig(joints=1, **self._network())
+            if self.network is None:
+                check_size(self.size, self.size)
+            else:
+                check_image_size(self.size)
+            self._described(1, None)
+            if self.convert_to is not None:
+                get_skeleton(self.convert_to)
         except ValueError as error:
             raise UserError(str(error)) from error
 
-    def _network(self) -> dict[str, Any]:
-        shared = {f.name for f in fields(RPSTNConfig)} & {f.name for f in fields(self)}
-        return {name: getattr(self, name) for name in shared}
+        if self.network is not None and self.propagation != "none":
+            raise UserError(f"an image network sees one frame; choose propagation none with network {self.network}")
 
-    def model_config(self, dataset: ClipDataset) -> RPSTNConfig:
+    def _described(self, joints: int, skeleton: str | None) -> RPSTNConfig | ImageConfig:
+        kind = RPSTNConfig if self.network is None else ImageConfig
+        shared = {f.name for f in fields(kind)} & {f.name for f in fields(self)}
+        return kind(joints=joints, skeleton=skeleton, **{name: getattr(self, name) for name in shared})
+
+    def model_config(self, dataset: ClipDataset) -> RPSTNConfig | ImageConfig:
         """The network for a data set's joints."""
-        return RPSTNConfig(joints=len(dataset.skeleton), skeleton=dataset.skeleton.name, **self._network())
+        skeleton = dataset.skeleton
+        known = SKELETONS.get(skeleton.name) == skeleton
+        described = self._described(len(skeleton), skeleton.name if known else None)
+        # The limbs of a skeleton that only its data set describes cannot be looked up by a name.
+        return described if known or isinstance(described, ImageConfig) else replace(described, graph=skeleton.graph)
 
 
 @dataclass(frozen=True)
@@ -126,8 +146,37 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
+def new_model(config: TrainConfig, dataset: ClipDataset) -> tuple[RPSTN | FrameByFrame, list[str]]:
+    """The network as it is before the first step: random weights, then those of the files that the run starts from.
+
+    Returned with the modules that came trained, from `init`.
+    """
+    trained: list[str] = []
+    described = config.model_config(dataset)
+    if isinstance(described, ImageConfig):
+        network = image_model(described)
+        if config.init is not None:
+            trained = start_image_from(network, config.init)
+        if config.encoder_weights is not None:
+            start_image_official(network, config.encoder_weights)
+        return network, trained
+    model = RPSTN(described)
+    model.expect_targets(*target_statistics(config.sigma, config.size // STRIDE))
+    if config.init is not None:
+        trained = start_from(model, config.init, dataset.skeleton)
+    if config.encoder_weights is not None:
+        load_backbone(model.encoder, config.encoder_weights)
+    if config.initializer_weights is not None:
+        load_backbone(model.initializer, config.initializer_weights)
+    return model, trained
+
+
 def training_loss(
-    model: RPSTN, batch: dict[str, torch.Tensor], config: TrainConfig, bf16: bool, total: torch.Tensor | None = None
+    model: RPSTN | FrameByFrame,
+    batch: dict[str, torch.Tensor],
+    config: TrainConfig,
+    bf16: bool,
+    total: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Loss of clips {frames (B,T,S,S,3) uint8, joints (B,T,K,2), visibility (B,T,K)} that lie on the model's device.
 
@@ -141,7 +190,7 @@ def training_loss(
     return heatmap_loss(heatmaps.float(), target, batch["visibility"], total)
 
 
-def gradients(model: RPSTN, parts: list[dict[str, torch.Tensor]], config: TrainConfig, bf16: bool) -> float:
+def gradients(model: RPSTN | FrameByFrame, parts: list[dict[str, torch.Tensor]], config: TrainConfig, bf16: bool) -> float:
     """Adds up the gradients of one batch, given in parts, and returns its loss.
 
     The loss is that of the whole batch; only the BatchNorms see one part at a time.
@@ -162,18 +211,11 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for a missing data set, and for a
     directory that holds a run of another configuration, of other data or from another start.
     """
-    training = open_dataset(config.dataset, config.root, split="train", fold=config.fold)
-    validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
+    training, validation = (_open(config, split) for split in ("train", "val"))
     device = choose_device(config.device)
     bf16 = use_bf16(config.precision, device)
     seed_everything(config.seed)
-    model = RPSTN(config.model_config(training))
-    model.expect_targets(*target_statistics(config.sigma, config.size // STRIDE))
-    trained = start_from(model, config.init) if config.init is not None else []
-    if config.encoder_weights is not None:
-        load_backbone(model.encoder, config.encoder_weights)
-    if config.initializer_weights is not None:
-        load_backbone(model.initializer, config.initializer_weights)
+    model, trained = new_model(config, training)
     data = {"train": training.checksum(), "val": validation.checksum()}
     run = RunDirectory(config.out).start(config)
     _check_inputs(run, data, config)
@@ -183,7 +225,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     model = model.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(_groups(model, trained, config), lr=config.lr, weight_decay=config.weight_decay)
     meta = {
-        "skeleton": training.skeleton.name,
+        **name_skeleton(training.skeleton),
         "dataset": training.name,
         "fold": config.fold,
         "size": config.size,
@@ -265,12 +307,21 @@ def validate(model: RPSTN, meta: dict, dataset: ClipDataset, config: TrainConfig
     return float(mean)
 
 
-def _groups(model: RPSTN, trained: list[str], config: TrainConfig) -> list[dict[str, Any]]:
+def _groups(model: RPSTN | FrameByFrame, trained: list[str], config: TrainConfig) -> list[dict[str, Any]]:
     """Parameters by the share of the learning rate that they take: less for modules that start trained."""
-    slow = [p for name, p in model.named_parameters() if name.split(".")[0] in trained]
-    fast = [p for name, p in model.named_parameters() if name.split(".")[0] not in trained]
+    prefixes = tuple(f"{name}." for name in trained)
+    slow = [p for name, p in model.named_parameters() if name.startswith(prefixes)]
+    fast = [p for name, p in model.named_parameters() if not name.startswith(prefixes)]
     groups = [{"params": fast, "share": 1.0}, {"params": slow, "share": config.init_rate}]
     return [group for group in groups if group["params"]]
+
+
+def _open(config: TrainConfig, split: str) -> ClipDataset:
+    """A split with the joints to be learned. Raises UserError where clips are asked of a set of single pictures."""
+    dataset = open_dataset(config.dataset, config.root, split=split, fold=config.fold, skip_damaged=config.skip_damaged)
+    if config.frames > 1 and max(map(len, dataset)) == 1:
+        raise UserError(f"{dataset.name} holds single pictures, no clips of {config.frames} frames; train on it with frames 1")
+    return dataset if config.convert_to is None else convert_dataset(dataset, get_skeleton(config.convert_to))
 
 
 def _batches(config: TrainConfig, dataset: ClipDataset, first: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:

@@ -11,7 +11,15 @@ import numpy as np
 import pytest
 
 from rpstn.errors import UserError
-from rpstn.metrics.average_precision import NAMES, oks_average_precision
+from rpstn.metrics.average_precision import (
+    NAMES,
+    crop_areas,
+    oks_average_precision,
+    oks_nms,
+    rescore,
+    similarity,
+    usual_detections,
+)
 from rpstn.skeletons import COCO, get_skeleton
 
 from .conftest import CHECKOUT
@@ -138,6 +146,114 @@ def test_real_annotations_and_coco_agree(tmp_path):
         ours = oks_average_precision(moved, scores, images, SAMPLE, boxes=given)
         assert ours == pytest.approx(by_coco(truth, moved, scores, images, given))
         assert 0 < ours["AP"] < 1
+
+
+# What published tables do with detections first
+
+
+def test_rescoring_by_hand():
+    """Box score times the mean of what is above 0.2; 0.2 itself is not."""
+    confidences = np.array([[0.8, 0.4, 0.2, 0.0], [0.1, 0.2, 0.0, 0.1], [1.0, 1.0, 1.0, 1.0]])
+    assert rescore([0.5, 0.9, 0.7], confidences) == pytest.approx([0.3, 0.0, 0.7])
+    assert rescore([0.5], confidences[:1], threshold=0.1) == pytest.approx([0.5 * 1.4 / 3])
+    with pytest.raises(ValueError, match="box_scores"):
+        rescore([0.5], confidences)
+
+
+def test_similarity_of_detections_is_cocos(truth):
+    """COCOeval's own similarity of a detection with a fully labelled person of the same area."""
+    from pycocotools.coco import COCO as Annotations
+    from pycocotools.cocoeval import COCOeval
+
+    keypoints, _, _ = detections(truth)
+    rng = np.random.default_rng(0)
+    moved = keypoints[0, :, :2] + rng.normal(0, 8, (3, 17, 2))
+    area = truth["annotations"][0]["area"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        annotated = Annotations()
+        annotated.dataset = {**copy.deepcopy(truth), "annotations": copy.deepcopy(truth["annotations"][:1])}
+        annotated.createIndex()
+        results = [
+            {"image_id": 7, "category_id": 1, "score": 1 - row / 10, "keypoints": np.insert(pose, 2, 1, axis=1).ravel().tolist()}
+            for row, pose in enumerate(moved)
+        ]
+        evaluation = COCOeval(annotated, annotated.loadRes(results), "keypoints")
+        evaluation.evaluate()
+    ours = similarity(keypoints[0, :, :2], moved, area, np.full(3, area), COCO.sigmas)
+    assert ours == pytest.approx(evaluation.ious[7, 1][:, 0]) and 0.1 < ours.min() < ours.max() < 0.95
+
+
+def test_nms_drops_the_worse_of_two_alike_and_no_other():
+    rng = np.random.default_rng(0)
+    one, other = rng.uniform(0, 200, (2, 17, 2))
+    areas = np.full(4, 200.0**2)
+    poses = np.stack([one, one + 0.5, other, one + 2.0])
+    same = similarity(one, poses, areas[0], areas, COCO.sigmas)
+    assert same[1] > 0.99 and same[2] < 0.5 and 0.9 < same[3] < same[1]
+    np.testing.assert_array_equal(oks_nms(poses, [0.6, 0.7, 0.2, 0.5], areas), [1, 2])
+    np.testing.assert_array_equal(oks_nms(poses, [0.7, 0.7, 0.2, 0.5], areas), [0, 2])
+    np.testing.assert_array_equal(oks_nms(poses, [0.6, 0.7, 0.2, 0.5], areas, threshold=1.0), [1, 0, 3, 2])
+    # Not from what was dropped itself: a chain of poses, each like the next, keeps every second one.
+    chain = one + np.arange(3)[:, None, None] * [5.0, 0.0]
+    near, far = similarity(chain[0], chain[1:], 4e4, np.full(2, 4e4), COCO.sigmas)
+    np.testing.assert_array_equal(oks_nms(chain, [3, 2, 1], np.full(3, 4e4), threshold=(near + far) / 2), [0, 2])
+    assert len(oks_nms(poses[:0], [], areas[:0])) == 0
+    with pytest.raises(ValueError, match="sigma"):
+        oks_nms(poses, np.ones(4), areas, skeleton=get_skeleton("penn_action"))
+
+
+def test_crop_areas_by_hand():
+    """60 x 80 has the aspect already; 60 x 40 becomes 60 x 80, 30 x 80 becomes 60 x 80: all times 1.25 squared."""
+    boxes = [[0, 0, 60, 80], [5, 5, 60, 40], [9, 9, 30, 80]]
+    assert crop_areas(boxes) == pytest.approx([7500.0, 7500.0, 7500.0])
+    assert crop_areas(boxes, aspect=1.0, padding=1.0) == pytest.approx([6400.0, 3600.0, 6400.0])
+
+
+def detected(truth):
+    """Each person found well, found again a little worse, and somebody who is not there; with boxes of a detector."""
+    keypoints, _, images = detections(truth)
+    boxes = np.array([a["bbox"] for a in truth["annotations"] if a["num_keypoints"] and not a["iscrowd"]])
+    rng = np.random.default_rng(1)
+    anywhere = boxes[:, None, :2] + boxes[:, None, 2:] * rng.random((len(boxes), 17, 2))
+    # A network finds every joint somewhere, also those without a label.
+    keypoints[..., :2] = np.where(keypoints[..., 2:] > 0, keypoints[..., :2], anywhere)
+    keypoints[..., 2] = rng.uniform(0.1, 1.0, keypoints.shape[:2])
+    poses = np.concatenate([keypoints, keypoints + [0.4, 0.4, 0.0], keypoints + [250.0, 90.0, 0.0]])
+    sure = rng.uniform(0.4, 1.0, len(images))
+    return poses, np.concatenate([sure, 0.9 * sure, 0.8 * rng.random(len(images))]), np.tile(images, 3), np.tile(boxes, (3, 1))
+
+
+@pytest.mark.parametrize("real", [False, True])
+def test_rescored_and_suppressed_detections_score_as_coco_says(truth, real):
+    """The numbers are COCOeval's for the detections that are left, and those are fewer and better."""
+    if real and not SAMPLE.is_file():
+        pytest.skip("no ../shared/data/COCO")
+    truth = json.loads(SAMPLE.read_text()) if real else truth
+    poses, box_scores, images, boxes = detected(truth)
+    kept, scores, ids = usual_detections(poses, box_scores, images, boxes)
+    assert 0 < len(kept) < len(poses)
+    found = oks_average_precision(kept, scores, ids, truth)
+    assert found == pytest.approx(by_coco(truth, kept, scores, ids))
+    before = oks_average_precision(poses, rescore(box_scores, poses[..., 2]), images, truth)
+    assert 0 < before["AP"] < found["AP"]
+    rows = {pose.tobytes(): row for row, pose in enumerate(poses)}
+    order = [rows[pose.tobytes()] for pose in kept]
+    assert order == sorted(order) and scores == pytest.approx(rescore(box_scores, poses[..., 2])[order])
+
+
+def test_the_truth_still_scores_one(truth):
+    """As detections by a perfect network on ground-truth boxes: nobody is suppressed."""
+    keypoints, _, images = detections(truth)
+    boxes = np.array([a["bbox"] for a in truth["annotations"]])
+    keypoints[1, 3:5, :2] = keypoints[1, 5:6, :2]  # the two unlabelled joints lie somewhere
+    keypoints[..., 2] = 1.0
+    found = usual_detections(keypoints, np.ones(3), images, boxes)
+    assert len(found[0]) == 3
+    assert oks_average_precision(*found, truth) == {name: pytest.approx(1.0) for name in NAMES}
+    with pytest.raises(ValueError, match="boxes"):
+        usual_detections(keypoints, np.ones(3), images, boxes[:2])
+    with pytest.raises(ValueError, match=r"\(N, 17, 3\)"):
+        usual_detections(keypoints[..., :2], np.ones(3), images, boxes)
 
 
 def test_the_skeleton_is_the_files():

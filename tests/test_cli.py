@@ -205,6 +205,20 @@ def test_lists_the_data_sets(capsys, monkeypatch, data_root):
     assert cli.main(["data", "list"]) == 0
     said = capsys.readouterr().out
     assert f"embedded     in {data_root / 'embedded'}" in said and "sub_jhmdb    not here" in said
+    assert "labels/*.mat (labels): 15" in said and "frames/* (folders of frames): 15" in said
+    part = said.split("penn_action  not here", 1)[1].split("sub_jhmdb    not here", 1)[0]
+    assert "http://dreamdragon.github.io/PennAction/" in part and "2,326 videos" in part and "for research" in part
+    assert "labels/*.mat (labels)\n" in part and "13, skeleton penn_action" in part
+    assert said.endswith(f"looked in {data_root}, which $RPSTN_DATA names\n")
+
+
+def test_list_looks_under_the_working_directory_otherwise(capsys, monkeypatch, tmp_path):
+    monkeypatch.delenv("RPSTN_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data" / "own").mkdir(parents=True)
+    assert cli.main(["data", "list"]) == 0
+    said = capsys.readouterr().out
+    assert "own          in data/own" in said and "dataset.json (description): none" in said and "embedded     not here" in said
 
 
 def test_makes_and_checks(tmp_path, capsys):

@@ -89,9 +89,7 @@ class Reader(torch.nn.Module):
         maps = []
         for frame in frames.flatten(0, 1).numpy():  # blue, green, red
             inside = ((frame[1:] > 3) & (frame[1:] < SIDE - 4)).all(axis=0)
-            fit, *_ = np.linalg.lstsq(
-                design[inside], frame[1:, inside].T[:, ::-1], rcond=None
-            )  # input -> source
+            fit, *_ = np.linalg.lstsq(design[inside], frame[1:, inside].T[:, ::-1], rcond=None)  # input -> source
             joints = self.joints[int(round(float(frame[0].mean())))]
             if np.linalg.det(fit[:2]) < 0:
                 joints = joints[list(SKELETON.flip_permutation)]
@@ -108,9 +106,7 @@ class Reader(torch.nn.Module):
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_perfect_heatmaps_score_one_whichever_the_window(window, flip_test):
     dataset = dataset_of([11, 7])
-    found = predict_clips(
-        Reader(dataset), META, dataset, window, batch=3, flip_test=flip_test, progress=False
-    )
+    found = predict_clips(Reader(dataset), META, dataset, window, batch=3, flip_test=flip_test, progress=False)
     for clip, joints in zip(dataset, found.joints, strict=True):
         assert np.linalg.norm(joints - clip.joints, axis=-1).max() < 0.3
     scores = score(found, dataset)["scores"]
@@ -130,8 +126,7 @@ def test_every_frame_is_seen_once_and_the_last_window_is_shorter():
 def test_the_batch_changes_nothing():
     dataset = dataset_of([9, 9, 9])
     one, all_at_once = (
-        predict_clips(Reader(dataset, relations=True), META, dataset, 4, batch=batch, progress=False)
-        for batch in (1, 8)
+        predict_clips(Reader(dataset, relations=True), META, dataset, 4, batch=batch, progress=False) for batch in (1, 8)
     )
     for a, b in zip(one.joints + one.relations, all_at_once.joints + all_at_once.relations, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -157,9 +152,7 @@ def test_flip_test_equals_itself_for_a_symmetric_network_only():
     symmetric = (weights + weights[list(SKELETON.flip_permutation)]) / 2
 
     def confidence(values, flip_test):
-        return predict_clips(
-            Brightness(values), META, dataset, flip_test=flip_test, progress=False
-        ).confidence[0]
+        return predict_clips(Brightness(values), META, dataset, flip_test=flip_test, progress=False).confidence[0]
 
     np.testing.assert_allclose(confidence(symmetric, True), confidence(symmetric, False), rtol=1e-5)
     assert np.abs(confidence(weights, True) - confidence(weights, False)).max() > 1
@@ -168,8 +161,7 @@ def test_flip_test_equals_itself_for_a_symmetric_network_only():
 def test_flip_test_exchanges_left_and_right_in_relations():
     dataset = dataset_of([6])
     plain, flipped = (
-        predict_clips(Reader(dataset, relations=True), META, dataset, flip_test=flip, progress=False)
-        for flip in (False, True)
+        predict_clips(Reader(dataset, relations=True), META, dataset, flip_test=flip, progress=False) for flip in (False, True)
     )
     np.testing.assert_allclose(flipped.relations[0], plain.relations[0], atol=2e-2)
     assert np.abs(plain.relations[0] - np.eye(len(SKELETON))).max() > 0.02
@@ -254,9 +246,7 @@ def test_a_window_can_be_looked_at():
 
 def small_checkpoint(path, skeleton, **changes):
     torch.manual_seed(0)
-    config = RPSTNConfig(
-        joints=len(get_skeleton(skeleton)), skeleton=skeleton, encoder="small", initializer="small", **changes
-    )
+    config = RPSTNConfig(joints=len(get_skeleton(skeleton)), skeleton=skeleton, encoder="small", initializer="small", **changes)
     meta = {
         "skeleton": skeleton,
         "size": 64,

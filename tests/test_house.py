@@ -79,9 +79,10 @@ def test_every_import_is_declared(project):
     """What the package, the tests and the notebooks import stands in pyproject, not only behind what stands there."""
     declared = {canonical(item.name) for item in requirements(project)}
     providers = packages_distributions()
-    files = [path for folder in ("rpstn", "tests", "notebooks") for path in (CHECKOUT / folder).rglob("*.py")]
+    own = {"rpstn", "tests", "benchmarks"}
+    files = [path for folder in (*own, "notebooks") for path in (CHECKOUT / folder).rglob("*.py")]
     found = {name: path for path in files for name in imports(path)}
-    outside = {name: path for name, path in found.items() if name not in sys.stdlib_module_names and name != "rpstn"}
+    outside = {name: path for name, path in found.items() if name not in sys.stdlib_module_names and name not in own}
     assert {"torch", "numpy", "pytest"} <= set(outside)
     missing = {
         name: path.name
@@ -121,9 +122,7 @@ class TestNotebook:
     def test_pair_is_in_step_and_without_outputs(self, notebook):
         pair = nbformat.read(notebook.path.with_suffix(".ipynb"), as_version=4)
         source = jupytext.read(notebook.path)
-        assert [(c.cell_type, c.source) for c in pair.cells] == [
-            (c.cell_type, c.source) for c in source.cells
-        ]
+        assert [(c.cell_type, c.source) for c in pair.cells] == [(c.cell_type, c.source) for c in source.cells]
         tags = [[c.metadata.get("tags", []) for c in part.cells] for part in (pair, source)]
         assert tags[0] == tags[1]
         for cell in pair.cells:
@@ -183,9 +182,7 @@ def test_readme_points_at_what_is_there():
 
 
 def test_ruff_finds_nothing():
-    run = subprocess.run(
-        [sys.executable, "-m", "ruff", "check"], cwd=CHECKOUT, capture_output=True, text=True
-    )
+    run = subprocess.run([sys.executable, "-m", "ruff", "check"], cwd=CHECKOUT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
 
 

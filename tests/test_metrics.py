@@ -116,12 +116,8 @@ def test_reference_sizes_by_hand():
     visibility[0, 2] = OCCLUDED  # hidden but annotated: the torso is known
     visibility[1, 7] = ABSENT
     boxes = np.array([[0, 0, 30, 80], [5, 5, 90, 20], [0, 0, 0, 0], [0, 0, -4, -9]], float)
-    np.testing.assert_array_equal(
-        reference_sizes(joints, visibility, boxes, skeleton, "torso"), [5, np.nan, np.nan, 5]
-    )
-    np.testing.assert_array_equal(
-        reference_sizes(joints, visibility, boxes, skeleton, "person"), [80, 90, np.nan, np.nan]
-    )
+    np.testing.assert_array_equal(reference_sizes(joints, visibility, boxes, skeleton, "torso"), [5, np.nan, np.nan, 5])
+    np.testing.assert_array_equal(reference_sizes(joints, visibility, boxes, skeleton, "person"), [80, 90, np.nan, np.nan])
     with pytest.raises(ValueError, match="head"):
         reference_sizes(joints, visibility, boxes, skeleton, "head")
 

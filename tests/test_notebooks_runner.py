@@ -316,9 +316,7 @@ def test_kernel_is_this_interpreter(book, monkeypatch):
     """Another kernel registered as python3 is not taken."""
     spec = book.path / "jupyter" / "kernels" / "python3"
     spec.mkdir(parents=True)
-    (spec / "kernel.json").write_text(
-        '{"argv": ["/bin/false"], "display_name": "other", "language": "python"}'
-    )
+    (spec / "kernel.json").write_text('{"argv": ["/bin/false"], "display_name": "other", "language": "python"}')
     monkeypatch.setenv("JUPYTER_PATH", str(book.path / "jupyter"))
     assert book("first") == 0
     text = (book.path / "out" / "01_first.ipynb").read_text()

@@ -51,16 +51,12 @@ def walking(length=20, name="walk"):
     visibility[:, 11], visibility[:, 10] = ABSENT, OCCLUDED
     low = joints.min(axis=1)
     boxes = np.concatenate([low, joints.max(axis=1) - low], axis=1)
-    return Clip(
-        name, name, "walk", joints.astype(np.float32), visibility, boxes.astype(np.float32), Grey(length)
-    )
+    return Clip(name, name, "walk", joints.astype(np.float32), visibility, boxes.astype(np.float32), Grey(length))
 
 
 def test_hidden_lengths_by_hand():
     v, o, a = VISIBLE, OCCLUDED, ABSENT
-    visibility = np.array(
-        [[v, o, o, v, o], [o, o, v, a, a], [o, v, o, o, v], [v, o, o, o, v], [o, o, a, v, a]]
-    )
+    visibility = np.array([[v, o, o, v, o], [o, o, v, a, a], [o, v, o, o, v], [v, o, o, o, v], [o, o, a, v, a]])
     expected = [[0, -1, -1, 0, -1], [1, -1, 0, -1, -1], [2, 0, 1, 2, 0], [0, 1, 2, 3, 0], [1, 2, -1, 0, -1]]
     np.testing.assert_array_equal(hidden_lengths(visibility), expected)
 
@@ -127,9 +123,7 @@ def test_a_patch_on_the_body_follows_it_and_one_in_the_image_stays():
     joint = SKELETON.index("right_wrist")
     assert (body.visibility[2:18, joint] == OCCLUDED).all()
     # At 2 px a frame the wrist leaves a disc of 7.8 px after four frames.
-    np.testing.assert_array_equal(
-        image.visibility[:, joint] == OCCLUDED, (np.arange(20) >= 2) & (np.arange(20) < 6)
-    )
+    np.testing.assert_array_equal(image.visibility[:, joint] == OCCLUDED, (np.arange(20) >= 2) & (np.arange(20) < 6))
     painted = (image.frames.read([2, 17]) != 128).any(axis=-1)
     np.testing.assert_array_equal(painted[0], painted[1])
 
@@ -140,9 +134,7 @@ def test_protocols_are_seeded_and_mark_what_they_cover(protocol, attached):
     clip = walking()
 
     def made(seed):
-        occluder = choose(
-            protocol, clip, SKELETON, start=4, length=12, seed=seed, attached=attached, size=0.12
-        )
+        occluder = choose(protocol, clip, SKELETON, start=4, length=12, seed=seed, attached=attached, size=0.12)
         hidden = occlude(clip, SKELETON, occluder)
         return hidden, hidden.frames.read(range(20))
 
@@ -165,10 +157,7 @@ def test_the_person_disappears_and_the_bar_passes():
     person = occlude(clip, SKELETON, Occluder("person", start=4, length=3))
     assert (person.visibility[4:7] != VISIBLE).all()
     bar = occlude(clip, SKELETON, Occluder("bar", start=0, length=20, size=0.1))
-    when = [
-        np.flatnonzero(bar.extra["occluder"][:, SKELETON.index(name)])
-        for name in ("right_wrist", "left_wrist")
-    ]
+    when = [np.flatnonzero(bar.extra["occluder"][:, SKELETON.index(name)]) for name in ("right_wrist", "left_wrist")]
     assert len(when[0]) and len(when[1]) and when[0].max() < when[1].min()
 
 
@@ -202,9 +191,7 @@ def test_what_cannot_be_hidden_is_said():
 
 
 def many(count=12, length=20):
-    return ClipDataset(
-        "made", SKELETON, "test", Path("."), tuple(walking(length, f"walk {n}") for n in range(count))
-    )
+    return ClipDataset("made", SKELETON, "test", Path("."), tuple(walking(length, f"walk {n}") for n in range(count)))
 
 
 def test_a_data_set_behind_an_occluder_is_a_data_set():
@@ -219,10 +206,7 @@ def predicted(dataset, forget):
     """Predictions that are right until a joint has been hidden for `forget` frames; visible joints are
     right.
     """
-    joints = [
-        np.where((hidden_lengths(clip.visibility) > forget)[..., None], clip.joints + 300, clip.joints)
-        for clip in dataset
-    ]
+    joints = [np.where((hidden_lengths(clip.visibility) > forget)[..., None], clip.joints + 300, clip.joints) for clip in dataset]
     ids = tuple(clip.id for clip in dataset)
     return Predictions(ids, joints, [np.ones(clip.visibility.shape) for clip in dataset], [None] * len(ids))
 

@@ -119,9 +119,7 @@ def test_bad_boxes_take_the_nearest_valid_one(tmp_path):
     box[4] = np.nan
     write(tmp_path, "0001", content)
     clip = one(tmp_path)[0]
-    expected = np.concatenate([box[:, :2] - PENN_ACTION_ORIGIN, box[:, 2:] - box[:, :2]], axis=1)[
-        [1, 1, 2, 2, 5, 5]
-    ]
+    expected = np.concatenate([box[:, :2] - PENN_ACTION_ORIGIN, box[:, 2:] - box[:, :2]], axis=1)[[1, 1, 2, 2, 5, 5]]
     np.testing.assert_allclose(clip.boxes, expected, rtol=1e-6)
     assert clip.extra["boxes_repaired"] == 3
 
@@ -176,9 +174,7 @@ def test_broken_and_missing_files(root):
     with pytest.raises(UserError, match=r"0005/000002\.jpg: broken image"):
         clip.frames.read([0, 1])
     (root / "frames" / "0005" / "000004.jpg").unlink()
-    with pytest.raises(
-        UserError, match=r"0005/000004\.jpg: missing, though 0005\.mat has labels for 4 frames"
-    ):
+    with pytest.raises(UserError, match=r"0005/000004\.jpg: missing, though 0005\.mat has labels for 4 frames"):
         one(root)
     for path in (root / "frames" / "0005").iterdir():
         path.unlink()
@@ -267,9 +263,7 @@ def test_embedded_keys_are_used(tmp_path):
         assert clip.extra["occluded_by"].shape == (2, JOINTS) and clip.extra["occluded_by"][0, 0] == 2
         assert clip.visibility[0, :3].tolist() == [OCCLUDED, ABSENT, VISIBLE]
         assert clip.visibility[1, 2] == ABSENT  # outside the frame
-    assert (
-        len({open_dataset("embedded", tmp_path, split).checksum() for split in ("train", "val", "test")}) == 3
-    )
+    assert len({open_dataset("embedded", tmp_path, split).checksum() for split in ("train", "val", "test")}) == 3
 
 
 def test_check_collects_faults(root):

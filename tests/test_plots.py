@@ -38,9 +38,7 @@ def test_the_relation_matrix_is_square_ordered_and_says_which_axis_sums_to_one()
     order = list(SKELETON.order)
     drawn = np.asarray(ax.collections[0].get_array()).reshape(13, 13)
     np.testing.assert_allclose(drawn, RELATION[np.ix_(order, order)])
-    assert [label.get_text() for label in ax.get_yticklabels()] == [
-        plots.short(SKELETON.joints[j]) for j in order
-    ]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [plots.short(SKELETON.joints[j]) for j in order]
     assert ax.get_aspect() == 1 and ax.get_title("left") == "learned"
     assert "each row sums to 1" in ax.get_ylabel() and "sums" not in ax.get_xlabel()
     released = plots.relation_matrix(RELATION.T, SKELETON, sums="columns")
@@ -82,11 +80,7 @@ def test_hidden_joints_are_hollow_and_absent_ones_missing():
     visibility = np.full(13, VISIBLE)
     visibility[3], visibility[4] = OCCLUDED, ABSENT
     ax = plots.skeleton_overlay(FRAMES[0], JOINTS[0], SKELETON, visibility, legend=True)
-    points = {
-        tuple(line.get_xydata()[0]): line
-        for line in ax.lines
-        if line.get_marker() == "o" and len(line.get_xydata()) == 1
-    }
+    points = {tuple(line.get_xydata()[0]): line for line in ax.lines if line.get_marker() == "o" and len(line.get_xydata()) == 1}
     assert len(points) == 12 and tuple(JOINTS[0, 4]) not in points
     assert points[tuple(JOINTS[0, 3])].get_markerfacecolor() == "white"
     assert points[tuple(JOINTS[0, 1])].get_markerfacecolor() == plots.SIDES["left"]
@@ -110,9 +104,7 @@ def test_strips_have_a_row_per_variant_and_a_column_per_frame():
     assert [ax.get_title("left") for ax in axes[0]] == ["frame 0", "frame 2", "frame 5"]
     assert not axes[0, 0].lines and axes[1, 0].lines
     hidden = np.array([False, False, True, True, False, False])
-    axes = plots.hidden_heatmaps(
-        FRAMES, {"RPSTN": MAPS, "alone": MAPS / 2}, 5, [1, 2], truth=JOINTS, hidden=hidden
-    )
+    axes = plots.hidden_heatmaps(FRAMES, {"RPSTN": MAPS, "alone": MAPS / 2}, 5, [1, 2], truth=JOINTS, hidden=hidden)
     assert [ax.get_title("left") for ax in axes[0]] == ["frame 1", "frame 2, hidden"]
     strong, weak = (np.asarray(axes[row, 0].images[1].get_array()) for row in (0, 1))
     np.testing.assert_allclose(strong, 2 * weak)  # one scale for both networks
@@ -129,9 +121,7 @@ def test_bars_have_the_given_heights():
 
 
 def curve(*estimates):
-    return HiddenCurve(
-        ((1, 1), (2, 4), (5, 9)), tuple(Interval(e, e - 0.1, e + 0.1, 9, 40) for e in estimates)
-    )
+    return HiddenCurve(((1, 1), (2, 4), (5, 9)), tuple(Interval(e, e - 0.1, e + 0.1, 9, 40) for e in estimates))
 
 
 def test_curves_show_estimates_intervals_and_counts():
@@ -150,9 +140,7 @@ def test_curves_show_estimates_intervals_and_counts():
 
 
 def test_an_interval_that_holds_zero_is_drawn_hollow():
-    ax = plots.interval_points(
-        {"gain": Interval(0.1, 0.05, 0.15, 9, 9), "none": Interval(0, -0.1, 0.1, 7, 9)}
-    )
+    ax = plots.interval_points({"gain": Interval(0.1, 0.05, 0.15, 9, 9), "none": Interval(0, -0.1, 0.1, 7, 9)})
     faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "o"]
     assert faces[0] != "white" == faces[1]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["gain\n(9 sources)", "none\n(7 sources)"]
@@ -180,9 +168,7 @@ def test_kernels_and_relations_over_time():
     np.testing.assert_array_equal(sheet[6:11, 6:11], kernels[9])
     low, high = ax.images[0].get_clim()
     assert low == -high and "5 x 5" in ax.get_xlabel()
-    ax = plots.relation_over_time(
-        np.stack([RELATION] * 4), SKELETON, [("head", "left_hip")], hidden=np.arange(4) > 2
-    )
+    ax = plots.relation_over_time(np.stack([RELATION] * 4), SKELETON, [("head", "left_hip")], hidden=np.arange(4) > 2)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), RELATION[0, 7])
     assert ax.get_xlabel() == "frame" and ax.get_ylabel() and len(ax.patches) == 1
 
@@ -206,9 +192,6 @@ def test_what_cannot_be_drawn_is_refused():
 def test_the_style_is_a_white_card_and_ships_with_the_package():
     assert plots.STYLE.is_file()
     with plt.style.context(plots.STYLE):
-        assert (
-            matplotlib.rcParams["savefig.facecolor"] == "white"
-            and not matplotlib.rcParams["savefig.transparent"]
-        )
+        assert matplotlib.rcParams["savefig.facecolor"] == "white" and not matplotlib.rcParams["savefig.transparent"]
     ax = plots.pck_bars({"a": {"head": 1.0}})
     assert ax.figure.get_facecolor() == (1, 1, 1, 1)

@@ -44,3 +44,15 @@ def test_a_manifest_names_no_place(tmp_path, monkeypatch):
     assert written["parameters"]["root"] == "set" and written["parameters"]["init"] == "runs/b/best.pt"
     text = (tmp_path / "runs" / "a" / "manifest.json").read_text()
     assert "/somewhere" not in text and str(tmp_path) not in text
+
+
+def test_a_run_goes_on_in_a_version_with_more_settings(tmp_path):
+    """What an older config.json lacks had its default; asked for anything else, it is another run."""
+    config = TrainConfig(out=str(tmp_path / "a"))
+    RunDirectory(tmp_path / "a").start(config)
+    path = tmp_path / "a" / "config.json"
+    older = {name: value for name, value in json.loads(path.read_text()).items() if name not in ("skip_damaged", "convert_to")}
+    path.write_text(json.dumps(older))
+    RunDirectory(tmp_path / "a").start(config)
+    with pytest.raises(UserError, match=r"differing: skip_damaged\)"):
+        RunDirectory(tmp_path / "a").start(dataclasses.replace(config, skip_damaged=True))

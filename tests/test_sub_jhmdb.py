@@ -24,9 +24,7 @@ def clip_name(source, action, number):
 
 
 def pictures():
-    return np.stack(
-        [np.full((HEIGHT, WIDTH, 3), (30 * t, 100, 200 - 30 * t), np.uint8) for t in range(LENGTH)]
-    )
+    return np.stack([np.full((HEIGHT, WIDTH, 3), (30 * t, 100, 200 - 30 * t), np.uint8) for t in range(LENGTH)])
 
 
 def write_clip(root, action, name, video=True, joints=None, mask=None):
@@ -58,9 +56,7 @@ def write_clip(root, action, name, video=True, joints=None, mask=None):
 
 def write_splits(root, action, lines, fold=1, folder="sub_splits", joint="_"):
     (root / folder).mkdir(parents=True, exist_ok=True)
-    (root / folder / f"{action}_test_split{joint}{fold}.txt").write_text(
-        "".join(f"{line}\n" for line in lines)
-    )
+    (root / folder / f"{action}_test_split{joint}{fold}.txt").write_text("".join(f"{line}\n" for line in lines))
 
 
 @pytest.fixture
@@ -107,9 +103,7 @@ def test_both_spellings_and_folds_apart(tmp_path, folder, joint):
         write_clip(tmp_path, "run", name)
     for fold in (1, 2, 3):
         flags = [2 if index == fold - 1 else 1 for index in range(3)]
-        write_splits(
-            tmp_path, "run", [f"{n}.avi {f}" for n, f in zip(names, flags, strict=True)], fold, folder, joint
-        )
+        write_splits(tmp_path, "run", [f"{n}.avi {f}" for n, f in zip(names, flags, strict=True)], fold, folder, joint)
     for fold in (1, 2, 3):
         splits = read_splits("sub_jhmdb", tmp_path, fold=fold)
         assert [clip.id for clip in splits["test"]] == [names[fold - 1]]
@@ -125,9 +119,7 @@ def test_validation_takes_whole_films_that_are_not_tested(root):
         assert sources["val"] and not sources["val"] & (sources["train"] | sources["test"])
         assert len(splits["train"]) + len(splits["val"]) == 8 and len(splits["test"]) == 2
     # A film with clips in test stays in train whole.
-    write_splits(
-        root, "run", [f"{clip_name('Film_T', 'run', 1)}.avi 1", f"{clip_name('Film_A', 'run', 1)}.avi 1"]
-    )
+    write_splits(root, "run", [f"{clip_name('Film_T', 'run', 1)}.avi 1", f"{clip_name('Film_A', 'run', 1)}.avi 1"])
     splits = read_splits("sub_jhmdb", root, splits=("val", "test"))
     assert "Film_T" in {clip.source for clip in splits["test"]}
     assert "Film_T" not in {clip.source for clip in splits["val"]}
@@ -135,10 +127,7 @@ def test_validation_takes_whole_films_that_are_not_tested(root):
 
 def test_sources_are_the_names_of_films():
     assert source_of("Goal_Keeping_Tips_catch_f_cm_np1_fr_med_2", "catch") == "Goal_Keeping_Tips"
-    assert (
-        source_of("Sommerland_Syd_sprung_in_den_tod_jump_f_cm_np2_ba_bad_10", "jump")
-        == "Sommerland_Syd_sprung_in_den_tod"
-    )
+    assert source_of("Sommerland_Syd_sprung_in_den_tod_jump_f_cm_np2_ba_bad_10", "jump") == "Sommerland_Syd_sprung_in_den_tod"
     assert source_of("golf_golf_f_nm_np1_ri_goo_1", "golf") == "golf"
     assert source_of("A_kick_ball_f_cm_np1_ri_med_0", "kick_ball") == "A"
     assert source_of("named otherwise", "run") == "named otherwise"
@@ -195,9 +184,7 @@ def test_wrong_files_are_named(root):
     labels.unlink()
     wrong("label file is missing")
 
-    write_clip(
-        root, "run", name, joints=np.full((2, 15, 7), 10.0), mask=np.ones((HEIGHT, WIDTH, 7), np.uint8)
-    )
+    write_clip(root, "run", name, joints=np.full((2, 15, 7), 10.0), mask=np.ones((HEIGHT, WIDTH, 7), np.uint8))
     clip = open_dataset("sub_jhmdb", root, "test")[1]
     with pytest.raises(UserError, match="5 frames can be decoded, the labels are for 7"):
         clip.frames.read([0])
@@ -273,6 +260,4 @@ def test_real_pictures_and_video_agree():
     assert len(images) == len(video) and images.size == video.size
     pictures, decoded = (source.read(range(len(images))).astype(float) for source in (images, video))
     distance = np.abs(pictures[:, None, ::8, ::8] - decoded[None, :, ::8, ::8]).mean(axis=(2, 3, 4))
-    assert (
-        np.abs(distance.argmin(axis=1) - np.arange(len(images))).max() <= 1 and np.diag(distance).mean() < 8
-    )
+    assert np.abs(distance.argmin(axis=1) - np.arange(len(images))).max() <= 1 and np.diag(distance).mean() < 8

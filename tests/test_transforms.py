@@ -84,9 +84,7 @@ def test_rotated_scaled_crop_is_a_similarity_and_inverts(rotation, flip):
     affine = crop_affine(BOX, 96, rotation=rotation, scale=0.7, flip=flip)
     moved = apply_affine(points, affine)
     k = 96 / (90 * 1.25 * 0.7)
-    np.testing.assert_allclose(
-        np.linalg.norm(moved[1:] - moved[0], axis=1), k * np.linalg.norm(points[1:] - points[0], axis=1)
-    )
+    np.testing.assert_allclose(np.linalg.norm(moved[1:] - moved[0], axis=1), k * np.linalg.norm(points[1:] - points[0], axis=1))
     assert np.sign(np.linalg.det(affine[:, :2])) == (-1 if flip else 1)
     np.testing.assert_allclose(apply_affine(moved, invert_affine(affine)), points, atol=1e-9)
 
@@ -182,9 +180,7 @@ def test_flipped_window_exchanges_left_and_right():
     np.testing.assert_allclose(flipped.joints[:, left, 0], 63 - plain.joints[:, right, 0], atol=1e-4)
     np.testing.assert_array_equal(flipped.frames[:, :, ::-1], plain.frames)
     # The map holds the mirror: a person's left wrist in the source is the mirrored person's right one.
-    np.testing.assert_allclose(
-        apply_affine(clip.joints[:3, left], flipped.affine), flipped.joints[:, right], atol=1e-4
-    )
+    np.testing.assert_allclose(apply_affine(clip.joints[:3, left], flipped.affine), flipped.joints[:, right], atol=1e-4)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -197,9 +193,7 @@ def test_augmented_joints_stay_on_their_pixels(seed):
     window = make_window(clip, PENN_ACTION, 0, 4, 128, MOVING, np.random.default_rng(seed))
     for t in range(4):
         np.testing.assert_allclose(centroid(window.frames[t]), window.joints[t, 0], atol=0.2)
-    np.testing.assert_allclose(
-        apply_affine(window.joints[:, 0], invert_affine(window.affine)), joints[:, 0], atol=1e-3
-    )
+    np.testing.assert_allclose(apply_affine(window.joints[:, 0], invert_affine(window.affine)), joints[:, 0], atol=1e-3)
 
 
 def test_all_frames_of_a_window_are_varied_alike():
@@ -214,9 +208,7 @@ def test_all_frames_of_a_window_are_varied_alike():
         ArrayFrames(np.repeat(clip.frames.read([0]), len(clip), axis=0)),
     )
     for seed in range(5):
-        window = make_window(
-            still, PENN_ACTION, 0, 5, 64, Augmentation(erasing=0), np.random.default_rng(seed)
-        )
+        window = make_window(still, PENN_ACTION, 0, 5, 64, Augmentation(erasing=0), np.random.default_rng(seed))
         assert (window.frames == window.frames[:1]).all()
     plain = make_window(still, PENN_ACTION, 0, 5, 64)
     assert not np.array_equal(plain.frames, window.frames)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 
+from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
 from rpstn.errors import UserError
+from rpstn.skeletons import get_skeleton
 
 __all__ = [
     "ABSENT",
@@ -15,23 +20,30 @@ __all__ = [
     "DATASETS",
     "Clip",
     "ClipDataset",
+    "DamagedClipsWarning",
     "FrameSource",
     "dataset_root",
     "open_dataset",
     "read_splits",
 ]
 
+
 # What to do where a data set is not found.
-DATASETS = {
-    "embedded": "make it with `rpstn data make embedded`",
-    "penn_action": (
-        "get it from http://dreamdragon.github.io/PennAction/ and unpack it, so that frames/ and labels/ lie in the root"
-    ),
-    "sub_jhmdb": (
-        "get JHMDB from http://jhmdb.is.tue.mpg.de (videos or Rename_Images, joint_positions, puppet_mask "
-        "and the sub_splits) and unpack them side by side in the root"
-    ),
-}
+DATASETS = {name: entry.remedy for name, entry in TABLE.items()}
+
+# How many reasons a warning quotes.
+_SHOWN = 3
+
+
+class DamagedClipsWarning(UserWarning):
+    """What open_dataset left out. faults: one error each; count: how many."""
+
+    def __init__(self, name: str, faults: list[UserError]) -> None:
+        self.faults = tuple(faults)
+        self.count = len(faults)
+        shown = "".join(f"\n  {fault}" for fault in faults[:_SHOWN])
+        more = f"\n  and {self.count - _SHOWN} more" if self.count > _SHOWN else ""
+        super().__init__(f"data set {name}: {self.count} damaged entries left out:{shown}{more}")
 
 
 def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
@@ -61,6 +73,7 @@ def read_splits(
     seed: int = 0,
     labels_only: bool = False,
     faults: list[UserError] | None = None,
+    detections: str | os.PathLike[str] | None = None,
 ) -> dict[str, ClipDataset]:
     """Several splits at once, each as open_dataset gives it; an empty one stays empty.
 
@@ -68,13 +81,14 @@ def read_splits(
             raised.
     """
     path = dataset_root(name, root)
-    if name == "sub_jhmdb":
-        from rpstn.datasets.sub_jhmdb import read_splits as read
-        from rpstn.skeletons import SUB_JHMDB as skeleton
-    else:
-        from rpstn.datasets.penn_action import read_splits as read
-        from rpstn.skeletons import PENN_ACTION as skeleton
-    clips = read(path, splits=splits, fold=fold, seed=seed, labels_only=labels_only, faults=faults)
+    entry = TABLE[name]
+    module = import_module(f"rpstn.datasets.{entry.module}")
+    # A set without a fixed skeleton brings its own.
+    skeleton = get_skeleton(entry.skeleton) if entry.skeleton else module.read_skeleton(path)
+    if detections is not None and name != "coco":
+        raise UserError(f"data set {name} is read by its own boxes; only coco takes a detector's results: leave out detections")
+    further = {} if detections is None else {"detections": detections}
+    clips = module.read_splits(path, splits=splits, fold=fold, seed=seed, labels_only=labels_only, faults=faults, **further)
     return {split: ClipDataset(name, skeleton, split, path, tuple(clips[split])) for split in splits}
 
 
@@ -86,25 +100,36 @@ def open_dataset(
     seed: int = 0,
     *,
     labels_only: bool = False,
+    skip_damaged: bool = False,
+    detections: str | os.PathLike[str] | None = None,
 ) -> ClipDataset:
     """One split of a data set; labels are read now, pixels on demand.
 
-    name         "embedded", "penn_action" or "sub_jhmdb".
-    root         its folder; None: $RPSTN_DATA/name, else data/name under the working directory.
-    split        "train", "val" or "test"; val is cut from train by whole source, seeded, where the
-                 set has none.
-    fold         1, 2 or 3: the official split of sub_jhmdb. Without meaning for the others.
-    seed         of the cut between train and val.
-    labels_only  frames may be absent; they fail when they are read.
+    name          one of DATASETS.
+    root          its folder; None: $RPSTN_DATA/name, else data/name under the working directory.
+    split         "train", "val" or "test"; val is cut from train by whole source, seeded, where the
+                  set has none.
+    fold          1, 2 or 3: the official split of sub_jhmdb. Without meaning for the others.
+    seed          of the cut between train and val.
+    labels_only   frames may be absent; they fail when they are read.
+    skip_damaged  leave out clips whose labels cannot be used, and say how many in a DamagedClipsWarning. Otherwise the
+                  first of them raises its error.
+    detections    a person detector's results for coco (see rpstn.datasets.coco), whose boxes take the place of the labels.
 
     Raises UserError for an unknown name or split, a missing folder, a label that cannot be used and an empty
     split.
     """
     if split not in ("train", "val", "test"):
         raise UserError(f"there is no split {split!r}; there are train, val and test")
-    dataset = read_splits(name, root, splits=(split,), fold=fold, seed=seed, labels_only=labels_only)[split]
+    faults: list[UserError] | None = [] if skip_damaged else None
+    dataset = read_splits(
+        name, root, splits=(split,), fold=fold, seed=seed, labels_only=labels_only, faults=faults, detections=detections
+    )[split]
     if not dataset.clips:
-        raise UserError(
-            f"data set {name}: split {split!r} is empty in {dataset.root.absolute()}; check that its label files are complete"
-        )
+        reason = f" ({len(faults)} entries are damaged, the first: {faults[0]})" if faults else ""
+        place = dataset.root.absolute()
+        raise UserError(f"data set {name}: split {split!r} is empty in {place}{reason}; check that its label files are complete")
+    if faults:
+        warnings.warn(DamagedClipsWarning(name, faults), stacklevel=2)
+        return replace(dataset, left_out=len(faults))
     return dataset

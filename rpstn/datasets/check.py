@@ -53,13 +53,16 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.name} in {self.root}"]
         for name, split in self.splits.items():
+            if not split.clips:
+                lines.append(f"  {name:5} empty")
+                continue
             absent, occluded, visible = split.joints
             lines.append(
                 f"  {name:5} {split.clips:5} clips of {split.sources} sources, {split.frames} frames; "
                 f"joints: {visible} visible, {occluded} occluded, {absent} absent"
             )
-            if split.actions:
-                lines.append("        " + ", ".join(f"{name} {count}" for name, count in split.actions.items()))
+            if any(split.actions):  # pictures have none
+                lines.append("        " + ", ".join(f"{action} {count}" for action, count in split.actions.items()))
             notes = {
                 "boxes repaired": split.boxes_repaired,
                 "joints outside the frame, taken as absent": split.joints_outside,
@@ -140,7 +143,9 @@ def _broken(clip: Clip) -> Iterator[str]:
             yield str(error)
         return
     folder = clip.frames.paths[0].parent
-    present = len(list(folder.glob("*" + clip.frames.paths[0].suffix)))
+    # Single pictures share one folder, and a person's track is a part of its video: there the number of files says nothing.
+    whole = len(clip) > 1 and "labelled" not in clip.extra
+    present = len(list(folder.glob("*" + clip.frames.paths[0].suffix))) if whole else len(clip)
     if present != len(clip):
         yield f"{folder}: {present} pictures, the labels are for {len(clip)}; unpack the clip again"
     for path in clip.frames.paths:

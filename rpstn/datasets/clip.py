@@ -70,13 +70,17 @@ class Clip:
 
 @dataclass(frozen=True)
 class ClipDataset:
-    """One split of a data set: an ordered collection of clips that share a skeleton."""
+    """One split of a data set: an ordered collection of clips that share a skeleton.
+
+    left_out  how many damaged entries were skipped, because that was asked for.
+    """
 
     name: str
     skeleton: Skeleton
     split: str
     root: Path
     clips: tuple[Clip, ...]
+    left_out: int = 0
 
     def __len__(self) -> int:
         return len(self.clips)

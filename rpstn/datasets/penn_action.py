@@ -4,16 +4,23 @@
 
 Source: W. Zhang, M. Zhu, K. Derpanis, "From Actemes to Action", ICCV 2013. The embedded set adds keys to the
 label files: state, occluded_by, source, split, held_out, motion. They are used where they are present.
+
+What 2,326 label files say is kept in a checked cache (label_cache.py), so that they are opened once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rpstn.datasets.boxes import FARTHEST, fill_boxes
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
+from rpstn.datasets.label_cache import Record, cached_records
+from rpstn.datasets.matfiles import holds, read_mat
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
@@ -35,6 +42,26 @@ VALIDATION = 0.1
 _KEYS = ("action", "x", "y", "visibility", "train", "bbox", "dimensions", "nframes")
 _EXTRA = ("state", "occluded_by", "source", "split", "held_out", "motion")
 _REMEDY = "restore the official file, or remove the clip"
+# Of read_label: raise the number whenever it makes another record of the same file.
+_VERSION = f"penn_action 1, origin {PENN_ACTION_ORIGIN}, missing {_MISSING_BELOW}"
+# No video of the set is larger or longer by far; a number beyond them is no size.
+_LARGEST = 1 << 16
+
+
+@dataclass(frozen=True)
+class NumberedPaths(Sequence[Path]):
+    """folder/000001.jpg and so on, spelled when asked for: 163,841 paths cost more time than all labels."""
+
+    folder: Path
+    length: int
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return tuple(self[one] for one in range(*index.indices(self.length)))
+        return self.folder / f"{range(1, self.length + 1)[index]:06d}.jpg"
 
 
 def read_splits(
@@ -59,9 +86,11 @@ def read_splits(
     if not paths:
         raise UserError(f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/")
     clips: list[Clip] = []
-    for path in paths:
+    for path, record in cached_records(paths, read_label, root=root, version=_VERSION).items():
         try:
-            clips.append(read_clip(path, root / "frames" / path.stem, labels_only=labels_only))
+            if isinstance(record, UserError):
+                raise record
+            clips.append(_clip(path, record, root / "frames" / path.stem, labels_only))
         except UserError as error:
             if faults is None:
                 raise
@@ -79,62 +108,90 @@ def read_splits(
 
 def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
     """One clip from its label file and its folder of frames. Raises UserError naming file and reason."""
+    return _clip(path, read_label(path), folder, labels_only)
+
+
+def read_label(path: Path) -> Record:
+    """What one label file says, checked and in our units. Raises UserError naming file and reason.
+
+    joints (T,13,2) float32, visibility (T,13) uint8, boxes (T,4) float32, height, width, action, source, split,
+    split_given, boxes_repaired, joints_outside, and the embedded set's further keys where they are there.
+    """
     label = _load(path)
-    height, width = (int(value) for value in label["dimensions"].ravel()[:2])
-    length = int(label["nframes"].ravel()[0])
+    height, width = (_whole(path, label, "dimensions", index) for index in (0, 1))
+    length = _whole(path, label, "nframes", 0)
     shape = (length, len(PENN_ACTION))
     for key in ("x", "y", "visibility", *(name for name in ("state", "occluded_by") if name in label)):
+        if label[key].dtype.kind not in "biuf":
+            raise UserError(f"{path}: {key} holds {holds(label[key])} where numbers should be; {_REMEDY}")
         if label[key].shape != shape:
             raise UserError(f"{path}: {key} has shape {label[key].shape}, expected {shape} (frames, joints); {_REMEDY}")
+        if key not in ("x", "y") and not np.isin(label[key], (0, 1, 2)).all():
+            raise UserError(f"{path}: {key} holds values other than 0, 1 and 2; {_REMEDY}")
     stored = np.stack([label["x"], label["y"]], axis=-1).astype(np.float64)
+    if not np.isfinite(stored).all() or np.abs(stored).max() > FARTHEST:
+        raise UserError(f"{path}: x or y holds values that are no numbers of pixels; {_REMEDY}")
     joints = (stored - PENN_ACTION_ORIGIN).astype(np.float32)
-    if not np.isfinite(joints).all():
-        raise UserError(f"{path}: x or y holds values that are no numbers; {_REMEDY}")
     inside = ((joints >= -0.5) & (joints <= np.array([width, height]) - 0.5)).all(axis=-1)
     if "state" in label:
         visibility = label["state"].astype(np.uint8)
     else:
         missing = (stored < _MISSING_BELOW).all(axis=-1)
         visibility = np.where(label["visibility"] > 0, VISIBLE, np.where(missing, ABSENT, OCCLUDED)).astype(np.uint8)
+    if not visibility.any():
+        raise UserError(f"{path}: no joint is there in any of the {length} frames, so nobody is; {_REMEDY}")
     outside = int(((visibility != ABSENT) & ~inside).sum())
+    if outside == (visibility != ABSENT).sum():
+        raise UserError(f"{path}: all joints lie outside the {width}x{height} pixels of dimensions; {_REMEDY}")
     visibility[~inside] = ABSENT
     boxes, repaired = _boxes(path, label["bbox"], length)
-    # Paths are spelled from their number, so that no folder has to be listed.
-    frames = tuple(folder / f"{index:06d}.jpg" for index in range(1, length + 1))
+    record = {key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")}
+    record["split_given"] = "split" in record
+    if record["split_given"] and record["split"] not in SPLITS:
+        raise UserError(f"{path}: split is {record['split']!r}, expected one of {', '.join(SPLITS)}; make the data set again")
+    record.setdefault("split", _official_split(path, label["train"]))
+    texts = {"action": label["action"], "source": label.get("source", np.array(path.stem))}
+    for key, array in texts.items():
+        if array.dtype.kind != "U":
+            raise UserError(f"{path}: {key} is {holds(array)}, expected a name; {_REMEDY}")
+        record[key] = str(_value(array))
+    record |= {"joints": joints, "visibility": visibility, "boxes": boxes, "height": height, "width": width}
+    return record | {"boxes_repaired": repaired, "joints_outside": outside}
+
+
+def _clip(path: Path, record: Record, folder: Path, labels_only: bool) -> Clip:
+    """A clip from what its label file says. The record is used up."""
+    fields = {key: record.pop(key) for key in ("source", "action", "joints", "visibility", "boxes")}
+    height, width = record.pop("height"), record.pop("width")
+    frames = NumberedPaths(folder, len(fields["joints"]))
     if not labels_only:
         _require(path, folder, frames)
-    extra: dict[str, Any] = {key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")}
-    extra["split_given"] = "split" in extra
-    if extra["split_given"] and extra["split"] not in SPLITS:
-        raise UserError(f"{path}: split is {extra['split']!r}, expected one of {', '.join(SPLITS)}; make the data set again")
-    extra.setdefault("split", "train" if int(label["train"].ravel()[0]) == 1 else "test")
-    extra |= {"boxes_repaired": repaired, "joints_outside": outside}
-    return Clip(
-        id=path.stem,
-        source=str(_value(label["source"])) if "source" in label else path.stem,
-        action=str(_value(label["action"])),
-        joints=joints,
-        visibility=visibility,
-        boxes=boxes,
-        frames=ImageFrames(frames, (height, width)),
-        extra=extra,
-    )
+    return Clip(id=path.stem, frames=ImageFrames(frames, (height, width)), extra=record, **fields)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
-    # Imported here, since it takes a quarter of a second that `rpstn --help` should not pay.
-    from scipy.io import loadmat
-
-    try:
-        label = loadmat(path, variable_names=[*_KEYS, *_EXTRA])
-    except Exception as error:  # scipy raises a dozen kinds of error on a broken file
-        raise UserError(f"{path}: not a readable MAT file ({error}); {_REMEDY}") from error
+    label = read_mat(path, [*_KEYS, *_EXTRA], _REMEDY)
     lacking = [key for key in _KEYS if key not in label or label[key].size == 0]
     if lacking:
         raise UserError(f"{path}: lacks {', '.join(lacking)}; {_REMEDY}")
     if label["dimensions"].size < 2:
         raise UserError(f"{path}: dimensions has shape {label['dimensions'].shape}, expected height, width, frames; {_REMEDY}")
     return label
+
+
+def _whole(path: Path, label: dict[str, np.ndarray], key: str, index: int) -> int:
+    """A size or a number of frames."""
+    value = label[key].ravel()[index]
+    if label[key].dtype.kind not in "iuf" or not 1 <= value <= _LARGEST or value != int(value):
+        raise UserError(f"{path}: {key} holds {value!r:.80}, expected a whole number from 1 on; {_REMEDY}")
+    return int(value)
+
+
+def _official_split(path: Path, train: np.ndarray) -> str:
+    value = train.ravel()[0]
+    if train.dtype.kind not in "biuf" or value not in (1, 0, -1):
+        raise UserError(f"{path}: train is {value!r:.80}, expected 1 (train) or -1 (test); {_REMEDY}")
+    return "train" if value == 1 else "test"
 
 
 def _value(array: np.ndarray) -> Any:
@@ -152,19 +209,19 @@ def _boxes(path: Path, stored: np.ndarray, length: int) -> tuple[np.ndarray, int
     """
     if stored.ndim != 2 or stored.shape[1] != 4 or stored.shape[0] not in (length, length - 1):
         raise UserError(f"{path}: bbox has shape {stored.shape}, expected {(length, 4)} (frames, x1 y1 x2 y2); {_REMEDY}")
+    if stored.dtype.kind not in "biuf":
+        raise UserError(f"{path}: bbox holds {holds(stored)} where numbers should be; {_REMEDY}")
     corners = stored.astype(np.float64)
     short = length - len(corners)
     corners = np.concatenate([corners, np.repeat(corners[-1:], short, axis=0)])
     boxes = np.concatenate([corners[:, :2] - PENN_ACTION_ORIGIN, corners[:, 2:] - corners[:, :2]], axis=1)
-    valid = np.isfinite(boxes).all(axis=1) & (boxes[:, 2:] > 0).all(axis=1)
-    if not valid.any():
+    filled, repaired = fill_boxes(boxes)
+    if filled is None:
         raise UserError(f"{path}: none of the {length} boxes in bbox has an extent; {_REMEDY}")
-    good = np.flatnonzero(valid)
-    nearest = good[np.abs(np.arange(length)[:, None] - good).argmin(axis=1)]
-    return boxes[nearest].astype(np.float32), int((~valid).sum()) + short
+    return filled, repaired + short
 
 
-def _require(path: Path, folder: Path, frames: tuple[Path, ...]) -> None:
+def _require(path: Path, folder: Path, frames: Sequence[Path]) -> None:
     """Folder, first and last frame are there. A hole in between is found when it is read."""
     if not folder.is_dir():
         raise UserError(f"{folder}: the folder with the frames of {path.name} is missing; unpack frames/ beside labels/")

@@ -20,7 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
+from rpstn.datasets.boxes import FARTHEST
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.matfiles import read_mat
 from rpstn.datasets.sources import ImageFrames, VideoFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
@@ -94,7 +96,11 @@ def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
         match = pattern.fullmatch(path.name)
         if not match:
             continue
-        for number, line in enumerate(path.read_text().splitlines(), 1):
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{path}: not a readable text file ({error}); restore the official file") from error
+        for number, line in enumerate(text.splitlines(), 1):
             if not line.strip():
                 continue
             name, _, flag = line.strip().rpartition(" ")
@@ -125,11 +131,13 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
     if stored.ndim != 3 or stored.shape[:2] != (2, len(SUB_JHMDB)):
         raise UserError(f"{path}: pos_img has shape {stored.shape}, expected (2, {len(SUB_JHMDB)}, frames); {_REMEDY}")
     joints = stored.transpose(2, 1, 0).astype(np.float64) - 1  # 1-based as MATLAB counts
-    if not np.isfinite(joints).all():
-        raise UserError(f"{path}: pos_img holds values that are no numbers; {_REMEDY}")
+    if not np.isfinite(joints).all() or np.abs(joints).max() > FARTHEST:
+        raise UserError(f"{path}: pos_img holds values that are no numbers of pixels; {_REMEDY}")
     length = len(joints)
     mask_path = root / "puppet_mask" / action / name / "puppet_mask.mat"
     mask = _load(mask_path, "part_mask")
+    if mask.dtype.kind == "f" and not np.isfinite(mask).all():
+        raise UserError(f"{mask_path}: part_mask holds values that are no numbers; {_REMEDY}")
     if mask.ndim == 2:
         mask = mask[:, :, None]
     if mask.ndim != 3 or mask.shape[2] != length:
@@ -140,6 +148,8 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
     height, width = mask.shape[:2]
     edge = np.array([width, height]) - 0.5 + _TOLERANCE
     inside = ((joints >= -0.5 - _TOLERANCE) & (joints <= edge)).all(axis=-1)
+    if not inside.any():
+        raise UserError(f"{path}: all joints lie outside the {width}x{height} pixels of {mask_path.name}; {_REMEDY}")
     return Clip(
         id=name,
         source=source_of(name, action),
@@ -174,16 +184,17 @@ def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray | None, int]:
 
 
 def _load(path: Path, key: str) -> np.ndarray:
-    from scipy.io import loadmat
-
     if not path.is_file():
         raise UserError(f"{path}: this label file is missing; unpack joint_positions and puppet_mask beside the splits")
-    try:
-        return loadmat(path, variable_names=[key])[key]
-    except KeyError as error:
-        raise UserError(f"{path}: lacks {key}; {_REMEDY}") from error
-    except Exception as error:  # scipy raises a dozen kinds of error on a broken file
-        raise UserError(f"{path}: not a readable MAT file ({error}); {_REMEDY}") from error
+    found = read_mat(path, [key], _REMEDY)
+    if key not in found:
+        raise UserError(f"{path}: lacks {key}; {_REMEDY}")
+    stored = found[key]
+    if stored.dtype.kind not in "biuf":
+        raise UserError(f"{path}: {key} holds no plain numbers; {_REMEDY}")
+    if not stored.size:
+        raise UserError(f"{path}: {key} is empty, shape {stored.shape}; {_REMEDY}")
+    return stored
 
 
 def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, int], labels_only: bool) -> FrameSource:

@@ -23,6 +23,8 @@ STANDING = {
     "nose": (0, 0.1), "eye": (0.3, -0.25), "ear": (0.65, 0),
     "shoulder": (0.9, 1.2), "elbow": (1.5, 2.5), "wrist": (1.7, 3.8),
     "hip": (0.6, 3.9), "knee": (0.75, 5.8), "ankle": (0.8, 7.7),
+    "head_top": (0, -0.9), "head_bottom": (0, 0.9), "upper_neck": (0, 0.95), "thorax": (0, 1.25), "chest": (0, 1.25),
+    "pelvis": (0, 3.9),
 }  # fmt: skip
 
 Figure = TypeVar("Figure", bound=Callable[..., Any])

@@ -6,7 +6,8 @@ evaluation), the mean over the person's labelled joints of
     exp(-d_j^2 / (2 a (2 sigma_j)^2))
 
 with d_j the distance in px, a the person's area in px^2 and sigma_j how far annotators disagree on joint j.
-Nothing of that is computed here: this module brings arrays into COCO's form, and its answer back.
+The score is COCO's own: this module brings arrays into COCO's form, and its answer back. What published tables do with
+detections before they score them is here too: `rescore`, `oks_nms`, and both in `usual_detections`.
 """
 
 from __future__ import annotations
@@ -72,6 +73,89 @@ def oks_average_precision(
     stats = _evaluate(truth, detections, category, np.array(skeleton.sigmas))
     # COCO says -1 where there was nothing to find.
     return {name: float(value) if value >= 0 else float("nan") for name, value in zip(NAMES, stats, strict=True)}
+
+
+def rescore(box_scores: Any, confidences: Any, threshold: float = 0.2) -> np.ndarray:
+    """The score of a pose in published COCO tables: (N,) float64.
+
+        score = box score * mean of the confidences above the threshold,   0 where none is above it
+
+    box_scores   (N,) of the person detector; ones for ground-truth boxes.
+    confidences  (N,K), the height of each heatmap's peak. Raises ValueError for shapes that do not fit.
+    """
+    box_scores, confidences = as_array(box_scores).astype(np.float64), as_array(confidences).astype(np.float64)
+    if confidences.ndim != 2 or box_scores.shape != confidences.shape[:1]:
+        raise ValueError(f"box_scores {box_scores.shape} and confidences {confidences.shape} must be (N,) and (N, K)")
+    sure = confidences > threshold
+    return box_scores * np.where(sure, confidences, 0.0).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
+
+
+def crop_areas(boxes: Any, aspect: float = 0.75, padding: float = 1.25) -> np.ndarray:
+    """Areas (N,) in px^2 of the crops that published tables take `oks_nms` by.
+
+    boxes    (N,4) x, y, width, height. Each is enlarged to width / height = aspect and then by padding a side.
+    """
+    width, height = as_array(boxes).astype(np.float64)[:, 2:].T
+    height = np.maximum(height, width / aspect)
+    return padding**2 * aspect * height**2
+
+
+def similarity(pose: Any, others: Any, area: Any, areas: Any, sigmas: Any) -> np.ndarray:
+    """OKS of one detected pose with others: (M,).
+
+    No joint of a detection is unlabelled, so this is the mean over all K joints; a is the mean of the two areas.
+    pose (K,2), others (M,K,2) px; area and areas (M,) px^2; sigmas (K,).
+    """
+    distance = ((as_array(others).astype(np.float64) - as_array(pose)) ** 2).sum(axis=-1)
+    mean_area = (as_array(areas).astype(np.float64) + area) / 2 + np.spacing(1.0)
+    return np.exp(-distance / (2 * mean_area[:, None] * (2 * as_array(sigmas)) ** 2)).mean(axis=-1)
+
+
+def oks_nms(poses: Any, scores: Any, areas: Any, *, threshold: float = 0.9, skeleton: Skeleton = COCO) -> np.ndarray:
+    """Suppression of double detections in one image: indices of the poses kept, the best first.
+
+    A pose goes if its OKS with a better one that stays is greater than the threshold (Papandreou et al., 2017).
+    poses (N,K,2) px, scores (N,), areas (N,) px^2. Of equal scores the earlier pose comes first. Raises ValueError
+    for a skeleton without sigmas.
+    """
+    poses, scores, areas = (as_array(value).astype(np.float64) for value in (poses, scores, areas))
+    if skeleton.sigmas is None:
+        raise ValueError(f"skeleton {skeleton.name!r} has no sigma for each joint, without which there is no OKS")
+    kept, waiting = [], np.argsort(-scores, kind="stable")
+    while len(waiting):
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(best)
+        waiting = waiting[similarity(poses[best], poses[waiting], areas[best], areas[waiting], skeleton.sigmas) <= threshold]
+    return np.array(kept, dtype=int)
+
+
+def usual_detections(
+    keypoints: Any,
+    box_scores: Any,
+    image_ids: Any,
+    boxes: Any,
+    *,
+    rescoring: float = 0.2,
+    nms: float = 0.9,
+    skeleton: Skeleton = COCO,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Detections as published COCO tables score them: rescored, then OKS-NMS image by image.
+
+    keypoints (N,K,3) x, y, confidence; box_scores (N,); image_ids (N,); boxes (N,4), from which the poses were found.
+    Returns keypoints, scores and image_ids of the poses kept, for `oks_average_precision`, in the order given.
+    Raises ValueError for shapes that do not fit.
+    """
+    keypoints, box_scores, image_ids, boxes = (as_array(value) for value in (keypoints, box_scores, image_ids, boxes))
+    _check(keypoints, box_scores, image_ids, skeleton)
+    scores = rescore(box_scores, keypoints[..., 2], rescoring)
+    if boxes.shape != (len(keypoints), 4):
+        raise ValueError(f"boxes {boxes.shape} must be (N, 4), one for each of the {len(keypoints)} poses")
+    areas, kept = crop_areas(boxes), []
+    for image in np.unique(image_ids):
+        rows = np.flatnonzero(image_ids == image)
+        kept += rows[oks_nms(keypoints[rows, :, :2], scores[rows], areas[rows], threshold=nms, skeleton=skeleton)].tolist()
+    kept = sorted(kept)
+    return keypoints[kept], scores[kept], image_ids[kept]
 
 
 def _evaluate(truth: dict[str, Any], detections: list[dict[str, Any]], category: int, sigmas: np.ndarray) -> np.ndarray:

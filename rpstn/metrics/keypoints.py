@@ -7,7 +7,8 @@ is taken per frame, from the same frame as the joint (Yang and Ramanan, 2013; Zh
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ from rpstn.datasets.clip import ABSENT
 from rpstn.skeletons import Skeleton
 
 REFERENCES = ("person", "torso")
+HEAD_FRACTION = 0.6  # head size / diagonal of the head box, as MPII and PoseTrack define it
+MPII_LEFT_OUT = (6, 7)  # pelvis and thorax, which published means leave out
 
 
 @dataclass(frozen=True)
@@ -97,6 +100,40 @@ def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: floa
     A joint without a scored sample is NaN and left out of the mean.
     """
     return summarise(correct(predicted, target, visible, size=size, threshold=threshold))
+
+
+def pckh(
+    predicted: Any,
+    target: Any,
+    visible: Any,
+    *,
+    head_boxes: Any,
+    threshold: float = 0.5,
+    left_out: Sequence[int] = MPII_LEFT_OUT,
+) -> PCK:
+    """PCK by the size of the head (Andriluka et al., MPII, 2014): right if |error| <= threshold * head size.
+
+    predicted, target, visible  as for `correct`; MPII scores every annotated joint, hidden or not.
+    head_boxes                  (N,4) x, y, width, height in pixels of the same image; see `head_sizes`.
+    left_out                    joints that mean and micro do not count; the default suits MPII's 16 joints.
+
+    `per_joint` and `counts` have all K joints. The column "Mean" of published MPII tables is `micro`: it weights
+    each joint by its number of samples. Raises ValueError as `correct`, and for a joint left out that is not there.
+    """
+    right = correct(predicted, target, visible, size=head_sizes(head_boxes), threshold=threshold)
+    if any(not 0 <= joint < right.shape[1] for joint in left_out):
+        raise ValueError(f"left_out {tuple(left_out)} names a joint outside 0..{right.shape[1] - 1}")
+    rest = summarise(np.delete(right, list(left_out), axis=1))
+    return replace(summarise(right), mean=rest.mean, micro=rest.micro)
+
+
+def head_sizes(head_boxes: Any) -> np.ndarray:
+    """0.6 times the diagonal of each head box (N,4) x, y, width, height: (N,) float64; NaN for a box without extent."""
+    boxes = as_array(head_boxes).astype(np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"head_boxes {boxes.shape} must be (N, 4): x, y, width, height")
+    extent = np.where((boxes[:, 2:] > 0).all(axis=1), np.hypot(boxes[:, 2], boxes[:, 3]), np.nan)
+    return HEAD_FRACTION * np.where(np.isfinite(extent), extent, np.nan)
 
 
 def reference_sizes(joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton, reference: str) -> np.ndarray:

@@ -153,6 +153,7 @@ def count(dataset: ClipDataset) -> dict[str, Any]:
     return {
         "clips": len(dataset),
         "sources": len({clip.source for clip in dataset}),
+        "entries_left_out": dataset.left_out,
         "frames": len(visibility),
         "visible_joints": int((visibility == VISIBLE).sum()),
         "occluded_joints": int((visibility == OCCLUDED).sum()),

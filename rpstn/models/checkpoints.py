@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -10,6 +11,10 @@ from torch import nn
 from rpstn.errors import UserError
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.runs import replacing
+from rpstn.skeletons import Skeleton, skeleton_of
+
+if TYPE_CHECKING:
+    from rpstn.models.image import FrameByFrame
 
 FORMAT = 1
 META = ("skeleton", "size", "sigma", "frames", "dataset", "input")
@@ -21,9 +26,10 @@ def save_atomically(values: dict, path: str | Path) -> None:
         torch.save(values, temporary)
 
 
-def save_checkpoint(path: str | Path, model: RPSTN, meta: dict, *, half: bool = False) -> None:
+def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, meta: dict, *, half: bool = False) -> None:
     """Writes a checkpoint.
 
+    model an RPSTN, or an image network of `rpstn.models.image_config.image_model`.
     meta  skeleton (name), size (input px), sigma (heatmap px), frames (clip length in training), dataset (name),
           input (what the pixels are); more may follow.
     half  weights as float16, for files that are shipped: half the size, and scores that differ by less than their interval.
@@ -53,14 +59,21 @@ def read_checkpoint(path: str | Path) -> dict:
     return content
 
 
-def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN, dict]:
-    """The network in eval mode, float32, and its meta (with "config" added)."""
+def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN | FrameByFrame, dict]:
+    """The network in eval mode, float32, and its meta (with "config" added).
+
+    An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput.
+    """
     content = read_checkpoint(path)
     try:
-        config = RPSTNConfig.from_dict(content["config"])
+        if "network" in content["config"]:
+            from rpstn.models.image_config import ImageConfig, image_model  # late: they need this module
+
+            model: RPSTN | FrameByFrame = image_model(ImageConfig(**content["config"]))
+        else:
+            model = RPSTN(RPSTNConfig.from_dict(content["config"]))
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: its network is not one of this version ({error}); train again, or update rpstn") from error
-    model = RPSTN(config)
     try:
         model.load_state_dict(content["state_dict"], strict=True)
     except RuntimeError as error:
@@ -70,19 +83,25 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
     return model.eval().to(device), {**content["meta"], "config": content["config"]}
 
 
-def start_from(model: RPSTN, path: str | Path) -> list[str]:
+def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None) -> list[str]:
     """Starts a network from another's checkpoint: what both have is copied.
 
     The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the
     backbones are the same, its initializer too: P and F answer the same question. Returns the names of the modules copied.
+    skeleton  of the data that this network is to learn, where it may be one that only the checkpoint describes.
     Raises UserError where the joints or the encoder differ.
     """
     content = read_checkpoint(path)
+    if "network" in content["config"]:
+        raise UserError(f"{path} holds the image network {content['config']['network']}, not an RPSTN; start from an RPSTN")
     other = RPSTNConfig.from_dict(content["config"])
-    if (other.joints, other.skeleton) != (model.config.joints, model.config.skeleton):
+    trained = skeleton_of(content["meta"])
+    alike = (other.joints, other.skeleton) == (model.config.joints, model.config.skeleton)
+    if not alike or (skeleton is not None and trained.joints != skeleton.joints):
+        wanted = skeleton.name if skeleton is not None else model.config.skeleton
         raise UserError(
-            f"{path} is for {other.joints} joints of skeleton {other.skeleton}, this network for {model.config.joints} of "
-            f"{model.config.skeleton}; start from a checkpoint of the same skeleton"
+            f"{path} is for {other.joints} joints of skeleton {trained.name}, this network for {model.config.joints} of "
+            f"{wanted}; start from a checkpoint of the same skeleton: train that one with convert_to {wanted}"
         )
     if other.input != model.config.input:
         raise UserError(f"{path} expects input {other.input}, this network {model.config.input}; choose the same input")

@@ -1,0 +1,278 @@
+"""PoseTrack2018 from its official layout: one clip for each person's track in a video.
+
+    root/annotations/train/000001_bonn_train.json, annotations/val/...
+    root/images/train/000001_bonn_train/000000.jpg, images/val/...
+
+Source: M. Andriluka, U. Iqbal, E. Insafutdinov, L. Pishchulin, A. Milan, J. Gall, B. Schiele, "PoseTrack: A Benchmark for
+Human Pose Estimation and Tracking", CVPR 2018.
+
+**Splits.** test is the official val, as in published tables (the labels of the official test videos are not public). val is
+a tenth of the official train, cut by whole video, seeded.
+
+**Tracks.** A clip holds all frames from a person's first label to the last. In between lie frames that nobody labelled and
+frames in which this person was not labelled: there every joint is ABSENT and the box is interpolated. An entry without a
+labelled joint counts as no label; a person who has no other gives no clip.
+
+**Boxes.** The stored box is the hull of the labelled joints made 1.3 times as wide and as high about its middle (measured: so in
+all 14 people of the three official files at hand, to three decimals). Published results enlarge that box by 1.25. This
+is what `transforms.crop_affine` does by its default padding, so boxes stay as stored here and are enlarged once, there.
+Where a label has no box, or one without extent, it is made from the joints by the same rule and counts as repaired.
+
+**Joints.** 17 slots; the two ears are never labelled and not scored. The set does not tell hidden joints from seen ones: every
+labelled one is VISIBLE. Positions are used as stored, 0-based.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.datasets import records
+from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
+from rpstn.datasets.sources import ImageFrames
+from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.tracks import Sighting, lay_out
+from rpstn.errors import UserError
+from rpstn.skeletons import POSETRACK18
+
+VALIDATION = 0.1
+BOX_GROWTH = 1.3
+_REMEDY = "restore the official file, or skip damaged entries"
+_IMAGES = "unpack images/ beside annotations/"
+
+
+def read_splits(
+    root: Path,
+    *,
+    splits: tuple[str, ...] = SPLITS,
+    fold: int = 1,
+    seed: int = 0,
+    labels_only: bool = False,
+    faults: list[UserError] | None = None,
+) -> dict[str, list[Clip]]:
+    """The tracks by split, in the order of videos, then of track ids; source is the video.
+
+    seed         of the cut between train and val.
+    labels_only  pictures may be absent (they fail when read).
+    faults       where given, errors of single tracks and videos are appended to it and these are left out, instead of raised.
+    `fold` has no meaning here.
+
+    A clip's extra holds track_id; per frame image_ids (T,) int64 (-1: not in the file), labelled (T,) bool (this person is),
+    frame_labelled (T,) bool (somebody could be: the frames that are scored), head_boxes (T,4) x, y, width, height (NaN:
+    none) and ignore_regions, a tuple of polygons (n,2) for each frame; annotated (T,K) bool, labelled joints wherever they lie.
+    """
+    folder = root / "annotations"
+    official = {"train": sorted((folder / "train").glob("*.json")), "test": sorted((folder / "val").glob("*.json"))}
+    asked = {"test" if split == "test" else "train" for split in splits}
+    if not any(official[part] for part in asked):
+        missing = " and ".join(str(folder / ("val" if part == "test" else part)) for part in sorted(asked))
+        raise UserError(f"{missing}: no label files (*.json) there; unpack PoseTrack2018's annotations into the root")
+    stems = [path.stem for path in official["train"]]
+    held = cut_validation(stems, [""] * len(stems), VALIDATION, seed)
+    paths = {
+        "train": [path for path in official["train"] if path.stem not in held],
+        "val": [path for path in official["train"] if path.stem in held],
+        "test": official["test"],
+    }
+    found: dict[str, list[Clip]] = {}
+    for split in splits:
+        found[split] = []
+        for path in paths[split]:
+            errors: list[UserError] = []
+            try:
+                found[split] += read_video(path, root, labels_only=labels_only, errors=errors)
+            except UserError as error:
+                errors.append(error)
+            if errors and faults is None:
+                raise errors[0]
+            if faults is not None:
+                faults += errors
+    return found
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """One listed frame of a video. number: as its file is named."""
+
+    image: int
+    number: int
+    labelled: bool
+    regions: tuple[np.ndarray, ...]
+
+
+@dataclass(frozen=True)
+class _Video:
+    """What a file says of its video. size: (height, width), None where it does not say."""
+
+    path: Path
+    frames: Mapping[int, _Frame]
+    folder: Path
+    digits: int
+    suffix: str
+    size: tuple[int, int] | None
+
+    def picture(self, number: int) -> Path:
+        return self.folder / f"{number:0{self.digits}d}{self.suffix}"
+
+
+def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
+    """All tracks of one video. Errors of single tracks go to errors; UserError for a file that cannot be used."""
+    content = records.read_json(path, _REMEDY)
+    records.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
+    video = _video(content, path, root)
+    files = None if labels_only else records.listing(video.folder, _IMAGES)
+    by_image = {frame.image: frame for frame in video.frames.values()}
+    people: dict[int, list[tuple[str, _Frame, dict[str, Any]]]] = defaultdict(list)
+    for index, entry in enumerate(records.entries(content, "annotations", str(path), _REMEDY)):
+        where = f"{path}: annotation {entry.get('id', f'at {index}')}"
+        image, track = (records.integer(entry, key, where, _REMEDY) for key in ("image_id", "track_id"))
+        if image not in by_image:
+            raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
+        people[track].append((where, by_image[image], entry))
+    clips = []
+    for track, labels in sorted(people.items()):
+        try:
+            clip = _track(video, track, labels, files)
+        except UserError as error:
+            errors.append(error)
+        else:
+            clips += [clip] if clip is not None else []
+    if not clips and not errors:
+        raise UserError(f"{path}: nobody in it has a labelled joint; {_REMEDY}")
+    return clips
+
+
+def _video(content: Any, path: Path, root: Path) -> _Video:
+    frames: dict[int, _Frame] = {}
+    images: set[int] = set()
+    names, sizes = [], set()
+    for index, entry in enumerate(records.entries(content, "images", str(path), _REMEDY)):
+        where = f"{path}: image {entry.get('id', f'at {index}')}"
+        image, name = records.integer(entry, "id", where, _REMEDY), records.file_name(entry, where, _REMEDY)
+        if not (name.stem.isascii() and name.stem.isdigit() and len(name.stem) < 10):
+            raise UserError(f"{where}: file_name {str(name)[:80]!r} does not end in the frame's number; {_REMEDY}")
+        labelled = entry.get("is_labeled", True)
+        if not isinstance(labelled, bool | int):
+            raise UserError(f"{where}: is_labeled is {str(labelled)[:40]!r}, expected true or false; {_REMEDY}")
+        number = int(name.stem)
+        if number in frames or image in images:
+            raise UserError(f"{where}: this frame is there twice; {_REMEDY}")
+        images.add(image)
+        frames[number] = _Frame(image, number, bool(labelled), _regions(entry, where))
+        names.append((name.parent, len(name.stem), name.suffix))
+        if "height" in entry or "width" in entry:
+            sizes.add(tuple(records.integer(entry, key, where, _REMEDY) for key in ("height", "width")))
+    if not names:
+        raise UserError(f"{path}: images is empty; {_REMEDY}")
+    if len(set(names)) > 1 or len(sizes) > 1 or any(0 in size for size in sizes):
+        raise UserError(f"{path}: its images lie in several folders, are named in several ways, or differ in size; {_REMEDY}")
+    size = next(iter(sizes)) if sizes else None
+    return _Video(path, frames, root / names[0][0], names[0][1], names[0][2], size)
+
+
+def _regions(entry: dict[str, Any], where: str) -> tuple[np.ndarray, ...]:
+    """The polygons (n,2) of a frame in which nothing was labelled and nothing is scored."""
+    sides = []
+    for key in ("ignore_regions_x", "ignore_regions_y"):
+        side = entry.get(key) or []
+        if not isinstance(side, list) or not all(isinstance(line, list) for line in side):
+            raise UserError(f"{where}: {key} is no list of lists of numbers; {_REMEDY}")
+        sides.append([records.numbers({key: line}, key, (len(line),), where, _REMEDY) for line in side])
+    if [len(line) for line in sides[0]] != [len(line) for line in sides[1]]:
+        raise UserError(f"{where}: ignore_regions_x and ignore_regions_y do not fit together; {_REMEDY}")
+    polygons = (np.stack([x, y], axis=1).astype(np.float32) for x, y in zip(*sides, strict=True))
+    # Fewer than three corners enclose nothing.
+    return tuple(polygon for polygon in polygons if len(polygon) > 2)
+
+
+def _track(
+    video: _Video, track: int, labels: list[tuple[str, _Frame, dict[str, Any]]], files: frozenset[str] | None
+) -> Clip | None:
+    """One person's clip; None where no label of the track has a joint."""
+    sightings: dict[int, Sighting] = {}
+    heads: dict[int, np.ndarray] = {}
+    annotated: dict[int, np.ndarray] = {}
+    repaired = outside = 0
+    for where, frame, entry in labels:
+        joints, flags = records.keypoints(entry, len(POSETRACK18), where, _REMEDY)
+        if not flags.any():
+            continue
+        if not frame.labelled:
+            raise UserError(f"{where}: stands in frame {frame.number}, which the file calls not labelled; {_REMEDY}")
+        if frame.number in sightings:
+            raise UserError(f"{where}: track {track} is in frame {frame.number} twice; {_REMEDY}")
+        box = _box(entry, joints[flags > 0], where)
+        if box is None:
+            repaired += 1
+            box = hull_box(joints[flags > 0])
+            if box is None:
+                raise UserError(f"{where}: has neither a box with an extent nor joints that span one; {_REMEDY}")
+        if entry.get("bbox_head"):
+            heads[frame.number] = records.numbers(entry, "bbox_head", (4,), where, _REMEDY)
+        beyond = (flags > 0) & ~records.inside(joints, video.size)
+        outside += int(beyond.sum())
+        annotated[frame.number] = flags > 0
+        visibility = np.where((flags > 0) & ~beyond, VISIBLE, ABSENT).astype(np.uint8)
+        sightings[frame.number] = Sighting(joints, visibility, box)
+    if not sightings:
+        return None
+    if not any((sighting.visibility != ABSENT).any() for sighting in sightings.values()):
+        raise UserError(f"{video.path}: track {track} has all its joints outside the picture; {_REMEDY}")
+    laid = lay_out(sightings, f"{video.path}: track {track}")
+    numbers = range(laid.first, laid.first + len(laid.labelled))
+    pictures = tuple(video.picture(number) for number in numbers)
+    lost = [] if files is None else [picture for picture in pictures if picture.name not in files]
+    if lost:
+        raise UserError(f"{lost[0]}: missing, though track {track} of {video.path.name} goes through it; {_IMAGES}")
+    listed = [video.frames.get(number) for number in numbers]
+    nothing = np.zeros(len(POSETRACK18), bool)
+    return Clip(
+        id=f"{video.path.stem}_{track}",
+        source=video.path.stem,
+        action="",
+        joints=laid.joints,
+        visibility=laid.visibility,
+        boxes=laid.boxes,
+        frames=ImageFrames(pictures, video.size),
+        extra={
+            "track_id": track,
+            "image_ids": np.array([-1 if frame is None else frame.image for frame in listed], np.int64),
+            "labelled": laid.labelled,
+            "frame_labelled": np.array([frame is not None and frame.labelled for frame in listed]),
+            "head_boxes": np.array([heads.get(number, np.full(4, np.nan)) for number in numbers], np.float32),
+            "annotated": np.array([annotated.get(number, nothing) for number in numbers]),
+            "ignore_regions": tuple(() if frame is None else frame.regions for frame in listed),
+            "boxes_repaired": repaired,
+            "joints_outside": outside,
+        },
+    )
+
+
+def _box(entry: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | None:
+    """The stored box (4,); None where there is none, or where it has no extent because the joints have none."""
+    if not entry.get("bbox"):
+        return None
+    box = records.numbers(entry, "bbox", (4,), where, _REMEDY)
+    if (box[2:] > 0).all():
+        return box
+    if (box[2:] < 0).any() or np.ptp(joints, axis=0).min() > 0:
+        raise UserError(f"{where}: bbox is {box.tolist()}, a box without extent around joints that have one; {_REMEDY}")
+    return None
+
+
+def hull_box(joints: np.ndarray) -> np.ndarray | None:
+    """The box (4,) that the set gives to joints (N,2): their hull, BOX_GROWTH times as wide and as high.
+
+    A side that joints on one line leave empty is a tenth of the other. None where they all coincide.
+    """
+    low, high = joints.min(axis=0), joints.max(axis=0)
+    extent = BOX_GROWTH * (high - low)
+    if not extent.any():
+        return None
+    extent = np.maximum(extent, 0.1 * extent.max())
+    return np.concatenate([(low + high - extent) / 2, extent])

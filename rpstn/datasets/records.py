@@ -1,0 +1,144 @@
+"""Label files in JSON, read with care: what is not as it should be becomes a UserError that says where."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from rpstn.errors import UserError
+
+# Pictures have a few thousand pixels a side; what lies further out is no position.
+FARTHEST = 1e5
+_LARGEST_ID = 2**63
+
+
+def read_json(path: Path, remedy: str) -> Any:
+    """The file's content. UserError where it is missing or no JSON; a pickle is none."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot read this label file ({error.strerror}); {remedy}") from error
+    if not data.strip():
+        raise UserError(f"{path}: this label file is empty; {remedy}")
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path}: not a readable JSON file ({error}); {remedy}") from error
+
+
+def entries(content: Any, key: str, where: str, remedy: str) -> list[dict[str, Any]]:
+    """content[key], a list of objects."""
+    if not isinstance(content, dict):
+        raise UserError(f"{where}: holds {_kind(content)} where an object with {key} is expected; {remedy}")
+    if key not in content:
+        raise UserError(f"{where}: lacks {key}; {remedy}")
+    found = content[key]
+    if not isinstance(found, list):
+        raise UserError(f"{where}: {key} is {_kind(found)}, expected a list; {remedy}")
+    return objects(found, f"{where}: {key}", remedy)
+
+
+def objects(found: list[Any], where: str, remedy: str) -> list[dict[str, Any]]:
+    """The list itself, if it holds objects only."""
+    for index, entry in enumerate(found):
+        if not isinstance(entry, dict):
+            raise UserError(f"{where}: entry {index} is {_kind(entry)}, expected an object; {remedy}")
+    return found
+
+
+def integer(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> int:
+    """entry[key], a whole number from 0 on. 3.0 is one, True and "3" are none."""
+    if key not in entry:
+        raise UserError(f"{where} lacks {key}; {remedy}")
+    value = entry[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LARGEST_ID or value != int(value):
+        raise UserError(f"{where}: {key} is {str(value)[:40]!r}, expected a whole number from 0 on; {remedy}")
+    return int(value)
+
+
+def numbers(
+    entry: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str, remedy: str, limit: float = FARTHEST
+) -> np.ndarray:
+    """entry[key] as float64 of that shape: finite, and no larger than the limit, up to which it can be a position."""
+    if key not in entry:
+        raise UserError(f"{where} lacks {key}; {remedy}")
+    try:
+        array = np.array(entry[key])
+    except (ValueError, OverflowError):  # rows of different length
+        array = np.array(None)
+    if array.dtype.kind not in "iuf" and array.size:
+        raise UserError(f"{where}: {key} holds what are no plain numbers, or rows of different length; {remedy}")
+    if array.shape != shape:
+        raise UserError(f"{where}: {key} has shape {array.shape}, expected {shape}; {remedy}")
+    if not np.isfinite(array).all() or np.abs(array).max(initial=0) > limit:
+        raise UserError(f"{where}: {key} holds a value that is no such number; {remedy}")
+    return array.astype(np.float64)
+
+
+def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) -> tuple[np.ndarray, np.ndarray]:
+    """COCO's form x, y, flag, x, y, flag ...: positions (K,2) float64 and flags (K,) uint8 of 0, 1, 2."""
+    stored = numbers(entry, "keypoints", (3 * joints,), where, remedy).reshape(-1, 3)
+    flags = stored[:, 2]
+    if ((flags != 0) & (flags != 1) & (flags != 2)).any():
+        raise UserError(f"{where}: keypoints has a flag other than 0, 1 and 2; {remedy}")
+    return stored[:, :2], flags.astype(np.uint8)
+
+
+def box(entry: Mapping[str, Any], where: str, remedy: str, key: str = "bbox") -> np.ndarray:
+    """A box (4,) x, y, width, height with an extent."""
+    found = numbers(entry, key, (4,), where, remedy)
+    if (found[2:] <= 0).any():
+        raise UserError(f"{where}: {key} is {found.tolist()}, a box without extent; {remedy}")
+    return found
+
+
+def file_name(entry: Mapping[str, Any], where: str, remedy: str) -> PurePosixPath:
+    """entry["file_name"], a path that stays below the data set's folder."""
+    name = entry.get("file_name")
+    if not isinstance(name, str) or not name or "\0" in name:
+        raise UserError(f"{where}: file_name is {str(name)[:40]!r}, expected a file's name; {remedy}")
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or not path.name:
+        raise UserError(f"{where}: file_name {name[:80]!r} leads out of the data set's folder; {remedy}")
+    return path
+
+
+def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: str) -> int:
+    """The id of the category whose keypoints are these joints, in this order."""
+    found = [entry for entry in entries(content, "categories", where, remedy) if entry.get("name") == "person"]
+    if len(found) != 1:
+        raise UserError(f"{where}: categories names person {len(found)} times, expected once; {remedy}")
+    if found[0].get("keypoints") != list(joints):
+        raise UserError(
+            f"{where}: the keypoints of category person are {str(found[0].get('keypoints'))[:100]}, expected "
+            f"{', '.join(joints)}; give the key point annotations of this data set"
+        )
+    return integer(found[0], "id", f"{where}: category person", remedy)
+
+
+def inside(joints: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
+    """Which joints (...,2) lie in a picture of that (height, width); of unknown size: right of and below its corner."""
+    within = (joints >= -0.5).all(axis=-1)
+    if size is not None:
+        within &= (joints <= np.array([size[1], size[0]]) - 0.5).all(axis=-1)
+    return within
+
+
+def listing(folder: Path, remedy: str) -> frozenset[str]:
+    """Names of the files in a folder: one listing instead of a question for each of a hundred thousand."""
+    try:
+        return frozenset(os.listdir(folder))
+    except OSError as error:
+        raise UserError(f"{folder}: cannot list this folder of pictures ({error.strerror}); {remedy}") from error
+
+
+def _kind(value: Any) -> str:
+    if value is None:
+        return "nothing (null)"
+    names = {dict: "an object", list: "a list", str: "a string", bool: "a truth value"}
+    return names.get(type(value), "a number")

@@ -1,0 +1,236 @@
+"""Average precision of joints of several people, as PoseTrack scores it (Andriluka et al., PoseTrack, 2018).
+
+Every predicted joint is a detection with a score of its own. It is right if its person was matched to an annotated
+person and it lies within half a head of that person's joint; the head's size is 0.6 times the diagonal of its box.
+Per joint, all detections of all frames are sorted by score, and AP is the area under precision over recall, the
+precision being made monotone first. The score is the mean over 15 joints: the ears of the 17 slots do not count.
+
+The rules, edge cases included, are those of the organisers' own scorer (poseval). Two of them surprise: a predicted joint
+that the matched person has no label for counts as wrong, and a frame without annotated people is not scored at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.errors import UserError
+from rpstn.metrics.keypoints import as_array, head_sizes
+from rpstn.runs import read_json
+
+SLOTS = 17
+SCORED = (0, 1, 2, *range(5, 17))  # of PoseTrack2018's slots: all but the ears
+
+
+@dataclass(frozen=True)
+class AnnotatedFrame:
+    """The people of one labelled frame, in pixels.
+
+    joints      (P,K,2); what is not labelled may hold anything.
+    labelled    (P,K) bool.
+    head_boxes  (P,4) x, y, width, height.
+    ignored     polygons (n,2): joints inside one, predicted or annotated, do not count.
+    image_id    the file's own number of the frame, if it came from one.
+    Raises ValueError for shapes that do not fit, a labelled joint that is not finite, and a person without a head box.
+    """
+
+    joints: np.ndarray
+    labelled: np.ndarray
+    head_boxes: np.ndarray
+    ignored: tuple[np.ndarray, ...] = field(default=())
+    image_id: int | None = None
+
+    def __post_init__(self) -> None:
+        joints, labelled = as_array(self.joints).astype(np.float64), as_array(self.labelled).astype(bool)
+        boxes = as_array(self.head_boxes).astype(np.float64).reshape(-1, 4)
+        if joints.ndim != 3 or joints.shape[2] != 2 or labelled.shape != joints.shape[:2] or len(boxes) != len(joints):
+            raise ValueError(
+                f"joints {joints.shape}, labelled {labelled.shape} and head_boxes {boxes.shape} must be (P, K, 2), (P, K), (P, 4)"
+            )
+        if not np.isfinite(joints[labelled]).all():
+            raise ValueError("a labelled joint is not finite; mark it as not labelled")
+        if np.isnan(head_sizes(boxes)[labelled.any(axis=1)]).any():
+            raise ValueError("a person with labelled joints has no head box, without which no joint can be scored")
+        polygons = tuple(as_array(polygon).astype(np.float64) for polygon in self.ignored)
+        if any(polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3 for polygon in polygons):
+            raise ValueError("a polygon of ignored is not (n, 2) with at least 3 corners")
+        for name, value in (("joints", joints), ("labelled", labelled), ("head_boxes", boxes), ("ignored", polygons)):
+            object.__setattr__(self, name, value)
+
+
+@dataclass(frozen=True)
+class DetectedFrame:
+    """The people found in one frame: joints (D,K,2) in pixels, scores (D,K). A joint that is not finite was not found."""
+
+    joints: np.ndarray
+    scores: np.ndarray
+
+    def __post_init__(self) -> None:
+        joints, scores = as_array(self.joints).astype(np.float64), as_array(self.scores).astype(np.float64)
+        if joints.ndim != 3 or joints.shape[2] != 2 or scores.shape != joints.shape[:2]:
+            raise ValueError(f"joints {joints.shape} and scores {scores.shape} must be (D, K, 2) and (D, K)")
+        if np.isnan(scores[np.isfinite(joints).all(axis=-1)]).any():
+            raise ValueError("a joint that was found has no score")
+        object.__setattr__(self, "joints", joints)
+        object.__setattr__(self, "scores", scores)
+
+
+@dataclass(frozen=True)
+class PoseTrackAP:
+    """Fractions between 0 and 1.
+
+    per_joint          (K,) average precision; NaN for a joint that is not scored or nowhere labelled.
+    mean               plain mean of per_joint, NaN left out: PoseTrack's mAP.
+    precision, recall  (K,) of all detections taken together; precision is NaN without a detection.
+    labelled           (K,) number of labelled joints.
+    """
+
+    per_joint: np.ndarray
+    mean: float
+    precision: np.ndarray
+    recall: np.ndarray
+    labelled: np.ndarray
+
+
+def posetrack_average_precision(
+    detected: Sequence[DetectedFrame],
+    annotated: Sequence[AnnotatedFrame],
+    *,
+    threshold: float = 0.5,
+    scored: Sequence[int] = SCORED,
+) -> PoseTrackAP:
+    """PoseTrack's mAP of several people in frames.
+
+    detected   one per frame of annotated, in the same order.
+    threshold  fraction of the head size; an error equal to it is right.
+    scored     joints of the mean; the default suits PoseTrack2018's 17 slots.
+    Raises ValueError where frames or joints do not fit.
+    """
+    if len(detected) != len(annotated):
+        raise ValueError(f"{len(detected)} frames of detections and {len(annotated)} annotated frames; there must be as many")
+    sizes = {frame.joints.shape[1] for frame in (*detected, *annotated)}
+    if len(sizes) != 1:
+        raise ValueError(f"frames must all have the same number of joints, not {sorted(sizes)}")
+    joints = sizes.pop()
+    if not scored or any(not 0 <= joint < joints for joint in scored):
+        raise ValueError(f"scored {tuple(scored)} must name joints of 0..{joints - 1}")
+    scores: list[np.ndarray] = [np.empty((0, joints))]
+    right: list[np.ndarray] = [np.empty((0, joints))]
+    labelled = np.zeros(joints, dtype=int)
+    for found, frame in zip(detected, annotated, strict=True):
+        if not len(frame.joints):  # nobody says whether somebody was there
+            continue
+        frame, found = _unignored(frame, found)
+        scores.append(found.scores)
+        right.append(_judge(found, frame, threshold, list(scored)))
+        labelled += frame.labelled.sum(axis=0)
+    return _summarise(np.concatenate(scores), np.concatenate(right), labelled, list(scored))
+
+
+def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFrame, ...]:
+    """The labelled frames of one of PoseTrack2018's per-video files, or of its content.
+
+    Frames that the file marks as not labelled are left out. Raises UserError for a file that is not of that form.
+    """
+    content, where = annotation, "the annotation"
+    if isinstance(annotation, str | Path):
+        content, where = read_json(annotation), str(annotation)
+    if not isinstance(content, Mapping) or not {"images", "annotations"} <= set(content):
+        raise UserError(f"{where}: has no images and annotations; give one of PoseTrack2018's files")
+    people: dict[Any, list[Mapping[str, Any]]] = {}
+    try:
+        for person in content["annotations"]:
+            people.setdefault(person["image_id"], []).append(person)
+        return tuple(_frame(image, people.get(image["id"], [])) for image in content["images"] if image.get("is_labeled", True))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{where}: not of PoseTrack2018's form ({type(error).__name__}: {error}); download it again") from error
+
+
+def _frame(image: Mapping[str, Any], people: Sequence[Mapping[str, Any]]) -> AnnotatedFrame:
+    points = np.array([person["keypoints"] for person in people], dtype=np.float64).reshape(-1, SLOTS, 3)
+    # A person without labels may lack a head box; nobody asks for its size.
+    heads = np.array([person.get("bbox_head") or (0, 0, 0, 0) for person in people], dtype=np.float64)
+    regions = zip(image.get("ignore_regions_x") or (), image.get("ignore_regions_y") or (), strict=True)
+    polygons = [np.stack([x, y], axis=1) for x, y in regions]
+    return AnnotatedFrame(
+        joints=points[..., :2],
+        labelled=points[..., 2] > 0,
+        head_boxes=heads,
+        ignored=tuple(polygon for polygon in polygons if len(polygon) > 2),
+        image_id=image["id"],
+    )
+
+
+def _unignored(frame: AnnotatedFrame, found: DetectedFrame) -> tuple[AnnotatedFrame, DetectedFrame]:
+    """Without the joints that lie in an ignored region, and without people of whom nothing is left."""
+    labelled, joints = frame.labelled.copy(), found.joints.copy()
+    for polygon in frame.ignored:
+        labelled &= ~inside(frame.joints, polygon)
+        joints[inside(found.joints, polygon)] = np.nan
+    people, left = labelled.any(axis=1), np.isfinite(joints).all(axis=-1).any(axis=1)
+    return (
+        AnnotatedFrame(frame.joints[people], labelled[people], frame.head_boxes[people]),
+        DetectedFrame(joints[left], found.scores[left]),
+    )
+
+
+def _judge(found: DetectedFrame, frame: AnnotatedFrame, threshold: float, scored: list[int]) -> np.ndarray:
+    """Which joints are right: (D,K) of 1, 0 and NaN (not found).
+
+    Each found person goes to the annotated one of whose labelled joints it has the largest share right; of those that go to the
+    same one, that with the largest share is matched and the others are wrong. The first wins a tie.
+    """
+    present = np.isfinite(found.joints).all(axis=-1)
+    wrong = np.where(present, 0.0, np.nan)
+    if not len(frame.joints) or not len(found.joints):
+        return wrong
+    distance = np.linalg.norm(found.joints[:, None] - frame.joints[None], axis=-1) / head_sizes(frame.head_boxes)[:, None]
+    hits = (distance <= threshold) & present[:, None] & frame.labelled[None]  # (D,P,K); NaN compares as False
+    share = hits[..., scored].sum(axis=-1) / np.maximum(frame.labelled[:, scored].sum(axis=1), 1)
+    chosen = share.argmax(axis=1)
+    for person in range(len(frame.joints)):
+        rivals = np.where(chosen == person, share[:, person], 0.0)
+        best = int(rivals.argmax())
+        if rivals[best] > 0:
+            wrong[best] = np.where(present[best], hits[best, person], np.nan)
+    return wrong
+
+
+def _summarise(scores: np.ndarray, right: np.ndarray, labelled: np.ndarray, scored: list[int]) -> PoseTrackAP:
+    per_joint, precision, recall = (np.full(len(labelled), np.nan) for _ in range(3))
+    for joint in scored:
+        counted = ~np.isnan(right[:, joint])
+        hits = right[counted, joint][np.argsort(-scores[counted, joint], kind="stable")]
+        if len(hits):
+            precision[joint] = hits.mean()
+        if labelled[joint]:
+            per_joint[joint] = average_precision(hits, labelled[joint])
+            recall[joint] = hits.sum() / labelled[joint]
+    known = per_joint[~np.isnan(per_joint)]
+    return PoseTrackAP(per_joint, float(known.mean()) if len(known) else float("nan"), precision, recall, labelled)
+
+
+def average_precision(hits: np.ndarray, positives: int) -> float:
+    """Area under precision over recall, all points, as VOC defines it since 2010 (Everingham et al.).
+
+    hits       (N,) 1 or 0, the detection with the highest score first.
+    positives  what there was to find.
+    """
+    right = np.cumsum(hits)
+    precision = right / np.arange(1, len(hits) + 1)
+    best = np.maximum.accumulate(precision[::-1])[::-1]  # the best precision at this recall or a higher one
+    return float((best * hits).sum() / positives)  # recall grows by 1 / positives at each hit, and only there
+
+
+def inside(points: Any, polygon: Any) -> np.ndarray:
+    """Which points (...,2) lie inside a polygon (n,2): (...) bool. From there a ray crosses the sides an odd number of times."""
+    points, polygon = as_array(points).astype(np.float64), as_array(polygon).astype(np.float64)
+    x, y = points[..., 0, None], points[..., 1, None]
+    (x1, y1), (x2, y2) = polygon.T, np.roll(polygon, -1, axis=0).T
+    with np.errstate(divide="ignore", invalid="ignore"):  # a level side is crossed by no ray; its quotient is not used
+        crossing = x1 + (y - y1) * (x2 - x1) / (y2 - y1)
+    return ((((y1 > y) != (y2 > y)) & (x < crossing)).sum(axis=-1) % 2).astype(bool)

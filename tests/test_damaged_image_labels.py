@@ -1,0 +1,432 @@
+"""Damaged label files of MPII, LSP extended and one's own data: each gives one error, naming the file and the reason."""
+
+import copy
+import json
+
+import cv2
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from . import test_lspet as lspet
+from . import test_mpii as mpii
+from . import test_own as own
+from .damage import ANY_FILE, assert_one_error, emptied, truncated
+
+FILES = [name for name in ANY_FILE if name != "removed"]
+
+
+def pictures(case, path):
+    if case == "size":
+        cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
+    else:
+        {"emptied": emptied, "truncated": truncated}[case](path)
+
+
+# --- LSP extended
+
+
+@pytest.fixture
+def lspet_root(tmp_path):
+    lspet.write(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("damage", ANY_FILE)
+def test_lspet_files(lspet_root, damage):
+    ANY_FILE[damage](lspet_root / "joints.mat")
+    assert_one_error("lspet", lspet_root, "joints.mat", "not a readable MAT file|lacks joints|label file is missing")
+
+
+LSPET = {
+    "another key": (lambda joints: {"joint": joints}, "lacks joints"),
+    "the layout of LSP": (lambda joints: {"joints": joints.transpose(1, 0, 2)}, "joints has shape"),
+    "pictures first": (lambda joints: {"joints": joints.transpose(2, 0, 1)}, "joints has shape"),
+    "13 joints": (lambda joints: {"joints": joints[:13]}, "joints has shape"),
+    "no flags": (lambda joints: {"joints": joints[:, :2]}, "joints has shape"),
+    "no pictures": (lambda joints: {"joints": joints[:, :, :0]}, "joints has shape"),
+    "a number": (lambda joints: {"joints": 5.0}, "joints has shape"),
+    "text": (lambda joints: {"joints": "im00001"}, "no plain numbers"),
+    "cells": (lambda joints: {"joints": joints.astype(object)}, "no plain numbers"),
+    "a struct": (lambda joints: {"joints": {"x": joints}}, "no plain numbers"),
+    "complex": (lambda joints: {"joints": joints * 1j}, "no plain numbers"),
+}
+
+
+@pytest.mark.parametrize("case", LSPET)
+def test_lspet_label_file(lspet_root, case):
+    change, reason = LSPET[case]
+    savemat(lspet_root / "joints.mat", change(lspet.write(lspet_root, images=False)))
+    assert_one_error("lspet", lspet_root, "joints.mat", reason)
+
+
+LSPET_ONE = {
+    "x NaN": ((2, 0), np.nan, "no pixel"),
+    "y infinite": ((3, 1), np.inf, "no pixel"),
+    "minus infinity": ((3, 1), -np.inf, "no pixel"),
+    "far away": ((3, 1), 1e9, "no pixel"),
+    "flag NaN": ((4, 2), np.nan, "flag other than"),
+    "flag 2": ((4, 2), 2, "flag other than"),
+    "flag -1": ((4, 2), -1, "flag other than"),
+    "flags and x swapped": ((slice(None), slice(None)), "swap", "flag other than"),
+    "nobody": ((slice(None), 2), 0, "nobody is there"),
+    "all outside": ((slice(None), slice(0, 2)), -50, "nobody is there"),
+    "zero box": ((slice(None), slice(0, 2)), 20, "no box"),
+    "all zero": ((slice(None), slice(None)), 0, "nobody is there"),
+}
+
+
+@pytest.mark.parametrize("case", LSPET_ONE)
+def test_lspet_labels_of_one_picture(lspet_root, case):
+    where, value, reason = LSPET_ONE[case]
+    joints = lspet.write(lspet_root, images=False)
+    joints[(*where, 6)] = joints[:, ::-1, 6] if isinstance(value, str) else value
+    savemat(lspet_root / "joints.mat", {"joints": joints})
+    assert_one_error("lspet", lspet_root, "joints.mat: picture 7 (im00007.jpg)", reason, others=True)
+
+
+@pytest.mark.parametrize("case", ["emptied", "truncated"])
+def test_lspet_pictures(lspet_root, case):
+    pictures(case, lspet_root / "images" / "im00007.jpg")
+    assert_one_error("lspet", lspet_root, "im00007.jpg", "broken image", pixels=True)
+
+
+def test_lspet_picture_missing(lspet_root):
+    (lspet_root / "images" / "im00007.jpg").unlink()
+    assert_one_error("lspet", lspet_root, "im00007.jpg", "missing", others=True)
+
+
+# --- MPII
+
+
+@pytest.fixture
+def mpii_root(tmp_path):
+    train = [mpii.entry(index, f"{index // 2:09d}.jpg") for index in range(10)]
+    return mpii.write_lists(tmp_path / "mpii", train, [mpii.entry(index) for index in range(100, 105)])
+
+
+@pytest.mark.parametrize("name", ["train.json", "valid.json"])
+@pytest.mark.parametrize("damage", [name for name in FILES if name != "a folder in its place"])
+def test_mpii_lists(mpii_root, name, damage):
+    ANY_FILE[damage](mpii_root / "annot" / name)
+    assert_one_error("mpii", mpii_root, name, "not a readable JSON file")
+
+
+@pytest.mark.parametrize("damage", [name for name in FILES if name != "a folder in its place"])
+def test_mpii_head_boxes_file(mpii_root, damage):
+    ANY_FILE[damage](mpii_root / "annot" / "gt_valid.mat")
+    assert_one_error("mpii", mpii_root, "gt_valid.mat", "not a readable MAT file|lacks headboxes_src")
+
+
+MPII_HEADS = {
+    "another key": ({"boxes": np.ones((2, 2, 5))}, "lacks headboxes_src"),
+    "of another list": ({"headboxes_src": np.ones((2, 2, 7))}, "headboxes_src has shape"),
+    "axes swapped": ({"headboxes_src": np.ones((5, 2, 2))}, "headboxes_src has shape"),
+    "NaN": ({"headboxes_src": np.full((2, 2, 5), np.nan)}, "entry 0 has no extent"),
+    "zero boxes": ({"headboxes_src": np.ones((2, 2, 5))}, "entry 0 has no extent"),
+    "text": ({"headboxes_src": "none"}, "no plain numbers"),
+    "cells": ({"headboxes_src": np.full((2, 2, 5), "a", dtype=object)}, "no plain numbers"),
+}
+
+
+@pytest.mark.parametrize("case", MPII_HEADS)
+def test_mpii_head_boxes(mpii_root, case):
+    content, reason = MPII_HEADS[case]
+    savemat(mpii_root / "annot" / "gt_valid.mat", content)
+    assert_one_error("mpii", mpii_root, "gt_valid.mat", reason)
+
+
+MPII_WHOLE = {
+    "an object": ({"people": []}, "no list of people"),
+    "no people": ([], "no list of people"),
+    "a text": ("people", "no list of people"),
+    "null": (None, "no list of people"),
+    "a number": (3, "no list of people"),
+}
+
+
+@pytest.mark.parametrize("case", MPII_WHOLE)
+def test_mpii_list_of_another_kind(mpii_root, case):
+    content, reason = MPII_WHOLE[case]
+    (mpii_root / "annot" / "train.json").write_text(json.dumps(content))
+    assert_one_error("mpii", mpii_root, "train.json", reason)
+
+
+def test_mpii_nested_too_deep(mpii_root):
+    (mpii_root / "annot" / "train.json").write_text("[" * 200_000)
+    assert_one_error("mpii", mpii_root, "train.json", "not a readable JSON file")
+
+
+MPII_ONE = {
+    "no object": (None, 3, "no object"),
+    "no joints": ("joints", None, "lacks joints"),
+    "no joints_vis": ("joints_vis", None, "lacks joints_vis"),
+    "no image": ("image", None, "lacks image"),
+    "no center": ("center", None, "lacks center"),
+    "no scale": ("scale", None, "lacks scale"),
+    "14 joints": ("joints", [[1, 2]] * 14, "joints has shape"),
+    "flat joints": ("joints", [1.0] * 32, "joints has shape"),
+    "ragged joints": ("joints", [[1, 2]] * 15 + [[1]], "no numbers, or rows"),
+    "joints as text": ("joints", [["1", "2"]] * 16, "no numbers, or rows"),
+    "joints null": ("joints", [[None, 2]] * 16, "no numbers, or rows"),
+    "NaN": ("joints", [[float("nan"), 2]] * 16, "no position or size"),
+    "infinity": ("joints", [[float("inf"), 2]] * 16, "no position or size"),
+    "far away": ("joints", [[1e12, 2]] * 16, "no position or size"),
+    "a huge whole number": ("joints", [[10**400, 2]] * 16, "no numbers, or rows"),
+    "nobody": ("joints_vis", [0] * 16, "nobody is there"),
+    "flags 2": ("joints_vis", [2] * 16, "other than 0 and 1"),
+    "15 flags": ("joints_vis", [1] * 15, "joints_vis has shape"),
+    "flags as texts": ("joints_vis", ["1"] * 16, "no numbers"),
+    "zero box": ("scale", 0, "gives no box"),
+    "negative scale": ("scale", -1.5, "gives no box"),
+    "scale NaN": ("scale", float("nan"), "no position or size"),
+    "scale a list": ("scale", [1.0], "scale has shape"),
+    "center a number": ("center", 3.0, "center has shape"),
+    "center as text": ("center", "middle", "no numbers"),
+    "image a number": ("image", 5, "expected a file's name"),
+    "image empty": ("image", "", "expected a file's name"),
+    "image elsewhere": ("image", "../../secret.jpg", "expected a file's name"),
+    "all outside": ("joints", [[-40.0, -40.0]] * 16, "outside the picture"),
+}
+
+
+@pytest.mark.parametrize("case", MPII_ONE)
+def test_mpii_one_person(mpii_root, case):
+    key, value, reason = MPII_ONE[case]
+    path = mpii_root / "annot" / "train.json"
+    people = json.loads(path.read_text())
+    if key is None:
+        people[3] = value
+    elif value is None:
+        del people[3][key]
+    else:
+        people[3][key] = value
+    path.write_text(json.dumps(people))
+    assert_one_error("mpii", mpii_root, "train.json: entry 3", reason, others=True)
+
+
+@pytest.mark.parametrize("case", ["emptied", "truncated"])
+def test_mpii_pictures(mpii_root, case):
+    pictures(case, mpii_root / "images" / "000000102.jpg")
+    assert_one_error("mpii", mpii_root, "000000102.jpg", "broken image", pixels=True)
+
+
+@pytest.mark.parametrize("damage", FILES)
+def test_mpii_official_files(tmp_path, damage):
+    mpii.write_official(tmp_path, [(f"{index:09d}.jpg", [mpii.official_person(index)]) for index in range(3)], [1, 1, 1])
+    path = tmp_path / "mpii_human_pose_v1_u12_1.mat"
+    ANY_FILE[damage](path)
+    reason = "not a readable MAT file|lacks RELEASE|neither annot/train.json"
+    assert_one_error("mpii", tmp_path, tmp_path.name if path.is_dir() else path.name, reason)
+
+
+MPII_OFFICIAL = {
+    "another key": ({"release": 3.0}, "lacks RELEASE"),
+    "a number": ({"RELEASE": 3.0}, "lacks annolist"),
+    "no img_train": ({"RELEASE": {"annolist": np.ones(3)}}, "lacks annolist"),
+    "no pictures": ({"RELEASE": {"annolist": np.zeros((0, 0)), "img_train": np.zeros((0, 0))}}, "lacks annolist"),
+    "of two lengths": ({"RELEASE": {"annolist": np.ones(3), "img_train": np.ones(4)}}, "lacks annolist"),
+    "img_train as cells": ({"RELEASE": {"annolist": np.ones(2), "img_train": np.array(["a", "b"], object)}}, "lacks annolist"),
+    "nobody": ({"RELEASE": {"annolist": mpii.struct(a=1.0), "img_train": np.ones(1)}}, "no person with joints"),
+}
+
+
+@pytest.mark.parametrize("case", MPII_OFFICIAL)
+def test_mpii_official_contents(tmp_path, case):
+    content, reason = MPII_OFFICIAL[case]
+    savemat(tmp_path / "mpii_human_pose_v1_u12_1.mat", content)
+    assert_one_error("mpii", tmp_path, "mpii_human_pose_v1_u12_1.mat", reason)
+
+
+MPII_OFFICIAL_ONE = {
+    "joint 16": ("id", 16.0, "a joint 16"),
+    "joint 2.5": ("id", 2.5, "a joint 2.5"),
+    "joint as text": ("id", "knee", "id of a joint"),
+    "x NaN": ("x", np.nan, "x of a joint"),
+    "y missing": ("y", np.zeros((0, 0)), "y of a joint"),
+    "y far away": ("y", 1e9, "y of a joint"),
+}
+
+
+@pytest.mark.parametrize("case", MPII_OFFICIAL_ONE)
+def test_mpii_official_person(tmp_path, case):
+    key, value, reason = MPII_OFFICIAL_ONE[case]
+    people = [[mpii.official_person(index)] for index in range(4)]
+    people[2][0]["annopoints"][0]["point"][3][key] = value
+    mpii.write_official(tmp_path, [(f"{index:09d}.jpg", members) for index, members in enumerate(people)], [1] * 4)
+    assert_one_error("mpii", tmp_path, "mpii_human_pose_v1_u12_1.mat: picture 3, person 1", reason, others=True)
+
+
+# --- one's own
+
+
+@pytest.fixture
+def own_root(tmp_path):
+    return own.write_own(tmp_path, {"train": [own.clip("a", 1), own.clip("b", 2)], "test": [own.clip("c", 3)]}, own.ARM)
+
+
+@pytest.mark.parametrize("damage", ANY_FILE)
+def test_own_description_file(own_root, damage):
+    ANY_FILE[damage](own_root / "dataset.json")
+    assert_one_error("own", own_root, "dataset.json", "not a readable JSON file|cannot read it")
+
+
+@pytest.mark.parametrize("name", ["b.csv", "b.boxes.csv"])
+@pytest.mark.parametrize("damage", [name for name in ANY_FILE if name != "truncated"])
+def test_own_tables(own_root, damage, name):
+    ANY_FILE[damage](own_root / "labels" / name)
+    assert_one_error("own", own_root, f"labels/{name}", "head line|cannot read|not a readable table", others=True)
+
+
+def put(*keys, value):
+    def change(content):
+        for key in keys[:-1]:
+            content = content[key]
+        content[keys[-1]] = value
+
+    return change
+
+
+def drop(*keys):
+    def change(content):
+        for key in keys[:-1]:
+            content = content[key]
+        del content[keys[-1]]
+
+    return change
+
+
+OWN = {
+    "no skeleton": (drop("skeleton"), "lacks skeleton"),
+    "no clips": (drop("clips"), "lacks clips"),
+    "clips empty": (put("clips", value=[]), "no list with clips"),
+    "clips an object": (put("clips", value={"a": 1}), "no list with clips"),
+    "a misspelt key": (put("clip", value=[]), "has the key 'clip'"),
+    "skeleton a number": (put("skeleton", value=3), "neither an object nor a name"),
+    "skeleton unknown": (put("skeleton", value="horse"), "no skeleton is called 'horse'"),
+    "no joints": (drop("skeleton", "joints"), "skeleton's joints"),
+    "joints empty": (put("skeleton", "joints", value=[]), "no joints"),
+    "joints repeat": (put("skeleton", "joints", value=["neck", "left_hand", "right_hand", "neck"]), "repeat"),
+    "joints numbers": (put("skeleton", "joints", value=[1, 2]), "list of names"),
+    "a limb to nowhere": (put("skeleton", "limbs", 0, 1, value="tail"), "'tail', which is no joint"),
+    "a limb of three": (put("skeleton", "limbs", 0, value=["neck", "left_hand", "right_hand"]), "expected two names"),
+    "limbs a text": (put("skeleton", "limbs", value="all"), "pairs of names"),
+    "a flip pair twice": (put("skeleton", "flip_pairs", value=[["neck", "left_hand"], ["neck", "right_hand"]]), "twice"),
+    "no torso": (drop("skeleton", "torso"), "torso"),
+    "a torso of one": (put("skeleton", "torso", value=["neck", "neck"]), "one joint twice"),
+    "order short": (put("skeleton", "order", value=["neck"]), "order must name"),
+    "sigmas short": (put("skeleton", "sigmas", value=[0.1]), "sigmas has shape"),
+    "sigmas zero": (put("skeleton", "sigmas", value=[0.1, 0, 0.1]), "must be positive"),
+    "a name taken": (put("skeleton", "name", value="coco"), "is there already"),
+    "a misspelt skeleton key": (put("skeleton", "flips", value=[]), "has the key 'flips'"),
+}
+
+
+@pytest.mark.parametrize("case", OWN)
+def test_own_description(own_root, case):
+    change, reason = OWN[case]
+    path = own_root / "dataset.json"
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+    assert_one_error("own", own_root, "dataset.json", reason)
+
+
+INLINE = [[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]] * own.LENGTH
+
+
+def inline(joints=INLINE, **more):
+    """Labels in dataset.json itself, in place of the tables."""
+
+    def change(entry):
+        del entry["labels"], entry["boxes"]
+        entry |= {"joints": joints} | more
+
+    return change
+
+
+def changed(*keys, value):
+    joints = copy.deepcopy(INLINE)
+    put(*keys, value=value)(joints)
+    return joints
+
+
+OWN_CLIP = {
+    "no id": (drop("id"), "has the id None"),
+    "id a number": (put("id", value=3), "has the id 3"),
+    "id of another": (put("id", value="a"), "the id 'a' of another"),
+    "split unknown": (put("split", value="dev"), "split 'dev'"),
+    "split a list": (put("split", value=["train"]), "has the split"),
+    "action a number": (put("action", value=1), "must be texts"),
+    "a misspelt key": (put("label", value="x.csv"), "has the key 'label'"),
+    "no frames": (drop("frames"), "needs either"),
+    "frames and video": (put("video", value="a.mp4"), "needs either"),
+    "frames elsewhere": (put("frames", value="../../frames"), "leads out of the folder"),
+    "frames at the root": (put("frames", value="/etc"), "leads out of the folder"),
+    "frames a number": (put("frames", value=3), "expected a path"),
+    "frames missing": (put("frames", value="frames/z"), "missing, though"),
+    "frames without pictures": (put("frames", value="labels"), "no pictures there"),
+    "no labels": (drop("labels"), "needs either"),
+    "two kinds of labels": (put("joints", value=INLINE), "needs either"),
+    "states beside a table": (put("visibility", value=[]), "which has its own"),
+    "inline: two joints": (inline([[[1, 2], [3, 4]]] * 4), "joints has shape"),
+    "inline: ragged": (inline(changed(1, 1, value=[3])), "no numbers, or rows"),
+    "inline: text": (inline(changed(1, 1, value=["a", "b"])), "no numbers, or rows"),
+    "inline: null": (inline(changed(1, 1, value=[None, 1])), "no numbers, or rows"),
+    "inline: NaN": (inline(changed(1, 1, 0, value=float("nan"))), "no number of pixels"),
+    "inline: infinity": (inline(changed(1, 1, 0, value=float("inf"))), "no number of pixels"),
+    "inline: empty": (inline([]), "joints has shape|no numbers"),
+    "inline: a frame too few": (inline(INLINE[1:]), "4 pictures"),
+    "inline: states of another shape": (inline(visibility=[[2, 2]] * 4), "visibility has shape"),
+    "inline: state 3": (inline(visibility=[[2, 2, 3]] * 4), "visibility must be"),
+    "inline: nobody": (inline(visibility=[[0, 0, 0]] * 4), "nobody is there"),
+    "inline: all outside": (inline([[[-9.0, -9.0]] * 2 + [[-9.0, 500.0]]] * 4), "all its joints outside"),
+    "inline: boxes of another shape": (inline(boxes=[[0, 0, 5]] * 4), "boxes has shape"),
+    "inline: boxes zero": (inline(boxes=[[0, 0, 0, 5]] * 4), "none of its 4 boxes"),
+    "inline: joints at one point": (inline([[[5.0, 5.0]] * 3] * 4), "none of its 4 boxes"),
+    "boxes a number": (put("boxes", value=3), "boxes has shape"),
+    "video missing": (lambda entry: (entry.pop("frames"), put("video", value="z.mp4")(entry)), "missing, though"),
+}
+
+
+@pytest.mark.parametrize("case", OWN_CLIP)
+def test_own_clip(own_root, case):
+    change, reason = OWN_CLIP[case]
+    path = own_root / "dataset.json"
+    content = json.loads(path.read_text())
+    change(content["clips"][1])
+    path.write_text(json.dumps(content))
+    file = "labels" if case == "frames without pictures" else "frames/b" if "too few" in case else "dataset.json"
+    assert_one_error("own", own_root, file, reason, others=True)
+
+
+OWN_LINES = {
+    "frame 4 of 4": ("4,neck,1,2,2", "the frame '4'"),
+    "frame -1": ("-1,neck,1,2,2", "the frame '-1'"),
+    "frame 1.5": ("1.5,neck,1,2,2", "the frame '1.5'"),
+    "a joint of another set": ("0,tail,1,2,2", "the joint 'tail'"),
+    "a line twice": ("0,neck,1,2,2\n0,neck,1,2,2", "again"),
+    "x no number": ("0,neck,left,2,2", "x 'left'"),
+    "x NaN": ("0,neck,nan,2,2", "x 'nan'"),
+    "y infinite": ("0,neck,1,inf,2", "y 'inf'"),
+    "y empty": ("0,neck,1,,2", "y ''"),
+    "state 3": ("0,neck,1,2,3", "visibility '3'"),
+    "a field too few": ("0,neck,1", "not as many fields"),
+    "a field too many": ("0,neck,1,2,2,9", "not as many fields"),
+    "an open quote": ('0,"neck,1,2,2', "not a readable table|fields"),
+    "no line": ("", "no line below"),
+    "nobody": ("0,neck,1,2,0", "nobody is there"),
+}
+
+
+@pytest.mark.parametrize("case", OWN_LINES)
+def test_own_lines(own_root, case):
+    line, reason = OWN_LINES[case]
+    (own_root / "labels" / "b.csv").write_text(f"frame,joint,x,y,visibility\n{line}\n")
+    assert_one_error("own", own_root, "dataset.json: clip 'b'" if case == "nobody" else "b.csv", reason, others=True)
+
+
+@pytest.mark.parametrize("case", ["emptied", "truncated", "size"])
+def test_own_pictures(own_root, case):
+    pictures(case, own_root / "frames" / "b" / "000002.png")
+    assert_one_error("own", own_root, "000002.png", "broken image|8x8 pixels", pixels=True)
