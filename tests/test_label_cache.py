@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import zipfile
 from pathlib import Path
 
@@ -273,27 +272,19 @@ def test_penn_action_is_the_same_with_and_without(tmp_path, monkeypatch):
 
 
 @real
-def test_the_official_set_opens_in_time_and_in_memory(user_cache):
-    """All 2,326 files in a process of its own: under 5 s at first, under 1 s afterwards, under 500 MB."""
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_official_set_opens_in_little_memory(user_cache):
+    """All 2,326 files in a process of its own, read and from the cache: under 500 MB."""
+    # The peak that the system keeps per program: that of getrusage would hold what the parent had, too.
     code = (
-        "import resource, time, sys; from rpstn.datasets import read_splits; start = time.perf_counter();"
-        f"splits = read_splits('penn_action', {str(REAL)!r}, labels_only=True); took = time.perf_counter() - start;"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024);"
-        "print(took, peak / 1e6, *(dataset.checksum() for dataset in splits.values()))"
+        "from rpstn.datasets import read_splits;"
+        f"splits = read_splits('penn_action', {str(REAL)!r}, labels_only=True);"
+        "peak = [line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')];"
+        "print(peak[0], *(dataset.checksum() for dataset in splits.values()))"
     )
-
-    def opened():
-        return subprocess.check_output([sys.executable, "-c", code], text=True).split()
-
-    first, second = opened(), opened()
-    assert second[2:] == first[2:]
-    assert float(first[1]) < 500 and float(second[1]) < 500
-    # A machine that is busy may need a second try.
-    took = [float(second[0])]
-    while took[-1] >= 1 and len(took) < 3:
-        time.sleep(1)
-        took.append(float(opened()[0]))
-    assert float(first[0]) < 5 and min(took) < 1
+    first, second = (subprocess.check_output([sys.executable, "-c", code], text=True).split() for _ in range(2))
+    assert second[1:] == first[1:]
+    assert max(int(first[0]), int(second[0])) < 500_000
 
 
 @real
