@@ -89,8 +89,8 @@ Markdown(
 #
 # Three changes make the difference.
 #
-# - **A backward pass of its own for the matching.** Autograd's backward of a grouped convolution with a kernel per
-#   sample and channel falls to a slow path. But the derivative of a correlation is again a correlation: for the
+# - **A backward pass of its own for the matching.** Most of the time of a grouped convolution with a kernel per
+#   sample and channel goes into autograd's backward. But the derivative of a correlation is again a correlation: for the
 #   features with the kernels turned by half a turn, for the kernels with the incoming gradient as one large kernel.
 #   Both are forward convolutions, which are fast (`rpstn/models/propagation.py`).
 # - **All frames in one batch.** The encoder depends on no other frame. Only what hangs on the frame before goes
