@@ -6,9 +6,6 @@ on i alone, and the last checkpoint holds model, optimizer and step.
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
 import math
 import time
 from collections.abc import Iterator
@@ -32,12 +29,13 @@ from rpstn.heatmaps import encode, heatmap_loss, target_statistics
 from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
-from rpstn.models.checkpoints import save_atomically, save_checkpoint, start_from
+from rpstn.models.checkpoints import save_checkpoint, start_from
 from rpstn.models.image import FrameByFrame
 from rpstn.models.image_config import ImageConfig, check_image_size, image_model, start_image_from, start_image_official
 from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
-from rpstn.runs import RunDirectory, plain, read_json, seed_everything, write_json, write_text
+from rpstn.resuming import check_inputs, resume, save_state
+from rpstn.runs import RunDirectory, plain, seed_everything
 from rpstn.skeletons import SKELETONS, get_skeleton, name_skeleton
 
 
@@ -218,7 +216,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     model, trained = new_model(config, training)
     data = {"train": training.checksum(), "val": validation.checksum()}
     run = RunDirectory(config.out).start(config)
-    _check_inputs(run, data, config)
+    check_inputs(run, data, config)
     if run.finished:
         return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
 
@@ -233,7 +231,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         "frames": config.frames,
         "input": model.config.input,
     }
-    first, seconds_before, best, log = _resume(run, model, optimizer, device)
+    first, seconds_before, best, log = resume(run, model, optimizer, device)
     smooth = None
     for row in log:
         smooth = _smoothed(smooth, row["loss"])
@@ -274,7 +272,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
             log.append(row)
             if done or time.monotonic() - saved > config.save_every:
                 saved = time.monotonic()
-                _save_state(run, model, optimizer, step + 1, seconds_before + saved - started, best, log)
+                save_state(run, model, optimizer, step + 1, seconds_before + saved - started, best, log)
     metrics = {
         "val_pck": best,
         "loss": smooth,
@@ -348,52 +346,6 @@ def _batches(config: TrainConfig, dataset: ClipDataset, first: int, device: torc
 def _smoothed(smooth: float | None, loss: float) -> float:
     """The running mean of the loss that is shown."""
     return loss if smooth is None else 0.95 * smooth + 0.05 * loss
-
-
-def _check_inputs(run: RunDirectory, data: dict[str, str], config: TrainConfig) -> None:
-    """Remembers what a run was given, and refuses to take a run on other data, or from another start, for this one."""
-    starts = {name: getattr(config, name) for name in ("init", "encoder_weights", "initializer_weights")}
-    given = {"data": data, "init": None} | {
-        name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in starts.items() if path is not None
-    }
-    path = run / "inputs.json"
-    if not path.is_file():
-        write_json(path, given)
-    elif read_json(path) != given:
-        differs = " and ".join(name for name in given if read_json(path).get(name) != given[name])
-        raise UserError(f"{run.path}: holds a run with other {differs}; remove this directory, or choose another out")
-
-
-def _save_state(run: RunDirectory, model: RPSTN, optimizer, step: int, seconds: float, best: float, log: list[dict]) -> None:
-    """What a resumed run needs. The log goes into it too, so that the CSV never runs ahead of the weights."""
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "seconds": seconds,
-        "best": best,
-        "log": log,
-    }
-    save_atomically(state, run / "last.pt")
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=["step", "loss", "lr", "val_pck"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(log)
-    write_text(run / "log.csv", text.getvalue())
-
-
-def _resume(run: RunDirectory, model: RPSTN, optimizer, device: torch.device) -> tuple[int, float, float, list[dict]]:
-    """(first step, seconds spent before, best score, log) of an interrupted run; zeros for a new one."""
-    path = run / "last.pt"
-    if not path.is_file():
-        return 0, 0.0, -1.0, []
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-    except Exception as error:
-        raise UserError(f"{path} cannot be resumed from ({type(error).__name__}: {error}); remove {run.path}") from error
-    return state["step"], state["seconds"], state["best"], state["log"]
 
 
 if __name__ == "__main__":

@@ -39,7 +39,7 @@ from pathlib import Path
 from rpstn.datasets.clip import ABSENT, Clip
 from rpstn.datasets.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.splits import SPLITS, read_videos
 from rpstn.datasets.tracks import lay_out
 from rpstn.errors import UserError
 
@@ -76,27 +76,11 @@ def read_splits(
     if not any(folders[part] for part in asked):
         hint = "the labels of the official test videos are not public" if asked == {"test"} else "lay them out as labels/<video>/"
         raise UserError(f"{labels}: no label files (<video>/000000.xml) for {' and '.join(sorted(splits))} there; {hint}")
-    names = [folder.name for folder in folders["train"]]
-    held = cut_validation(names, [""] * len(names), VALIDATION, seed)
-    wanted = {
-        "train": [folder for folder in folders["train"] if folder.name not in held],
-        "val": [folder for folder in folders["train"] if folder.name in held],
-        "test": folders["test"],
-    }
-    found: dict[str, list[Clip]] = {}
-    for split in splits:
-        found[split] = []
-        for folder in wanted[split]:
-            errors: list[UserError] = []
-            try:
-                found[split] += read_video(folder, root, labels_only=labels_only, errors=errors)
-            except UserError as error:
-                errors.append(error)
-            if errors and faults is None:
-                raise errors[0]
-            if faults is not None:
-                faults += errors
-    return found
+
+    def read(path: Path, errors: list[UserError]) -> list[Clip]:
+        return read_video(path, root, labels_only=labels_only, errors=errors)
+
+    return read_videos(folders, lambda folder: folder.name, read, splits=splits, fraction=VALIDATION, seed=seed, faults=faults)
 
 
 def _videos(folder: Path) -> list[Path]:

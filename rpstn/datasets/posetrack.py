@@ -35,7 +35,7 @@ import numpy as np
 from rpstn.datasets import records
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.splits import SPLITS, read_videos
 from rpstn.datasets.tracks import Sighting, lay_out
 from rpstn.errors import UserError
 from rpstn.skeletons import POSETRACK18
@@ -72,27 +72,11 @@ def read_splits(
     if not any(official[part] for part in asked):
         missing = " and ".join(str(folder / ("val" if part == "test" else part)) for part in sorted(asked))
         raise UserError(f"{missing}: no label files (*.json) there; unpack PoseTrack2018's annotations into the root")
-    stems = [path.stem for path in official["train"]]
-    held = cut_validation(stems, [""] * len(stems), VALIDATION, seed)
-    paths = {
-        "train": [path for path in official["train"] if path.stem not in held],
-        "val": [path for path in official["train"] if path.stem in held],
-        "test": official["test"],
-    }
-    found: dict[str, list[Clip]] = {}
-    for split in splits:
-        found[split] = []
-        for path in paths[split]:
-            errors: list[UserError] = []
-            try:
-                found[split] += read_video(path, root, labels_only=labels_only, errors=errors)
-            except UserError as error:
-                errors.append(error)
-            if errors and faults is None:
-                raise errors[0]
-            if faults is not None:
-                faults += errors
-    return found
+
+    def read(path: Path, errors: list[UserError]) -> list[Clip]:
+        return read_video(path, root, labels_only=labels_only, errors=errors)
+
+    return read_videos(official, lambda path: path.stem, read, splits=splits, fraction=VALIDATION, seed=seed, faults=faults)
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
-"""Cutting a validation split from train, by whole source, seeded."""
+"""Splits: a validation split cut from train by whole source, seeded; and the videos of each split, read."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+
+from rpstn.datasets.clip import Clip
+from rpstn.errors import UserError
 
 SPLITS = ("train", "val", "test")
 
@@ -40,3 +44,43 @@ def cut_validation(sources: Sequence[str], actions: Sequence[str], fraction: flo
             taken = [min(shuffled, key=lambda name: clips[name])]
         chosen.update(taken)
     return chosen
+
+
+def read_videos(
+    official: dict[str, list[Path]],
+    name: Callable[[Path], str],
+    read: Callable[[Path, list[UserError]], list[Clip]],
+    *,
+    splits: tuple[str, ...],
+    fraction: float,
+    seed: int,
+    faults: list[UserError] | None,
+) -> dict[str, list[Clip]]:
+    """The clips of all videos by split; val is a fraction of the official train, by whole video.
+
+    official  label files or folders of the videos in "train" and "test".
+    name      of a video, by which val is cut.
+    read      the clips of one video; errors of single ones go to the list it is given, one of the whole video is raised.
+    faults    where given, errors are appended to it and what they concern is left out, instead of raised.
+    """
+    names = [name(path) for path in official["train"]]
+    held = cut_validation(names, [""] * len(names), fraction, seed)
+    wanted = {
+        "train": [path for path in official["train"] if name(path) not in held],
+        "val": [path for path in official["train"] if name(path) in held],
+        "test": official["test"],
+    }
+    found: dict[str, list[Clip]] = {}
+    for split in splits:
+        found[split] = []
+        for path in wanted[split]:
+            errors: list[UserError] = []
+            try:
+                found[split] += read(path, errors)
+            except UserError as error:
+                errors.append(error)
+            if errors and faults is None:
+                raise errors[0]
+            if faults is not None:
+                faults += errors
+    return found
