@@ -25,13 +25,17 @@
 # %% tags=["parameters"]
 from typing import Optional
 
-dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
+dataset: str = "embedded"  # one with clips that `rpstn data list` names: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
 variants: list = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.recipes.VARIANTS
 encoder: str = "small"  # backbone of the encoder: small, resnet18, resnet34, resnet50, resnet101, resnet152
 initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
+encoder_weights: Optional[str] = None  # checkpoint whose encoder this one starts from: ResNet, SimpleBaseline or ours
+pictures: Optional[str] = None  # data set of single pictures that the encoder learns first, such as lspet
+pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
+pictures_steps: int = 10000  # steps on pictures, where there are any
 pretrain_steps: int = 2600  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
@@ -54,7 +58,7 @@ from IPython.display import Markdown
 
 from rpstn import load_checkpoint, open_dataset, plots
 from rpstn.evaluate import predict_window
-from rpstn.recipes import TITLES, Recipe, run_folder
+from rpstn.recipes import TITLES, Pictures, Recipe, run_folder
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 
@@ -65,6 +69,7 @@ config = TrainConfig(
     out=out or run_folder(dataset, fold),
     encoder=encoder,
     initializer=initializer,
+    encoder_weights=encoder_weights,
     frames=frames,
     size=size,
     sigma=sigma,
@@ -75,14 +80,20 @@ config = TrainConfig(
     workers=workers,
     seed=seed,
 )
-recipe = Recipe(config, pretrain_steps=pretrain_steps, steps=steps, pretrain_lr=pretrain_lr)
+recipe = Recipe(
+    config,
+    pretrain_steps=pretrain_steps,
+    steps=steps,
+    pretrain_lr=pretrain_lr,
+    pictures=Pictures(pictures, pictures_root, pictures_steps) if pictures else None,
+)
 plots.use_style()
 
 # %% [markdown]
 # ## The plan
 #
 # The paper pre-trains its encoder on single images. So does this plan: the encoder first learns frame by
-# frame. Every variant then starts from that encoder and sees the same clips, in the same order, for the same
+# frame, where `pictures` names a data set of single pictures on those first. Every variant then starts from that encoder and sees the same clips, in the same order, for the same
 # number of steps. What differs between two variants is what their names say:
 #
 # - **RPSTN**: relation and propagation;
@@ -109,6 +120,7 @@ pd.DataFrame(
             "learning rate": part.lr,
         }
         for name, part in {
+            **({"pictures": recipe.start} if recipe.start else {}),
             "encoder": recipe.encoder,
             **{name: recipe.variant(name) for name in variants},
         }.items()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from rpstn.datasets.catalogue import TABLE
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.runs import RunDirectory, read_json, write_json
@@ -27,6 +28,7 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 # How a variant is called in figures and tables.
 TITLES = {
+    "pictures": "pictures",
     "encoder": "encoder",
     "rpstn": "RPSTN",
     "frame_by_frame": "frame by frame",
@@ -39,19 +41,39 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)
+class Pictures:
+    """Single pictures that the encoder learns before it sees frames of video: more people, and more kinds of them.
+
+    dataset, root  such as lspet, mpii or coco; their joints are made into those of the clips as far as they correspond.
+    steps          of frames * batch pictures.
+    """
+
+    dataset: str
+    root: str | None
+    steps: int
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise UserError(f"pictures of {self.dataset} need at least 1 step, not {self.steps}")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """An encoder's pre-training and the variants that follow.
 
-    base            what all runs share: data set, sizes, augmentation, seed. Its out is the folder of all runs.
+    base            what all runs share: data set, sizes, augmentation, seed. Its out is the folder of all runs; its
+                    encoder_weights, if any, are where the encoder starts.
     pretrain_steps  steps of the encoder, on single frames, frames * batch of them at once.
     steps           steps of each variant, on clips.
     pretrain_lr     highest learning rate of the encoder's training; base.lr is that of the variants.
+    pictures        what the encoder learns before, with the same highest rate; None: nothing.
     """
 
     base: TrainConfig
     pretrain_steps: int
     steps: int
     pretrain_lr: float
+    pictures: Pictures | None = None
 
     def __post_init__(self) -> None:
         if self.base.init is not None:
@@ -61,18 +83,46 @@ class Recipe:
                 f"a recipe starts the initializer ({self.base.initializer}) from the trained encoder ({self.base.encoder}); give "
                 "both the same backbone, or train them apart with `rpstn train`"
             )
+        if self.pictures is not None and not (self.base.convert_to or TABLE[self.base.dataset].skeleton):
+            raise UserError(
+                f"joints of {self.pictures.dataset} cannot be made into those of {self.base.dataset}, which each root names "
+                "anew; leave out pictures, or give convert_to"
+            )
+
+    @property
+    def start(self) -> TrainConfig | None:
+        """The run on single pictures of another data set; None where there is none."""
+        if self.pictures is None:
+            return None
+        return replace(
+            self._single,
+            dataset=self.pictures.dataset,
+            root=self.pictures.root,
+            fold=1,
+            convert_to=self.base.convert_to or TABLE[self.base.dataset].skeleton,
+            skip_damaged=True,
+            steps=self.pictures.steps,
+            out=f"{self.base.out}/pictures",
+        )
 
     @property
     def encoder(self) -> TrainConfig:
         """The encoder's run: single images, as many a step as a variant's clips have frames."""
+        config = replace(self._single, steps=self.pretrain_steps, out=f"{self.base.out}/encoder")
+        if self.start is None:
+            return config
+        # The whole network comes from the pictures, so nothing in it is to learn more slowly than the rest.
+        return replace(config, init=f"{self.start.out}/best.pt", init_rate=1.0, encoder_weights=None)
+
+    @property
+    def _single(self) -> TrainConfig:
         return replace(
             self.base,
             **VARIANTS["frame_by_frame"],
             frames=1,
             batch=self.base.batch * self.base.frames,
-            steps=self.pretrain_steps,
             lr=self.pretrain_lr,
-            out=f"{self.base.out}/encoder",
+            initializer_weights=None,
         )
 
     def variant(self, name: str) -> TrainConfig:
@@ -80,13 +130,22 @@ class Recipe:
         if name not in VARIANTS:
             raise UserError(f"no variant is called {name!r}; known are {', '.join(VARIANTS)}")
         return replace(
-            self.base, **VARIANTS[name], steps=self.steps, init=f"{self.encoder.out}/best.pt", out=f"{self.base.out}/{name}"
+            self.base,
+            **VARIANTS[name],
+            steps=self.steps,
+            init=f"{self.encoder.out}/best.pt",
+            encoder_weights=None,
+            out=f"{self.base.out}/{name}",
         )
 
     def train(self, variants: list[str] | tuple[str, ...], progress: bool = True) -> dict[str, TrainResult]:
-        """Trains encoder and variants, each once: finished ones are taken as they are, an interrupted one goes on."""
+        """Trains pictures (where there are any), encoder and variants, each once.
+
+        Finished ones are taken as they are, an interrupted one goes on.
+        """
         configs = {name: self.variant(name) for name in variants}
-        results = {"encoder": train(self.encoder, progress=progress)}
+        first = {} if self.start is None else {"pictures": self.start}
+        results = {name: train(config, progress=progress) for name, config in {**first, "encoder": self.encoder}.items()}
         return results | {name: train(config, progress=progress) for name, config in configs.items()}
 
 

@@ -12,6 +12,7 @@ import torch
 
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import save_atomically
+from rpstn.models.efficientnet import imagenet_file
 from rpstn.models.image import FrameByFrame
 from rpstn.models.rpstn import RPSTN
 from rpstn.runs import RunDirectory, read_json, write_json, write_text
@@ -24,7 +25,9 @@ def check_inputs(run: RunDirectory, data: dict[str, str], config: TrainConfig) -
     """Remembers what a run was given, and refuses to take a run on other data, or from another start, for this one."""
     starts = {name: getattr(config, name) for name in ("init", "encoder_weights", "initializer_weights")}
     given = {"data": data, "init": None} | {
-        name: hashlib.sha256(Path(path).read_bytes()).hexdigest() for name, path in starts.items() if path is not None
+        name: hashlib.sha256((imagenet_file() if path == "imagenet" else Path(path)).read_bytes()).hexdigest()
+        for name, path in starts.items()
+        if path is not None
     }
     path = run / "inputs.json"
     if not path.is_file():

@@ -51,7 +51,7 @@ class TrainConfig:
     out: str = "runs/rpstn"  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
-    encoder_weights: str | None = None  # SimpleBaseline or torchvision ResNet file for the encoder; network's official file
+    encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; network's official file
     initializer_weights: str | None = None  # the same for the initializer
     network: str | None = None  # image network instead of RPSTN: small, simplebaseline_resnet50, hrnet_w32, ...; frame by frame
     encoder: str = "small"  # backbone F

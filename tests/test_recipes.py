@@ -6,7 +6,7 @@ import pytest
 
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
-from rpstn.recipes import TITLES, VARIANTS, Recipe, find_checkpoints, ship
+from rpstn.recipes import TITLES, VARIANTS, Pictures, Recipe, find_checkpoints, ship
 from rpstn.train import TrainConfig
 
 
@@ -52,3 +52,18 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path):
 def test_a_recipe_makes_its_own_encoder(recipe):
     with pytest.raises(UserError, match="init"):
         dataclasses.replace(recipe, base=dataclasses.replace(recipe.base, init="encoder.pt"))
+
+
+def test_pictures_come_first_and_the_encoder_goes_on_from_them(recipe):
+    base = dataclasses.replace(recipe.base, dataset="sub_jhmdb", fold=2, encoder_weights="imagenet.pth")
+    whole = dataclasses.replace(recipe, base=base, pictures=Pictures("lspet", "lsp", 3))
+    start, encoder, full = whole.start, whole.encoder, whole.variant("rpstn")
+    assert (start.dataset, start.root, start.convert_to, start.steps) == ("lspet", "lsp", "sub_jhmdb", 3)
+    assert (start.frames, start.propagation, start.relation, start.fold) == (1, "none", "off", 1)
+    assert encoder.init == f"{start.out}/best.pt" and encoder.dataset == "sub_jhmdb" and encoder.fold == 2
+    # Files that the first run starts from are not loaded a second time, over what has been learned.
+    assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
+    with pytest.raises(UserError, match="at least 1"):
+        Pictures("lspet", None, 0)
+    with pytest.raises(UserError, match="own"):
+        dataclasses.replace(whole, base=dataclasses.replace(base, dataset="own"))

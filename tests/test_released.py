@@ -13,6 +13,7 @@ from benchmarks.released_style import ReleasedStyle, grouped_matching
 from rpstn.cli import main
 from rpstn.errors import UserError
 from rpstn.models import PoseResNet, load_checkpoint
+from rpstn.models.checkpoints import save_checkpoint
 from rpstn.models.released import _MODULES, load_backbone, load_released_checkpoint
 from tests.golden_rules import distance, noise, weights
 
@@ -212,3 +213,15 @@ def test_wiring_needs_its_parts():
         rpstn.RPSTNConfig.released("coco")
     with pytest.raises(ValueError, match="wiring"):
         rpstn.RPSTNConfig(joints=13, wiring="released_penn_action", propagation="none")
+
+
+def test_an_encoder_of_ours_starts_one_for_other_joints(tmp_path):
+    trained = rpstn.RPSTN(rpstn.RPSTNConfig(joints=13, encoder="small", relation="off", propagation="none"))
+    meta = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "frames": 1, "dataset": "embedded", "input": "rgb_imagenet"}
+    save_checkpoint(tmp_path / "drawn.pt", trained, meta)
+    backbone = PoseResNet("small")
+    load_backbone(backbone, tmp_path / "drawn.pt")
+    for name, value in trained.encoder.state_dict().items():
+        assert torch.equal(backbone.state_dict()[name], value), name
+    with pytest.raises(UserError, match="layer1"):
+        load_backbone(PoseResNet("resnet18"), tmp_path / "drawn.pt")

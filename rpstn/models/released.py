@@ -16,6 +16,7 @@ import torch
 from rpstn.errors import UserError
 from rpstn.models.backbones import BACKBONES, Bottleneck, PoseResNet
 from rpstn.models.checkpoints import save_checkpoint
+from rpstn.models.efficientnet import PoseEfficientNet, imagenet_file, our_key, published
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 
 # Names of the released code's modules, and ours. `fea_ext` is a Sequential, so its ResNet's parts have numbers.
@@ -90,13 +91,24 @@ def convert(checkpoint: str | Path, out: str | Path) -> RPSTN:
     return model
 
 
-def load_backbone(backbone: PoseResNet, path_or_state_dict: str | Path | Mapping[str, torch.Tensor]) -> list[str]:
-    """Starts a PoseResNet from a SimpleBaseline pose ResNet or a torchvision ResNet of the same depth.
+def load_backbone(
+    backbone: PoseResNet | PoseEfficientNet, path_or_state_dict: str | Path | Mapping[str, torch.Tensor]
+) -> list[str]:
+    """Starts a PoseResNet from a SimpleBaseline pose ResNet, a torchvision ResNet, or the encoder of one of our own checkpoints.
 
-    A classifier (`fc`) or last layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which
-    then stay as they are. Everything else must fit. Returns the names of the modules loaded. Raises UserError as above.
+    Its depth must be the same; an RPSTN's joints may be others, since the encoder knows of none. A classifier (`fc`) or last
+    layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which then stay as they are.
+    Everything else must fit. A PoseEfficientNet starts from published ImageNet weights, which know nothing of its decoder; the
+    path "imagenet" stands for those that the extra of that name installs. Returns the names of the modules loaded.
+    Raises UserError as above.
     """
     state, where = _read(path_or_state_dict)
+    if isinstance(backbone, PoseEfficientNet) and published(state):
+        taken = {ours: (key, value) for key, value in state.items() if (ours := our_key(key)) is not None}
+        _load(backbone, taken, where, optional=("lateral.", "mix."))
+        return sorted({key.split(".")[0] for key in taken})
+    if {"encoder.conv1.weight", "encoder.stem.weight"} & state.keys():  # an RPSTN of ours: its encoder alone
+        state = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
     taken = {key: (key, value) for key, value in state.items() if not key.startswith(("fc.", "final_layer."))}
     whole = any(key.startswith("deconv_layers.") for key in taken)
     left = () if whole else ("deconv_layers.",)
@@ -107,6 +119,7 @@ def load_backbone(backbone: PoseResNet, path_or_state_dict: str | Path | Mapping
 def _read(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
     """A state dict without `module.` prefixes, and how to call it in an error."""
     where, content = "the state dict", source
+    source = imagenet_file() if source == "imagenet" else source
     if not isinstance(source, Mapping):
         where = str(source)
         if not Path(source).is_file():

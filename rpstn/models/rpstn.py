@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
-from rpstn.models.backbones import BACKBONES, STRIDE, PoseResNet
+from rpstn.models.backbones import STRIDE
+from rpstn.models.encoders import ENCODERS, make_encoder
 from rpstn.models.propagation import PoseSemanticsPropagator, fuse_convolution, global_matching, kernel_side
 from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor
 from rpstn.skeletons import SKELETONS, get_skeleton
@@ -60,8 +61,8 @@ class RPSTNConfig:
         if not isinstance(self.joints, int) or self.joints < 1:
             raise ValueError(f"joints must be a whole number of at least 1, not {self.joints!r}")
         for name, known in (
-            ("encoder", BACKBONES),
-            ("initializer", BACKBONES),
+            ("encoder", ENCODERS),
+            ("initializer", ENCODERS),
             ("relation", RELATIONS),
             ("propagation", PROPAGATIONS),
             ("relation_layout", LAYOUTS),
@@ -183,12 +184,12 @@ class RPSTN(nn.Module):
     def __init__(self, config: RPSTNConfig):
         super().__init__()
         self.config = config
-        self.encoder = PoseResNet(config.encoder)
+        self.encoder = make_encoder(config.encoder)
         channels = self.encoder.channels
         released = config.wiring != "paper"
         self.head = Head(channels, config.joints, plain=released)
         if config.propagation != "none":
-            self.initializer = PoseResNet(config.initializer)
+            self.initializer = make_encoder(config.initializer)
             self.initializer_head = Head(self.initializer.channels, config.joints, plain=released)
         if config.propagation == "matching":
             self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_DEVIATION, fuse_norm=released)
