@@ -26,6 +26,7 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   data check NAME [ROOT]    read every label of a data set and report what is wrong with it
   train                     train a network; goes on where an interrupted run stopped
   evaluate                  score a checkpoint on a split
+  publish                   score finished runs for results/NAME.json, which the book's tables are made of
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
@@ -64,7 +65,7 @@ def _dispatch(words: list[str]) -> int:
             print(USAGE)
             return 0 if len(words) > 1 else 2
         return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
-    if command in (train, evaluate):
+    if command in (train, evaluate, publish):
         command(words[1:])
         return 0
     return _call(command, words[1:], f"rpstn {words[0]}")
@@ -240,6 +241,14 @@ def evaluate(words: list[str]) -> None:
     _report_scores(result.out, result.metrics)
 
 
+def publish(words: list[str]) -> None:
+    """Score finished runs, and what propagation gains on hidden joints, for results/NAME.json."""
+    from rpstn.publish import PublishConfig
+    from rpstn.publish import publish as run
+
+    print(run(tyro.cli(PublishConfig, args=words, prog="rpstn publish")))
+
+
 def run(
     notebooks: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NOTEBOOK ...]")] = (),
     /,
@@ -322,4 +331,12 @@ def convert(
 
 
 _DATA: dict[str, Callable[..., int | None]] = {"list": data_list, "make": data_make, "check": data_check}
-_COMMANDS: dict[str, Any] = {"data": _DATA, "train": train, "evaluate": evaluate, "convert": convert, "bench": bench, "run": run}
+_COMMANDS: dict[str, Any] = {
+    "data": _DATA,
+    "train": train,
+    "evaluate": evaluate,
+    "publish": publish,
+    "convert": convert,
+    "bench": bench,
+    "run": run,
+}

@@ -1,0 +1,178 @@
+"""From finished runs to results/NAME.json: scores, what the propagation gains on hidden joints, and what made them.
+
+The results chapter and the README are made from these files alone, so whatever they say was computed here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rpstn.datasets import open_dataset
+from rpstn.datasets.clip import OCCLUDED, ClipDataset
+from rpstn.devices import choose_device
+from rpstn.errors import UserError
+from rpstn.evaluate import check_skeleton, predict_clips
+from rpstn.metrics.hidden import hidden_curve, hidden_gain
+from rpstn.metrics.intervals import Interval, paired_interval
+from rpstn.metrics.scores import samples, score
+from rpstn.models.checkpoints import load_checkpoint
+from rpstn.occlusion import PROTOCOLS, occlude_dataset
+from rpstn.predictions import Predictions
+from rpstn.recipes import TITLES, find_checkpoints, shipped_checkpoints, training_of
+from rpstn.runs import manifest, plain, read_json, write_json
+
+# What is said of a data set beside its scores.
+NATURE = {"embedded": "embedded (drawn bodies)"}
+
+
+@dataclass(frozen=True)
+class PublishConfig:
+    """Which runs to score, and how."""
+
+    name: str  # the result is results/<name>.json
+    dataset: str = "embedded"  # one of those that `rpstn data list` names
+    root: str | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
+    fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
+    folder: str | None = None  # folder of the runs, as the train notebook leaves it; None: the weights that the package ships
+    window: int = 24  # frames that go through the network at once; 0: whole clips
+    flip_test: bool = False  # average with the prediction for the mirrored frames
+    protocols: tuple[str, ...] = ("joint", "limb", "half", "person")  # occluders for the gain on hidden joints
+    start: int = 8  # frame in which an occluder comes
+    length: int = 5  # frames for which it stays
+    device: str = "auto"  # auto, cpu, cuda
+    out: str = "results"  # folder of the result
+
+    def __post_init__(self) -> None:
+        for name in self.protocols:
+            if name not in PROTOCOLS:
+                raise UserError(f"no occlusion protocol is called {name!r}; choose from {', '.join(PROTOCOLS)}")
+
+
+def publish(config: PublishConfig, progress: bool = True) -> Path:
+    """Scores every variant on the test split, as it is and behind occluders, and writes the result; returns its path.
+
+    The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`), "gains" (the full network's PCK@0.2 by
+    person size less that of each other variant, all annotated joints), "hidden" (by protocol: PCK of the joints that the occluder
+    hides, in its first to last frame, and the full network's gain on them), and beside them "measured_on", "trained" (each
+    variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over sources.
+    Raises UserError where no variant, or no full network, is found, and for checkpoints of other joints.
+    """
+    begun = time.monotonic()
+    device = choose_device(config.device)
+    found = (
+        find_checkpoints(config.dataset, config.folder, fold=config.fold)
+        if config.folder
+        else shipped_checkpoints(config.dataset)
+    )
+    if "rpstn" not in found:
+        raise UserError(
+            f"no full RPSTN for {config.dataset} in {config.folder or 'the package'}; train it, or name another folder"
+        )
+    dataset = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
+    models = {TITLES[name]: load_checkpoint(path) for name, path in found.items()}
+    for _, meta in models.values():
+        check_skeleton(meta, dataset)
+
+    def predict(part: ClipDataset) -> dict[str, Predictions]:
+        return {
+            title: predict_clips(model.to(device), meta, part, config.window, flip_test=config.flip_test, progress=progress)
+            for title, (model, meta) in models.items()
+        }
+
+    plainly = predict(dataset)
+    scores = {title: score(predictions, dataset) for title, predictions in plainly.items()}
+    full, *others = plainly
+    right = {title: samples(predictions, dataset, reference="person").right for title, predictions in plainly.items()}
+    sources = samples(plainly[full], dataset, reference="person").sources
+    result = {
+        "rows": {title: found["scores"] for title, found in scores.items()},
+        **{
+            part: {title: found[part] for title, found in scores.items()}
+            for part in ("held_out", "not_held_out")
+            if part in scores[full]
+        },
+        "gains": {title: _interval(paired_interval(right[full], right[title], sources, pool="joints")) for title in others},
+        "hidden": {},
+        "measured_on": _measured_on(config, dataset, scores[full]["counted"]),
+    }
+    behind: dict[str, tuple[ClipDataset, str]] = {
+        name: (occlude_dataset(_long_enough(dataset, config), name, start=config.start, length=config.length), "occluder")
+        for name in config.protocols
+    }
+    if any((clip.visibility == OCCLUDED).any() for clip in dataset):
+        behind = {"as it is": (dataset, "anything"), **behind}
+    for name, (part, by) in behind.items():
+        result["hidden"][name] = _hidden(plainly if part is dataset else predict(part), part, by, config.length)
+    result["trained"] = {TITLES[name]: _trained(path) for name, path in found.items()}
+    result["manifest"] = manifest(
+        asdict(config), device=device, data=dataset.checksum(), seconds=time.monotonic() - begun, torch=torch.__version__
+    )
+    return write_json(Path(config.out) / f"{config.name}.json", plain(result))
+
+
+def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, by: str, length: int) -> dict[str, Any]:
+    """PCK of joints hidden for 1 to `length` frames, by variant, and what the first variant gains over the others."""
+    full, *others = predictions
+    bins = ((1, length),)
+    return {
+        "clips": len(dataset),
+        "rows": {
+            title: _interval(hidden_curve(found, dataset, bins, by=by).intervals[0]) for title, found in predictions.items()
+        },
+        "gains": {
+            title: _interval(hidden_gain(predictions[full], predictions[title], dataset, bins, by=by).intervals[0])
+            for title in others
+        },
+    }
+
+
+def _interval(value: Interval) -> dict[str, Any]:
+    return {
+        "estimate": value.estimate,
+        "interval": [value.low, value.high],
+        "samples": value.samples,
+        "sources": value.groups,
+    }
+
+
+def _long_enough(dataset: ClipDataset, config: PublishConfig) -> ClipDataset:
+    """The clips that go on after the occluder has left."""
+    least = config.start + config.length + 1
+    clips = tuple(clip for clip in dataset if len(clip) >= least)
+    if not clips:
+        raise UserError(f"no test clip of {dataset.name} has {least} frames; take a smaller start or length of the occluder")
+    return replace(dataset, clips=clips)
+
+
+def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[str, Any]) -> dict[str, Any]:
+    fold = {"official_split": config.fold} if config.dataset == "sub_jhmdb" else {}
+    return {
+        "data_set": NATURE.get(dataset.name, dataset.name),
+        **fold,
+        "split": dataset.split,
+        "clips": counted["clips"],
+        "sources": counted["sources"],
+        "frames": counted["frames"],
+        "window": config.window,
+        "flip_test": config.flip_test,
+        "boxes": "ground truth",
+    }
+
+
+def _trained(checkpoint: Path) -> dict[str, Any]:
+    """The manifest of a variant's training, and of the trainings that it started from, as far as they lie beside it."""
+    for path in (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json"):
+        if path.is_file():
+            found = read_json(path)
+            for name in ("pictures", "encoder"):
+                before = checkpoint.parent.parent / name / "manifest.json"
+                if name not in found and before.is_file():
+                    found[name] = read_json(before)
+            return found
+    return {"parameters": training_of(checkpoint)}

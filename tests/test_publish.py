@@ -1,0 +1,41 @@
+"""results/NAME.json: scores, gains on hidden joints and what made them, of the weights that are there."""
+
+import pytest
+
+from rpstn.cli import main
+from rpstn.errors import UserError
+from rpstn.metrics.tables import published
+from rpstn.publish import PublishConfig, publish
+from rpstn.runs import read_json
+
+
+def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_root, tmp_path):
+    config = PublishConfig("drawn", root=str(embedded_root), protocols=("limb",), start=2, length=2, out=str(tmp_path))
+    result = read_json(publish(config, progress=False))
+    assert set(result["rows"]) == {"RPSTN", "frame by frame", "without propagation"}
+    assert set(result["gains"]) == {"frame by frame", "without propagation"}
+    assert set(result["hidden"]) == {"as it is", "limb"}
+    hidden, rows = result["hidden"]["limb"], result["rows"]
+    assert hidden["gains"]["frame by frame"]["estimate"] == pytest.approx(
+        hidden["rows"]["RPSTN"]["estimate"] - hidden["rows"]["frame by frame"]["estimate"]
+    )
+    assert result["gains"]["frame by frame"]["estimate"] == pytest.approx(
+        rows["RPSTN"]["person"]["all"]["mean"] - rows["frame by frame"]["person"]["all"]["mean"]
+    )
+    low, high = result["gains"]["frame by frame"]["interval"]
+    assert low <= result["gains"]["frame by frame"]["estimate"] <= high
+    assert result["trained"]["RPSTN"]["parameters"]["propagation"] == "matching"
+    assert str(tmp_path) not in (tmp_path / "drawn.json").read_text()
+    assert "| RPSTN |" in published(result) and "Measured on: data set embedded (drawn bodies)" in published(result)
+
+
+def test_what_cannot_be_published_is_said(embedded_root, tmp_path, capsys):
+    with pytest.raises(UserError, match="protocol"):
+        PublishConfig("x", protocols=("limp",))
+    with pytest.raises(UserError, match="train"):
+        publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path)), progress=False)
+    with pytest.raises(UserError, match="frames"):
+        publish(PublishConfig("x", root=str(embedded_root), start=100, out=str(tmp_path)), progress=False)
+    assert main(["publish", "--name", "x", "--root", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "x.json").exists()
