@@ -47,6 +47,7 @@ class PublishConfig:
     length: int = 5  # frames for which it stays
     device: str = "auto"  # auto, cpu, cuda
     out: str = "results"  # folder of the result
+    note: str = ""  # what a reader has to know of the data, such as classes that are missing
 
     def __post_init__(self) -> None:
         for name in self.protocols:
@@ -162,6 +163,7 @@ def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[s
         "window": config.window,
         "flip_test": config.flip_test,
         "boxes": "ground truth",
+        **({"note": config.note} if config.note else {}),
     }
 
 
