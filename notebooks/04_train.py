@@ -25,7 +25,7 @@
 # %% tags=["parameters"]
 from typing import Optional
 
-dataset: str = "embedded"  # one with clips that `rpstn data list` names: embedded, penn_action, sub_jhmdb, ...
+dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>

@@ -27,7 +27,7 @@
 # %% tags=["parameters"]
 from typing import Optional
 
-dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
+dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
@@ -40,6 +40,8 @@ seed: int = 2021  # of the cut between train and val, where a set has no val; te
 
 # %%
 # %matplotlib inline
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
@@ -49,6 +51,7 @@ from rpstn.comparison import how_trained
 from rpstn.datasets.transforms import apply_affine
 from rpstn.datasets.windows import make_window
 from rpstn.evaluate import evaluate
+from rpstn.folds import evaluate_folds, find_folds, means_by_split
 from rpstn.metrics import summarise
 from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
@@ -138,6 +141,28 @@ tables["torso"]
 
 # %% mystnb={"figure": {"caption": "PCK@0.2 by person size for each kind of joint, all annotated joints of the test split.", "name": "fig-evaluate-joints"}, "image": {"alt": "Grouped bars: one group for each kind of joint, one bar for each network."}}
 ax = plots.pck_bars({name: part["person"]["all"]["groups"] for name, part in scores.items()})
+
+# %% [markdown]
+# ## All three splits
+#
+# Sub-JHMDB has three splits, and what papers print is the mean over them: a network is trained and scored three times. Both
+# means over joints are here, over all 15 and over the 13 without neck and belly.
+
+# %% tags=["hide-input"]
+thrice = find_folds(folder, fold) if dataset == "sub_jhmdb" else {}
+averages = {
+    TITLES.get(name, name): evaluate_folds(
+        replace(next(iter(configs.values())), out=f"{folder}/test/three-splits/{name}"), paths, progress=False
+    ).metrics
+    for name, paths in thrice.items()
+}
+rows = {(name, row): cells for name, metrics in averages.items() for row, cells in means_by_split(metrics).items()}
+why = (
+    f"Only split {fold} is trained in `{folder}`, so there is no mean over splits: train the others with `-p fold 2` and `-p fold 3`."
+    if dataset == "sub_jhmdb"
+    else f"The data set `{dataset}` has one split only."
+)
+pd.DataFrame(rows).T.map(lambda value: f"{100 * value:.1f}") if rows else Markdown(why)
 
 # %% [markdown]
 # ## Seen and hidden joints apart

@@ -26,7 +26,7 @@
 # %% tags=["parameters"]
 from typing import Optional
 
-dataset: str = "embedded"  # data set: embedded (its frames as single images), coco, mpii, lspet, ...
+dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded (frames as single images), coco, mpii, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>/image-<network>

@@ -27,6 +27,7 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   train                     train a network; goes on where an interrupted run stopped
   evaluate                  score a checkpoint on a split
   publish                   score finished runs for results/NAME.json, which the book's tables are made of
+  folds                     score three checkpoints, one for each split of sub_jhmdb, and their mean
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
@@ -65,7 +66,7 @@ def _dispatch(words: list[str]) -> int:
             print(USAGE)
             return 0 if len(words) > 1 else 2
         return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
-    if command in (train, evaluate, publish):
+    if command in (train, evaluate, publish, folds):
         command(words[1:])
         return 0
     return _call(command, words[1:], f"rpstn {words[0]}")
@@ -114,8 +115,13 @@ def _report_scores(out: Path, metrics: dict[str, Any]) -> None:
     flipped = ", mirrored frames averaged in" if metrics["flip_test"] else ""
     flipped += f", refinement: {metrics['refine']}" if metrics["refine"] != "gaussian" else ""
     window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"
+    if "network" in metrics:
+        window = "{network}, crops of {image_size[0]} x {image_size[1]} px as its authors cut them".format_map(metrics)
     print(f"boxes: {metrics['boxes']}; {window}{flipped}")
     for reference, parts in metrics["scores"].items():
+        if all(part["mean"] is None for part in parts.values()):  # such as a detector's boxes, which have no labels
+            print(f"\nPCK by {reference} size: none, for no joint here is labelled and has that size")
+            continue
         left_out = f"; {without[reference]} frames without that size left out" if without[reference] else ""
         print(f"\nPCK@{metrics['threshold']:g} in percent, by {reference} size{left_out}")
         print(aligned(table(parts)))
@@ -249,6 +255,28 @@ def publish(words: list[str]) -> None:
     print(run(tyro.cli(PublishConfig, args=words, prog="rpstn publish")))
 
 
+def folds(words: list[str]) -> None:
+    """Score three checkpoints, one trained on each split of sub_jhmdb, and take the mean over splits.
+
+    {fold} in the checkpoint's path stands for 1, 2 and 3.
+    """
+    from rpstn.evaluate import EvaluateConfig
+    from rpstn.folds import evaluate_folds, rows_of
+    from rpstn.metrics.tables import aligned, table
+
+    start = EvaluateConfig(checkpoint=tyro.MISSING, dataset="sub_jhmdb")
+    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn folds", default=start, description=folds.__doc__)
+    result = evaluate_folds(config)
+    for fold, counted in result.metrics["counted"].items():
+        left_out = f", {counted['entries_left_out']} damaged entries left out" if counted["entries_left_out"] else ""
+        name = result.metrics["checkpoints"][fold]["name"]
+        print(f"split {fold}: {name}, {counted['clips']} clips, {counted['frames']} frames{left_out}")
+    for reference in result.metrics["scores"]:
+        print(f"\nPCK@{result.metrics['threshold']:g} in percent, by {reference} size")
+        print(aligned(table(rows_of(result.metrics, reference))))
+    print(f"\n{result.out / 'mean.json'}")
+
+
 def run(
     notebooks: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NOTEBOOK ...]")] = (),
     /,
@@ -336,6 +364,7 @@ _COMMANDS: dict[str, Any] = {
     "train": train,
     "evaluate": evaluate,
     "publish": publish,
+    "folds": folds,
     "convert": convert,
     "bench": bench,
     "run": run,

@@ -1,51 +1,52 @@
-"""Scoring a checkpoint on a split: every frame predicted, PCK apart for everything that a mean could hide.
-
-Each clip is cut into windows of `window` frames that do not overlap, so every frame is predicted once and
-scored once. The last window of a clip is as short as what is left: a recurrent network starts anew at each
-window's first frame, and a window moved back over frames already seen would give its frames more history than
-the others have.
-"""
+"""Scoring a checkpoint on a split: every frame predicted, PCK apart for everything that a mean could hide."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from tqdm import tqdm
-
 from rpstn.datasets import open_dataset
-from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.convert import convert_dataset
-from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
-from rpstn.datasets.windows import Window, make_window
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
-from rpstn.heatmaps import REFINEMENTS, decode
+from rpstn.heatmaps import REFINEMENTS
+from rpstn.inference import WindowPrediction, check_skeleton, predict_clips, predict_window, run_model
 from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
-from rpstn.skeletons import Skeleton, get_skeleton, skeleton_of
+from rpstn.skeletons import get_skeleton
+
+__all__ = [
+    "EvaluateConfig",
+    "EvaluationResult",
+    "WindowPrediction",
+    "check_skeleton",
+    "default_out",
+    "evaluate",
+    "predict_clips",
+    "predict_window",
+    "run_model",
+]
 
 
 @dataclass(frozen=True)
 class EvaluateConfig:
     """What to score, and how."""
 
-    checkpoint: Path  # file that training wrote
+    checkpoint: Path  # file that training wrote; with `network`, its authors' own .pth
     dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     split: str = "test"  # train, val, test
     convert_to: str | None = None  # skeleton that the data set's labels are made into; None: its own
+    network: str | None = None  # simplebaseline_resnet50, hrnet_w32 ...: the checkpoint is its authors' own, scored their way
+    image_size: tuple[int, int] | None = None  # height and width in px that it takes; None: 256 192, for MPII's joints 256 256
     detections: Path | None = None  # a person detector's results for coco, whose boxes take the place of the labels'
     skip_damaged: bool = False  # leave out entries that cannot be used, and count them, instead of stopping
     seed: int = 0  # of the cut between train and val, where the data set has none
@@ -66,6 +67,8 @@ class EvaluateConfig:
             raise UserError(f"refine is {self.refine!r}; it must be one of {', '.join(REFINEMENTS)}")
         if self.detections is not None and self.convert_to is not None:
             raise UserError("detections have no labels that could be converted; leave out convert_to")
+        if self.image_size is not None and self.network is None:
+            raise UserError("image_size is for the authors' own checkpoints, named by network; others know their size")
         if not self.threshold > 0:
             raise UserError(f"threshold is {self.threshold}; it is a fraction of the body's size and must be positive")
 
@@ -81,149 +84,6 @@ class EvaluationResult:
     out: Path
 
 
-@dataclass(frozen=True)
-class WindowPrediction:
-    """One window looked at closely, as NumPy.
-
-    window      frames, true joints and visibility in input pixels.
-    heatmaps    (T,K,h,w).
-    joints      (T,K,2) input pixels; confidence (T,K).
-    relations   (T,K,K) or None; kernels (T-1,C,k,k) or None.
-    """
-
-    window: Window
-    heatmaps: np.ndarray
-    joints: np.ndarray
-    confidence: np.ndarray
-    relations: np.ndarray | None
-    kernels: np.ndarray | None
-
-
-def predict_clips(
-    model: torch.nn.Module,
-    meta: dict[str, Any],
-    dataset: ClipDataset,
-    window: int = 24,
-    *,
-    batch: int = 8,
-    flip_test: bool = False,
-    refine: str = "gaussian",
-    amp: bool = False,
-    progress: bool = True,
-) -> Predictions:
-    """Joints of every frame of every clip, in source pixels.
-
-    model  in evaluation mode, on the device it is to run on: frames (B,T,3,S,S) -> heatmaps (B,T,K,h,w),
-           relations or None.
-    meta   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
-    refine of the places in the heatmaps, see `rpstn.heatmaps.decode`.
-    The crop of a window is the smallest box that holds the person's boxes in all its frames, without
-    augmentation. Raises UserError where the checkpoint's skeleton is not the data set's.
-    """
-    check_skeleton(meta, dataset)
-    joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
-    confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
-    relations: list[np.ndarray | None] = [None] * len(dataset)
-    batches = _batches([len(clip) for clip in dataset], window, batch)
-
-    def load(places: Sequence[tuple[int, int, int]]) -> list[Window]:
-        return [make_window(dataset[clip], dataset.skeleton, start, length, meta["size"]) for clip, start, length in places]
-
-    frames = sum(len(clip) for clip in dataset)
-    with tqdm(total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar:
-        for places, windows in _ahead(load, batches):
-            stack = torch.from_numpy(np.stack([part.frames for part in windows]))
-            heatmaps, relation, _ = run_model(model, meta, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
-            found, sure = (value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1], refine))
-            for row, ((clip, start, length), part) in enumerate(zip(places, windows, strict=True)):
-                here = slice(start, start + length)
-                joints[clip][here] = apply_affine(found[row], invert_affine(part.affine))
-                confidence[clip][here] = sure[row]
-                if relation is not None:
-                    if relations[clip] is None:
-                        relations[clip] = np.zeros((len(dataset[clip]), *relation.shape[2:]), np.float32)
-                    relations[clip][here] = relation[row].cpu().numpy()
-            bar.update(sum(length for *_, length in places))
-    return Predictions(
-        ids=tuple(clip.id for clip in dataset),
-        joints=joints,
-        confidence=confidence,
-        relations=relations,
-        window=window,
-    )
-
-
-def predict_window(
-    model: torch.nn.Module, meta: dict[str, Any], clip: Clip, start: int = 0, length: int | None = None
-) -> WindowPrediction:
-    """What the network makes of one window of one clip, heatmaps and kernels included; for figures.
-
-    length None: to the clip's end. Raises UserError for frames outside the clip and for a clip of other
-    joints.
-    """
-    skeleton = skeleton_of(meta)
-    if length is None:
-        length = len(clip) - start
-    if not (0 <= start and 0 < length and start + length <= len(clip)):
-        raise UserError(f"clip {clip.id!r} has {len(clip)} frames; {length} frames from frame {start} do not lie in it")
-    if clip.visibility.shape[1] != len(skeleton):
-        raise UserError(
-            f"clip {clip.id!r} has {clip.visibility.shape[1]} joints and the checkpoint {len(skeleton)} "
-            f"({skeleton.name}); choose a clip of a data set with that skeleton"
-        )
-    window = make_window(clip, skeleton, start, length, meta["size"])
-    frames = torch.from_numpy(np.ascontiguousarray(window.frames))[None]
-    heatmaps, relations, kernels = run_model(model, meta, skeleton, frames)
-    joints, confidence = decode(heatmaps, meta["size"] / heatmaps.shape[-1])
-    first = [
-        None if value is None else value[0].float().cpu().numpy() for value in (heatmaps, joints, confidence, relations, kernels)
-    ]
-    return WindowPrediction(window, *first)
-
-
-@torch.inference_mode()
-def run_model(
-    model: torch.nn.Module,
-    meta: dict[str, Any],
-    skeleton: Skeleton,
-    frames: torch.Tensor,
-    *,
-    flip_test: bool = False,
-    amp: bool = False,
-) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-    """Heatmaps (B,T,K,h,w) float32, relations (B,T,K,K) or None and kernels or None, of uint8 frames
-    (B,T,S,S,3).
-
-    With flip_test, heatmaps and relations are means over the frames and their mirror image, joints exchanged
-    left and right.
-    """
-    parameter = next(model.parameters(), None)
-    device = torch.device("cpu") if parameter is None else parameter.device
-    pixels = normalise(frames.to(device), meta["input"])
-    with torch.autocast(device.type, torch.bfloat16, enabled=amp):
-        output = model(pixels)
-        mirrored = model(pixels.flip(-1)) if flip_test else None
-    heatmaps, relations = output.heatmaps.float(), output.relations
-    if mirrored is not None:
-        swap = list(skeleton.flip_permutation)
-        heatmaps = (heatmaps + mirrored.heatmaps.float().flip(-1)[:, :, swap]) / 2
-        if relations is not None:
-            relations = (relations + mirrored.relations[:, :, swap][..., swap]) / 2
-    return heatmaps, relations, output.kernels
-
-
-def check_skeleton(meta: dict[str, Any], dataset: ClipDataset) -> None:
-    """Raises UserError where the checkpoint's joints are not the data set's."""
-    trained, given = skeleton_of(meta), dataset.skeleton
-    if (trained.name, trained.joints) != (given.name, given.joints):
-        raise UserError(
-            f"the checkpoint finds the {len(trained)} joints of skeleton {trained.name!r}, but data set "
-            f"{dataset.name!r} has the {len(given)} joints of {given.name!r}; evaluate it on a data set with "
-            f"skeleton {trained.name!r}, or with convert_to {trained.name}, or train one with "
-            f"`rpstn train --dataset {dataset.name}`"
-        )
-
-
 def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     """Predict and score a split, and save the result.
 
@@ -234,7 +94,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     """
     begun = time.perf_counter()
     checkpoint = Path(config.checkpoint)
-    model, meta = load_checkpoint(checkpoint)
+    if config.network is None:
+        model, meta = load_checkpoint(checkpoint)
+    else:
+        model, meta = load_official_network(checkpoint, config.network, config.image_size)
     # The folds of a set share clips: what is test in one is training in another.
     if (meta["dataset"], config.dataset) == ("sub_jhmdb", "sub_jhmdb") and meta.get("fold", config.fold) != config.fold:
         raise UserError(
@@ -254,23 +117,24 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
     check_skeleton(meta, dataset)
     device = choose_device(config.device)
-    predictions = predict_clips(
-        model.to(device),
-        meta,
-        dataset,
-        config.window,
-        batch=config.batch,
-        flip_test=config.flip_test,
-        refine=config.refine,
-        amp=config.amp,
-        progress=progress,
-    )
+    settings = {
+        "batch": config.batch,
+        "flip_test": config.flip_test,
+        "refine": config.refine,
+        "amp": config.amp,
+        "progress": progress,
+    }
+    if config.network is None:
+        predictions = predict_clips(model.to(device), meta, dataset, config.window, **settings)
+    else:
+        predictions = predict_official(model.to(device), meta, dataset, **settings)
     metrics = {
         "checkpoint": {
             "name": f"{checkpoint.resolve().parent.name}/{checkpoint.name}",
             "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         },
-        "window": config.window,
+        "window": predictions.window,
+        **({} if config.network is None else {"network": config.network, "image_size": list(meta["image_size"])}),
         "flip_test": config.flip_test,
         "refine": config.refine,
         "amp": config.amp,
@@ -309,31 +173,3 @@ def default_out(config: EvaluateConfig) -> Path:
         f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}-"
         f"{hashlib.sha256(settings).hexdigest()[:8]}",
     )
-
-
-def _batches(lengths: Sequence[int], window: int, batch: int) -> list[list[tuple[int, int, int]]]:
-    """(clip, start, length) of all windows, in batches of windows of one length, the longest first."""
-    windows = [
-        (clip, start, min(window or length, length - start))
-        for clip, length in enumerate(lengths)
-        for start in range(0, length, window or length)
-    ]
-    by_length: dict[int, list[tuple[int, int, int]]] = {}
-    for place in windows:
-        by_length.setdefault(place[2], []).append(place)
-    return [
-        by_length[length][first : first + batch]
-        for length in sorted(by_length, reverse=True)
-        for first in range(0, len(by_length[length]), batch)
-    ]
-
-
-def _ahead(load: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """(item, load(item)) in order; the next item is loaded in a thread while the caller works on this one."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting = pool.submit(load, items[0]) if items else None
-        for position, item in enumerate(items):
-            loaded = waiting.result()
-            if position + 1 < len(items):
-                waiting = pool.submit(load, items[position + 1])
-            yield item, loaded

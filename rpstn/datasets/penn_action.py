@@ -143,6 +143,9 @@ def read_label(path: Path) -> Record:
     outside = int(((visibility != ABSENT) & ~inside).sum())
     if outside == (visibility != ABSENT).sum():
         raise UserError(f"{path}: all joints lie outside the {width}x{height} pixels of dimensions; {_REMEDY}")
+    # In the official files these are the 1,012 visible joints that lie outside and a hidden one (0596.mat), which is a
+    # label like the others: 1,013. No convention moves them across the edge: with 0 .. width stored, counting from 0 or 1
+    # gives the same; only to call a joint that lies exactly on the edge outside would add 2 visible ones.
     visibility[~inside] = ABSENT
     boxes, repaired = _boxes(path, label["bbox"], length)
     record = {key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")}

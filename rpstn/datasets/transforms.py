@@ -18,9 +18,9 @@ from rpstn.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-INPUTS = ("rgb_imagenet", "released_bgr255")
-_IMAGENET_MEAN = (0.485, 0.456, 0.406)
-_IMAGENET_STD = (0.229, 0.224, 0.225)
+INPUTS = ("rgb_imagenet", "bgr_imagenet", "released_bgr255")
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 def window_box(boxes: np.ndarray) -> np.ndarray:
@@ -229,6 +229,7 @@ def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor
     """Frames (...,H,W,3) uint8 RGB as the network takes them, (...,3,H,W) float32.
 
     input  "rgb_imagenet": (value / 255 - mean) / deviation with ImageNet's numbers, RGB;
+           "bgr_imagenet": the same with blue and red exchanged but not the numbers, as SimpleBaseline's authors feed it;
            "released_bgr255": 0 .. 255, BGR, as the released code feeds its network.
     """
     if input not in INPUTS:
@@ -238,9 +239,8 @@ def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor
     values = torch.empty(*frames.shape[:-3], 3, *frames.shape[-3:-1], device=frames.device)
     for channel in range(3):  # channel by channel is several times faster than over a last axis of three
         plane = values[..., channel, :, :]
-        if input == "released_bgr255":
-            plane.copy_(frames[..., 2 - channel])
-        else:
-            mean, deviation = 255 * _IMAGENET_MEAN[channel], 255 * _IMAGENET_STD[channel]
-            plane.copy_(frames[..., channel]).sub_(mean).mul_(1 / deviation)
+        plane.copy_(frames[..., channel if input == "rgb_imagenet" else 2 - channel])
+        if input != "released_bgr255":
+            mean, deviation = 255 * IMAGENET_MEAN[channel], 255 * IMAGENET_STD[channel]
+            plane.sub_(mean).mul_(1 / deviation)
     return values

@@ -150,8 +150,8 @@ def load_official(
     network             of `image_network`, of the file's kind, depth and joints, bare or `with_relation`: its JRE stays as it is.
     path_or_state_dict  a file (read with weights_only=True; no code in it runs) or a state dict, with or without `module.`.
     head                False leaves `final_layer` as it is, to start on other joints than the file's.
-    The official networks take RGB with ImageNet's mean and deviation, and heatmap pixel u stands for input pixel 4 u: decode with
-    `official_decode`.
+    What pixels the file's network takes is said by `official_input`; heatmap pixel u stands for its input pixel 4 u: decode with
+    `official_decode`. `rpstn.official_networks` puts all of it together.
     Raises UserError for a file that cannot be read, and for weights that do not fit, naming every key that is missing, unexpected
     or of another shape.
     """
@@ -162,14 +162,34 @@ def load_official(
     return network.eval()
 
 
-def official_decode(heatmaps: torch.Tensor, stride: float = 4.0) -> tuple[torch.Tensor, torch.Tensor]:
+def official_input(name: str) -> str:
+    """What pixels an official checkpoint of that network takes, as `rpstn.datasets.transforms.normalise` names it.
+
+    HRNet's authors read pictures as RGB (their configurations say COLOR_RGB: true); SimpleBaseline's left OpenCV's BGR as it
+    is, and took ImageNet's means, which are for RGB, in their order all the same (COLOR_RGB: false). Fed with the other
+    order a network still finds people, but fewer.
+    """
+    return "bgr_imagenet" if name in _RESNETS else "rgb_imagenet"
+
+
+def official_decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "quarter") -> tuple[torch.Tensor, torch.Tensor]:
     """Joints (...,K,2) in input pixels and confidences (...,K) of a network trained by the official code.
 
-    The highest pixel and a quarter of a pixel towards the higher neighbour. That code puts heatmap pixel u at input pixel
-    stride * u, where `rpstn.heatmaps.decode` puts it at the middle of the stride x stride pixels it covers.
+    That code puts heatmap pixel u at input pixel stride * u, where `rpstn.heatmaps.decode` puts it at the middle of the
+    stride x stride pixels it covers.
+    refine  "quarter": the highest pixel and a quarter of a pixel towards the higher neighbour, as that code does it: on both
+            axes or, at the edge, on none, the edge being the first two columns and rows and the last one; and a map without a
+            positive value has its joint at (0, 0). "gaussian" and "none" as `rpstn.heatmaps.decode`.
     """
-    joints, confidence = decode(heatmaps, stride, refine="quarter")
-    return joints - (stride - 1) / 2, confidence
+    joints, confidence = decode(heatmaps, stride, refine)
+    joints = joints - (stride - 1) / 2
+    if refine == "quarter":
+        peak, _ = decode(heatmaps, stride, "none")
+        peak = peak - (stride - 1) / 2
+        last = stride * (torch.tensor([heatmaps.shape[-1], heatmaps.shape[-2]], device=peak.device) - 1)
+        inner = ((peak > stride) & (peak < last)).all(dim=-1, keepdim=True)
+        joints = torch.where(inner, joints, peak) * (confidence > 0)[..., None]
+    return joints, confidence
 
 
 def flip_test(network: nn.Module, images: torch.Tensor, flip_permutation: Sequence[int], *, shift: bool = False) -> torch.Tensor:

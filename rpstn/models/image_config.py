@@ -9,7 +9,16 @@ from torch import nn
 
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import read_checkpoint
-from rpstn.models.image import IMAGE_NETWORKS, FrameByFrame, WithRelation, image_network, load_official, with_relation
+from rpstn.models.colours import take_rgb
+from rpstn.models.image import (
+    IMAGE_NETWORKS,
+    FrameByFrame,
+    WithRelation,
+    image_network,
+    load_official,
+    official_input,
+    with_relation,
+)
 from rpstn.models.relation import LAYOUTS, SCALES
 from rpstn.models.released import _read
 from rpstn.models.rpstn import INPUTS
@@ -98,13 +107,16 @@ def start_image_official(model: FrameByFrame, path: str | Path) -> bool:
     """Starts an image network from an official checkpoint of SimpleBaseline or HRNet; see `load_official`.
 
     Its last layer is taken where the file has as many joints as the skeleton **and** the skeleton is the one that those files are
-    for: COCO's with 17 joints, MPII's with 16. Elsewhere the last layer stays random. Returns whether it was taken. Raises
-    UserError for a file that does not fit.
+    for: COCO's with 17 joints, MPII's with 16. Elsewhere the last layer stays random. SimpleBaseline's authors fed BGR: where
+    this network takes RGB, its first layer is made to (`rpstn.models.colours`). Returns whether the last layer was taken.
+    Raises UserError for a file that does not fit.
     """
     state, _ = _read(path)
     last = state.get("final_layer.weight")
     head = last is not None and len(last) == model.config.joints and model.config.skeleton in ("coco", "mpii")
-    load_official(_bare(model), path, head=head)
+    network = load_official(_bare(model), path, head=head)
+    if (official_input(model.config.network), model.config.input) == ("bgr_imagenet", "rgb_imagenet"):
+        take_rgb(network)
     return head
 
 

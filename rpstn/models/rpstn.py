@@ -19,7 +19,7 @@ from rpstn.skeletons import SKELETONS, get_skeleton
 
 RELATIONS = ("on", "off", "manual")
 PROPAGATIONS = ("matching", "concat", "none")
-INPUTS = ("rgb_imagenet", "released_bgr255")
+INPUTS = ("rgb_imagenet", "bgr_imagenet", "released_bgr255")
 WIRINGS = ("paper", "released_penn_action", "released_sub_jhmdb")
 
 # Standard deviation of ideal targets over a heatmap, sqrt(pi sigma^2 / (h w)): sigma 2 on 64 x 64, or sigma 1 on 32 x 32.
@@ -39,7 +39,7 @@ class RPSTNConfig:
                      paper's Cat). "none": every frame for itself (the paper's "without P").
     relation_layout  "paper": rows of the relation sum to 1. "released": as the authors' code has it.
     relation_scale   divisor of the Gram matrix: "none", "sqrt" (of h w), "mean" (h w) or "learned".
-    input            what the pixels are: "rgb_imagenet" (RGB, ImageNet's mean and deviation) or "released_bgr255".
+    input            what the pixels are: "rgb_imagenet" (ImageNet's mean and deviation), "bgr_imagenet" or "released_bgr255".
     wiring           "paper"; "released_penn_action" and "released_sub_jhmdb" connect the parts as the authors' code (`released`).
     skeleton         name of the skeleton whose joints these are, if it is a known one.
     graph            start of the manual graph; None takes the skeleton's limbs and each joint itself.
