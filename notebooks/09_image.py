@@ -56,6 +56,7 @@ from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.evaluate import evaluate, predict_clips
+from rpstn.interventions import Fixed, intervened
 from rpstn.metrics import paired_interval
 from rpstn.metrics.scores import samples
 from rpstn.models.cost import cost, seconds_per_image
@@ -291,7 +292,7 @@ ax = plots.relation_matrix(panels["trained"], test.skeleton, sums=sums, diagonal
 # place of every relation; nothing else is changed.
 
 # %%
-with relations.intervene(model, relations.replace_by(np.eye(len(test.skeleton)))):
+with intervened(model, Fixed.identity(len(test.skeleton))):
     alone = predict_clips(model, meta, test, 1, batch=32, flip_test=flip_test)
 used = paired_interval(
     samples(scored["with JRE"].predictions, test, reference="person").right,

@@ -5,6 +5,7 @@ functions are. Colours and sizes come from style.mplstyle, which each function a
 `use_style()` applies it to the rest of a notebook.
 """
 
+from rpstn.figures.interventions import effect_points, owed_panels, weight_against_loss
 from rpstn.figures.numbers import hidden_curves, interval_points, pck_bars, training_curves
 from rpstn.figures.pictures import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
 from rpstn.figures.relations import (
@@ -14,11 +15,14 @@ from rpstn.figures.relations import (
     relation_over_time,
     relation_panels,
 )
+from rpstn.figures.score import accepted_circles, noise_curves
 from rpstn.figures.style import SIDES, STYLE, short, side, standing, use_style
 
 __all__ = [
     "SIDES",
     "STYLE",
+    "accepted_circles",
+    "effect_points",
     "filmstrip",
     "heatmap_over",
     "hidden_curves",
@@ -26,6 +30,8 @@ __all__ = [
     "image",
     "interval_points",
     "kernel_grid",
+    "noise_curves",
+    "owed_panels",
     "pck_bars",
     "relation_matrix",
     "relation_on_skeleton",
@@ -37,4 +43,5 @@ __all__ = [
     "standing",
     "training_curves",
     "use_style",
+    "weight_against_loss",
 ]

@@ -1,5 +1,4 @@
-"""Relations: collected over a data set, put beside baselines, reduced to numbers, and replaced to see what
-they do.
+"""Relations: collected over a data set, put beside baselines, and reduced to numbers. `rpstn.interventions` replaces them.
 
 relation[i, j] is the weight of joint j in the refined joint i. In layout "paper" rows sum to 1, so a row says
 where joint i takes its heatmap from. In layout "released" columns sum to 1, so a column says to whom joint j
@@ -9,8 +8,6 @@ gives; measures take the axis.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +117,44 @@ def asymmetry(relation: np.ndarray) -> np.ndarray:
     total = np.abs(off + mirrored).sum(axis=(-2, -1))
     difference = np.abs(off - mirrored).sum(axis=(-2, -1))
     return np.divide(difference, total, out=np.full_like(total, np.nan), where=total > 0)
+
+
+def variance_shares(relations: Relations) -> dict[str, float]:
+    """Where weights off the diagonal differ: parts of their variance over all frames, which add up to 1.
+
+    "actions": between the averages of actions. "clips": between clips of one action. "frames": between frames of one clip.
+    NaN where nothing differs at all.
+    """
+    off = ~np.eye(relations.matrices.shape[-1], dtype=bool)
+    weights = relations.matrices[:, off].astype(np.float64)
+
+    def averaged(labels: np.ndarray) -> np.ndarray:
+        """Every frame's weights replaced by the mean of the frames with its label."""
+        _, index, counts = np.unique(labels, return_inverse=True, return_counts=True)
+        sums = np.zeros((len(counts), weights.shape[1]))
+        np.add.at(sums, index, weights)
+        return (sums / counts[:, None])[index]
+
+    by_action, by_clip = averaged(relations.actions), averaged(relations.clips)
+    parts = {"actions": by_action - weights.mean(axis=0), "clips": by_clip - by_action, "frames": weights - by_clip}
+    sums = {name: float(np.square(part).sum()) for name, part in parts.items()}
+    total = sum(sums.values())
+    return {name: value / total if total > 1e-20 else float("nan") for name, value in sums.items()}
+
+
+def weaker_takes_more(relation: np.ndarray, strength: np.ndarray) -> np.ndarray:
+    """(...,K,K) and (...,K) -> (...): of the pairs of two joints, the share in which the weaker one takes more from the stronger
+    than the other way round. A half if strength had nothing to do with it.
+
+    strength  of each joint's heatmap, such as its sum of squares, the diagonal of the Gram matrix. Equal weights count a half;
+              pairs of equal strength are left out.
+    """
+    relation, strength = np.asarray(relation, dtype=np.float64), np.asarray(strength, dtype=np.float64)
+    first, second = np.triu_indices(relation.shape[-1], 1)
+    weaker = np.sign(strength[..., second] - strength[..., first])  # 1: the first is the weaker one
+    more = np.sign(relation[..., first, second] - relation[..., second, first])  # 1: the first takes more
+    told = weaker != 0
+    return np.where(told, (1 + weaker * more) / 2, 0).sum(axis=-1) / np.maximum(told.sum(axis=-1), 1)
 
 
 def strongest(relation: np.ndarray, skeleton: Skeleton, count: int = 5) -> list[tuple[str, str, float]]:
@@ -232,55 +267,3 @@ def baselines(
         "untrained": collect(fresh, dataset).matrices,
         "ideal heatmaps": ideal_relations(dataset, meta, window=window).matrices,
     }
-
-
-# Interventions
-
-Change = Callable[[torch.Tensor], torch.Tensor]
-
-
-@contextmanager
-def intervene(model: RPSTN, change: Change) -> Iterator[RPSTN]:
-    """Within the block, the network uses change(relation) in place of its relation (B,K,K).
-
-        with intervene(model, replace_by(np.eye(13))):
-            changed = predict_clips(model, meta, dataset)
-
-    Raises UserError for a network without relations. The network is as before when the block ends, however it
-    ends.
-    """
-    if model.relation is None:
-        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
-    extractor = model.relation
-    own = extractor.relation
-    extractor.relation = lambda heatmaps: change(own(heatmaps))
-    try:
-        yield model
-    finally:
-        del extractor.relation  # uncovers the class's method
-
-
-def replace_by(relation: np.ndarray) -> Change:
-    """The same relation (K,K) for every frame: the identity, or a data set's average."""
-    fixed = torch.as_tensor(relation, dtype=torch.float32)
-    return lambda own: fixed.to(own.device).expand_as(own)
-
-
-def cut(i: int, j: int) -> Change:
-    """Refined joint i no longer takes from joint j; the rest of its row keeps its proportions and sums to 1
-    again.
-    """
-
-    def change(own: torch.Tensor) -> torch.Tensor:
-        changed = own.clone()
-        changed[:, i, j] = 0
-        changed[:, i] /= changed[:, i].sum(dim=-1, keepdim=True).clamp_min(1e-12)
-        return changed
-
-    return change
-
-
-def permute(permutation: list[int]) -> Change:
-    """The relation of other joints: joint i takes from j what permutation[i] took from permutation[j]."""
-    order = list(permutation)
-    return lambda own: own[:, order][:, :, order]

@@ -13,12 +13,13 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.transforms import normalise
 from rpstn.errors import UserError
 from rpstn.evaluate import EvaluateConfig, evaluate, predict_clips
+from rpstn.interventions import Fixed, intervened
 from rpstn.models import RPSTN, load_checkpoint, start_from
 from rpstn.models.cost import seconds_per_image
 from rpstn.models.image import FrameByFrame, WithRelation, image_network
 from rpstn.models.image_config import ImageConfig, image_model, start_image_from, start_image_official
 from rpstn.recipes import IMAGE_VARIANTS, ImageRecipe
-from rpstn.relations import collect, intervene, replace_by
+from rpstn.relations import collect
 from rpstn.train import TrainConfig, train
 
 from .conftest import CHECKOUT
@@ -243,7 +244,7 @@ def test_one_can_intervene_on_the_relations_of_an_image_network(embedded_root):
     test = dataclasses.replace(test, clips=test.clips[:1])
     own = predict_clips(model, meta, test, 1, progress=False)
     fixed = np.full((13, 13), 1 / 13, np.float32)
-    with intervene(model, replace_by(fixed)):
+    with intervened(model, Fixed(fixed)):
         other = predict_clips(model, meta, test, 1, progress=False)
     assert np.allclose(collect(other, test).matrices, fixed)
     assert not np.allclose(collect(own, test).matrices, fixed)

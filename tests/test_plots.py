@@ -12,6 +12,8 @@ from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE  # noqa: E402
 from rpstn.errors import UserError  # noqa: E402
 from rpstn.metrics import Interval  # noqa: E402
 from rpstn.metrics.hidden import HiddenCurve  # noqa: E402
+from rpstn.metrics.noise import NoiseScores  # noqa: E402
+from rpstn.metrics.pairs import PairMeans  # noqa: E402
 from rpstn.skeletons import SKELETONS, get_skeleton  # noqa: E402
 
 SKELETON = get_skeleton("penn_action")
@@ -195,3 +197,54 @@ def test_the_style_is_a_white_card_and_ships_with_the_package():
         assert matplotlib.rcParams["savefig.facecolor"] == "white" and not matplotlib.rcParams["savefig.transparent"]
     ax = plots.pck_bars({"a": {"head": 1.0}})
     assert ax.figure.get_facecolor() == (1, 1, 1, 1)
+
+
+def test_what_pairs_owe_is_drawn_on_the_axes_of_the_relation():
+    loss, sure = RNG.normal(size=(13, 13)), np.zeros((13, 13), dtype=bool)
+    sure[5, 3] = True
+    axes = plots.owed_panels(RELATION, {"loss": loss}, SKELETON, {"loss": sure})
+    assert [ax.get_title("left") for ax in axes] == ["weight in the relation", "loss"]
+    order = list(SKELETON.order)
+    drawn = np.ma.getdata(axes[1].collections[0].get_array()).reshape(13, 13)
+    np.testing.assert_allclose(drawn, loss[np.ix_(order, order)])
+    (dots,) = [line for line in axes[1].lines if line.get_linestyle() == "None"]
+    np.testing.assert_allclose(dots.get_xydata(), [[order.index(3) + 0.5, order.index(5) + 0.5]])
+    assert "sums" in axes[0].get_ylabel() and "sums" not in axes[1].get_ylabel()
+
+
+def test_weights_against_losses_name_the_largest():
+    pairs = [(0, 1), (5, 3), (2, 7)]
+    means = PairMeans(
+        np.array([0.0, 0.03, -0.01]), np.array([-0.01, 0.02, -0.03]), np.array([0.01, 0.04, 0.0]), np.full(3, 0.01),
+        np.array([False, True, False]), 11,
+    )  # fmt: skip
+    ax = plots.weight_against_loss(np.array([0.2, 0.1, 0.05]), means, pairs, SKELETON, factor=100, names=1)
+    assert [text.get_text() for text in ax.texts] == ["L wrist from L elbow"]
+    points = np.concatenate([line.get_xydata() for line in ax.lines if line.get_linestyle() == "None"])
+    np.testing.assert_allclose(sorted(points[:, 1]), [-1, 0, 3])
+
+
+def test_effects_are_filled_where_zero_is_outside():
+    effects = {
+        "identity": {"all": Interval(0.02, 0.01, 0.03, 11, 100), "hidden": Interval(0.01, -0.01, 0.03, 11, 20)},
+        "average": {"all": Interval(0.0, -0.01, 0.01, 11, 100)},
+    }
+    ax = plots.effect_points(effects)
+    points = [line for line in ax.lines if line.get_marker() == "o"]
+    assert [float(line.get_xdata()[0]) for line in points] == [2, 1, 0]
+    assert [line.get_markerfacecolor() == "white" for line in points] == [False, True, True]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(effects)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["all", "hidden"]
+
+
+def test_noise_curves_and_circles_show_what_they_are_given():
+    values = {("correct", "torso"): (1.0, 0.5), ("released", "torso"): (1.0, 0.9)}
+    scores = NoiseScores((0.0, 8.0), values, {("correct", "torso"): 0.02, ("released", "torso"): 0.5}, 10, 50, 13)
+    ax = plots.noise_curves(scores, title="noise")
+    drawn = {line.get_label(): line.get_ydata() for line in ax.lines if not line.get_label().startswith("_")}
+    np.testing.assert_allclose(drawn["correct, torso"], [100, 50])
+    assert [line.get_ydata()[0] for line in ax.lines if line.get_label().startswith("_")] == [2, 50]
+    circles = {"torso": {"correct": ((20, 30), 5), "released": ((14, 24), 33)}}
+    (ax,) = plots.accepted_circles(JOINTS[0], SKELETON, circles, [plt.subplots()[1]], joint="left_wrist", side=64)
+    assert [(patch.get_label(), patch.get_radius()) for patch in ax.patches] == [("released", 33), ("correct", 5)]
+    assert ax.get_title("left") == "L wrist, by torso"

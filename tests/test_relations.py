@@ -1,4 +1,4 @@
-"""Relations: measures by hand, baselines, and interventions that reach the network and leave it as it was."""
+"""Relations: measures by hand, and baselines."""
 
 from pathlib import Path
 
@@ -14,13 +14,9 @@ from rpstn.relations import (
     asymmetry,
     baselines,
     collect,
-    cut,
     entropy,
     ideal_relations,
-    intervene,
     off_diagonal_mass,
-    permute,
-    replace_by,
     strongest,
     taken,
     untrained,
@@ -113,8 +109,6 @@ def test_a_network_without_relations_is_refused():
     model = RPSTN(config).eval()
     with pytest.raises(UserError, match="relation"):
         collect(predict_clips(model, META, dataset, progress=False), dataset)
-    with pytest.raises(UserError, match="relation"), intervene(model, cut(0, 1)):
-        pass
 
 
 def test_baselines(model):
@@ -157,37 +151,3 @@ def test_ideal_relations_follow_from_the_distances():
     expected = np.exp(gram) / np.exp(gram).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(found[0], expected, atol=1e-3)
     np.testing.assert_allclose(found[1, 12], 1 / 13, atol=1e-6)  # an empty map takes from all alike
-
-
-def test_interventions_change_what_they_say_and_end(model):
-    dataset = dataset_of([4])
-
-    def run():
-        return predict_clips(model, META, dataset, progress=False)
-
-    own = run()
-    with intervene(model, lambda relation: relation):
-        unchanged = run()
-    np.testing.assert_array_equal(unchanged.confidence[0], own.confidence[0])
-
-    with intervene(model, replace_by(np.eye(13))):
-        identity = run()
-    np.testing.assert_array_equal(identity.relations[0], np.broadcast_to(np.eye(13), (4, 13, 13)))
-    assert np.abs(identity.confidence[0] - own.confidence[0]).max() > 1e-4
-
-    with intervene(model, cut(2, 7)):
-        less = run().relations[0]
-    assert (less[:, 2, 7] == 0).all()
-    np.testing.assert_allclose(less.sum(axis=-1), 1, atol=1e-5)
-    ratio = less[0, 2, [0, 1]] / own.relations[0][0, 2, [0, 1]]
-    assert ratio[0] == pytest.approx(ratio[1], rel=1e-4)
-    np.testing.assert_array_equal(less[0, 3], own.relations[0][0, 3])
-
-    order = list(SKELETON.flip_permutation)
-    with intervene(model, permute(order)):
-        swapped = run().relations[0]
-    np.testing.assert_array_equal(swapped[0], own.relations[0][0][order][:, order])
-
-    with pytest.raises(RuntimeError, match="stop"), intervene(model, cut(0, 1)):
-        raise RuntimeError("stop")
-    np.testing.assert_array_equal(run().confidence[0], own.confidence[0])

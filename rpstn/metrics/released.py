@@ -90,7 +90,7 @@ def to_map(points: Any, boxes: Any, *, side: int = SIDE) -> np.ndarray:
     return inside.clip(0, side - 1)
 
 
-def released_score(
+def released_right(
     predictions: Predictions,
     dataset: ClipDataset,
     *,
@@ -98,8 +98,8 @@ def released_score(
     threshold: float = 0.2,
     side: int = SIDE,
     frames: int = FRAMES,
-) -> PCK:
-    """What the released evaluator says of the predictions that `rpstn.metrics.scores.score` scores correctly.
+) -> np.ndarray:
+    """Which joints of which frames the released evaluator calls right: (N,K) of 1 and 0, all frames in the data set's order.
 
     Each clip is cut into stretches of five frames, the last as short as what is left; the released test takes one at random
     from each video. A joint that was not predicted is wrong, an absent one has its target in the map's corner.
@@ -116,7 +116,15 @@ def released_score(
             size = first_frame_sizes(target[None, here], dataset.skeleton.torso, reference, side=side)
             found = released_correct(predicted[None, here], target[None, here], size, threshold=threshold, side=side)
             right.append(found.reshape(-1, found.shape[-1]))
-    return summarise(np.concatenate(right))
+    return np.concatenate(right)
+
+
+def released_score(predictions: Predictions, dataset: ClipDataset, **settings: Any) -> PCK:
+    """What the released evaluator says of the predictions that `rpstn.metrics.scores.score` scores correctly.
+
+    Settings and errors as for `released_right`.
+    """
+    return summarise(released_right(predictions, dataset, **settings))
 
 
 def noisy(target: Any, deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:

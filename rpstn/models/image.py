@@ -129,7 +129,7 @@ class FrameByFrame(nn.Module):
 
     @property
     def relation(self) -> JointRelationExtractor | None:
-        """The JRE, where there is one; what `rpstn.relations.intervene` intervenes on."""
+        """The JRE, where there is one; what `rpstn.interventions` intervenes on."""
         return self.network.relation if isinstance(self.network, WithRelation) else None
 
     def forward(self, frames: torch.Tensor) -> RPSTNOutput:

@@ -140,6 +140,15 @@ class RPSTNOutput(NamedTuple):
     kernels: torch.Tensor | None
 
 
+class Encoded(NamedTuple):
+    """Features (B,T,C,h,w) of all frames, and the first frame's heatmaps before refinement (B,K,h,w), None without
+    propagation.
+    """
+
+    features: torch.Tensor
+    first: torch.Tensor | None
+
+
 class State(NamedTuple):
     """What a frame leaves for the next one: its refined heatmaps (B,K,h,w) and its features (B,C,h,w)."""
 
@@ -237,16 +246,28 @@ class RPSTN(nn.Module):
         """(B,T,3,H,W) -> RPSTNOutput. Raises ValueError for a size whose kernels would not come out odd."""
         if frames.ndim != 5 or frames.shape[2] != 3 or frames.shape[1] < 1:
             raise ValueError(f"frames must be (B,T,3,H,W) with T >= 1, not {tuple(frames.shape)}")
-        batch, length = frames.shape[:2]
+        return self.locate(self.encode(frames))
+
+    def encode(self, frames: torch.Tensor) -> Encoded:
+        """What depends on the frames alone, (B,T,3,H,W): the costly half of a call. `locate` is the other half.
+
+        Who intervenes on relations encodes once and locates as often as there are interventions.
+        """
         check_size(*frames.shape[-2:])
         # F does not depend on other frames: all frames of all clips go through it in one batch.
-        features = self.encoder(frames.flatten(0, 1))
+        features = self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        first = None if self.config.propagation == "none" else self.initializer_head(self.initializer(frames[:, 0]))
+        return Encoded(features, first)
+
+    def locate(self, encoded: Encoded) -> RPSTNOutput:
+        """Relations and propagation behind `encode`: forward(frames) = locate(encode(frames))."""
+        batch, length = encoded.features.shape[:2]
         if self.config.propagation == "none":
-            heatmaps, relations = self._refine(self.head(features))
+            heatmaps, relations = self._refine(self.head(encoded.features.flatten(0, 1)))
             relations = None if relations is None else relations.unflatten(0, (batch, length))
             return RPSTNOutput(heatmaps.unflatten(0, (batch, length)), relations, None)
-        features = features.unflatten(0, (batch, length)).unbind(1)
-        heatmaps, relation = self._refine(self.initializer_head(self.initializer(frames[:, 0])))
+        features = encoded.features.unbind(1)
+        heatmaps, relation = self._refine(encoded.first)
         steps, state = [(heatmaps, relation, None)], State(heatmaps, features[0])
         for t in range(1, length):
             carried = self._carried(features[t])

@@ -1,0 +1,214 @@
+"""Interventions: another relation in the place of the network's own, to tell what a relation does from what it looks like.
+
+A large weight says that two heatmaps overlap. Whether the network needs it is seen only where it is taken away and nothing else
+is changed. relation[i, j] is the weight of joint j in refined joint i, as in `rpstn.relations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from rpstn.errors import UserError
+from rpstn.skeletons import Skeleton
+
+# Interventions on whole relations, by the name that `named` takes. A single pair is "cut:JOINT:SOURCE".
+NAMES = ("identity", "average", "uniform", "permuted")
+
+
+@dataclass(frozen=True)
+class Intervention:
+    """What takes the place of a relation. This one leaves it as it is; the others follow.
+
+    apply(relation (B,K,K), layout) -> (B,K,K), a new tensor. layout, "paper" or "released", says whether rows or columns sum
+    to 1. Raises UserError where the relation has other joints than the intervention is for.
+    """
+
+    def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
+        return relation
+
+
+@dataclass(frozen=True)
+class Fixed(Intervention):
+    """The same relation for every frame: the identity, all alike, or a data set's average.
+
+    matrix  K rows of K finite numbers.
+    """
+
+    matrix: tuple[tuple[float, ...], ...]
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.matrix, dtype=np.float64)
+        if values.ndim != 2 or values.shape[0] != values.shape[1] or not np.isfinite(values).all():
+            raise UserError(f"a relation must be K x K finite numbers, not an array of shape {values.shape}; give such a matrix")
+        object.__setattr__(self, "matrix", tuple(tuple(row) for row in values.tolist()))
+
+    @classmethod
+    def identity(cls, joints: int) -> Fixed:
+        """Every joint keeps to itself."""
+        return cls(tuple(map(tuple, np.eye(joints))))
+
+    @classmethod
+    def uniform(cls, joints: int) -> Fixed:
+        """Every joint takes from all alike, 1 / K."""
+        return cls(tuple(map(tuple, np.full((joints, joints), 1 / joints))))
+
+    def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
+        _check_joints(relation, len(self.matrix), "the fixed relation")
+        return relation.new_tensor(self.matrix).expand_as(relation).clone()
+
+
+@dataclass(frozen=True)
+class Permuted(Intervention):
+    """The relation of other joints: joint i takes from joint j what order[i] took from order[j].
+
+    Weights stay as large as they were, and what lay on the diagonal stays there; only whose they are is wrong. That is the
+    control for an intervention that makes the relation weaker: here it is as strong, at the wrong joints.
+    """
+
+    order: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if sorted(self.order) != list(range(len(self.order))):
+            raise UserError(f"order {tuple(self.order)} is no permutation; name each joint's index from 0 once")
+        object.__setattr__(self, "order", tuple(int(joint) for joint in self.order))
+
+    @classmethod
+    def random(cls, joints: int, seed: int = 0) -> Permuted:
+        """A random order in which no joint keeps its place (joints >= 2)."""
+        if joints < 2:
+            raise UserError(f"{joints} joint cannot be permuted; a network of at least two joints is needed")
+        rng = np.random.default_rng(seed)
+        while True:  # about every third permutation is one
+            order = rng.permutation(joints)
+            if (order != np.arange(joints)).all():
+                return cls(tuple(order.tolist()))
+
+    def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
+        _check_joints(relation, len(self.order), "the permutation")
+        order = list(self.order)
+        return relation[:, order][:, :, order]
+
+
+@dataclass(frozen=True)
+class Cut(Intervention):
+    """Refined joint `joint` takes nothing from joint `source`.
+
+        relation[joint, source] -> 0, and the rest of what sums to 1 with it grows in proportion until it does again
+
+    With layout "paper" that is the rest of the row: what the joint took from the source it now takes from all others, itself
+    included, as they were weighted. With layout "released" it is the rest of the column. If there is no rest, nothing is left.
+    A pair that had no weight leaves the relation as it was, bit by bit. joint = source is allowed: nothing from itself.
+    """
+
+    joint: int
+    source: int
+
+    @classmethod
+    def between(cls, skeleton: Skeleton, joint: str, source: str) -> Cut:
+        """By the joints' names; UserError for a name that the skeleton does not have."""
+        return cls(skeleton.index(joint), skeleton.index(source))
+
+    def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
+        if not 0 <= min(self.joint, self.source) <= max(self.joint, self.source) < relation.shape[-1]:
+            raise UserError(
+                f"the pair ({self.joint}, {self.source}) is not among {relation.shape[-1]} joints; "
+                f"give two indices from 0 to {relation.shape[-1] - 1}"
+            )
+        changed = relation.clone()
+        changed[:, self.joint, self.source] = 0
+        line = (slice(None), self.joint) if layout == "paper" else (slice(None), slice(None), self.source)
+        before, after = relation[line].sum(dim=-1, keepdim=True), changed[line].sum(dim=-1, keepdim=True)
+        changed[line] = changed[line] * torch.where(after > 0, before / after.clamp_min(1e-30), 0.0)
+        return changed
+
+
+def named(name: str, skeleton: Skeleton, *, average: np.ndarray | None = None, seed: int = 0) -> Intervention:
+    """An intervention by its name, for notebooks and command lines.
+
+    name     "identity", "average", "uniform", "permuted", or "cut:JOINT:SOURCE" with two joints' names.
+    average  (K,K), what "average" puts in; the mean of `rpstn.relations.Relations`. seed: of the permutation.
+    Raises UserError for another name, for a joint that the skeleton does not have, and for "average" without one.
+    """
+    count = len(skeleton)
+    kind, *joints = name.split(":")
+    if kind == "cut" and len(joints) == 2:
+        return Cut.between(skeleton, *joints)
+    if name == "identity":
+        return Fixed.identity(count)
+    if name == "uniform":
+        return Fixed.uniform(count)
+    if name == "permuted":
+        return Permuted.random(count, seed)
+    if name == "average":
+        if average is None:
+            raise UserError("intervention 'average' needs the data set's average relation; give it as average")
+        return Fixed(tuple(map(tuple, np.asarray(average, dtype=np.float64))))
+    raise UserError(f"no intervention is called {name!r}; known are {', '.join(NAMES)}, and cut:JOINT:SOURCE with joints' names")
+
+
+@contextmanager
+def intervened(model: Any, intervention: Intervention) -> Iterator[Any]:
+    """Within the block, the network uses intervention.apply(relation) wherever it would use its relation.
+
+        with intervened(model, Fixed.identity(13)):
+            changed = predict_clips(model, meta, dataset)
+
+    model  anything with a JRE as `model.relation`: an RPSTN, or an image network of `rpstn.models.image`.
+    The relations in the network's output are the changed ones. Blocks may stand inside each other: the inner one changes what
+    the outer one has made. When a block ends, also by an exception, the network is as it was before.
+    Raises UserError for a network without relations.
+    """
+    extractor = getattr(model, "relation", None)
+    if extractor is None:
+        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
+    before = vars(extractor).get("relation")  # of an outer block; else the class's own method
+    own = extractor.relation
+
+    def changed(heatmaps: torch.Tensor) -> torch.Tensor:
+        return intervention.apply(own(heatmaps), extractor.layout)
+
+    extractor.relation = changed
+    try:
+        yield model
+    finally:
+        if before is None:
+            del extractor.relation
+        else:
+            extractor.relation = before
+
+
+@contextmanager
+def watched(model: Any) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
+    """Within the block, a list grows by what enters the relation and what comes out: heatmaps (B,K,h,w), relation (B,K,K).
+
+    One entry for each use: a network with propagation has one a frame, one without has all frames of a call in one.
+    Raises UserError for a network without relations.
+    """
+    seen: list[tuple[torch.Tensor, torch.Tensor]] = []
+    with intervened(model, Intervention()):
+        extractor = model.relation
+        own = extractor.relation
+
+        def noted(heatmaps: torch.Tensor) -> torch.Tensor:
+            relation = own(heatmaps)
+            seen.append((heatmaps, relation))
+            return relation
+
+        extractor.relation = noted
+        yield seen
+
+
+def _check_joints(relation: torch.Tensor, count: int, what: str) -> None:
+    if relation.shape[-1] != count:
+        raise UserError(f"{what} is for {count} joints, the network has {relation.shape[-1]}; give one of the same joints")
+
+
+def all_pairs(joints: int) -> Sequence[tuple[int, int]]:
+    """All ordered pairs (i, j), i != j, row by row."""
+    return [(i, j) for i in range(joints) for j in range(joints) if i != j]
