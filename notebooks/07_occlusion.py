@@ -18,10 +18,10 @@
 # # Occlusion: what propagation carries
 #
 # **Question.** A joint is hidden for a few frames. Does a network that carries the pose from frame to frame
-# find it more often than the same network that does not, and for how long?
+# find it more often than the same network that does not, and for how long? And where does carrying hurt?
 #
-# **Time.** About a minute on two CPU cores: each network predicts the test split as it is, and once more with
-# occluders.
+# **Time.** About two minutes on two CPU cores: each network predicts the test split as it is, once more with
+# occluders, a part of it behind every kind of occluder, and clips with a cut.
 
 # %% tags=["parameters"]
 from typing import Optional
@@ -30,51 +30,67 @@ dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: 
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-variants: list = ["rpstn", "without_propagation", "frame_by_frame"]  # the first is compared with the others
+variants: list = []  # the first is compared with the others, names in rpstn.recipes.VARIANTS; empty: all that are found
 clip: int = 0  # which test clip is looked at closely
 joint: str = "left_wrist"  # the joint that is hidden in it
 start: int = 8  # first hidden frame
 length: int = 5  # hidden frames in the clip that is looked at
 protocol: str = "limb"  # what is hidden in all test clips: joint, limb, half, person, bar or erasing
 longest: int = 12  # hidden frames in all test clips
+protocols: list[str] = ["joint", "limb", "half", "person", "bar", "erasing"]  # for the table of all kinds of occluders
+attached: list[str] = ["body", "image"]  # where those occluders are: moving with the body, or staying in the image
+table_start: int = 6  # first hidden frame in that table, so that frames are left after it
+each: int = 1  # test clips of each source in that table; 0: all
+cut: int = 12  # frame of the cut, in clips that go on as long behind it
+cuts_each: int = 2  # test clips of each source that are put behind a cut; 0: all
+film: Optional[str] = None  # .webm that is written; None: runs/occlusion-<dataset>.webm
 cover: float = 0.1  # radius of the occluder, as a part of the box's longer side
 window: int = 24  # frames that go through a network at once; it starts anew after them
 batch: int = 8  # windows at once
-seed: int = 2021  # of the occluders and of the bootstrap
+precision: str = "auto"  # auto takes bf16 where the hardware has it; fp32; bf16
+seed: int = 2021  # of occluders, cuts and bootstrap
 
 # %%
 # %matplotlib inline
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Markdown
+import pandas as pd
+from IPython.display import Markdown, Video
 
 from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
-from rpstn.comparison import how_trained
+from rpstn.comparison import horizon_words, how_trained, points, told_in, told_in_words
+from rpstn.cuts import predict_restarted
 from rpstn.datasets import OCCLUDED
+from rpstn.devices import use_bf16
 from rpstn.evaluate import predict_clips, predict_window
+from rpstn.metrics.aftermath import effects, part_curve, part_gain
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
-from rpstn.occlusion import Occluder, occlude, occlude_dataset
+from rpstn.occlusion import Occluder, occlude
+from rpstn.protocols import Protocol, few, grid, long_enough, splice_dataset
 from rpstn.recipes import TITLES, find_checkpoints, training_of
+from rpstn.video import compare_poses, write_webm
 
-if len(set(variants)) < 2:
-    raise UserError(f"variants is {variants}; this notebook compares the first with the others, so name at least two")
-found = find_checkpoints(dataset, out, fold=fold, variants=variants)
-configs = {
-    TITLES[name]: EvaluateConfig(
-        checkpoint=found[name], dataset=dataset, root=root, fold=fold, seed=seed, window=window, batch=batch
+found = find_checkpoints(dataset, out, fold=fold, variants=variants or None)
+if len(found) < 2:
+    raise UserError(
+        f"this notebook compares the first network with the others, but has {', '.join(found)} alone; name at least two"
     )
-    for name in variants
+configs = {
+    TITLES[name]: EvaluateConfig(checkpoint=path, dataset=dataset, root=root, fold=fold, seed=seed, window=window, batch=batch)
+    for name, path in found.items()
 }
 occluder = Occluder("joints", (joint,), start=start, length=length, size=cover, seed=seed)
-first = TITLES[variants[0]]
+main = Protocol(protocol, start=start, length=longest, size=cover, seed=seed)
+kinds = grid(protocols, attached, start=table_start, length=longest, size=cover, seed=seed)
+first, *others = configs
+baseline = TITLES["frame_by_frame"] if TITLES["frame_by_frame"] in others else others[-1]
 plots.use_style()
 
 # %% tags=["hide-input"]
 test = open_dataset(dataset, root, split="test", fold=fold, seed=seed)
 skeleton = test.skeleton
 networks = {name: load_checkpoint(config.checkpoint) for name, config in configs.items()}
+settings = {"window": window, "batch": batch, "amp": use_bf16(precision, next(networks[first][0].parameters()).device)}
 Markdown(
     "Networks: "
     + "; ".join(f"**{name}** (`{config.checkpoint.parent.name}/{config.checkpoint.name}`)" for name, config in configs.items())
@@ -158,6 +174,20 @@ ax.set(xlabel="frame", ylabel=f"error of {plots.short(joint)} / person size", yl
 legend = ax.legend()
 
 # %% [markdown]
+# The same as a film, slowed down. Hollow joints are hidden.
+
+# %% tags=["hide-input"]
+shots = compare_poses(
+    views["hidden"].frames,
+    {"truth": views["hidden"].joints, **{name: view.joints for name, view in blind.items()}},
+    skeleton,
+    views["hidden"].visibility,
+)
+path = write_webm(film or f"runs/occlusion-{dataset}.webm", shots, fps=6)
+label = f"The clip beside itself: the true pose, then what {', '.join(blind)} found, while one joint is hidden for some frames."
+Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" aria-label="{label}"')
+
+# %% [markdown]
 # ## The kernels that carried
 #
 # What the pose of frame $t$ tells frame $t+1$ goes through the kernels. If the occluder changes them, it
@@ -192,11 +222,8 @@ ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=first) if 
 # are 95 % bootstrap intervals over sources.
 
 # %%
-enough = replace(test, clips=tuple(item for item in test if len(item) >= start + longest))
-if not len(enough):
-    raise UserError(f"no test clip of {dataset} has {start + longest} frames; choose a smaller start or longest")
-behind = occlude_dataset(enough, protocol, start=start, length=longest, seed=seed, size=cover)
-occluded = {name: predict_clips(*networks[name], behind, config.window, batch=config.batch) for name, config in configs.items()}
+behind = main.hide(long_enough(test, start + longest))
+occluded = {name: predict_clips(*network, behind, **settings) for name, network in networks.items()}
 bins = [bin for bin in BINS if bin[0] <= longest]
 curves = {name: hidden_curve(predictions, behind, bins, by="occluder", seed=seed) for name, predictions in occluded.items()}
 
@@ -207,7 +234,6 @@ ax = plots.hidden_curves(curves)
 # The lines share their joints, so a paired difference says more than two intervals side by side.
 
 # %% mystnb={"figure": {"caption": "Gain of the first network over each of the others on the same hidden joints. Above zero, it finds more of them. Each bin has a 95 % interval by itself.", "name": "fig-occlusion-gain"}, "image": {"alt": "Lines of differences over the number of hidden frames, with vertical intervals beside zero."}}
-others = [name for name in networks if name != first]
 gains = {
     f"{first} - {name}": hidden_gain(occluded[first], occluded[name], behind, bins, by="occluder", seed=seed) for name in others
 }
@@ -221,14 +247,18 @@ short = {
 }
 
 # %% tags=["hide-input"]
-verdict = {(True, True): "**yes, more often**", (True, False): "**no, less often**"}
 Markdown(
-    f"Does {first} find joints that an occluder has hidden for up to five frames more often? {len(enough)} clips, protocol `{protocol}`:\n\n"
+    f"Does {first} find joints that an occluder has hidden for up to five frames more often? {len(behind)} clips, {main.title}:\n\n"
     + "\n".join(
-        f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: "
-        f"{verdict.get((gain.excludes_zero, gain.estimate > 0), '**no difference can be told**')}."
+        f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: {told_in_words(gain)}."
         for name, gain in short.items()
     )
+)
+
+# %% tags=["hide-input"]
+Markdown(
+    "**The horizon** is the number of frames up to which every bin's interval of the gain lies above zero.\n\n"
+    + "\n".join(f"- {name}: {horizon_words(item)}." for name, item in gains.items())
 )
 
 # %% [markdown]
@@ -239,9 +269,7 @@ Markdown(
 
 # %%
 known = any((item.visibility == OCCLUDED).any() for item in test)
-natural = {
-    name: predict_clips(*networks[name], test, config.window, batch=config.batch) for name, config in configs.items() if known
-}
+natural = {name: predict_clips(*network, test, **settings) for name, network in networks.items()}
 measured = {name: hidden_gain(natural[first], natural[name], test, ((1, 5),), seed=seed).intervals[0] for name in others if known}
 
 # %% tags=["hide-input"]
@@ -264,8 +292,7 @@ else:
 Markdown(
     f"Does {first} find joints more often that are hidden for up to five frames in the clips as they are?\n\n"
     + "\n".join(
-        f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: "
-        f"{verdict.get((gain.excludes_zero, gain.estimate > 0), '**no difference can be told**')}."
+        f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: {told_in_words(gain)}."
         for name, gain in measured.items()
         if gain.samples
     )
@@ -274,20 +301,142 @@ Markdown(
 )
 
 # %% [markdown]
+# ## Every kind of occluder
+#
+# One joint, one limb, half the body, the whole person; a bar that moves across; rectangles at random places. Each
+# moves with the body, or stays where its first frame put it. For each, three questions. Are hidden joints found? Are
+# joints found when they are **back**? And what happens to the joints that could be seen **all along**?
+
+# %%
+some = few(long_enough(test, table_start + longest), each)
+table = {}
+for kind in kinds:
+    hidden_clips = kind.hide(some)
+    each_found = {name: predict_clips(*networks[name], hidden_clips, **settings, progress=False) for name in networks}
+    table[kind.title] = {name: effects(hidden_clips, each_found, natural, first, name, seed=seed) for name in others}
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        kind: {
+            "joints hidden 1-5 frames": row[baseline].hidden.samples,
+            f"PCK there, {first} (%)": f"{100 * row[baseline].hidden.estimate:.1f}" if row[baseline].hidden.samples else "",
+            **{f"gain over {name}": points(row[name].gain) for name in others},
+            f"back 1-3 frames: gain over {baseline}": points(row[baseline].returned_gain),
+            f"back: {first} against itself as filmed": points(row[baseline].returned_cost),
+            f"seen all along: error of {first}, change": points(row[baseline].bystanders),
+            f"seen all along: error of {baseline}, change": points(row[baseline].bystanders_baseline),
+        }
+        for kind, row in table.items()
+    }
+).T
+
+# %% tags=["hide-input"]
+Markdown(
+    f"Percentage points with 95 % intervals over the sources of {len(some)} clips; occluders cover frames {table_start} to "
+    f"{table_start + longest - 1}. Gains are of {first} in PCK@0.2 (person). The change of the error is in percent of the person's "
+    "size, behind the occluder minus as filmed, of joints that the occluder never hid."
+)
+
+# %% mystnb={"figure": {"caption": "Gain of the first network over the baseline for every kind of occluder: on hidden joints (top), and on joints that are visible again for up to three frames (bottom). 95 % intervals over sources; filled points exclude zero.", "name": "fig-occlusion-protocols"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference, one row for each kind of occluder."}}
+axes = plots.interval_panels(
+    {
+        "hidden for 1-5 frames": {kind: row[baseline].gain for kind, row in table.items() if row[baseline].gain.samples},
+        "visible again for 1-3 frames": {
+            kind: row[baseline].returned_gain for kind, row in table.items() if row[baseline].returned_gain.samples
+        },
+    },
+    label=f"gain of {first} over {baseline} (percentage points)",
+)
+
+# %% tags=["hide-input"]
+names = ("gain", "returned_gain", "returned_cost", "bystanders", "bystanders_baseline")
+cases = {name: {kind: getattr(row[baseline], name) for kind, row in table.items()} for name in names}
+Markdown(
+    f"- **Hidden joints**: {first} finds more than {baseline} in {told_in(cases['gain'], 1, 'kinds of occluders')}, fewer in "
+    f"{told_in(cases['gain'], -1)}.\n"
+    f"- **Back again**: it finds more of them in {told_in(cases['returned_gain'], 1)}, fewer in {told_in(cases['returned_gain'], -1)}.\n"
+    f"- **Wrong poses carried on**: against itself as filmed, it finds fewer of the joints that are back in "
+    f"{told_in(cases['returned_cost'], -1)}. (A bar and erasing rectangles are still in the picture then; the others have gone.)\n"
+    f"- **Seen all along**: their error grows in {told_in(cases['bystanders'], 1)} for {first}, in "
+    f"{told_in(cases['bystanders_baseline'], 1)} for {baseline}.\n\n"
+    "An effect counts here if its interval excludes zero. Each kind is tested by itself: of twenty without any effect, about "
+    "one would count."
+)
+
+# %% [markdown]
+# ## Where it hurts: after the occluder, and after a cut
+#
+# A pose that is carried can be wrong. Two cases where nothing is gained by it. **Back again**: the joint is visible, and
+# what was believed of it in the dark only disturbs. **A cut**: the video goes on with another person at another place; all that is carried
+# is wrong.
+#
+# For the cut, each clip is put behind the beginning of a clip of another source. The network is not told. It stands beside
+# frame by frame, and beside itself when it *is* told, starting anew in the first frame behind the cut, in the same crop.
+
+# %%
+cut_clips = splice_dataset(few(long_enough(test, cut), cuts_each), cut, 2 * cut, seed)
+over = {name: predict_clips(*networks[name], cut_clips, **settings) for name in (first, baseline)}
+told = predict_restarted(*networks[first], cut_clips, **settings)
+since = {
+    first: part_curve(over[first], cut_clips, "after_cut", seed=seed),
+    f"{first}, told of the cut": part_curve(told, cut_clips, "after_cut", seed=seed),
+    baseline: part_curve(over[baseline], cut_clips, "after_cut", seed=seed),
+}
+
+# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: PCK@0.2 (person) of joints that were hidden, against the frames since they are visible again. Right: PCK@0.2 (person) of all joints, against the frames since a cut. Bars are 95 % intervals over sources.", "name": "fig-occlusion-after"}, "image": {"alt": "Two panels of lines over the number of frames, one line a network, with vertical intervals."}}
+fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6))
+back_bins = ((1, 1), (2, 2), (3, 4))
+label, words = "PCK@0.2 (%)", "frames visible again"
+plots.hidden_curves(
+    {name: part_curve(occluded[name], behind, "returned", back_bins, seed=seed) for name in networks},
+    left, label=label, counted=words,
+)  # fmt: skip
+axes = plots.hidden_curves(since, right, label=label, counted="frames since the cut")
+
+# %%
+soon = ((1, 3),)
+harm = {
+    f"back for up to 3 frames: {first} - {baseline}": part_gain(
+        occluded[first], occluded[baseline], behind, "returned", soon, seed=seed
+    ).intervals[0],
+    f"cut up to 3 frames ago: {first} - {baseline}": part_gain(
+        over[first], over[baseline], cut_clips, "after_cut", soon, seed=seed
+    ).intervals[0],
+    f"cut up to 3 frames ago: {first} - itself, told": part_gain(
+        over[first], told, cut_clips, "after_cut", soon, seed=seed
+    ).intervals[0],
+    f"cut 4 to 12 frames ago: {first} - itself, told": part_gain(
+        over[first], told, cut_clips, "after_cut", ((4, 12),), seed=seed
+    ).intervals[0],
+}
+
+# %% tags=["hide-input"]
+verdicts = "**no, it helps even here**", "**yes, it hurts**", "**no harm can be told**"
+Markdown(
+    f"Does carrying hurt? {len(behind)} clips with an occluder, {len(cut_clips)} with a cut:\n\n"
+    + "\n".join(
+        f"- {name}: {item.text(signed=True, unit=' percentage points')}: {told_in_words(item, *verdicts)}."
+        for name, item in harm.items()
+    )
+)
+
+# %% [markdown]
 # ## What follows
 #
 # The comparison with **frame by frame** shows what relation and propagation do together; that with **without
-# propagation** shows what propagation does. A network that wins on the first few bins and not on the later
+# propagation** shows what propagation does beside a relation, and **without relation**, where it was trained, the propagation
+# alone. A network that wins on the first few bins and not on the later
 # ones has a short memory: what it carries fades. Each bin's interval is a 95 % interval by itself: of twenty bins
 # without any difference, about one would look like a win or a loss. The bins also share their clips. The gain
 # over the first five frames together, above, is one number and needs no such care.
 
 # %% tags=["hide-input"]
-curve = gains[f"{first} - {others[-1]}"]
+curve = gains[f"{first} - {baseline}"]
 wins = [label for label, item in zip(curve.labels, curve.intervals, strict=True) if item.low > 0]
 losses = [label for label, item in zip(curve.labels, curve.intervals, strict=True) if item.high < 0]
 Markdown(
-    f"Behind occluders, and against {others[-1]}, the gain of {first} has an interval above zero for joints hidden for "
+    f"Behind occluders, and against {baseline}, the gain of {first} has an interval above zero for joints hidden for "
     + (f"**{', '.join(wins)}** frames" if wins else "**no** number of frames")
     + (f", and one below zero for **{', '.join(losses)}** frames" if losses else "")
     + f", among {sum(item.samples > 0 for item in curve.intervals)} bins of which each was tested by itself, at 95 %."

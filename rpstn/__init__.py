@@ -49,8 +49,8 @@ _HOMES = {
 }
 # Parts that are used by their module's name: rpstn.metrics.pck(...).
 _MODULES = (
-    "datasets", "errors", "evaluate", "heatmaps", "metrics", "models", "occlusion", "plots", "relations",
-    "runs", "skeletons", "train", "video",
+    "ablations", "datasets", "errors", "evaluate", "heatmaps", "metrics", "models", "occlusion", "plots", "protocols",
+    "relations", "runs", "skeletons", "train", "video",
 )  # fmt: skip
 
 __all__ = sorted([*_HOMES, *_MODULES])

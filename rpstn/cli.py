@@ -28,6 +28,8 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   evaluate                  score a checkpoint on a split
   publish                   score finished runs for results/NAME.json, which the book's tables are made of
   folds                     score three checkpoints, one for each split of sub_jhmdb, and their mean
+  ablate                    train and score the ablation's cells, each once; stop it and go on at any time
+  ablate merge FOLDER ...   put finished cells, of one machine or several, into results/ablations.json
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
@@ -66,7 +68,7 @@ def _dispatch(words: list[str]) -> int:
             print(USAGE)
             return 0 if len(words) > 1 else 2
         return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
-    if command in (train, evaluate, publish, folds):
+    if command in (train, evaluate, publish, folds, ablate):
         command(words[1:])
         return 0
     return _call(command, words[1:], f"rpstn {words[0]}")
@@ -277,6 +279,20 @@ def folds(words: list[str]) -> None:
     print(f"\n{result.out / 'mean.json'}")
 
 
+def ablate(words: list[str]) -> None:
+    """The ablation's cells; with the word merge, what is finished of them."""
+    from rpstn.ablation_results import merge_cells, paper_table, read_cells, summarise
+    from rpstn.ablations import AblationConfig
+    from rpstn.ablations import ablate as run
+    from rpstn.metrics.tables import aligned, markdown
+
+    if words[:1] == ["merge"]:
+        study = tyro.cli(merge_cells, args=words[1:], prog="rpstn ablate merge")
+    else:
+        study = summarise(read_cells(run(tyro.cli(AblationConfig, args=words, prog="rpstn ablate"))))
+    print(aligned(markdown(paper_table(study))))
+
+
 def run(
     notebooks: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NOTEBOOK ...]")] = (),
     /,
@@ -365,6 +381,7 @@ _COMMANDS: dict[str, Any] = {
     "evaluate": evaluate,
     "publish": publish,
     "folds": folds,
+    "ablate": ablate,
     "convert": convert,
     "bench": bench,
     "run": run,

@@ -1,9 +1,15 @@
-"""Whether trained networks can be compared: what their training had in common, in words."""
+"""Whether trained networks can be compared, and what a comparison shows, in words."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
+
+from rpstn.metrics.aftermath import horizon
+from rpstn.metrics.hidden import HiddenCurve
+from rpstn.metrics.intervals import Interval
 
 # What a variant's name says, and what cannot change what is learned.
 APART = {"relation", "propagation", "out", "root", "workers", "device", "save_every"}
@@ -56,3 +62,44 @@ def _each(runs: Mapping[str, Mapping[str, Any]], key: str, label: str) -> str:
 
 def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def told_in_words(
+    item: Interval,
+    above: str = "**yes, more often**",
+    below: str = "**no, less often**",
+    neither: str = "**no difference can be told**",
+    nothing: str = "**nothing can be said**",
+) -> str:
+    """What a difference shows: its whole interval lies above zero, below it, around it; or there is no interval."""
+    if not item.samples or np.isnan(item.low):
+        return nothing
+    return above if item.low > 0 else below if item.high < 0 else neither
+
+
+def told_in(items: Mapping[str, Interval], sign: int, what: str = "") -> str:
+    """In how many of several cases a difference lies above zero (sign 1) or below it (-1), and in which.
+
+    what  the cases are, behind their number: "2 of 4 kinds (a; d)".
+    """
+    counted = {name: item for name, item in items.items() if item.samples and not np.isnan(item.low)}
+    found = [name for name, item in counted.items() if (item.low > 0 if sign > 0 else item.high < 0)]
+    return f"{len(found)} of {len(counted)}{what and f' {what}'}" + (f" ({'; '.join(found)})" if found else "")
+
+
+def points(item: Interval) -> str:
+    """A difference with its interval, short enough for a table: "+1.2 (-0.3 to +2.9)"; empty where nothing was counted."""
+    if not item.samples:
+        return ""
+    bounds = "no interval" if np.isnan(item.low) else f"{100 * item.low:+.1f} to {100 * item.high:+.1f}"
+    return f"{100 * item.estimate:+.1f} ({bounds})"
+
+
+def horizon_words(gain: HiddenCurve) -> str:
+    """Up to how many frames a gain lasts (`rpstn.metrics.aftermath.horizon`), or that it does not."""
+    frames = horizon(gain)
+    if frames is None:
+        return "**nothing can be said**: there are too few sources"
+    if not frames:
+        return f"**no horizon**: after {gain.labels[0]} frame, the interval is not above zero"
+    return f"**up to {frames} frame{'' if frames == 1 else 's'}**"

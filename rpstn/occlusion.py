@@ -10,11 +10,11 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
+from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset
 from rpstn.errors import UserError
+from rpstn.painting import OccludedFrames, Shapes
 from rpstn.skeletons import Skeleton
 
 KINDS = ("joints", "person", "bar", "erasing")
@@ -94,77 +94,6 @@ class Occluder:
             raise UserError(f"occluder: kind {self.kind!r} with joints {self.joints}; name joints for kind 'joints' only")
 
 
-@dataclass(frozen=True)
-class Shapes:
-    """What covers one frame: capsules (N,5) x, y, x, y, radius, and boxes (M,4) left, top, right, bottom; in
-    pixels.
-    """
-
-    capsules: np.ndarray
-    boxes: np.ndarray
-
-    def cover(self, points: np.ndarray) -> np.ndarray:
-        """(...,2) points in pixels -> (...) bool."""
-        points = np.asarray(points, dtype=np.float64)
-        inside = np.zeros(points.shape[:-1], dtype=bool)
-        for x0, y0, x1, y1, radius in self.capsules:
-            start, along = np.array([x0, y0]), np.array([x1 - x0, y1 - y0])
-            share = np.clip((points - start) @ along / max(along @ along, 1e-12), 0, 1)
-            inside |= np.linalg.norm(points - start - share[..., None] * along, axis=-1) <= radius
-        for left, top, right, bottom in self.boxes:
-            x, y = points[..., 0], points[..., 1]
-            inside |= (x >= left) & (x <= right) & (y >= top) & (y <= bottom)
-        return inside
-
-    @property
-    def corner(self) -> np.ndarray:
-        """The point that the texture is tied to."""
-        return self.capsules[0, :2] if len(self.capsules) else self.boxes[0, :2]
-
-
-class OccludedFrames:
-    """A FrameSource that paints shapes over another one's frames."""
-
-    def __init__(self, frames: FrameSource, shapes: dict[int, Shapes], texture: str, seed: int) -> None:
-        self.frames, self.shapes = frames, shapes
-        self._texture = make_texture(frames.size, texture, seed)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.frames.size
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        frames = np.array(self.frames.read(indices))
-        grid = np.stack(np.meshgrid(np.arange(self.size[1]), np.arange(self.size[0])), axis=-1)
-        for frame, index in zip(frames, indices, strict=True):
-            if int(index) in self.shapes:
-                shapes = self.shapes[int(index)]
-                x, y = np.round(shapes.corner).astype(int)
-                covered = shapes.cover(grid)
-                frame[covered] = np.roll(self._texture, (y, x), axis=(0, 1))[covered]
-        return frames
-
-
-def make_texture(size: tuple[int, int], texture: str, seed: int) -> np.ndarray:
-    """(H,W,3) uint8 of a seeded colour: one colour, stripes of two, or cloudy noise around one."""
-    rng = np.random.default_rng((seed, 1))
-    height, width = size
-    colour, other = rng.uniform(30, 225, (2, 3))
-    if texture == "solid":
-        image = np.broadcast_to(colour, (height, width, 3))
-    elif texture == "stripes":
-        band = (np.arange(width)[None, :] + np.arange(height)[:, None]) // 4 % 2
-        image = np.where(band[..., None] == 0, colour, other)
-    else:
-        coarse = rng.normal(0, 1, (max(height // 12, 2), max(width // 12, 2), 3)).astype(np.float32)
-        clouds = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        image = colour + 30 * clouds + rng.normal(0, 8, (height, width, 3))
-    return np.clip(image, 0, 255).astype(np.uint8)
-
-
 def occluder_shapes(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> dict[int, Shapes]:
     """What the occluder covers, by frame. Raises UserError for a clip that is too short and for an unknown
     joint.
@@ -217,11 +146,11 @@ def _over_joints(clip: Clip, skeleton: Skeleton, names: Sequence[str], frame: in
 def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
     """The clip with the occluder in front of it.
 
-    Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The
-    occluder's name is added to the clip's id. extra["occluder"] is (T,K) uint8, 1 where the occluder covers an
-    annotated joint; extra["newly_hidden"] is 1 where that joint was visible, so that an occluder alone (this one,
-    or one that the clip already had) hides it. Frames are painted when they are read. Raises UserError for a clip shorter than
-    the occlusion and for a joint that does not exist.
+    Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The occluder's name is
+    added to the clip's id. extra["occluder"] is (T,K) uint8, 1 where the occluder covers an annotated joint;
+    extra["newly_hidden"] is 1 where that joint was visible, so that an occluder alone (this one, or one that the clip
+    already had) hides it; extra["as_filmed"] is the id without any occluder. Frames are painted when they are read.
+    Raises UserError for a clip shorter than the occlusion and for a joint that does not exist.
     """
     shapes = occluder_shapes(clip, skeleton, occluder)
     covered = np.zeros(clip.visibility.shape, dtype=bool)
@@ -237,7 +166,12 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
         id=f"{clip.id} {what} hidden {occluder.start}-{last} ({occluder.attached})",
         visibility=visibility,
         frames=OccludedFrames(clip.frames, shapes, occluder.texture, occluder.seed),
-        extra={**clip.extra, "occluder": covered.astype(np.uint8), "newly_hidden": newly.astype(np.uint8)},
+        extra={
+            **clip.extra,
+            "occluder": covered.astype(np.uint8),
+            "newly_hidden": newly.astype(np.uint8),
+            "as_filmed": clip.extra.get("as_filmed", clip.id),
+        },
     )
 
 
@@ -255,8 +189,7 @@ def choose(
 
     "joint": one joint, "limb": the two joints of one limb, "half": the joints of the left or of the right
     side; drawn at random from those that are visible in the frame before the occlusion, if there are any.
-    "person", "bar", "erasing": as the Occluder of that kind. The draw depends on the seed and the clip's name
-    only.
+    "person", "bar", "erasing": as the Occluder of that kind. The draw depends on seed and clip's name only.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no occlusion protocol is called {protocol!r}; choose one of {', '.join(PROTOCOLS)}")

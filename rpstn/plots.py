@@ -6,7 +6,7 @@ functions are. Colours and sizes come from style.mplstyle, which each function a
 """
 
 from rpstn.figures.interventions import effect_points, owed_panels, weight_against_loss
-from rpstn.figures.numbers import hidden_curves, interval_points, pck_bars, training_curves
+from rpstn.figures.numbers import hidden_curves, interval_panels, interval_points, pck_bars, training_curves
 from rpstn.figures.pictures import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
 from rpstn.figures.relations import (
     kernel_grid,
@@ -28,6 +28,7 @@ __all__ = [
     "hidden_curves",
     "hidden_heatmaps",
     "image",
+    "interval_panels",
     "interval_points",
     "kernel_grid",
     "noise_curves",

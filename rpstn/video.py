@@ -125,3 +125,29 @@ def side_by_side(videos: Mapping[str, np.ndarray]) -> np.ndarray:
         cv2.putText(title, name, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (34, 34, 34), 1, cv2.LINE_AA)
         parts.append(np.concatenate([np.broadcast_to(title, (len(frames), *title.shape)), frames], axis=1))
     return np.concatenate(parts, axis=2)
+
+
+def compare_poses(
+    frames: np.ndarray,
+    poses: Mapping[str, np.ndarray],
+    skeleton: Skeleton,
+    visibility: np.ndarray | None = None,
+    scale: int = 2,
+) -> np.ndarray:
+    """One clip several times beside each other, each with a pose of its own: (T,H,W,3) uint8, for `write_webm`.
+
+    frames      (T,S,S,3) uint8.
+    poses       (T,K,2) pixels of those frames, by name: the truth, and what networks found.
+    visibility  (T,K): joints that are occluded are drawn hollow in all of them, absent ones not at all.
+    """
+    sights = [None] * len(frames) if visibility is None else visibility
+    films = {
+        name: np.stack([draw_pose(*each, scale) for each in _drawn(frames, joints, skeleton, sights)])
+        for name, joints in poses.items()
+    }
+    return side_by_side(films)
+
+
+def _drawn(frames: np.ndarray, joints: np.ndarray, skeleton: Skeleton, sights) -> Iterator[tuple]:
+    for frame, pose, sight in zip(frames, joints, sights, strict=True):
+        yield frame, pose, skeleton, sight

@@ -19,9 +19,10 @@ from rpstn.occlusion import (
     occlude_dataset,
     shown_lengths,
 )
+from rpstn.painting import Shapes
 from rpstn.predictions import Predictions
 from rpstn.skeletons import get_skeleton
-from rpstn.video import COLOURS, draw_pose, side_by_side, write_webm
+from rpstn.video import COLOURS, compare_poses, draw_pose, side_by_side, write_webm
 
 SKELETON = get_skeleton("penn_action")
 # A standing figure of 100 px, joints at least 12 px apart.
@@ -112,6 +113,17 @@ def test_pixels_are_covered_where_the_marks_say():
         points = np.stack([columns, rows], axis=-1)
         distance = np.linalg.norm(points[:, None] - clip.joints[t, [3, 5]], axis=-1).min(axis=1)
         assert distance.max() < 0.08 * 100 + np.linalg.norm(wrist - elbow) / 2
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_mask_of_a_frame_is_what_covers_its_pixels(seed):
+    """Asked only near the shapes, some of which lie partly or wholly outside."""
+    rng = np.random.default_rng(seed)
+    capsules = np.hstack([rng.uniform(-30, 130, (3, 4)), rng.uniform(0.5, 20, (3, 1))])[: seed % 4]
+    corner = rng.uniform(-30, 130, (2, 2))
+    shapes = Shapes(capsules, np.hstack([corner, corner + rng.uniform(1, 50, (2, 2))])[: seed % 3])
+    grid = np.stack(np.meshgrid(np.arange(110), np.arange(90)), axis=-1)
+    np.testing.assert_array_equal(shapes.mask((90, 110)), shapes.cover(grid))
 
 
 def test_a_patch_on_the_body_follows_it_and_one_in_the_image_stays():
@@ -322,3 +334,17 @@ def test_poses_are_drawn_where_the_joints_are():
     film = side_by_side({"one": drawn[None].repeat(4, 0), "two": drawn[None].repeat(4, 0)})
     assert film.shape == (4, 384, 660, 3)
     np.testing.assert_array_equal(film[2, 24:, 330:], drawn)
+
+
+def test_poses_of_one_clip_stand_side_by_side():
+    frames = np.full((3, 120, 110, 3), 90, np.uint8)
+    visibility = np.full((3, 13), VISIBLE)
+    visibility[1, 5] = OCCLUDED
+    truth = np.stack([POSE + [t, 0] for t in range(3)])
+    film = compare_poses(frames, {"truth": truth, "found": truth + [0, 4]}, SKELETON, visibility)
+    assert film.shape == (3, 264, 440, 3)
+    for t in range(3):
+        np.testing.assert_array_equal(film[t, 24:, :220], draw_pose(frames[t], truth[t], SKELETON, visibility[t]))
+    x, y = (truth[1, 5] * 2).astype(int)
+    assert tuple(film[1, 24 + y, x]) == (255, 255, 255) and tuple(film[0, 24 + y, x - 2]) == COLOURS["left"]
+    assert tuple(film[0, 24 + y + 8, 220 + x - 2]) == COLOURS["left"]

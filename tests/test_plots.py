@@ -149,6 +149,20 @@ def test_an_interval_that_holds_zero_is_drawn_hollow():
     assert ax.get_xlabel()
 
 
+def test_panels_of_intervals_share_a_scale_and_say_what_is_empty():
+    wide, narrow = Interval(0.1, -0.2, 0.4, 9, 9), Interval(0.01, 0.0, 0.02, 9, 9)
+    axes = plots.interval_panels({"all": {"a": wide, "b": narrow}, "occluded": {"a": narrow}, "nothing": {}}, label="gain")
+    assert [ax.get_title("left") for ax in axes] == ["all", "occluded", "nothing"]
+    assert len({ax.get_xlim() for ax in axes}) == 1 and axes[0].get_xlim()[1] >= 40
+    assert [ax.get_xlabel() for ax in axes] == ["", "", "gain"] and axes[2].texts[0].get_text() == "nothing to count"
+
+
+def test_curves_say_what_their_bins_count():
+    curve = HiddenCurve(((1, 1), (2, 3)), (Interval(0.5, 0.4, 0.6, 5, 50), Interval(0.4, 0.3, 0.5, 5, 60)))
+    assert plots.hidden_curves({"a": curve}).get_xlabel().startswith("frames hidden so far")
+    assert plots.hidden_curves({"a": curve}, counted="frames since the cut").get_xlabel().startswith("frames since the cut")
+
+
 def test_training_logs(tmp_path):
     log = tmp_path / "log.csv"
     log.write_text("step,loss,lr,val_pck\n10,5.0,0.1,\n20,3.0,0.1,0.4\n30,2.0,0.1,0.5\n")

@@ -74,12 +74,13 @@ def hidden_curves(
     ax: Axes | None = None,
     *,
     label: str = "PCK@0.2 of hidden joints (%)",
+    counted: str = "frames hidden so far",
     samples: bool = True,
 ) -> Axes:
     """PCK, or a gain, against the number of frames hidden, with intervals over sources as bars.
 
-    curves   by method, over the same bins. samples: write how many hidden joints the first curve has, and from
-             how many sources, under each bin.
+    curves   by method, over the same bins. counted: what the bins count. samples: write how many joints the
+             first curve has, and from how many sources, under each bin.
     """
     ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
     bins = {curve.bins for curve in curves.values()}
@@ -98,8 +99,8 @@ def hidden_curves(
         for name, item in zip(first.labels, first.intervals, strict=True)
     ]
     ax.set(xticks=range(len(labels)), xticklabels=labels, ylabel=label)
-    ax.set_xlabel("frames hidden so far" + (" (joints / sources)" if samples else ""))
-    ax.legend()
+    ax.set_xlabel(counted + (" (joints / sources)" if samples else ""))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(curves), 3))  # bars fill the axes
     return ax
 
 
@@ -120,3 +121,27 @@ def interval_points(
     ax.set_ylim(len(intervals) - 0.5, -0.5)
     ax.grid(False, axis="y")
     return ax
+
+
+@styled
+def interval_panels(
+    panels: Mapping[str, Mapping[str, Interval]],
+    label: str = "difference in PCK@0.2 (percentage points)",
+    axes: Sequence[Axes] | None = None,
+) -> np.ndarray:
+    """Several figures of `interval_points` below each other, on one scale; a panel without intervals says so."""
+    if axes is None:
+        heights = [max(1, len(part)) for part in panels.values()]
+        size = (6.8, 0.45 * sum(heights) + 0.9 * len(panels))
+        axes = plt.subplots(
+            len(panels), 1, figsize=size, height_ratios=heights, sharex=True, squeeze=False, layout="constrained"
+        )[1]
+    axes = np.ravel(axes)
+    for ax, (title, part) in zip(axes, panels.items(), strict=True):
+        if part:
+            interval_points(part, ax, label if ax is axes[-1] else "")
+        else:
+            ax.text(0.5, 0.5, "nothing to count", ha="center", va="center", transform=ax.transAxes)
+            ax.set(yticks=[], xlabel=label if ax is axes[-1] else "")
+        ax.set_title(title)
+    return axes

@@ -72,6 +72,14 @@ def means(rows: Mapping[str, Mapping[str, Any]]) -> str:
     return _markdown(lines)
 
 
+def markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """Markdown of rows that share their columns; the first column is of names. Raises ValueError for no row."""
+    if not rows:
+        raise ValueError("there are no rows to put into a table")
+    head = list(rows[0])
+    return _markdown([head, ["---", *["---:"] * (len(head) - 1)], *([row[name] for name in head] for row in rows)])
+
+
 def aligned(markdown: str) -> str:
     """A Markdown table for a terminal: columns of one width, names to the left and numbers to the right."""
     rows = [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in markdown.splitlines()]
