@@ -47,10 +47,10 @@ _HOMES = {
     "load_released_checkpoint": "rpstn.models.released",
     "open_dataset": "rpstn.datasets",
 }
-# Parts that are used by their module's name: rpstn.metrics.pck(...).
+# Parts that are used by their module's name: rpstn.metrics.pck(...). The module predict is called itself: rpstn.predict(...).
 _MODULES = (
-    "ablations", "datasets", "errors", "evaluate", "heatmaps", "metrics", "models", "occlusion", "plots", "protocols",
-    "relations", "runs", "skeletons", "train", "video",
+    "ablations", "datasets", "errors", "evaluate", "heatmaps", "metrics", "models", "occlusion", "plots", "predict",
+    "protocols", "relations", "runs", "skeletons", "train", "video",
 )  # fmt: skip
 
 __all__ = sorted([*_HOMES, *_MODULES])

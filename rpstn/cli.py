@@ -30,6 +30,7 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   folds                     score three checkpoints, one for each split of sub_jhmdb, and their mean
   ablate                    train and score the ablation's cells, each once; stop it and go on at any time
   ablate merge FOLDER ...   put finished cells, of one machine or several, into results/ablations.json
+  predict VIDEO             poses of a video, a folder of frames or a camera (its index): JSON, CSV and an annotated .webm
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
@@ -68,9 +69,8 @@ def _dispatch(words: list[str]) -> int:
             print(USAGE)
             return 0 if len(words) > 1 else 2
         return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
-    if command in (train, evaluate, publish, folds, ablate):
-        command(words[1:])
-        return 0
+    if command in (train, evaluate, publish, folds, ablate, predict):
+        return command(words[1:]) or 0
     return _call(command, words[1:], f"rpstn {words[0]}")
 
 
@@ -293,6 +293,26 @@ def ablate(words: list[str]) -> None:
     print(aligned(markdown(paper_table(study))))
 
 
+def predict(words: list[str]) -> int:
+    """Predict a video into files; 130 if Ctrl-C stopped it."""
+    from rpstn.pose_summary import summary_lines
+    from rpstn.prediction_run import PredictConfig, predict_video
+
+    # The words of the dataclass's own comments explain the options; VIDEO is the one that has no default.
+    config = tyro.cli(PredictConfig, args=words, prog="rpstn predict", config=(tyro.conf.PositionalRequiredArgs,))
+    result = predict_video(config)
+    rate = f", {result.frames / result.seconds:.1f} a second" if not config.resume and result.seconds else ""
+    print(f"{config.video}: {result.frames} frames{rate}" + ("" if result.complete else ", interrupted"))
+    for line in (*result.weights.lines(), *(f"note: {note}" for note in result.notes), *summary_lines(result.summary)):
+        print(line)
+    for path in result.files:
+        print(path)
+    if result.signal is not None and not result.complete:
+        print("rpstn: interrupted; go on with --resume, or start over with --overwrite", file=sys.stderr)
+        return 128 + result.signal
+    return 0
+
+
 def run(
     notebooks: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[NOTEBOOK ...]")] = (),
     /,
@@ -382,6 +402,7 @@ _COMMANDS: dict[str, Any] = {
     "publish": publish,
     "folds": folds,
     "ablate": ablate,
+    "predict": predict,
     "convert": convert,
     "bench": bench,
     "run": run,

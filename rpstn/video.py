@@ -41,33 +41,59 @@ def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0
     return path
 
 
+class WebmWriter:
+    """A .webm that is written frame by frame; `close` makes the file whole, also after fewer frames than were planned.
+
+    frames  (H,W,3) uint8 RGB, all of one size. A side of odd length is repeated by one pixel, which the codec needs.
+    `write` raises ValueError for another frame and OSError where OpenCV cannot write.
+    """
+
+    def __init__(self, path: Path, fps: float, code: str = CODECS["vp8"]) -> None:
+        self.path, self.fps, self.code = path, fps, code
+        self.count = 0
+        self._writer: cv2.VideoWriter | None = None
+        self._size: tuple[int, ...] | None = None
+
+    def write(self, frame: np.ndarray, times: int = 1) -> None:
+        """Add a frame, `times` times in a row."""
+        frame = np.asarray(frame)
+        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or self._size not in (None, frame.shape):
+            raise ValueError(f"frame {self.count} is {frame.dtype} {frame.shape}; frames are (H,W,3) uint8 of one size")
+        if self._writer is None:
+            self._size = frame.shape
+            even = (frame.shape[1] + frame.shape[1] % 2, frame.shape[0] + frame.shape[0] % 2)
+            with quiet():
+                self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
+            if not self._writer.isOpened():
+                raise OSError(f"OpenCV cannot write {self.code} to {self.path}; install opencv-python from its wheel")
+        if frame.shape[0] % 2 or frame.shape[1] % 2:
+            frame = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
+        picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        for _ in range(times):
+            self._writer.write(picture)
+        self.count += times
+
+    def close(self) -> None:
+        """End the file; a second call does nothing."""
+        if self._writer is not None:
+            self._writer.release()
+            self._writer = None
+
+
 def _write(path: Path, frames: Iterable[np.ndarray], fps: float, code: str) -> int:
-    writer, size, count = None, None, 0
+    writer = WebmWriter(path, fps, code)
     try:
         for frame in frames:
-            frame = np.asarray(frame)
-            if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3 or size not in (None, frame.shape):
-                raise ValueError(f"frame {count} is {frame.dtype} {frame.shape}; frames are (H,W,3) uint8 of one size")
-            if writer is None:
-                size = frame.shape
-                even = (size[1] + size[1] % 2, size[0] + size[0] % 2)
-                with _quiet():
-                    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), fps, even)
-                if not writer.isOpened():
-                    raise OSError(f"OpenCV cannot write {code} to {path}; install opencv-python from its wheel")
-            padded = np.pad(frame, ((0, size[0] % 2), (0, size[1] % 2), (0, 0)), mode="edge")
-            writer.write(cv2.cvtColor(padded, cv2.COLOR_RGB2BGR))
-            count += 1
+            writer.write(frame)
     finally:
-        if writer is not None:
-            writer.release()
-    if not count:
+        writer.close()
+    if not writer.count:
         raise ValueError("there are no frames to write")
-    return count
+    return writer.count
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep what C code prints on stderr out of terminals and notebooks.
 
     For every .webm, FFmpeg notes that the codec's tag is none of the container's, takes the right one and

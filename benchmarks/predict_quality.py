@@ -1,0 +1,95 @@
+"""How well `rpstn predict` does on real clips that its weights never saw: with boxes given, and when it has to find the person.
+
+    python -m benchmarks.predict_quality --root data/sub_jhmdb [--checkpoint FILE] [--clips 12]
+
+Three ways on the same clips: windows of 24 frames with one crop each, as `rpstn evaluate` does it; streaming with each frame's
+box; and streaming with "auto", which gets no box at all. PCK@0.2 by person size, in percent. Labels are converted to the
+checkpoint's skeleton; joints that a data set does not have are not scored. With "auto", a person whom it loses, or never finds,
+counts as wrong in each frame.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tyro
+from tqdm import tqdm
+
+from rpstn.datasets import open_dataset
+from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.convert import convert_dataset
+from rpstn.default_weights import default_checkpoint, describe_weights
+from rpstn.evaluate import predict_clips
+from rpstn.following import Following
+from rpstn.metrics.scores import score
+from rpstn.pose_stream import LOST, PoseNetwork
+from rpstn.predict import predict_frames
+from rpstn.predictions import Predictions
+from rpstn.runs import manifest, write_json
+from rpstn.video_input import open_input
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What to measure on."""
+
+    checkpoint: Path | None = None  # None: the weights that come with the package
+    dataset: str = "sub_jhmdb"
+    root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
+    fold: int = 1
+    split: str = "test"
+    clips: int = 12  # evenly taken from the split; 0: all
+    device: str = "auto"
+    out: Path | None = None  # JSON file to write
+
+
+def choose(dataset: ClipDataset, count: int) -> ClipDataset:
+    """`count` clips, evenly over the split, so that all its classes have a part."""
+    if not count or count >= len(dataset):
+        return dataset
+    return replace(dataset, clips=tuple(dataset[round(place)] for place in np.linspace(0, len(dataset) - 1, count)))
+
+
+def measure(config: Quality) -> dict[str, Any]:
+    """Scores of the three ways, and how often "auto" was lost."""
+    checkpoint = config.checkpoint or default_checkpoint()
+    network = PoseNetwork.load(checkpoint, config.device)
+    given = open_dataset(config.dataset, config.root, split=config.split, fold=config.fold, skip_damaged=True)
+    dataset = choose(convert_dataset(given, network.skeleton), config.clips)
+    following = Following.by(describe_weights(checkpoint, network.meta).calibration)
+    found = {"windows": predict_clips(network.model, dict(network.meta), dataset, progress=False)}
+    lost = {}
+    for name in ("given", "auto"):
+        joints, confidence, states = [], [], []
+        for clip in tqdm(dataset, desc=name, leave=False):
+            frames = clip.frames.read(range(len(clip)))
+            boxes = clip.boxes if name == "given" else None
+            poses = [people[0] for _, people in predict_frames(network, open_input(frames), boxes, following)]
+            joints.append(np.stack([pose.joints for pose in poses]))
+            confidence.append(np.stack([pose.confidence for pose in poses]))
+            states += [pose.status for pose in poses]
+        found[name] = Predictions(tuple(clip.id for clip in dataset), joints, confidence, [None] * len(joints))
+        lost[name] = float(np.mean([state == LOST for state in states]))
+    scores = {name: score(predictions, dataset)["scores"]["person"]["all"] for name, predictions in found.items()}
+    result = {
+        "weights": checkpoint.name,
+        "on": f"{config.dataset}, split {config.split} {config.fold}",
+        "clips": len(dataset),
+        "frames": sum(len(clip) for clip in dataset),
+        "pck": {name: {"mean": part["mean"], **part["groups"]} for name, part in scores.items()},
+        "lost": lost["auto"],
+    }
+    print(f"{result['weights']} on {result['on']}: {result['clips']} clips, {result['frames']} frames, PCK@0.2 person, percent")
+    for name, part in result["pck"].items():
+        print(f"{name:8}" + "".join(f" {joint} {100 * value:5.1f}" for joint, value in part.items() if value is not None))
+    print(f"auto: lost in {100 * lost['auto']:.1f} % of the frames")
+    if config.out:
+        write_json(config.out, result | {"manifest": manifest(config)})
+    return result
+
+
+if __name__ == "__main__":
+    measure(tyro.cli(Quality, description=__doc__))

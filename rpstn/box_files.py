@@ -1,0 +1,241 @@
+"""Boxes that say where the people of a video are: from a file, an array, or one for all frames.
+
+A box is x, y, width, height in pixels of the video, the centre of the top-left pixel being (0, 0).
+
+    boxes.csv    head line frame,x,y,width,height or frame,id,x,y,width,height; frames count from 0
+    boxes.json   [[x, y, width, height], null, ...]                          one entry a frame, null where there is no one
+                 [{"frame": 0, "id": 1, "box": [x, y, width, height]}, ...]  in any order; "bbox" is the same as "box"
+                 {"boxes": either of these}
+
+A frame without a box of a person, or with one that has no extent or holds NaN, is one where that person is not seen. A gap of
+up to MAX_GAP frames is bridged evenly: a detector that misses a frame now and then is the usual case. In a longer gap, before
+the first and after the last box the person is absent and gets no pose.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.datasets.boxes import FARTHEST
+from rpstn.errors import UserError
+
+MAX_GAP = 15
+AUTO = "auto"
+
+
+@dataclass(frozen=True)
+class FixedBox:
+    """One box (4,) for all frames: one person, one crop that does not move."""
+
+    box: tuple[float, float, float, float]
+
+    def at(self, frame: int) -> dict[str, np.ndarray]:
+        return {"1": np.array(self.box)}
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return ("1",)
+
+    last = None  # it does not end
+
+    def checksum(self) -> str:
+        return hashlib.sha256(repr(self.box).encode()).hexdigest()
+
+
+@dataclass(frozen=True, eq=False)
+class BoxTable:
+    """Boxes of people by id: frames (N,) increasing, boxes (N,4).
+
+    origin   where they come from, for messages.
+    dropped  entries that were no box.
+    """
+
+    people: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    origin: str
+    dropped: int = 0
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(self.people)
+
+    @property
+    def last(self) -> int:
+        """The last frame with a box."""
+        return int(max(frames[-1] for frames, _ in self.people.values()))
+
+    def at(self, frame: int) -> dict[str, np.ndarray]:
+        """The box of each person who is there in a frame. Between frames a and b, at most MAX_GAP apart without a box:
+
+        (1 - s) box_a + s box_b,  s = (frame - a) / (b - a)
+        """
+        found = {}
+        for name, (frames, boxes) in self.people.items():
+            after = int(np.searchsorted(frames, frame))
+            if after < len(frames) and frames[after] == frame:
+                found[name] = boxes[after]
+            elif 0 < after < len(frames) and frames[after] - frames[after - 1] <= MAX_GAP + 1:
+                share = (frame - frames[after - 1]) / (frames[after] - frames[after - 1])
+                found[name] = (1 - share) * boxes[after - 1] + share * boxes[after]
+        return found
+
+    def checksum(self) -> str:
+        digest = hashlib.sha256()
+        for name, (frames, boxes) in self.people.items():
+            digest.update(name.encode() + frames.tobytes() + boxes.tobytes())
+        return digest.hexdigest()
+
+
+Boxes = FixedBox | BoxTable
+
+
+def read_boxes(given: Any) -> Boxes | None:
+    """What a user gives as boxes; None for "auto", which follows the pose.
+
+    given  None or "auto"; "x,y,w,h" or four numbers: a fixed box; an array (T,4), rows of NaN where there is no one;
+           a mapping from ids to such arrays; or the path of a .json or .csv file (see above).
+    Raises UserError, naming the file, line or value, for anything else, for a file without a single box and for two boxes of one
+    person in one frame.
+    """
+    if given is None or (isinstance(given, str) and given.strip().lower() == AUTO):
+        return None
+    if isinstance(given, FixedBox | BoxTable):
+        return given
+    if isinstance(given, str | Path):
+        fixed = _four(str(given))
+        return fixed if fixed is not None else _from_file(Path(given))
+    if isinstance(given, Mapping):
+        rows = [(frame, str(name), box) for name, boxes in given.items() for frame, box in enumerate(_rows(boxes))]
+        return _table(rows, "boxes")
+    array = _rows(given)
+    if array.ndim == 1:
+        return _fixed(array)
+    return _table([(frame, "1", box) for frame, box in enumerate(array)], "boxes")
+
+
+def _rows(value: Any) -> np.ndarray:
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(0)
+    if array.ndim not in (1, 2) or array.shape[-1] != 4:
+        raise UserError("boxes must be four numbers x, y, width, height, an array (T,4), ids with such arrays, a file, or auto")
+    return array
+
+
+def _four(text: str) -> FixedBox | None:
+    """ "x,y,w,h"; None where the text is something else, such as a path."""
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        return None
+    if len(numbers) != 4:
+        raise UserError(f"box {text!r} has {len(numbers)} numbers; give x,y,width,height in pixels of the video")
+    return _fixed(np.array(numbers))
+
+
+def _fixed(box: np.ndarray) -> FixedBox:
+    if not _is_box(box):
+        raise UserError(f"box {[float(value) for value in box]} has no extent; give x, y, width, height in pixels of the video")
+    return FixedBox(tuple(float(value) for value in box))
+
+
+def _is_box(box: np.ndarray) -> bool:
+    # A comparison with NaN is false.
+    return bool((np.abs(box) <= FARTHEST).all() and (box[2:] > 0).all())
+
+
+def _from_file(path: Path) -> BoxTable:
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such file of boxes; give a .json or .csv file, x,y,width,height, or auto")
+    if path.suffix.lower() not in (".json", ".csv"):
+        raise UserError(f"{path}: boxes are read from .json and .csv files; convert it")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); give a .json or .csv file of boxes") from error
+    rows = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_json(path, text)
+    return _table(rows, str(path))
+
+
+def _from_csv(path: Path, text: str) -> list[tuple[int, str, Any]]:
+    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
+    names = [{"w": "width", "h": "height"}.get(name, name) for name in names]
+    reader.fieldnames = names
+    missing = [name for name in ("frame", "x", "y", "width", "height") if name not in names]
+    if missing:
+        raise UserError(f"{path}: its head line lacks {', '.join(missing)}; write frame,x,y,width,height, with id if you like")
+    rows = []
+    for line, row in enumerate(reader, start=2):
+        try:
+            box = [float(row[name]) if (row[name] or "").strip() else np.nan for name in ("x", "y", "width", "height")]
+            rows.append((_whole(row["frame"]), (row.get("id") or "1").strip(), box))
+        except (TypeError, ValueError, AttributeError):
+            raise UserError(f"{path}, line {line}: {list(row.values())} is no frame and box; correct this line") from None
+    return rows
+
+
+def _from_json(path: Path, text: str) -> list[tuple[int, str, Any]]:
+    try:
+        content = json.loads(text)
+    except ValueError as error:
+        raise UserError(f"{path}: this is no JSON ({error}); correct it") from None
+    if isinstance(content, dict):
+        content = content.get("boxes")
+    if not isinstance(content, list):
+        raise UserError(f'{path}: holds no list of boxes; write [[x, y, width, height], ...] or [{{"frame": 0, "box": [...]}}]')
+    if len(content) == 4 and all(isinstance(value, int | float) for value in content):
+        raise UserError(f"{path}: holds four numbers; for one box in all frames give x,y,width,height instead of a file")
+    rows = []
+    for index, entry in enumerate(content):
+        try:
+            if isinstance(entry, dict):
+                box = entry["box"] if "box" in entry else entry["bbox"]
+                row = (_whole(entry["frame"]), str(entry.get("id", "1")), box)
+            else:
+                row = (index, "1", entry)
+            box = [np.nan] * 4 if row[2] is None else [np.nan if value is None else float(value) for value in row[2]]
+            if len(box) != 4:
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
+            raise UserError(f"{path}: entry {index} is {json.dumps(entry)[:80]}, no box of a frame; correct it") from None
+        rows.append((row[0], row[1], box))
+    return rows
+
+
+def _whole(value: Any) -> int:
+    number = float(value)
+    if number != int(number):
+        raise ValueError(value)
+    return int(number)
+
+
+def _table(rows: list[tuple[int, str, Any]], origin: str) -> BoxTable:
+    people: dict[str, dict[int, np.ndarray]] = {}
+    dropped = 0
+    for frame, name, given in rows:
+        box = np.asarray(given, np.float64)
+        if frame < 0:
+            raise UserError(f"{origin}: a box is for frame {frame}; frames count from 0")
+        if not _is_box(box):
+            dropped += 1
+            continue
+        if frame in people.setdefault(name, {}):
+            raise UserError(f"{origin}: frame {frame} has two boxes of person {name}; give each person an id of their own")
+        people[name][frame] = box
+    people = {name: boxes for name, boxes in people.items() if boxes}
+    if not people:
+        raise UserError(f"{origin}: none of its {len(rows)} entries is a box with an extent; correct them, or give auto")
+    arrays = {}
+    for name, boxes in people.items():
+        frames = sorted(boxes)
+        arrays[name] = (np.array(frames, np.int64), np.stack([boxes[frame] for frame in frames]))
+    return BoxTable(arrays, origin, dropped)

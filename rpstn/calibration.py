@@ -1,0 +1,125 @@
+"""Which confidence is low: measured for a checkpoint, on clips whose joints are known.
+
+A joint's confidence is the height of its heatmap's peak. Targets have peaks of 1, but what a network reaches depends on the
+network: one that was trained longer, or on easier pictures, is surer of itself. So the limits are read off labelled clips that
+the checkpoint was not trained on, its val split:
+
+    hidden_below   the confidence under which one VISIBLE joint in ten lies. A joint below it is called hidden.
+    lost_below     the mean confidence over the joints under which one frame in a hundred lies. Below it no person was found.
+
+Confidence tells a hidden joint from a seen one only in part: a network that carries the pose is often sure of a joint that it
+cannot see, which is its purpose. `hidden_found` says which share of the occluded joints lies below the limit, and `right` which
+share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict` writes means: the
+network does not see it well.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.errors import UserError
+from rpstn.runs import read_json, write_json
+
+QUANTILE_HIDDEN, QUANTILE_LOST = 0.10, 0.01
+# Without a measurement: what the package's own small networks need, to the first digit.
+ASSUMED_HIDDEN, ASSUMED_LOST = 0.4, 0.3
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Limits of confidence, and what they were measured on.
+
+    hidden_below, lost_below   see the module.
+    measured_on    data set and split, or None: the limits are assumed.
+    joints, frames that were measured: visible joints, and frames.
+    hidden_found   share of the occluded joints that lie below hidden_below.
+    right          share of joints within 0.2 of the person's size, {"below": ..., "above": ...} hidden_below.
+    """
+
+    hidden_below: float = ASSUMED_HIDDEN
+    lost_below: float = ASSUMED_LOST
+    measured_on: str | None = None
+    joints: int = 0
+    frames: int = 0
+    hidden_found: float | None = None
+    right: dict[str, float] | None = None
+
+
+def calibration_file(checkpoint: Path) -> Path:
+    """Where a checkpoint's calibration lies: beside it."""
+    return checkpoint.with_suffix(".calibration.json")
+
+
+def calibration_of(checkpoint: str | Path) -> Calibration:
+    """A checkpoint's calibration, or the assumed one where nothing was measured. UserError for a file that is broken."""
+    path = calibration_file(Path(checkpoint))
+    if not path.is_file():
+        return Calibration()
+    values = read_json(path)
+    try:
+        return Calibration(**values)
+    except TypeError as error:
+        raise UserError(
+            f"{path}: is no calibration ({error}); remove it, or measure again: python -m rpstn.calibration"
+        ) from None
+
+
+def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) -> Calibration:
+    """Measures the limits on a ClipDataset with the checkpoint's skeleton.
+
+    Raises UserError where the skeletons differ and where no joint is visible.
+    """
+    from rpstn.evaluate import predict_clips
+    from rpstn.models.checkpoints import load_checkpoint
+
+    model, meta = load_checkpoint(checkpoint)
+    predictions = predict_clips(model, meta, dataset, progress=progress)
+    confidence = np.concatenate(predictions.confidence)
+    visibility = np.concatenate([clip.visibility for clip in dataset])
+    truth = np.concatenate([clip.joints for clip in dataset])
+    sizes = np.concatenate([clip.boxes[:, 2:].max(axis=1) for clip in dataset])
+    seen, occluded = visibility == 2, visibility == 1
+    if not seen.any():
+        raise UserError(f"data set {dataset.name}, split {dataset.split}: no joint is visible; calibrate on another")
+    low = float(np.quantile(confidence[seen], QUANTILE_HIDDEN))
+    below = confidence < low
+    right = np.linalg.norm(np.concatenate(predictions.joints) - truth, axis=-1) <= 0.2 * sizes[:, None]
+    known = seen | occluded
+    return Calibration(
+        hidden_below=round(low, 4),
+        lost_below=round(float(np.quantile(confidence[seen.any(axis=1)].mean(axis=1), QUANTILE_LOST)), 4),
+        measured_on=f"{dataset.name}, split {dataset.split}",
+        joints=int(seen.sum()),
+        frames=len(confidence),
+        hidden_found=round(float(below[occluded].mean()), 4) if occluded.any() else None,
+        right={name: round(float(right[known & where].mean()), 4) for name, where in (("below", below), ("above", ~below))},
+    )
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """`python -m rpstn.calibration CHECKPOINT --dataset NAME`: measure a checkpoint's limits and write them beside it."""
+    from rpstn.datasets import open_dataset
+    from rpstn.datasets.convert import convert_dataset
+    from rpstn.models.checkpoints import load_checkpoint
+    from rpstn.skeletons import skeleton_of
+
+    parser = argparse.ArgumentParser(prog="python -m rpstn.calibration", description=calibrate.__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--dataset", default="embedded")
+    parser.add_argument("--root", type=Path)
+    parser.add_argument("--split", default="val")
+    parser.add_argument("--fold", type=int, default=1)
+    given = parser.parse_args(arguments)
+    dataset = open_dataset(given.dataset, given.root, split=given.split, fold=given.fold)
+    dataset = convert_dataset(dataset, skeleton_of(load_checkpoint(given.checkpoint)[1]))
+    found = calibrate(given.checkpoint, dataset)
+    print(write_json(calibration_file(given.checkpoint), asdict(found)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""Which weights predict a video where none are named, what weights were trained on, and how one trains one's own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rpstn.calibration import Calibration, calibration_of
+from rpstn.errors import UserError
+from rpstn.recipes import WEIGHTS
+from rpstn.runs import read_json
+
+# The first that is there is the default.
+DEFAULTS = ("real_rpstn", "embedded_rpstn")
+_KINDS = {
+    "embedded": "drawn bodies that move as captured people did; no picture of a real person, so expect little on real video",
+}
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What is known of a checkpoint.
+
+    name         of the file, without its folder.
+    sha256       of the file.
+    trained_on   in words.
+    val_pck      score on the val split that it was chosen by, a fraction; None where no manifest tells.
+    command      trains a network on the user's own copy of a data set.
+    calibration  which confidence is low.
+    """
+
+    name: str
+    sha256: str
+    trained_on: str
+    val_pck: float | None
+    command: str
+    calibration: Calibration
+
+    def lines(self) -> list[str]:
+        """For a terminal."""
+        score = "" if self.val_pck is None else f" (PCK@0.2 on its val split: {100 * self.val_pck:.1f} %)"
+        limits = self.calibration
+        source = f"measured on {limits.measured_on}" if limits.measured_on else "assumed, nothing was measured"
+        return [
+            f"weights {self.name}, trained on {self.trained_on}{score}",
+            f"joints below confidence {limits.hidden_below:g} count as hidden ({source})",
+            f"to train on your own copy of a data set: {self.command}",
+        ]
+
+
+def default_checkpoint() -> Path:
+    """The weights that come with the package: those trained on real people if they are there, else those of the embedded set."""
+    for name in DEFAULTS:
+        if (WEIGHTS / f"{name}.pt").is_file():
+            return WEIGHTS / f"{name}.pt"
+    raise UserError(f"{WEIGHTS}: this installation has no weights; name a checkpoint, or train one with `rpstn train`")
+
+
+def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
+    """What a checkpoint's meta and the manifest beside it, or in its run directory, say."""
+    beside = (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json")
+    manifest = next((read_json(path) for path in beside if path.is_file()), {})
+    metrics = manifest.get("metrics") or {}
+    return Weights(
+        name=checkpoint.name,
+        sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        trained_on=_trained_on(manifest, meta),
+        val_pck=metrics.get("val_pck", meta.get("val_pck")),
+        command=training_command(str(meta["skeleton"])),
+        calibration=calibration_of(checkpoint),
+    )
+
+
+def _trained_on(manifest: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+    """A manifest may say it in its own words as `trained_on`; else the names of all data sets of the runs that led here."""
+    if isinstance(manifest.get("trained_on"), str):
+        return manifest["trained_on"]
+    names = [str(meta["dataset"])]
+    before = manifest.get("encoder") or {}
+    first = (before.get("parameters") or {}).get("dataset")
+    if first and first not in names:
+        names.insert(0, str(first))
+    known = [f"{name} ({_KINDS[name]})" if name in _KINDS else name for name in names]
+    return "data set " + ", then ".join(known)
+
+
+def training_command(skeleton: str) -> str:
+    """`rpstn train` for a user's own copy of the data set with these joints; other joints are those of one's own clips."""
+    dataset = skeleton if skeleton in ("penn_action", "sub_jhmdb", "coco", "posetrack18", "mpii", "hieve") else "own"
+    return f"rpstn train --dataset {dataset} --root YOUR_COPY --out runs/mine"

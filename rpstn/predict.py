@@ -1,0 +1,139 @@
+"""Your own video: poses, relations and a picture of them, from a file, a folder, a camera or an array.
+
+    poses, confidences, relations = rpstn.predict("jump.webm")
+
+`predict` gives arrays; `rpstn.prediction_run.predict_video`, which `rpstn predict` calls, streams a video of any length into
+files.
+"""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import types
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from tqdm import tqdm
+
+from rpstn.box_files import BoxTable, FixedBox, read_boxes
+from rpstn.default_weights import default_checkpoint, describe_weights
+from rpstn.errors import UserError
+from rpstn.following import Following, is_inside
+from rpstn.pose_stream import PersonPose, PoseNetwork, PoseStream
+from rpstn.streaming import Ahead
+from rpstn.video_input import Frame, VideoInput, open_input
+
+
+class Poses(NamedTuple):
+    """One person's poses in T frames, as NumPy.
+
+    poses        (T,K,2) float64, 0-based pixels of the video; NaN in frames without a box of the person.
+    confidences  (T,K) float32, heights of the heatmaps' peaks; NaN there too.
+    relations    (T,K,K) float32, NaN there too; None for a network without relations.
+    """
+
+    poses: np.ndarray
+    confidences: np.ndarray
+    relations: np.ndarray | None
+
+
+def predict(
+    video_or_frames: str | os.PathLike[str] | int | np.ndarray,
+    checkpoint: str | os.PathLike[str] | None = None,
+    boxes: Any = None,
+    *,
+    fps: float | None = None,
+    device: str = "auto",
+    progress: bool = False,
+) -> Poses:
+    """Poses of one person in every frame of a video.
+
+    video_or_frames  path of a video file or of a folder of pictures, a camera's index, or an array (T,H,W,3) of uint8, RGB.
+    checkpoint       file that training wrote; None: the weights that come with the package. What weights were trained on, and how
+                     to train others, `rpstn.default_weights.describe_weights` says, and `rpstn predict` prints.
+    boxes            None or "auto": the whole frame at first, then the box follows the pose. (4,) or "x,y,w,h": one box for all
+                     frames, whose numbers are those of the clip call. (T,4): one box a frame. Or a .json or .csv file
+                     (`rpstn.box_files`). x, y, width, height in pixels of the video.
+    fps              frames a second of a folder or an array; no number depends on it.
+    Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K).
+
+    Frames stream through RPSTN.step (Dang et al. 2022): each is looked at once, with what the frame before left. Raises UserError
+    for whatever cannot be read or used, and for boxes of several people: use `predict_video` for these.
+    """
+    network = PoseNetwork.load(Path(checkpoint) if checkpoint is not None else default_checkpoint(), device)
+    weights = describe_weights(Path(checkpoint) if checkpoint is not None else default_checkpoint(), network.meta)
+    given = read_boxes(boxes)
+    if given is not None and len(given.ids) > 1:
+        raise UserError(
+            f"the boxes are of {len(given.ids)} people ({', '.join(given.ids[:5])}); predict gives the poses of one: "
+            "give boxes of one person, or use rpstn.prediction_run.predict_video or `rpstn predict`"
+        )
+    source = open_input(video_or_frames, fps)
+    found = [
+        people[0] if people else None
+        for _, people in predict_frames(network, source, given, Following.by(weights.calibration), progress=progress)
+    ]
+    return _arrays(found, len(network.skeleton))
+
+
+def predict_frames(
+    network: PoseNetwork, source: VideoInput, boxes: Any, following: Following, *, progress: bool = False
+) -> Iterator[tuple[Frame, list[PersonPose]]]:
+    """(frame, its people) of a source, one after another; decoding overlaps with the network."""
+    given = read_boxes(boxes)
+    stream = PoseStream(network, given, following)
+    frames = Ahead(source, drop=source.live)
+    try:
+        for frame in tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress):
+            if frame.index == 0:
+                check_boxes(given, frame)
+            yield frame, stream.step(frame.index, frame.pixels)
+    finally:
+        frames.close()
+
+
+def check_boxes(boxes: FixedBox | BoxTable | None, frame: Frame) -> None:
+    """Raises UserError where no box shows any of the frame, so that nobody could be found in the whole video."""
+    size = frame.pixels.shape[:2]
+    if isinstance(boxes, FixedBox):
+        outside = not is_inside(np.array(boxes.box), size)
+        what = f"box {','.join(f'{value:g}' for value in boxes.box)} lies"
+    elif boxes is not None:
+        outside = not any(is_inside(box, size) for _, rows in boxes.people.values() for box in rows)
+        what = f"{boxes.origin}: all boxes lie"
+    else:
+        return
+    if outside:
+        raise UserError(
+            f"{what} outside of the video's frames of {size[1]}x{size[0]} pixels; give x, y, width, height in its pixels, or auto"
+        )
+
+
+def _arrays(found: list[PersonPose | None], joints: int) -> Poses:
+    seen = next((pose for pose in found if pose is not None), None)
+    poses = np.full((len(found), joints, 2), np.nan)
+    confidences = np.full((len(found), joints), np.nan, np.float32)
+    relations = None
+    if seen is not None and seen.relation is not None:
+        relations = np.full((len(found), joints, joints), np.nan, np.float32)
+    for index, pose in enumerate(found):
+        if pose is not None:
+            poses[index], confidences[index] = pose.joints, pose.confidence
+            if relations is not None:
+                relations[index] = pose.relation
+    return Poses(poses, confidences, relations)
+
+
+class _CallableModule(types.ModuleType):
+    """`rpstn.predict` names this module, as soon as anything imports it, and the function: so the module can be called."""
+
+    __call__ = staticmethod(predict)
+
+
+__signature__ = inspect.signature(predict)  # what help and editors show when they ask the module
+
+sys.modules[__name__].__class__ = _CallableModule

@@ -1,0 +1,257 @@
+"""rpstn.predict: the numbers of the clip call, a box that follows, and people who come and go."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+import rpstn
+from rpstn.box_files import read_boxes
+from rpstn.datasets import open_dataset
+from rpstn.datasets.clip import VISIBLE
+from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, normalise, warp
+from rpstn.default_weights import default_checkpoint, describe_weights
+from rpstn.errors import UserError
+from rpstn.following import Following, is_inside, move, pose_box, search_boxes, whole_frame
+from rpstn.heatmaps import decode
+from rpstn.models.checkpoints import load_checkpoint
+from rpstn.pose_stream import FOLLOWED, FOUND, LOST, PoseNetwork, PoseStream
+from rpstn.recipes import WEIGHTS
+
+EMBEDDED = WEIGHTS / "embedded_rpstn.pt"
+
+
+@pytest.fixture(scope="module")
+def network():
+    return PoseNetwork.load(EMBEDDED, "cpu")
+
+
+@pytest.fixture(scope="module")
+def following(network):
+    return Following.by(describe_weights(EMBEDDED, network.meta).calibration)
+
+
+@pytest.fixture(scope="module")
+def clip(embedded_root):
+    return open_dataset("embedded", embedded_root, split="test")[0]
+
+
+@pytest.fixture(scope="module")
+def frames(clip):
+    return clip.frames.read(range(len(clip)))
+
+
+@pytest.fixture(scope="module")
+def wide(clip, frames):
+    """The clip in the right half of a picture twice as wide, on grey: (frames, joints, boxes)."""
+    canvas = np.full((len(frames), 200, 340, 3), 128, np.uint8)
+    canvas[:, 30:190, 170:330] = frames
+    return canvas, clip.joints + (170, 30), clip.boxes + np.array([170, 30, 0, 0])
+
+
+def share_right(poses, joints, boxes, visibility):
+    error = np.linalg.norm(poses - joints, axis=-1)
+    return float((error <= 0.2 * boxes[:, None, 2:].max(axis=-1))[visibility == VISIBLE].mean())
+
+
+def test_streamed_numbers_are_those_of_the_clip_call(frames):
+    """One fixed crop: joints, confidences and relations as of one call with all frames."""
+    box = np.array([30.0, 20.0, 70.0, 110.0])
+    model, meta = load_checkpoint(EMBEDDED)
+    affine = crop_affine(box, meta["size"])
+    with torch.inference_mode():
+        output = model(normalise(torch.from_numpy(warp(frames, affine, meta["size"])), meta["input"])[None])
+        joints, confidence = decode(output.heatmaps[0], meta["size"] / output.heatmaps.shape[-1])
+    found = rpstn.predict(frames, EMBEDDED, boxes=box, device="cpu")
+    assert found.poses.shape == (len(frames), 13, 2) and found.relations.shape == (len(frames), 13, 13)
+    assert joints.std() > 1
+    np.testing.assert_allclose(found.confidences, confidence.numpy(), atol=1e-4)
+    np.testing.assert_allclose(found.relations, output.relations[0].numpy(), atol=1e-4)
+    # The sub-pixel step divides by a curvature, which magnifies rounding where a peak is flat.
+    difference = np.abs(found.poses - apply_affine(joints.numpy(), invert_affine(affine)))
+    assert np.median(difference) < 1e-3 and difference.max() < 0.5
+
+
+def test_a_box_that_stays_is_a_fixed_box(frames):
+    """Square, so that the crop follows nothing."""
+    box = np.array([20.0, 20.0, 110.0, 110.0])
+    fixed = rpstn.predict(frames[:6], EMBEDDED, boxes=box, device="cpu")
+    given = rpstn.predict(frames[:6], EMBEDDED, boxes=np.tile(box, (6, 1)), device="cpu")
+    text = rpstn.predict(frames[:6], EMBEDDED, boxes="20,20,110,110", device="cpu")
+    np.testing.assert_array_equal(fixed.poses, given.poses)
+    np.testing.assert_array_equal(fixed.poses, text.poses)
+
+
+def test_given_boxes_and_auto_find_the_person(wide, clip):
+    frames, joints, boxes = wide
+    given = rpstn.predict(frames, EMBEDDED, boxes=boxes, device="cpu")
+    auto = rpstn.predict(frames, EMBEDDED, device="cpu")
+    assert share_right(given.poses, joints, boxes, clip.visibility) > 0.7
+    assert share_right(auto.poses, joints, boxes, clip.visibility) > 0.6
+
+
+def test_the_state_is_carried(frames):
+    """Each frame for itself gives other numbers: the network does not start anew in every frame."""
+    box = np.array([20.0, 20.0, 110.0, 110.0])
+    stream = rpstn.predict(frames[:4], EMBEDDED, boxes=box, device="cpu")
+    alone = rpstn.predict(frames[3:4], EMBEDDED, boxes=box, device="cpu")
+    assert np.abs(stream.confidences[3] - alone.confidences[0]).max() > 1e-3
+
+
+def test_loss_is_noticed_and_the_person_found_again(network, following, wide):
+    """Twelve frames of nobody: lost, without a jump of the box out of the picture; then found, with a new start."""
+    frames = wide[0]
+    nobody = np.full_like(frames[:12], 128)
+    stream = PoseStream(network, None, following)
+    states = [stream.step(i, pixels)[0].status for i, pixels in enumerate([*frames[:8], *nobody, *frames[8:16]])]
+    assert states[0] == FOUND and set(states[1:8]) == {FOLLOWED}
+    assert set(states[8:20]) == {LOST}
+    assert FOUND in states[20:] and states[-1] == FOLLOWED
+
+
+def test_a_saved_stream_goes_on_as_if_it_had_not_stopped(network, following, wide):
+    frames = wide[0][:8]
+    whole, first, second = (PoseStream(network, None, following) for _ in range(3))
+    expected = [whole.step(i, pixels)[0] for i, pixels in enumerate(frames)]
+    for i in range(5):
+        first.step(i, frames[i])
+    second.restore(first.save())
+    for i in range(5, 8):
+        pose = second.step(i, frames[i])[0]
+        np.testing.assert_array_equal(pose.joints, expected[i].joints)
+        np.testing.assert_array_equal(pose.box, expected[i].box)
+
+
+def test_people_come_and_go(network, following, frames):
+    """Each id has its own state; one who was away starts anew, and whoever else is there changes nothing."""
+    box = [20.0, 20.0, 110.0, 110.0]
+    gone = [np.nan] * 4
+    table = {"a": [box] * 24, "b": [box, box, *[gone] * 18, *[box] * 4]}
+    both, alone, late = (PoseStream(network, read_boxes(boxes), following) for boxes in (table, {"a": table["a"]}, np.array(box)))
+    seen = {i: {pose.id: pose for pose in both.step(i, pixels)} for i, pixels in enumerate(frames[:24])}
+    assert [sorted(people) for people in seen.values()] == [["a", "b"]] * 2 + [["a"]] * 18 + [["a", "b"]] * 4
+    for i in range(24):
+        np.testing.assert_array_equal(seen[i]["a"].joints, alone.step(i, frames[i])[0].joints)
+    np.testing.assert_array_equal(seen[20]["b"].joints, late.step(20, frames[20])[0].joints)
+    assert np.abs(seen[20]["b"].confidence - seen[20]["a"].confidence).max() > 1e-4
+
+
+def test_frames_without_a_box_are_nan(frames):
+    boxes = np.tile([20.0, 20.0, 110.0, 110.0], (3, 1))
+    boxes[1] = [500, 500, 20, 20]  # outside of the picture: the person has left
+    found = rpstn.predict(frames[:5], EMBEDDED, boxes=boxes, device="cpu")
+    absent = np.isnan(found.poses).all(axis=(1, 2))
+    assert absent.tolist() == [False, True, False, True, True]
+    assert np.isnan(found.relations[absent]).all() and np.isfinite(found.poses[~absent]).all()
+
+
+def test_a_network_without_propagation_and_relation(frames):
+    """It streams as well; there are no relations to return."""
+    found = rpstn.predict(frames[:3], WEIGHTS / "embedded_frame_by_frame.pt", boxes="20,20,110,110", device="cpu")
+    assert found.relations is None and np.isfinite(found.poses).all()
+
+
+def test_refusals_name_value_and_remedy(frames, tmp_path):
+    with pytest.raises(UserError, match="2 people.*rpstn predict"):
+        rpstn.predict(frames[:2], boxes={"a": np.ones((2, 4)), "b": np.ones((2, 4))}, device="cpu")
+    with pytest.raises(UserError, match="outside of the video's frames of 160x160"):
+        rpstn.predict(frames[:2], boxes="400,0,20,20", device="cpu")
+    with pytest.raises(UserError, match="all boxes lie outside"):
+        rpstn.predict(frames[:2], boxes=[[400, 0, 20, 20], [-60, 0, 20, 20]], device="cpu")
+    with pytest.raises(UserError, match="nowhere.pt.*rpstn train"):
+        rpstn.predict(frames[:2], tmp_path / "nowhere.pt")
+
+
+def test_the_name_is_a_function_and_a_module():
+    """In whatever order it is imported: importing a submodule puts the module into the package's name."""
+    for first in ("import rpstn", "import rpstn.predict", "from rpstn.predict import Poses", "from rpstn import predict"):
+        code = f"{first}; import rpstn, inspect; print(callable(rpstn.predict), *inspect.signature(rpstn.predict).parameters)"
+        said = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+        assert said[:4] == ["True", "video_or_frames", "checkpoint", "boxes"], first
+
+
+def test_default_weights_say_what_they_know():
+    checkpoint = default_checkpoint()
+    weights = describe_weights(checkpoint, load_checkpoint(checkpoint)[1])
+    said = "\n".join(weights.lines())
+    assert checkpoint.name in said and "trained on" in said and "rpstn train --dataset" in said
+    assert checkpoint.name == ("real_rpstn.pt" if (WEIGHTS / "real_rpstn.pt").is_file() else "embedded_rpstn.pt")
+    embedded = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1])
+    assert "no picture of a real person" in embedded.trained_on and embedded.calibration.measured_on == "embedded, split val"
+
+
+def test_the_training_command_is_one_that_train_takes():
+    import tyro
+
+    from rpstn.train import TrainConfig
+
+    command = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1]).command.split()
+    assert command[:2] == ["rpstn", "train"]
+    config = tyro.cli(TrainConfig, args=command[2:])
+    assert config.dataset == "penn_action"
+
+
+class TestFollowing:
+    settings = Following()
+
+    def test_the_first_look_covers_the_frame(self):
+        affine = crop_affine(whole_frame((240, 320)), 128)
+        np.testing.assert_allclose(apply_affine(np.array([[0, 119.5], [319, 119.5]]), affine)[:, 0], [-0.3, 127.3], atol=0.5)
+
+    def test_search_covers_every_place(self):
+        for size in ((240, 320), (320, 240), (100, 100), (50, 400)):
+            covered = np.zeros(size, int)
+            for x, y, width, height in search_boxes(size):
+                assert width == height and is_inside(np.array([x, y, width, height]), size)
+                side, middle = width * 1.25, (x + width / 2, y + height / 2)
+                left, top = (int(np.ceil(value - side / 2)) for value in middle)
+                covered[max(top, 0) : top + int(side) + 1, max(left, 0) : left + int(side) + 1] += 1
+            assert covered.min() >= 1
+
+    def test_a_box_around_trusted_joints_only(self):
+        joints = np.array([[10, 10], [50, 90], [30, 40], [900, 900]], float)
+        box = pose_box(joints, np.array([0.9, 0.8, 0.7, 0.05]), self.settings)
+        np.testing.assert_allclose(box, [30 - 48, 50 - 48, 96, 96])  # 80 px and a tenth of it on each side, square
+        assert pose_box(joints, np.full(4, 0.05), self.settings) is None
+
+    def test_it_moves_towards_the_target_and_stays_of_a_sensible_size(self):
+        box, target = np.array([0.0, 0, 40, 40]), np.array([60.0, 0, 80, 80])
+        middles = []
+        for _ in range(30):
+            box = move(box, target, self.settings, (240, 320))
+            middles.append(box[0] + box[2] / 2)
+        assert np.all(np.diff(middles) >= 0) and middles[-1] == pytest.approx(100) and box[2] == pytest.approx(80, abs=0.1)
+        assert move(box, np.array([0, 0, 1e5, 1e5]), self.settings, (240, 320))[2] <= 640
+
+    def test_wrong_settings(self):
+        for wrong in ({"middle": 0.0}, {"side": 1.5}, {"patience": 0}, {"starts": 0}):
+            with pytest.raises(UserError, match=next(iter(wrong))):
+                Following(**wrong)
+
+
+def test_calibration_measures_what_it_says(embedded_root, tmp_path):
+    """One visible joint in ten lies below the limit; without a file the limits are assumed and say so."""
+    from rpstn.calibration import Calibration, calibrate, calibration_of
+    from rpstn.evaluate import predict_clips
+
+    dataset = open_dataset("embedded", embedded_root, split="val")
+    found = calibrate(EMBEDDED, dataset, progress=False)
+    confidence = np.concatenate(predict_clips(*load_checkpoint(EMBEDDED), dataset, progress=False).confidence)
+    visible = np.concatenate([part.visibility for part in dataset]) == VISIBLE
+    assert (confidence[visible] < found.hidden_below).mean() == pytest.approx(0.1, abs=0.01)
+    assert found.joints == visible.sum() and found.right["above"] > found.right["below"]
+    assert calibration_of(tmp_path / "mine.pt") == Calibration() and Calibration().measured_on is None
+
+
+def test_cv2_and_numpy_agree_on_colours(tmp_path, frames):
+    """A picture written and read again is RGB for the network, whichever way it comes."""
+    folder = tmp_path / "frames"
+    folder.mkdir()
+    for index in range(3):
+        cv2.imwrite(str(folder / f"{index}.png"), frames[index][..., ::-1])
+    array = rpstn.predict(frames[:3], EMBEDDED, boxes="20,20,110,110", device="cpu")
+    files = rpstn.predict(folder, EMBEDDED, boxes="20,20,110,110", device="cpu")
+    np.testing.assert_array_equal(array.poses, files.poses)

@@ -1,0 +1,256 @@
+"""What people give to predict: videos, folders, arrays and boxes, whole and broken."""
+
+import json
+import wave
+
+import cv2
+import numpy as np
+import pytest
+
+from rpstn.box_files import MAX_GAP, FixedBox, read_boxes
+from rpstn.errors import UserError
+from rpstn.video import write_webm
+from rpstn.video_input import ArrayInput, Camera, FrameFolder, VideoFile, as_rgb, fit, open_input
+
+BOX = [10.0, 20.0, 30.0, 40.0]
+
+
+def pictures(count=5, height=48, width=64):
+    """Frames that can be told apart: brighter from frame to frame, red on the left."""
+    frames = np.zeros((count, height, width, 3), np.uint8)
+    frames[:] = (20 + 200 * np.arange(count) / max(count - 1, 1)).astype(np.uint8)[:, None, None, None]
+    frames[:, :, : width // 2, 0] = 255
+    return frames
+
+
+@pytest.fixture
+def video(tmp_path):
+    return write_webm(tmp_path / "film.webm", pictures(), fps=10)
+
+
+def test_a_video_file(video):
+    source = open_input(video)
+    frames = list(source)
+    assert isinstance(source, VideoFile) and source.name == "film.webm" and source.fps == pytest.approx(10)
+    assert [frame.index for frame in frames] == list(range(5))
+    np.testing.assert_allclose([frame.time for frame in frames], np.arange(5) / 10, atol=2e-3)
+    assert all(frame.pixels.shape == (48, 64, 3) and frame.pixels.dtype == np.uint8 for frame in frames)
+    assert np.abs(frames[2].pixels.astype(int) - pictures()[2]).mean() < 12, "RGB, not BGR"
+    assert len(list(source)) == 5, "it can be read again"
+
+
+def test_a_folder_in_the_order_of_its_numbers(tmp_path):
+    for number in (1, 2, 10):
+        cv2.imwrite(str(tmp_path / f"f{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    (tmp_path / "notes.txt").write_text("no picture")
+    source = open_input(tmp_path, fps=5)
+    frames = list(source)
+    assert isinstance(source, FrameFolder)
+    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [1, 2, 10] and frames[2].time == pytest.approx(0.4)
+
+
+def test_grey_and_four_channel_pictures(tmp_path):
+    grey, opaque = np.full((8, 8), 77, np.uint8), np.full((8, 8, 4), 255, np.uint8)
+    opaque[..., :3] = (1, 2, 3)  # BGR
+    deep = np.full((8, 8), 77 * 257, np.uint16)
+    for name, picture in (("1", grey), ("2", opaque), ("3", deep)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    first, second, third = (frame.pixels for frame in open_input(tmp_path))
+    assert first.shape == second.shape == third.shape == (8, 8, 3)
+    assert set(first.ravel()) == {77} and second[0, 0].tolist() == [3, 2, 1] and set(third.ravel()) == {77}
+
+
+@pytest.mark.parametrize("shape", [(3, 8, 6), (3, 8, 6, 1), (3, 8, 6, 3), (3, 8, 6, 4)])
+def test_arrays(shape):
+    frames = list(open_input(np.full(shape, 9, np.uint8)))
+    assert len(frames) == 3 and all(frame.pixels.shape == (8, 6, 3) and set(frame.pixels.ravel()) == {9} for frame in frames)
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 8, 8, 3), np.uint8), np.zeros((2, 8, 8, 3)), np.zeros((2, 8, 8, 2), np.uint8), np.zeros(8, np.uint8)]
+)
+def test_arrays_that_are_no_frames(array):
+    with pytest.raises(UserError, match="uint8"):
+        open_input(array)
+
+
+def test_a_size_that_changes_is_scaled_into_the_first(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), np.full((40, 60, 3), 200, np.uint8))
+    cv2.imwrite(str(tmp_path / "2.png"), np.full((40, 40, 3), 200, np.uint8))
+    cv2.imwrite(str(tmp_path / "3.png"), np.full((1, 1, 3), 200, np.uint8))
+    source = open_input(tmp_path)
+    frames = [frame.pixels for frame in source]
+    assert {frame.shape for frame in frames} == {(40, 60, 3)}
+    assert (frames[1][:, 10:50] == 200).all() and (frames[1][:, :10] == 0).all(), "its aspect is kept"
+    assert len(source.notes) == 1 and "40x40" in source.notes[0] and "frame 1" in source.notes[0]
+    assert fit(np.full((400, 1, 3), 5, np.uint8), (4, 6)).shape == (4, 6, 3)
+
+
+def test_times_of_a_variable_rate_are_kept_and_broken_ones_replaced(video, monkeypatch):
+    picture = np.zeros((4, 4, 3), np.uint8)
+
+    def times(*seconds):
+        source = VideoFile(video)
+        monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([(second, picture) for second in seconds]))
+        return [frame.time for frame in source], source
+
+    found, source = times(5.0, 5.1, 5.5, 5.52)
+    np.testing.assert_allclose(found, [0, 0.1, 0.5, 0.52])
+    assert not any("later time" in note for note in source.notes)
+    found, source = times(0.0, 0.1, 0.05, float("nan"), 0.0)
+    np.testing.assert_allclose(found, [0, 0.1, 0.2, 0.3, 0.4])
+    assert any("3 frames have no later time" in note for note in source.notes)
+
+
+def test_a_rate_that_no_header_tells_comes_from_the_times(video, monkeypatch):
+    """Browsers write 1000 frames a second where the rate varies."""
+    picture = np.zeros((4, 4, 3), np.uint8)
+    source = VideoFile(video)
+    source.fps = 0.0
+    monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([(second / 20, picture) for second in range(20)]))
+    assert len(list(source)) == 20 and source.fps == pytest.approx(20)
+
+
+def test_a_header_that_states_too_many_frames_is_noted(video):
+    source = VideoFile(video)
+    source.count = 9
+    assert len(list(source)) == 5 and "states 9 frames, 5 can be decoded" in source.notes[0]
+
+
+def test_no_video_stream(tmp_path):
+    """Sound alone, text, an empty file, a film that breaks off in its header."""
+    with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(bytes(1600))
+    (tmp_path / "text.mp4").write_text("this is no film")
+    (tmp_path / "empty.avi").touch()
+    whole = write_webm(tmp_path / "whole.webm", pictures(), fps=10).read_bytes()
+    (tmp_path / "cut.webm").write_bytes(whole[:60])
+    for name, reason in (("sound.wav", "no video stream"), ("text.mp4", "no video"), ("empty.avi", "empty"), ("cut.webm", "")):
+        with pytest.raises(UserError, match=f"{name}.*{reason}.*give another"):
+            list(open_input(tmp_path / name))
+
+
+def test_zero_frames(tmp_path, video, monkeypatch):
+    source = VideoFile(video)
+    monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter(()))
+    with pytest.raises(UserError, match="film.webm.*no frame"):
+        list(source)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(UserError, match="none.*no pictures"):
+        open_input(tmp_path / "none")
+
+
+def test_a_film_that_breaks_off_ends_there(tmp_path):
+    long = write_webm(tmp_path / "long.webm", np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8), fps=10)
+    cut = tmp_path / "cut.webm"
+    cut.write_bytes(long.read_bytes()[: long.stat().st_size // 2])
+    assert 0 < len(list(open_input(cut))) < 40
+
+
+def test_what_is_not_there(tmp_path):
+    with pytest.raises(UserError, match="nothing.mp4.*no such video"):
+        open_input(tmp_path / "nothing.mp4")
+    with pytest.raises(UserError, match="list.*uint8 array"):
+        open_input([1, 2])
+    with pytest.raises(UserError, match="fps is 0"):
+        open_input(tmp_path, fps=0)
+
+
+def test_a_camera_that_is_not_there(capfd):
+    source = open_input("97")
+    assert isinstance(source, Camera) and source.live and open_input(97).name == "camera 97"
+    with pytest.raises(UserError, match="camera 97 cannot be opened.*another"):
+        next(iter(source))
+    assert "ERROR" not in capfd.readouterr().err
+
+
+def test_a_broken_picture_names_itself(tmp_path):
+    cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "2.png").write_bytes(b"broken")
+    frames = iter(open_input(tmp_path))
+    assert next(frames).index == 0
+    with pytest.raises(UserError, match="2.png"):
+        next(frames)
+
+
+def test_as_rgb_refuses_other_types():
+    with pytest.raises(UserError, match="float64"):
+        as_rgb(np.zeros((4, 4, 3)), "frame 3")
+    assert isinstance(open_input(np.zeros((1, 4, 4, 3), np.uint8)), ArrayInput)
+
+
+class TestBoxes:
+    @pytest.mark.parametrize("given", [None, "auto", " Auto "])
+    def test_auto(self, given):
+        assert read_boxes(given) is None
+
+    @pytest.mark.parametrize("given", ["10,20,30,40", " 10, 20, 30, 40", BOX, np.array(BOX)])
+    def test_fixed(self, given):
+        assert read_boxes(given) == FixedBox((10, 20, 30, 40))
+
+    @pytest.mark.parametrize("given", ["1,2,3", "10,20,0,40", "10,20,nan,40", [1, 2, 3], "1,2,3,4,5", np.zeros((2, 3)), object()])
+    def test_no_box(self, given):
+        with pytest.raises(UserError, match="width"):
+            read_boxes(given)
+
+    def test_csv(self, tmp_path):
+        path = tmp_path / "boxes.csv"
+        path.write_text("frame,id,x,y,w,h\n0,ann,1,2,3,4\n1,ann,2,2,3,4\n1,bob,9,9,3,4\n\n")
+        boxes = read_boxes(path)
+        assert boxes.ids == ("ann", "bob") and list(boxes.at(0)) == ["ann"] and boxes.last == 1
+        np.testing.assert_array_equal(boxes.at(1)["bob"], [9, 9, 3, 4])
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            [[1, 2, 3, 4], None, [5, 6, 3, 4]],
+            {"boxes": [[1, 2, 3, 4], [None] * 4, [5, 6, 3, 4]]},
+            [{"frame": 2, "box": [5, 6, 3, 4]}, {"frame": 0, "bbox": [1, 2, 3, 4]}],
+        ],
+    )
+    def test_json(self, tmp_path, content):
+        """Three ways to write the same; the frame between is bridged."""
+        path = tmp_path / "boxes.json"
+        path.write_text(json.dumps(content))
+        boxes = read_boxes(str(path))
+        for frame, expected in enumerate([[1, 2, 3, 4], [3, 4, 3, 4], [5, 6, 3, 4]]):
+            np.testing.assert_allclose(boxes.at(frame)["1"], expected)
+        assert boxes.at(3) == {}
+
+    @pytest.mark.parametrize(
+        ("name", "text", "reason"),
+        [
+            ("a.csv", "frame,x,y\n0,1,2\n", "lacks width, height"),
+            ("a.csv", "frame,x,y,width,height\n0,1,2,three,4\n", "line 2"),
+            ("a.csv", "frame,x,y,width,height\n0,1,2\n", "none of its"),
+            ("a.csv", "frame,x,y,width,height\n0.5,1,2,3,4\n", "line 2"),
+            ("a.csv", "frame,x,y,width,height\n0,1,2,3,4\n0,1,2,3,4\n", "two boxes"),
+            ("a.csv", "frame,x,y,width,height\n-1,1,2,3,4\n", "count from 0"),
+            ("a.csv", "", "lacks frame"),
+            ("a.json", "{", "no JSON"),
+            ("a.json", "{}", "no list of boxes"),
+            ("a.json", "[1, 2, 3, 4]", "four numbers"),
+            ("a.json", "[[1, 2, 3]]", "entry 0"),
+            ("a.json", '[{"frame": 0}]', "entry 0"),
+            ("a.json", "[null, [1, 2, 0, 4]]", "none of its 2"),
+            ("a.json", "[]", "none of its 0"),
+            ("a.txt", "0 1 2 3 4", ".json and .csv"),
+        ],
+    )
+    def test_broken_files(self, tmp_path, name, text, reason):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(UserError, match=f"{name}.*{reason}"):
+            read_boxes(tmp_path / name)
+
+    def test_missing_file(self, tmp_path):
+        with pytest.raises(UserError, match="nowhere.csv.*no such file"):
+            read_boxes(tmp_path / "nowhere.csv")
+
+    def test_nan_is_no_box_and_long_gaps_stay(self):
+        boxes = np.full((3 * MAX_GAP, 4), np.nan)
+        boxes[[2, MAX_GAP + 3, 2 * MAX_GAP + 5]] = BOX
+        table = read_boxes(boxes)
+        assert table.dropped == 3 * MAX_GAP - 3
+        assert table.at(1) == {} and "1" in table.at(10)
+        assert table.at(MAX_GAP + 4) == {}, "a gap of one frame more than MAX_GAP"

@@ -1,0 +1,422 @@
+"""`rpstn predict`: files that are whole, whatever ends the run, and a second call that goes on without a seam."""
+
+import csv
+import json
+import signal
+
+import cv2
+import numpy as np
+import pytest
+
+from rpstn import cli, prediction_run
+from rpstn.annotate import Annotator, scale_of
+from rpstn.datasets import open_dataset
+from rpstn.datasets.sources import decode_video
+from rpstn.errors import UserError
+from rpstn.pose_files import frame_entry
+from rpstn.pose_stream import FOLLOWED, LOST, PersonPose, PoseStream
+from rpstn.pose_summary import summarise_poses, summary_lines
+from rpstn.prediction_run import PredictConfig, predict_video
+from rpstn.recipes import WEIGHTS
+from rpstn.skeletons import PENN_ACTION
+from rpstn.streaming import Ahead, Behind, stop_when_asked
+from rpstn.video import write_webm
+
+EMBEDDED = WEIGHTS / "embedded_rpstn.pt"
+LENGTH = 14
+FILES = {"poses.json", "poses.csv", "annotated.webm"}
+
+
+@pytest.fixture(scope="module")
+def folder(embedded_root, tmp_path_factory):
+    """A folder of frames: lossless, so that runs can be compared bit for bit."""
+    place = tmp_path_factory.mktemp("films") / "dance"
+    place.mkdir()
+    clip = open_dataset("embedded", embedded_root, split="test")[0]
+    for index, pixels in enumerate(clip.frames.read(range(LENGTH))):
+        cv2.imwrite(str(place / f"{index}.png"), pixels[..., ::-1])
+    return place
+
+
+@pytest.fixture(scope="module")
+def whole(folder, tmp_path_factory):
+    """A run to the end, with relations."""
+    out = tmp_path_factory.mktemp("whole") / "out"
+    return predict_video(config(folder, out), progress=False)
+
+
+def config(video, out, **more):
+    settings = {"checkpoint": EMBEDDED, "out": out, "relation": True, "device": "cpu", "fps": 10.0}
+    return PredictConfig(str(video), **(settings | more))
+
+
+def read(path):
+    return json.loads((path / "poses.json").read_text())
+
+
+def interrupt_at(monkeypatch, frame, number=signal.SIGINT):
+    """The signal comes while the network works on that frame."""
+    step = PoseStream.step
+
+    def interrupted(self, index, pixels):
+        if index == frame:
+            signal.raise_signal(number)
+            signal.raise_signal(number)  # a key pressed twice changes nothing
+        return step(self, index, pixels)
+
+    monkeypatch.setattr(PoseStream, "step", interrupted)
+
+
+def test_the_files(whole):
+    assert {path.name for path in whole.out.iterdir()} == FILES and {path.name for path in whole.files} == FILES
+    assert whole.complete and whole.frames == LENGTH and whole.signal is None
+    found = read(whole.out)
+    assert found["complete"] is True and len(found["frames"]) == LENGTH
+    assert found["video"] == {"name": "dance", "width": 160, "height": 160, "fps": 10.0}
+    assert found["categories"][0]["keypoints"] == list(PENN_ACTION.joints)
+    assert "embedded" in found["weights"]["trained_on"] and found["weights"]["command"].startswith("rpstn train")
+    for index, entry in enumerate(found["frames"]):
+        (person,) = entry["people"]
+        assert entry["frame"] == index and entry["time"] == pytest.approx(index / 10)
+        points = np.array(person["keypoints"]).reshape(13, 3)
+        assert person["score"] == pytest.approx(points[:, 2].mean(), abs=1e-3)
+        assert person["hidden"] == np.flatnonzero(points[:, 2] < found["hidden_below"]).tolist() or person["status"] == LOST
+        np.testing.assert_allclose(np.sum(person["relation"], axis=1), 1, atol=2e-3)
+
+
+def test_the_table_says_the_same(whole):
+    with (whole.out / "poses.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 13 * LENGTH and rows[0]["joint"] == "head"
+    person = read(whole.out)["frames"][3]["people"][0]
+    wrist = PENN_ACTION.index("left_wrist")
+    row = next(row for row in rows if row["frame"] == "3" and row["joint"] == "left_wrist")
+    assert [float(row[name]) for name in ("x", "y", "confidence")] == person["keypoints"][3 * wrist : 3 * wrist + 3]
+    assert int(row["hidden"]) == (wrist in person["hidden"])
+
+
+def test_the_video_plays(whole):
+    """As many pictures as frames, larger than the source, with the matrix beside it."""
+    frames = decode_video(whole.out / "annotated.webm")
+    assert len(frames) == LENGTH
+    assert frames.shape[1] >= 480 and frames.shape[2] > 1.8 * frames.shape[1] * 0.95
+    assert (whole.out / "annotated.webm").read_bytes()[:4] == b"\x1a\x45\xdf\xa3"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_leaves_whole_files_and_resume_goes_on(folder, whole, tmp_path, monkeypatch, number):
+    """The same bytes as without the stop, video included."""
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 6, number)
+        stopped = predict_video(config(folder, tmp_path), progress=False)
+    assert not stopped.complete and stopped.frames == 7 and stopped.signal == number
+    found = read(tmp_path)
+    assert found["complete"] is False and [entry["frame"] for entry in found["frames"]] == list(range(7))
+    assert len(decode_video(tmp_path / "annotated.webm")) == 7
+    assert {path.name for path in tmp_path.iterdir()} == {*FILES, "journal.jsonl", "state.pt"}
+
+    with pytest.raises(UserError, match="--resume.*--overwrite"):
+        predict_video(config(folder, tmp_path), progress=False)
+    with pytest.raises(UserError, match="other settings.*hidden_below"):
+        predict_video(config(folder, tmp_path, resume=True, hidden_below=0.9), progress=False)
+    assert read(tmp_path) == found, "a refusal changes nothing"
+
+    resumed = predict_video(config(folder, tmp_path, resume=True), progress=False)
+    assert resumed.complete and {path.name for path in tmp_path.iterdir()} == FILES
+    for name in ("poses.json", "poses.csv"):
+        assert (tmp_path / name).read_bytes() == (whole.out / name).read_bytes(), name
+    np.testing.assert_array_equal(decode_video(tmp_path / "annotated.webm"), decode_video(whole.out / "annotated.webm"))
+
+
+def test_a_killed_run_goes_on_from_its_last_state(folder, whole, tmp_path, monkeypatch):
+    """What the journal got after the state was saved, half a line even, is done again."""
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 6)
+        predict_video(config(folder, tmp_path), progress=False)
+    with (tmp_path / "journal.jsonl").open("ab") as journal:
+        journal.write(b'{"frame":7,"time":0.7,"people":[]}\n{"frame":8,"ti')
+    (tmp_path / "annotated.part.webm").write_bytes(b"half")
+    assert predict_video(config(folder, tmp_path, resume=True), progress=False).complete
+    assert read(tmp_path) == read(whole.out) and {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_killed_before_a_state_was_saved(folder, whole, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 2)
+        predict_video(config(folder, tmp_path), progress=False)
+    (tmp_path / "state.pt").unlink()
+    assert predict_video(config(folder, tmp_path, resume=True), progress=False).complete
+    assert read(tmp_path) == read(whole.out)
+
+
+def test_a_stop_while_resuming_loses_nothing(folder, whole, tmp_path, monkeypatch):
+    """Stopped again before the old frames were drawn: the longer video stays."""
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 8)
+        predict_video(config(folder, tmp_path), progress=False)
+    with monkeypatch.context() as patch:
+        draw = Annotator.draw
+        patch.setattr(Annotator, "draw", lambda *given: (signal.raise_signal(signal.SIGINT), draw(*given))[1])
+        again = predict_video(config(folder, tmp_path, resume=True), progress=False)
+    assert not again.complete and len(read(tmp_path)["frames"]) == again.frames >= 9
+    assert len(decode_video(tmp_path / "annotated.webm")) >= 9
+    assert predict_video(config(folder, tmp_path, resume=True), progress=False).complete
+    assert read(tmp_path)["frames"] == read(whole.out)["frames"]
+
+
+def test_overwrite_and_a_finished_run(folder, tmp_path):
+    short = dict(frames=2, draw=False, relation=False)
+    predict_video(config(folder, tmp_path, **short), progress=False)
+    for more in ({}, {"resume": True}):
+        with pytest.raises(UserError, match="--overwrite"):
+            predict_video(config(folder, tmp_path, **short, **more), progress=False)
+    predict_video(config(folder, tmp_path, **{**short, "frames": 3}, overwrite=True), progress=False)
+    assert len(read(tmp_path)["frames"]) == 3 and not (tmp_path / "annotated.webm").exists()
+
+
+def test_a_broken_state_is_refused(folder, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1)
+        predict_video(config(folder, tmp_path, draw=False), progress=False)
+    (tmp_path / "state.pt").write_bytes(b"broken")
+    with pytest.raises(UserError, match="state.pt.*--overwrite"):
+        predict_video(config(folder, tmp_path, draw=False, resume=True), progress=False)
+
+
+def test_an_error_in_the_middle_keeps_what_was_done(folder, tmp_path):
+    broken = tmp_path / "film"
+    broken.mkdir()
+    for index in range(6):
+        content = b"broken" if index == 4 else (folder / f"{index}.png").read_bytes()
+        (broken / f"{index}.png").write_bytes(content)
+    with pytest.raises(UserError, match="4.png"):
+        predict_video(config(broken, tmp_path / "out"), progress=False)
+    assert [entry["frame"] for entry in read(tmp_path / "out")["frames"]] == [0, 1, 2, 3]
+    assert len(decode_video(tmp_path / "out" / "annotated.webm")) == 4
+    (broken / "4.png").write_bytes((folder / "4.png").read_bytes())
+    assert predict_video(config(broken, tmp_path / "out", resume=True), progress=False).frames == 6
+
+
+def test_nothing_is_made_where_nothing_can_be_predicted(folder, tmp_path):
+    (tmp_path / "empty.avi").touch()
+    for video, more in ((tmp_path / "empty.avi", {}), ("96", {}), (folder, {"boxes": "900,0,9,9"}), (tmp_path / "no", {})):
+        with pytest.raises(UserError):
+            predict_video(config(video, tmp_path / "out", **more), progress=False)
+        assert not (tmp_path / "out").exists()
+
+
+def test_boxes_shorter_than_the_video_and_several_people(folder, tmp_path):
+    path = tmp_path / "boxes.csv"
+    rows = ["0,ann,20,20,110,110", "1,ann,20,20,110,110", "0,bob,10,10,90,140", "1,bob,nan,1,1,1", "2,bob,10,10,90,140"]
+    path.write_text("\n".join(["frame,id,x,y,width,height", *rows]))
+    result = predict_video(config(folder, tmp_path / "out", boxes=str(path), frames=5), progress=False)
+    people = [[person["id"] for person in entry["people"]] for entry in read(tmp_path / "out")["frames"]]
+    assert people == [["ann", "bob"], ["ann", "bob"], ["bob"], [], []]
+    assert any("boxes end at frame 2, the video at frame 4" in note for note in result.notes)
+    assert any("1 entries without extent" in note for note in result.notes)
+    assert len(decode_video(tmp_path / "out" / "annotated.webm")) == 5
+
+
+def test_a_variable_rate_is_shown_at_its_own_pace(folder, tmp_path, monkeypatch):
+    """A frame that stands for 0.5 s stands for five pictures at 10 a second; none is left out."""
+    from rpstn.video_input import FrameFolder
+
+    frames = FrameFolder.__iter__
+    times = [0, 0.1, 0.6, 0.61, 0.62]
+    monkeypatch.setattr(
+        FrameFolder, "__iter__", lambda self: (f._replace(time=t) for f, t in zip(frames(self), times, strict=False))
+    )
+    predict_video(config(folder, tmp_path, frames=5), progress=False)
+    assert [entry["time"] for entry in read(tmp_path)["frames"]] == times
+    assert len(decode_video(tmp_path / "annotated.webm")) == 9
+
+
+def test_the_command(folder, tmp_path, monkeypatch, capsys):
+    film = write_webm(tmp_path / "film.webm", [cv2.imread(str(folder / f"{i}.png"))[..., ::-1] for i in range(4)], fps=10)
+    monkeypatch.chdir(tmp_path)
+    words = ["predict", str(film), "--checkpoint", str(EMBEDDED), "--device", "cpu"]
+    assert cli.main(words) == 0
+    said = capsys.readouterr()
+    for part in ("4 frames", "trained on data set embedded", "rpstn train --dataset penn_action", "person 1: 4 fr", "poses.json"):
+        assert part in said.out
+    assert "frame/s" in said.err or "s/frame" in said.err
+    assert {path.name for path in (tmp_path / "runs" / "predict" / "film").iterdir()} == FILES
+    assert cli.main(words) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 1)
+        assert cli.main([*words, "--overwrite"]) == 130
+    assert "--resume" in capsys.readouterr().err
+    assert cli.main([*words, "--resume", "--overwrite"]) == 2
+    assert cli.main([*words, "--resume"]) == 0
+
+
+def test_wrong_settings():
+    for wrong, message in (({"frames": 0}, "frames is 0"), ({"hidden_below": float("nan")}, "hidden_below")):
+        with pytest.raises(UserError, match=message):
+            PredictConfig("film.webm", **wrong)
+    assert PredictConfig("films/film.webm").folder.as_posix() == "runs/predict/film"
+    assert PredictConfig("7").folder.as_posix() == "runs/predict/camera-7"
+
+
+def test_states_are_saved_on_the_way(folder, tmp_path, monkeypatch):
+    """Not only at a stop: what a kill leaves is the last of these."""
+    monkeypatch.setattr(prediction_run, "SAVE_EVERY", -1.0)
+    saved = []
+    keep = prediction_run.save_atomically
+
+    def note(values, path):
+        saved.append(values["frames"])
+        keep(values, path)
+
+    monkeypatch.setattr(prediction_run, "save_atomically", note)
+    predict_video(config(folder, tmp_path, frames=3, draw=False), progress=False)
+    assert saved == [1, 2, 3]
+
+
+class TestSummary:
+    def entries(self, confidences, statuses=None, present=None):
+        for index, value in enumerate(confidences):
+            sure = np.full(13, 0.9, np.float32)
+            sure[5] = value
+            status = FOLLOWED if statuses is None else statuses[index]
+            pose = PersonPose("1", np.array([0, 0, 9, 9]), np.zeros((13, 2)), sure, None, status)
+            here = present is None or present[index]
+            yield frame_entry(index, index / 10, [pose] if here else [], 0.4)
+
+    def test_hidden_for_how_long_and_seen_when(self):
+        summary = summarise_poses(self.entries([0.9, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1, 0.1]), PENN_ACTION)
+        wrist = summary["1"]["joints"]["left_wrist"]
+        assert wrist["hidden"] == 7
+        assert wrist["stretches"] == [
+            {"first": 1, "frames": 3, "seconds": 0.3, "seen_again": 4},
+            {"first": 7, "frames": 3, "seconds": 0.2, "seen_again": None},
+        ]
+        assert summary["1"]["joints"]["head"] == {"hidden": 0, "stretches": []}
+        said = "\n".join(summary_lines(summary))
+        assert "left wrist: hidden in 7 frames; longest 3 frames (0.30 s) from frame 1, seen again in frame 4" in said
+
+    def test_lost_hides_all_and_absence_ends_a_stretch(self):
+        summary = summarise_poses(self.entries([0.9] * 4, [FOLLOWED, LOST, LOST, LOST]), PENN_ACTION)
+        assert summary["1"]["lost"] == 3 and summary["1"]["joints"]["head"]["hidden"] == 3
+        away = summarise_poses(self.entries([0.1] * 9, present=[1, 1, 1, 0, 0, 1, 1, 1, 1]), PENN_ACTION)["1"]
+        assert [part["frames"] for part in away["joints"]["left_wrist"]["stretches"]] == [3, 4] and away["frames"] == 7
+
+    def test_nobody(self):
+        assert summary_lines(summarise_poses([], PENN_ACTION)) == ["nobody was in any frame"]
+
+
+class TestDrawing:
+    def entry(self, confidence, status=FOLLOWED):
+        joints = np.column_stack([np.linspace(20, 140, 13), np.linspace(140, 20, 13)])
+        pose = PersonPose("1", np.array([10, 10, 140, 140]), joints, np.full(13, confidence, np.float32), np.eye(13), status)
+        return frame_entry(0, 0.0, [pose], 0.4, relation=True)
+
+    def at_joint(self, picture, scale):
+        place = round(20 * scale + (scale - 1) / 2), round(140 * scale + (scale - 1) / 2)
+        return picture[place[1], place[0]].astype(int)
+
+    def test_joints_have_the_colour_of_their_confidence_and_hidden_ones_are_hollow(self):
+        pixels = np.full((160, 160, 3), 90, np.uint8)
+        annotator = Annotator(PENN_ACTION, (160, 160), 0.4)
+        sure, unsure = (self.at_joint(annotator.draw(pixels, self.entry(value)), annotator.scale) for value in (1.0, 0.5))
+        assert sure[0] > 200 and sure[2] < 100, "yellow"
+        assert unsure[1] > unsure[0] and abs(sure - unsure).max() > 60, "green"
+        empty = self.at_joint(annotator.draw(pixels, self.entry(0.1)), annotator.scale)
+        assert abs(empty - sure).max() > 60
+        assert (annotator.draw(pixels, self.entry(0.9, LOST)) != annotator.draw(pixels, self.entry(0.9))).any()
+
+    def test_the_matrix_follows_the_order_of_the_limbs(self):
+        annotator = Annotator(PENN_ACTION, (160, 160), 0.4, relation=True)
+        entry = self.entry(0.9)
+        weights = np.zeros((13, 13))
+        row, column = PENN_ACTION.index("left_elbow"), PENN_ACTION.index("right_hip")
+        weights[row, column] = 1
+        entry["people"][0]["relation"] = weights.tolist()
+        panel = annotator.draw(np.zeros((160, 160, 3), np.uint8), entry)[:, annotator.width :]
+        dark = np.argwhere((panel == (0, 68, 136)).all(axis=-1))
+        cell = np.ptp(dark[:, 0]) + 1
+        margin = min(92, (annotator.height + 34) // 4)
+        assert np.ptp(dark[:, 1]) + 1 == cell and dark[:, 0].min() == 24 + cell * PENN_ACTION.order.index(row)
+        assert dark[:, 1].min() == margin + cell * PENN_ACTION.order.index(column)
+
+    @pytest.mark.parametrize("size", [(1, 1), (3, 500), (160, 160), (2160, 3840)])
+    def test_every_size_is_drawn(self, size):
+        annotator = Annotator(PENN_ACTION, size, 0.4, relation=True)
+        picture = annotator.draw(np.zeros((*size, 3), np.uint8), self.entry(0.9))
+        assert picture.dtype == np.uint8 and max(annotator.height, annotator.width) <= 1280
+        assert scale_of((240, 320)) == 2 and scale_of((1080, 1920)) < 1
+
+
+class TestThreads:
+    def test_ahead_is_in_order_bounded_and_raises_where_the_error_was(self):
+        taken = []
+
+        def items():
+            for index in range(100):
+                taken.append(index)
+                yield index
+            raise UserError("broken")
+
+        ahead = Ahead(items(), size=3)
+        assert next(ahead) == 0 and len(taken) <= 6
+        found = [0]
+        with pytest.raises(UserError, match="broken"):
+            for item in ahead:
+                found.append(item)
+        assert found == list(range(100)) and next(ahead, None) is None
+        ahead.close()
+
+    def test_ahead_can_be_left_early_and_closes_its_source(self):
+        closed = []
+
+        def items():
+            try:
+                yield from range(10**9)
+            finally:
+                closed.append(True)
+
+        ahead = Ahead(items())
+        next(ahead)
+        ahead.close()
+        assert closed == [True] and not ahead._thread.is_alive()
+
+    def test_a_camera_drops_what_nobody_takes(self):
+        import threading
+
+        ready = threading.Event()
+
+        def items():
+            yield from range(50)
+            ready.set()
+
+        ahead = Ahead(items(), size=4, drop=True)
+        assert ready.wait(20)
+        # The end may push nothing out: it waits until there is room.
+        found = list(ahead)
+        assert found == sorted(found) and found[-1] == 49 and len(found) == 50 - ahead.dropped <= 5
+
+    def test_behind_does_all_in_order_and_tells_errors(self):
+        done = []
+        behind = Behind(done.append, size=2)
+        for index in range(20):
+            behind.put(index)
+        behind.close()
+        assert done == list(range(20))
+
+        def fail(item):
+            raise OSError("disk full")
+
+        behind = Behind(fail, size=2)
+        with pytest.raises(OSError, match="disk full"):
+            for index in range(50):
+                behind.put(index)
+        behind.close()
+
+    def test_outside_the_block_a_signal_is_a_signal(self):
+        with stop_when_asked() as asked:
+            assert not asked
+            signal.raise_signal(signal.SIGINT)
+            assert asked and asked.signal == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
