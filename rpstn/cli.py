@@ -32,6 +32,7 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   ablate merge FOLDER ...   put finished cells, of one machine or several, into results/ablations.json
   predict VIDEO             poses of a video, a folder of frames or a camera (its index): JSON, CSV and an annotated .webm
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
+  export CHECKPOINT -o DIR  write a network as ONNX, checked against torch (needs the extra export)
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
 
@@ -394,6 +395,31 @@ def convert(
     )
 
 
+def export(
+    checkpoint: Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")],
+    /,
+    out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="DIR")],
+    *,
+    tolerance: float = 1e-4,
+) -> None:
+    """Write a network as ONNX, for programs without torch, and check it against torch with onnxruntime.
+
+    A network that sees every frame for itself becomes frame.onnx; one that carries the pose from frame to frame becomes
+    first.onnx and next.onnx. They take uint8 RGB crops of the checkpoint's size, as many at once as one likes. export.json
+    says what goes in and comes out. Files that differ from torch are not kept.
+
+    Args:
+        checkpoint: file that training wrote.
+        out: folder to write to.
+        tolerance: largest difference, as a part of an output's largest value.
+    """
+    from rpstn.export import export as run
+    from rpstn.export import lines
+
+    for line in lines(run(checkpoint, out, tolerance=tolerance)):
+        print(line)
+
+
 _DATA: dict[str, Callable[..., int | None]] = {"list": data_list, "make": data_make, "check": data_check}
 _COMMANDS: dict[str, Any] = {
     "data": _DATA,
@@ -404,6 +430,7 @@ _COMMANDS: dict[str, Any] = {
     "ablate": ablate,
     "predict": predict,
     "convert": convert,
+    "export": export,
     "bench": bench,
     "run": run,
 }

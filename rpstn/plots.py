@@ -16,6 +16,8 @@ from rpstn.figures.relations import (
     relation_panels,
 )
 from rpstn.figures.score import accepted_circles, noise_curves
+from rpstn.figures.scrubber import film, scrubber
+from rpstn.figures.stream import joint_rows, relation_moments, stretches
 from rpstn.figures.style import SIDES, STYLE, short, side, standing, use_style
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "STYLE",
     "accepted_circles",
     "effect_points",
+    "film",
     "filmstrip",
     "heatmap_over",
     "hidden_curves",
@@ -30,18 +33,22 @@ __all__ = [
     "image",
     "interval_panels",
     "interval_points",
+    "joint_rows",
     "kernel_grid",
     "noise_curves",
     "owed_panels",
     "pck_bars",
     "relation_matrix",
+    "relation_moments",
     "relation_on_skeleton",
     "relation_over_time",
     "relation_panels",
+    "scrubber",
     "short",
     "side",
     "skeleton_overlay",
     "standing",
+    "stretches",
     "training_curves",
     "use_style",
     "weight_against_loss",

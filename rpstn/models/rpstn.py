@@ -193,6 +193,8 @@ class RPSTN(nn.Module):
     def __init__(self, config: RPSTNConfig):
         super().__init__()
         self.config = config
+        # What applies the kernels; `rpstn.export` puts a formulation in its place that other runtimes know.
+        self.matching = global_matching
         self.encoder = make_encoder(config.encoder)
         channels = self.encoder.channels
         released = config.wiring != "paper"
@@ -310,7 +312,7 @@ class RPSTN(nn.Module):
         """Heatmaps of the next frame, before refinement, and the kernels that carried into it."""
         if self.config.propagation == "matching":
             kernels = self.propagator(state.heatmaps, state.features)
-            matched = global_matching(features, kernels)
+            matched = self.matching(features, kernels)
             if self.config.wiring == "released_sub_jhmdb":
                 matched = self.propagator.fuse_norm(matched)  # released: a third use of the same BatchNorm
             maps = self.head(matched)

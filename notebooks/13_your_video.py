@@ -1,0 +1,255 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Your own video
+#
+# **Question.** What does the network make of a video of yours? Where is it sure of a joint, where does it only
+# carry on what it saw before, and what does a joint take from the others meanwhile?
+#
+# **Time.** Seconds on two CPU cores for the clip shown here; for a video of your own a few hundredths of a second a
+# frame.
+#
+# Give a video with `rpstn run your_video -p video path/to/film.mp4`, or write its path into the next cell. Nothing leaves your
+# machine.
+
+# %% tags=["parameters"]
+from typing import Optional
+
+video: Optional[str] = None  # a video file or a folder of frames; None: a test clip of the embedded data
+boxes: str = "auto"  # auto: the box follows the pose; x,y,width,height: a fixed box; a .json or .csv file of boxes
+checkpoint: Optional[str] = None  # file that training wrote; None: the weights that come with the package
+limit: Optional[int] = 240  # frames that are looked at, from the first on; None: all
+clip: int = 24  # which test clip of the embedded data, where no video is given
+root: Optional[str] = None  # folder of the embedded data; None: $RPSTN_DATA/embedded, else data/embedded
+shown: int = 6  # frames drawn in the figures
+out: str = "runs/your_video"  # folder of the film
+
+# %%
+# %matplotlib inline
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+
+import rpstn
+from rpstn import UserError, open_dataset, plots
+from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
+from rpstn.looking import watch
+from rpstn.video import write_webm
+
+if video is None:
+    test = open_dataset("embedded", root, split="test")
+    if not 0 <= clip < len(test):
+        raise UserError(f"clip is {clip}; the embedded data has the test clips 0 to {len(test) - 1}")
+    truth = test[clip]
+    source = truth.frames.read(range(len(truth)))
+else:
+    truth, source = None, video
+plots.use_style()
+
+# %%
+seen = watch(source, checkpoint, boxes, limit=limit)
+skeleton = seen.skeleton
+
+# %% tags=["hide-input"]
+share = np.mean([word == "lost" for word in seen.status])
+Markdown(
+    (
+        f"**Video:** `{seen.name}`"
+        if video
+        else f"**Video:** test clip `{truth.id}` of the embedded data ({truth.action}), drawn, never trained on"
+    )
+    + f"; {len(seen)} frames of {seen.frames.shape[2]} x {seen.frames.shape[1]} px at {seen.fps:.3g} a second; "
+    f"boxes: {'follow the pose' if boxes == 'auto' else f'`{boxes}`'}.\n\n"
+    f"**Weights:** `{seen.weights.name}`, trained on {seen.weights.trained_on}"
+    + ("" if seen.weights.val_pck is None else f"; PCK@0.2 on its val split {seen.weights.val_pck:.1%}")
+    + f". They find the {len(skeleton)} joints of the skeleton `{skeleton.name}`.\n\n"
+    + (
+        ""
+        if not share
+        else f"The person was **lost** in {share:.0%} of the frames: the network was too unsure to call it a person.\n\n"
+    )
+    + f"On people or pictures of another kind than these weights were trained on, expect less. `{seen.weights.command}` trains on your own "
+    "copy of a data set; pass what it writes as `checkpoint`."
+)
+
+# %% [markdown]
+# ## What the network sees
+#
+# The network looks at a square around the person, not at the frame. With `auto` that square is found in the first
+# frame and then follows the joints: from frame to frame it moves to where they are, and changes its size slowly. Most
+# failures on a new video start here. So look at the lower row first: is the person whole in it, and about as large in all
+# pictures?
+
+# %% mystnb={"figure": {"caption": "Frames with the box in which the network looked (upper row), and what it saw: the box with a margin, scaled to its input (lower row).", "name": "fig-video-seen"}, "image": {"alt": "Upper row: frames of the video with a rectangle around the person. Lower row: the same person cropped to squares."}}
+there = np.flatnonzero(np.isfinite(seen.boxes).all(axis=1))
+columns = sorted(set(there[np.linspace(0, len(there) - 1, min(shown, len(there))).round().astype(int)].tolist()))
+fig, axes = plt.subplots(2, len(columns), figsize=(1.6 * len(columns) + 0.3, 3.5), squeeze=False)
+for (upper, lower), t in zip(axes.T, columns, strict=True):
+    plots.image(seen.frames[t], upper, title=f"frame {t}")
+    x, y, width, height = seen.boxes[t]
+    upper.add_patch(plt.Rectangle((x, y), width, height, fill=False, ec="#D55E00", lw=1.5))
+    plots.image(seen.crop(t), lower)
+
+# %% [markdown]
+# ## Poses
+#
+# A joint is **hidden**, here and below, where the network does not see it well: its confidence, the height of its
+# heatmap's peak, lies below a limit. The limit was measured for these weights on labelled clips: a tenth of the joints that
+# can be seen lie below it.
+
+# %% mystnb={"figure": {"caption": "Poses on the frames. Hidden joints are hollow, limbs to them dashed. The person's left is orange, the right blue.", "name": "fig-video-poses"}, "image": {"alt": "A row of frames with stick figures drawn on the person."}}
+sight = np.where(seen.hidden, OCCLUDED, VISIBLE)
+axes = plots.filmstrip(
+    {"found": seen.frames}, columns, poses={"found": seen.joints}, visibility={"found": sight}, skeleton=skeleton
+)
+
+# %% [markdown]
+# In JupyterLab the next cell shows a slider and a play button that go through all frames. They need a running notebook,
+# so in the built book the row above stands for them.
+
+# %%
+pictures = list(seen.pictures())
+try:
+    display(plots.scrubber(pictures, seen.fps))
+except UserError as missing:  # without ipywidgets
+    print(missing)
+
+# %% [markdown]
+# ## Where it is sure
+#
+# One row a joint, one column a frame. A hand that passes behind the body shows as a dark stretch, if the network
+# notices. It need not: a network that carries the pose along is often sure of a joint that it cannot see. That is what it
+# was built for, and it makes confidence a poor witness of what is visible.
+
+# %% mystnb={"figure": {"caption": "Confidence of each joint over time. Framed: stretches in which the network does not see the joint well. White lines: frames in which it truly is hidden, where that is known.", "name": "fig-video-confidence"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video, with framed stretches."}}
+hidden = None if truth is None else truth.visibility[: len(seen)] == OCCLUDED
+ax = plots.joint_rows(seen.confidence, skeleton, vmax=1.0, marked=seen.hidden, hidden=hidden)
+
+# %% tags=["hide-input"]
+rows = {
+    plots.short(name): {
+        key: "-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value) for key, value in row.items()
+    }
+    for name, row in seen.summary().items()
+}
+pd.DataFrame(rows).T
+
+# %% tags=["hide-input"]
+rate = seen.hidden.mean()
+words = f"The network does not see {rate:.1%} of the joints well (confidence below {seen.limit:.2f}). "
+if truth is None:
+    words += "Which joints truly are hidden is not known for this video."
+elif hidden.any() and seen.hidden.any():
+    words += (
+        f"Truly hidden are {hidden.mean():.1%}. Of these the network notices {seen.hidden[hidden].mean():.0%}; of the joints that it calls "
+        f"hidden, {hidden[seen.hidden].mean():.0%} are. "
+        + (
+            "**Here its doubt says little about what can be seen.**"
+            if min(seen.hidden[hidden].mean(), hidden[seen.hidden].mean()) < 0.5
+            else "**Here its doubt is a fair guide to what can be seen.**"
+        )
+    )
+Markdown(words)
+
+# %% [markdown]
+# ## What a joint takes from the others
+#
+# In each frame the JRE weighs how much of its heatmap a joint takes from every other joint. The matrices below are those of
+# the frames above them, on one scale. Whether a hidden joint takes more is measured over all test clips in
+# {doc}`06_relations`.
+
+# %% mystnb={"figure": {"caption": "Frames with their poses, and the relation of each: row i says what refined joint i takes from the joints.", "name": "fig-video-relations"}, "image": {"alt": "A row of frames with stick figures; under each a square matrix of weights."}}
+few = [columns[place] for place in np.linspace(0, len(columns) - 1, min(4, len(columns))).round().astype(int)]
+if seen.relations is None:
+    fig, ax = plt.subplots(figsize=(4, 0.6))
+    ax.text(0, 0, "this network has no relations")
+    ax.set_axis_off()
+else:
+    axes = plots.relation_moments(seen.frames, seen.joints, seen.relations, skeleton, few, visibility=sight, sums=seen.sums)
+
+# %% mystnb={"figure": {"caption": "Share of its refined heatmap that each joint takes from other joints, over time. Framed: stretches in which the network does not see the joint well.", "name": "fig-video-taken"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video."}}
+taken = np.full(seen.confidence.shape, np.nan) if seen.relations is None else rpstn.relations.taken(seen.relations)
+ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0, marked=seen.hidden)
+
+# %% tags=["hide-input"]
+known = np.isfinite(taken)
+groups = {"hidden": taken[seen.hidden & known], "seen": taken[~seen.hidden & known]}
+Markdown(
+    "This network has no relations, so there is nothing to compare."
+    if not known.any()
+    else "In this video, joints that the network sees well take "
+    + f"{groups['seen'].mean():.1%} from others on average"
+    + (f", joints that it does not see well {groups['hidden'].mean():.1%}" if len(groups["hidden"]) else "; none is hidden")
+    + ". A low peak makes this by arithmetic alone: the weights are a softmax of how much heatmaps overlap, and a flat one overlaps "
+    "with itself no more than with others. One video is a picture, not a measurement."
+)
+
+# %% [markdown]
+# ## The film
+#
+# Joints have the colour of the confidence, and hidden ones are hollow. The grey rectangle is where the network looked. Beside the
+# picture runs the relation of the frame.
+
+# %% tags=["hide-input"]
+path = write_webm(Path(out) / "film.webm", pictures, fps=min(seen.fps, 12.0) if video is None else seen.fps)
+HTML(plots.film(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
+
+# %% [markdown]
+# ## How much following costs
+#
+# Where the truth is known, as for the embedded clip, one can ask what was lost by not knowing the boxes. The same network
+# looks at the same frames once more, in the true boxes.
+
+# %% tags=["hide-input"]
+if truth is None:
+    found = Markdown(
+        "Nothing is known of this video but its pixels, so there is no score. `rpstn evaluate` scores labelled clips."
+    )
+else:
+    labelled = truth.visibility[: len(seen)] != ABSENT
+    size = truth.boxes[: len(seen), 2:].max(axis=1)
+    given = watch(source, checkpoint, truth.boxes, limit=limit)
+    scores = {
+        name: float((np.linalg.norm(poses - truth.joints[: len(seen)], axis=-1) <= 0.2 * size[:, None])[labelled].mean())
+        for name, poses in (("as above", seen.joints), ("in the true boxes", given.joints))
+    }
+    found = Markdown(
+        f"Joints within 0.2 of the person's size, hidden ones included: {scores['as above']:.1%} with boxes `{boxes}`, "
+        f"{scores['in the true boxes']:.1%} in the true boxes ({labelled.sum()} joints of one clip: the difference is a picture, not a "
+        "measurement)."
+    )
+found
+
+# %% [markdown]
+# ## The same in one call
+#
+# All of this is in three arrays, and in three commands.
+
+# %%
+poses, confidences, relations = rpstn.predict(seen.frames, checkpoint, boxes)
+print(poses.shape, confidences.shape, None if relations is None else relations.shape)
+print("the same poses as above:", bool(np.allclose(poses, seen.joints, atol=1e-2, equal_nan=True)))
+
+# %% [markdown]
+# `rpstn predict VIDEO` does it for videos of any length and for several people, with poses as JSON and CSV and an annotated
+# `.webm`; memory does not grow with the video. `rpstn export CHECKPOINT -o DIR` writes the network as ONNX for programs without torch:
+# one graph for the first frame, one for every later one, which takes heatmaps and features that the frame before left.
+# And if the joints that you care about are not a person's, label a few clips and train on them:
+# {doc}`../datasets` shows it, from the first label to the poses of a new film.

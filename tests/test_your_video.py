@@ -1,0 +1,140 @@
+"""What the notebook on one's own video shows: the poses of `rpstn.predict`, over time, and by hand."""
+
+import base64
+import re
+import sys
+
+import numpy as np
+import pytest
+
+import rpstn
+from rpstn import UserError, open_dataset
+from rpstn.looking import watch
+
+matplotlib = pytest.importorskip("matplotlib")
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+from rpstn import plots  # noqa: E402
+
+SKELETON = rpstn.get_skeleton("penn_action")
+K = len(SKELETON)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    for number in plt.get_fignums():
+        plt.figure(number).canvas.draw()  # a figure that cannot be drawn fails here
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def clip(embedded_root):
+    return open_dataset("embedded", embedded_root, "test")[0]
+
+
+@pytest.fixture(scope="module")
+def frames(clip):
+    return clip.frames.read(range(6))
+
+
+def test_what_is_watched_is_what_predict_returns(frames):
+    seen = watch(frames)
+    poses, confidences, relations = rpstn.predict(frames)
+    np.testing.assert_allclose(seen.joints, poses, atol=1e-3)
+    np.testing.assert_allclose(seen.confidence, confidences, atol=1e-5)
+    np.testing.assert_allclose(seen.relations, relations, atol=1e-5)
+    assert len(seen) == 6 and seen.status[0] == "found" and seen.sums == "rows"
+    assert len(watch(frames, limit=2)) == 2
+    sides = {picture.shape for picture in seen.pictures()}
+    assert len(sides) == 1 and len(list(seen.pictures(relation=False))) == 6
+
+
+def test_hidden_joints_are_those_below_the_limit_and_the_summary_counts_them(frames):
+    seen = watch(frames)
+    assert seen.status[-1] != "lost"
+    there = np.array([word != "lost" for word in seen.status])
+    np.testing.assert_array_equal(seen.hidden[there], seen.confidence[there] < seen.limit)
+    summary = seen.summary()
+    assert list(summary) == [SKELETON.joints[joint] for joint in SKELETON.order]
+    for name, row in summary.items():
+        runs = plots.stretches(seen.hidden[:, SKELETON.index(name)])
+        assert row["hidden frames"] == sum(stop - start for start, stop in runs)
+        assert row["longest stretch"] == max((stop - start for start, stop in runs), default=0)
+
+
+def test_a_frame_without_a_box_has_no_pose_and_no_crop(clip, frames):
+    boxes = clip.boxes[:6].astype(float)
+    boxes[4:] = np.nan
+    seen = watch(frames, boxes=boxes)
+    assert seen.status == ("given",) * 4 + ("absent",) * 2
+    assert np.isnan(seen.joints[4:]).all() and np.isfinite(seen.joints[:4]).all() and seen.hidden[4:].all()
+    assert seen.crop(3).shape == (seen.size, seen.size, 3)
+    with pytest.raises(UserError, match="frame 4 .* has no box"):
+        seen.crop(4)
+    assert len(list(seen.pictures())) == 6
+    with pytest.raises(UserError, match="limit is 0"):
+        watch(frames, limit=0)
+    with pytest.raises(UserError, match="2 people"):
+        watch(frames, boxes={"a": boxes, "b": boxes})
+
+
+def test_stretches_are_runs():
+    assert plots.stretches(np.array([0, 1, 1, 0, 1], bool)) == [(1, 3), (4, 5)]
+    assert plots.stretches(np.zeros(3, bool)) == [] and plots.stretches(np.ones(2, bool)) == [(0, 2)]
+
+
+def test_one_row_a_joint_in_the_order_of_the_skeleton():
+    values = np.random.default_rng(0).random((9, K))
+    marked, hidden = np.zeros((9, K), bool), np.zeros((9, K), bool)
+    marked[2:5, SKELETON.index("left_wrist")] = hidden[7, SKELETON.index("head")] = True
+    ax = plots.joint_rows(values, SKELETON, vmax=1.0, marked=marked, hidden=hidden)
+    np.testing.assert_array_equal(ax.images[0].get_array(), values[:, list(SKELETON.order)].T)
+    assert [text.get_text() for text in ax.get_yticklabels()] == [plots.short(SKELETON.joints[j]) for j in SKELETON.order]
+    (frame,) = ax.patches
+    row = SKELETON.order.index(SKELETON.index("left_wrist"))
+    assert (frame.get_x(), frame.get_width()) == (1.5, 3) and frame.get_y() == pytest.approx(row - 0.42)
+    assert {text.get_text() for text in ax.get_legend().get_texts()} == {"found hidden", "truly hidden"}
+    assert ax.images[0].get_clim() == (0, 1)
+    with pytest.raises(ValueError, match="13 joints"):
+        plots.joint_rows(values[:, :5], SKELETON)
+
+
+def test_relations_stand_under_their_frames_on_one_scale(frames):
+    relations = np.random.default_rng(1).dirichlet(np.ones(K), (6, K))
+    axes = plots.relation_moments(frames, np.full((6, K, 2), 30.0), relations, SKELETON, [0, 3])
+    assert [ax.get_title("left") for ax in axes[0]] == ["frame 0", "frame 3"]
+    order = list(SKELETON.order)
+    for ax, t in zip(axes[1], (0, 3), strict=True):
+        drawn = np.asarray(ax.collections[0].get_array()).reshape(K, K)
+        np.testing.assert_allclose(drawn, relations[t][np.ix_(order, order)])
+        assert ax.collections[0].get_clim() == (0, relations[[0, 3]].max())
+
+
+def test_the_slider_shows_the_frame_that_it_stands_on(frames):
+    pytest.importorskip("ipywidgets")
+    box = plots.scrubber(list(frames), fps=10)
+    (play, slider), image = box.children[0].children, box.children[1]
+    first = image.value
+    slider.value = 5
+    assert slider.max == play.max == 5 and play.interval == 100 and image.value != first
+    slider.value = 0
+    assert image.value == first
+    with pytest.raises(UserError, match="no frames"):
+        plots.scrubber([])
+
+
+def test_without_ipywidgets_the_remedy_is_named(frames, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    with pytest.raises(UserError, match="pip install ipywidgets"):
+        plots.scrubber(list(frames))
+
+
+def test_a_film_is_in_the_page_and_has_words(tmp_path):
+    content = bytes(range(256)) * 40
+    (tmp_path / "film.webm").write_bytes(content)
+    text = plots.film(tmp_path / "film.webm", 'a "jump"')
+    data = re.search(r"base64,([^\"]*)", text).group(1)
+    assert "/" not in data and base64.b64decode(data.replace("%2F", "/")) == content
+    assert text.count("a &quot;jump&quot;") == 2 and "http" not in text
