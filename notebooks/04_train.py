@@ -30,9 +30,11 @@ root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
 variants: list = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.recipes.VARIANTS
-encoder: str = "small"  # backbone of the encoder: small, resnet18, resnet34, resnet50, resnet101, resnet152
+encoder: str = "small"  # backbone of the encoder: small, efficientnet_lite0, resnet18, resnet34, resnet50, resnet101, resnet152
 initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
-encoder_weights: Optional[str] = None  # checkpoint whose encoder this one starts from: ResNet, SimpleBaseline or ours
+encoder_weights: Optional[str] = (
+    None  # file that the encoder starts from: ResNet, SimpleBaseline, ours; imagenet for efficientnet_lite0
+)
 pictures: Optional[str] = None  # data set of single pictures that the encoder learns first, such as lspet
 pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
 pictures_steps: int = 10000  # steps on pictures, where there are any
@@ -46,6 +48,7 @@ frames: int = 8  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 validate_every: int = 600  # steps between validations; 0: at the end only
+precision: str = "auto"  # auto: bf16 where the device is fast at it; fp32, bf16
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 seed: int = 2021  # of weights, samples and augmentation
 shown: int = 3  # validation clips drawn at the end
@@ -77,6 +80,7 @@ config = TrainConfig(
     accumulate=accumulate,
     lr=lr,
     validate_every=validate_every,
+    precision=precision,
     workers=workers,
     seed=seed,
 )

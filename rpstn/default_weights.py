@@ -16,6 +16,8 @@ from rpstn.runs import read_json
 # The first that is there is the default.
 DEFAULTS = ("real_rpstn", "embedded_rpstn")
 _KINDS = {
+    "sub_jhmdb": "real people; for research use, as the data set is",
+    "lspet": "single pictures of real people",
     "embedded": "drawn bodies that move as captured people did; no picture of a real person, so expect little on real video",
 }
 
@@ -78,11 +80,11 @@ def _trained_on(manifest: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
     """A manifest may say it in its own words as `trained_on`; else the names of all data sets of the runs that led here."""
     if isinstance(manifest.get("trained_on"), str):
         return manifest["trained_on"]
-    names = [str(meta["dataset"])]
-    before = manifest.get("encoder") or {}
-    first = (before.get("parameters") or {}).get("dataset")
-    if first and first not in names:
-        names.insert(0, str(first))
+    names: list[str] = []
+    for run in (manifest.get("pictures"), manifest.get("encoder"), {"parameters": {"dataset": meta["dataset"]}}):
+        name = ((run or {}).get("parameters") or {}).get("dataset")
+        if name and name not in names:
+            names.append(str(name))
     known = [f"{name} ({_KINDS[name]})" if name in _KINDS else name for name in names]
     return "data set " + ", then ".join(known)
 

@@ -6,7 +6,7 @@ The results chapter and the README are made from these files alone, so whatever 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.occlusion import PROTOCOLS, occlude_dataset
 from rpstn.predictions import Predictions
-from rpstn.recipes import TITLES, find_checkpoints, shipped_checkpoints, training_of
+from rpstn.recipes import TITLES, find_checkpoints, shipped_checkpoints, training_of, without_places
 from rpstn.runs import manifest, plain, read_json, write_json
 
 # What is said of a data set beside its scores.
@@ -43,6 +43,7 @@ class PublishConfig:
     window: int = 24  # frames that go through the network at once; 0: whole clips
     flip_test: bool = False  # average with the prediction for the mirrored frames
     protocols: tuple[str, ...] = ("joint", "limb", "half", "person")  # occluders for the gain on hidden joints
+    compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants beside which RPSTN stands behind occluders
     start: int = 8  # frame in which an occluder comes
     length: int = 5  # frames for which it stays
     device: str = "auto"  # auto, cpu, cuda
@@ -80,13 +81,15 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     for _, meta in models.values():
         check_skeleton(meta, dataset)
 
-    def predict(part: ClipDataset) -> dict[str, Predictions]:
-        return {
-            title: predict_clips(model.to(device), meta, part, config.window, flip_test=config.flip_test, progress=progress)
-            for title, (model, meta) in models.items()
-        }
+    def predict(part: ClipDataset, titles: Iterable[str]) -> dict[str, Predictions]:
+        found = {}
+        for title in titles:
+            model, meta = models[title]
+            settings = {"flip_test": config.flip_test, "progress": progress}
+            found[title] = predict_clips(model.to(device), meta, part, config.window, **settings)
+        return found
 
-    plainly = predict(dataset)
+    plainly = predict(dataset, models)
     scores = {title: score(predictions, dataset) for title, predictions in plainly.items()}
     full, *others = plainly
     right = {title: samples(predictions, dataset, reference="person").right for title, predictions in plainly.items()}
@@ -108,11 +111,13 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     }
     if any((clip.visibility == OCCLUDED).any() for clip in dataset):
         behind = {"as it is": (dataset, "anything"), **behind}
+    compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in found]
     for name, (part, by) in behind.items():
-        result["hidden"][name] = _hidden(plainly if part is dataset else predict(part), part, by, config.length)
+        result["hidden"][name] = _hidden(plainly if part is dataset else predict(part, compared), part, by, config.length)
     result["trained"] = {TITLES[name]: _trained(path) for name, path in found.items()}
+    settings = {**asdict(config), "root": config.root and Path(config.root).name}
     result["manifest"] = manifest(
-        asdict(config), device=device, data=dataset.checksum(), seconds=time.monotonic() - begun, torch=torch.__version__
+        settings, device=device, data=dataset.checksum(), seconds=time.monotonic() - begun, torch=torch.__version__
     )
     return write_json(Path(config.out) / f"{config.name}.json", plain(result))
 
@@ -176,5 +181,5 @@ def _trained(checkpoint: Path) -> dict[str, Any]:
                 before = checkpoint.parent.parent / name / "manifest.json"
                 if name not in found and before.is_file():
                     found[name] = read_json(before)
-            return found
+            return without_places(found)
     return {"parameters": training_of(checkpoint)}

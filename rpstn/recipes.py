@@ -244,18 +244,30 @@ def find_checkpoints(
     return {name: found[name] for name in wanted}
 
 
-def ship(folder: str | Path, dataset: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
-    """Copies finished runs' best checkpoints into the package, as float16, each with its manifest; returns the files.
+def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
+    """Copies finished runs' best checkpoints into the package, as float16, each with its manifests; returns the files.
+
+    name  of the weights, before the variant's: the data set, whose notebooks then find them, or another.
 
     For those who publish weights: `python -c "from rpstn.recipes import ship; ship('runs/published', 'embedded', ['rpstn'])"`.
     Raises UserError for a run that is not finished.
     """
     files = []
-    for name in variants:
-        run = RunDirectory(Path(folder) / name)
+    for variant in variants:
+        run = RunDirectory(Path(folder) / variant)
         manifest = {**run.manifest, "encoder": RunDirectory(Path(folder) / "encoder").manifest}
+        if (Path(folder) / "pictures").is_dir():
+            manifest["pictures"] = RunDirectory(Path(folder) / "pictures").manifest
+        manifest = without_places(manifest)
         model, meta = load_checkpoint(run / "best.pt")
-        path = weights / f"{dataset}_{name}.pt"
+        path = weights / f"{name}_{variant}.pt"
         save_checkpoint(path, model, {key: value for key, value in meta.items() if key != "config"}, half=True)
         files += [path, write_json(path.with_suffix(".json"), manifest)]
     return files
+
+
+def without_places(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A run's manifest, with those of the runs before it, without the folders in which data lay: they say nothing to others."""
+    result = {key: without_places(part) if key in ("pictures", "encoder") else part for key, part in manifest.items()}
+    settings = result.get("parameters") or {}
+    return {**result, "parameters": {**settings, "root": Path(settings["root"]).name}} if settings.get("root") else result

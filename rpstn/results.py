@@ -72,7 +72,9 @@ def joint_table(result: Mapping[str, Any], reference: str = "person", others: Se
 
 def hidden_table(result: Mapping[str, Any]) -> str:
     """Markdown: PCK of hidden joints behind each occluder, by variant, and what the full network gains over each other one."""
-    heads = ["joints hidden by", "joints", *result["rows"], *(f"gain over {title}" for title in list(result["rows"])[1:])]
+    parts = result.get("hidden", {}).values()
+    titles = [title for title in result["rows"] if any(title in part["rows"] for part in parts)]
+    heads = ["joints hidden by", "joints", *titles, *(f"gain over {title}" for title in titles[1:])]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for name, part in result.get("hidden", {}).items():
         first = next(iter(part["rows"].values()))
@@ -80,8 +82,8 @@ def hidden_table(result: Mapping[str, Any]) -> str:
             [
                 name,
                 str(first["samples"]),
-                *(percent(part["rows"][title]["estimate"]) for title in result["rows"]),
-                *(gain(part["gains"][title]) for title in list(result["rows"])[1:]),
+                *(percent(part["rows"][title]["estimate"]) if title in part["rows"] else "" for title in titles),
+                *(gain(part["gains"][title]) if title in part["gains"] else "" for title in titles[1:]),
             ]
         )
     return markdown(lines)
@@ -93,6 +95,7 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
     parts = {"all joints": result["gains"][other]} | {
         "joints hidden as they are in the clips" if name == "as it is" else f"joints hidden by {name}": part["gains"][other]
         for name, part in result["hidden"].items()
+        if other in part["gains"]
     }
     words = {1: "above", -1: "below", 0: "not told apart from"}
     sentences = [
