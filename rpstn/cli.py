@@ -6,7 +6,6 @@ notebook or run that fails by itself ends with 1, an interruption with 130.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,8 @@ from typing import Annotated, Any
 import tyro
 
 from rpstn import __version__
+from rpstn.cli_data import data_check, data_list, data_make
+from rpstn.cli_scores import evaluate, folds, publish
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
 
@@ -95,143 +96,6 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
     print(path)
 
 
-def _report_scores(out: Path, metrics: dict[str, Any]) -> None:
-    """The scores as tables, what they were measured on, and where all of them are."""
-    from rpstn.metrics.official import official_lines
-    from rpstn.metrics.tables import aligned, table
-
-    counted = metrics["counted"]
-    without = counted["frames_without_reference"]
-    fold = f", fold {metrics['fold']}" if metrics["dataset"] == "sub_jhmdb" else ""
-    print(
-        f"{metrics['checkpoint']['name']} on {metrics['dataset']}, split {metrics['split']}{fold}: "
-        f"{counted['clips']} clips from {counted['sources']} sources, {counted['frames']} frames"
-    )
-    print(
-        f"joints: {counted['visible_joints']} visible, {counted['occluded_joints']} occluded, "
-        f"{counted['absent_joints']} absent (not scored)"
-    )
-    if metrics["convert_to"]:
-        print(f"joints: made into those of {metrics['convert_to']}, so this is no official score of {metrics['dataset']}")
-    if counted["entries_left_out"]:
-        print(f"left out: {counted['entries_left_out']} damaged entries")
-    flipped = ", mirrored frames averaged in" if metrics["flip_test"] else ""
-    flipped += f", refinement: {metrics['refine']}" if metrics["refine"] != "gaussian" else ""
-    window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"
-    if "network" in metrics:
-        window = "{network}, crops of {image_size[0]} x {image_size[1]} px as its authors cut them".format_map(metrics)
-    print(f"boxes: {metrics['boxes']}; {window}{flipped}")
-    for reference, parts in metrics["scores"].items():
-        if all(part["mean"] is None for part in parts.values()):  # such as a detector's boxes, which have no labels
-            print(f"\nPCK by {reference} size: none, for no joint here is labelled and has that size")
-            continue
-        left_out = f"; {without[reference]} frames without that size left out" if without[reference] else ""
-        print(f"\nPCK@{metrics['threshold']:g} in percent, by {reference} size{left_out}")
-        print(aligned(table(parts)))
-    for line in ("", *official_lines(metrics)):
-        print(line)
-    for path in sorted(out.iterdir()):
-        if path.name in ("metrics.json", "predictions.npz", "manifest.json"):
-            print(path)
-
-
-Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
-Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]
-
-
-def data_list() -> None:
-    """The data sets: where each comes from, on what terms, its size and layout, and what of it is here."""
-    from rpstn.datasets import dataset_root
-    from rpstn.datasets.catalogue import TABLE, found_files
-    from rpstn.skeletons import get_skeleton
-
-    for name, entry in TABLE.items():
-        try:
-            root = dataset_root(name)
-        except UserError:
-            print(f"{name:12} not here")
-            layout = [f"{pattern} ({what})" for pattern, what in entry.layout]
-        else:
-            print(f"{name:12} in {root}")
-            layout = [f"{pattern} ({what}): {count or 'none'}" for pattern, what, count in found_files(name, root)]
-        joints = f"{len(get_skeleton(entry.skeleton))}, skeleton {entry.skeleton}" if entry.skeleton else "your own"
-        rows = {"where": entry.remedy, "terms": entry.terms, "size": entry.size, "joints": joints}
-        for title, text in rows.items():
-            print(f"  {title:8} {text}")
-        for index, line in enumerate(layout):
-            print(f"  {'' if index else 'layout':8} {line}")
-    place = os.environ.get("RPSTN_DATA")
-    print(f"looked in {place}, which $RPSTN_DATA names" if place else "looked in data/; $RPSTN_DATA names another folder")
-
-
-def data_make(
-    name: Name,
-    root: Root = None,
-    /,
-    *,
-    train: int = 240,
-    val: int = 30,
-    test: int = 60,
-    frames: int = 24,
-    size: int = 160,
-    seed: int = 0,
-    workers: int | None = None,
-) -> None:
-    """Make a data set that is computed: embedded. A set that is there with the same values is kept.
-
-    Args:
-        name: embedded; the others are recorded, and downloads.
-        root: folder to make; $RPSTN_DATA/NAME, else data/NAME, if not given.
-        train: clips to train on.
-        val: clips to choose checkpoints by.
-        test: clips to score.
-        frames: of a clip.
-        size: pixels a side.
-        seed: of everything random. The same seed gives the same bytes.
-        workers: processes; as many as there are cores if not given.
-    """
-    from rpstn.datasets import DATASETS
-
-    if name not in DATASETS:
-        near = suggest(name, DATASETS)
-        raise UserError(f"there is no data set {name!r}{near}; there are {', '.join(DATASETS)}")
-    if name != "embedded":
-        raise UserError(f"data set {name!r} is recorded, not computed: {DATASETS[name]}")
-    from rpstn.datasets.embedded import make_embedded
-
-    folder = root or Path(os.environ.get("RPSTN_DATA") or "data") / name
-    counts = {"train": train, "val": val, "test": test}
-    make_embedded(folder, seed=seed, counts=counts, frames=frames, size=size, workers=workers)
-    print(f"{name} is in {folder}")
-
-
-def data_check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: bool = False) -> int:
-    """Read all labels of a data set, and its frames, and report what is there and what cannot be used.
-
-    Args:
-        name: the data set, as `rpstn data list` names it.
-        root: its folder; $RPSTN_DATA/NAME, else data/NAME, if not given.
-        fold: split of sub_jhmdb: 1, 2 or 3.
-        labels_only: leave the frames unread.
-    """
-    from tqdm import tqdm
-
-    from rpstn.datasets.check import check_dataset
-
-    bars: list[tqdm] = []
-
-    def show(done: int, total: int) -> None:
-        if not bars:
-            bars.append(tqdm(desc=f"check {name}", total=total, unit="clip", leave=False))
-        bars[0].update(done - bars[0].n)
-
-    report = check_dataset(name, root, fold, pixels=not labels_only, progress=show)
-    for bar in bars:
-        bar.close()
-    print(report)
-    return 0 if report.ok else 1
-
-
 def train(words: list[str]) -> None:
     """Train a network, or go on with an interrupted run, or report a finished one."""
     from rpstn.train import TrainConfig
@@ -239,45 +103,6 @@ def train(words: list[str]) -> None:
 
     result = run(tyro.cli(TrainConfig, args=words, prog="rpstn train"))
     _report(result.checkpoint, result.metrics)
-
-
-def evaluate(words: list[str]) -> None:
-    """Score a checkpoint on a split."""
-    from rpstn.evaluate import EvaluateConfig
-    from rpstn.evaluate import evaluate as run
-
-    result = run(tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate"))
-    _report_scores(result.out, result.metrics)
-
-
-def publish(words: list[str]) -> None:
-    """Score finished runs, and what propagation gains on hidden joints, for results/NAME.json."""
-    from rpstn.publish import PublishConfig
-    from rpstn.publish import publish as run
-
-    print(run(tyro.cli(PublishConfig, args=words, prog="rpstn publish")))
-
-
-def folds(words: list[str]) -> None:
-    """Score three checkpoints, one trained on each split of sub_jhmdb, and take the mean over splits.
-
-    {fold} in the checkpoint's path stands for 1, 2 and 3.
-    """
-    from rpstn.evaluate import EvaluateConfig
-    from rpstn.folds import evaluate_folds, rows_of
-    from rpstn.metrics.tables import aligned, table
-
-    start = EvaluateConfig(checkpoint=tyro.MISSING, dataset="sub_jhmdb")
-    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn folds", default=start, description=folds.__doc__)
-    result = evaluate_folds(config)
-    for fold, counted in result.metrics["counted"].items():
-        left_out = f", {counted['entries_left_out']} damaged entries left out" if counted["entries_left_out"] else ""
-        name = result.metrics["checkpoints"][fold]["name"]
-        print(f"split {fold}: {name}, {counted['clips']} clips, {counted['frames']} frames{left_out}")
-    for reference in result.metrics["scores"]:
-        print(f"\nPCK@{result.metrics['threshold']:g} in percent, by {reference} size")
-        print(aligned(table(rows_of(result.metrics, reference))))
-    print(f"\n{result.out / 'mean.json'}")
 
 
 def ablate(words: list[str]) -> None:
