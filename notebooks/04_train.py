@@ -32,9 +32,7 @@ out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
 variants: list = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.recipes.VARIANTS
 encoder: str = "small"  # backbone of the encoder: small, efficientnet_lite0, resnet18, 34, 50, 101 or 152
 initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
-encoder_weights: Optional[str] = (
-    None  # checkpoint whose encoder this one starts from; imagenet: published weights
-)
+encoder_weights: Optional[str] = None  # checkpoint whose encoder this one starts from; imagenet: published weights
 pictures: Optional[str] = None  # data set of single pictures that the encoder learns first, such as lspet
 pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
 pictures_steps: int = 10000  # steps on pictures, where there are any
