@@ -31,7 +31,7 @@ from typing import Optional
 
 video: Optional[str] = None  # a video file or a folder of frames; None: a test clip of the embedded data
 boxes: str = "auto"  # auto: the box follows the pose; x,y,width,height: a fixed box; a .json or .csv file of boxes
-checkpoint: Optional[str] = None  # file that training wrote; None: the weights that come with the package
+checkpoint: Optional[str] = None  # file that training wrote; None: the package's weights, for real or for drawn people
 limit: Optional[int] = 240  # frames that are looked at, from the first on; None: all
 clip: int = 24  # which test clip of the embedded data, where no video is given
 root: Optional[str] = None  # folder of the embedded data; None: $RPSTN_DATA/embedded, else data/embedded
@@ -50,22 +50,26 @@ from IPython.display import HTML, Markdown, display
 import rpstn
 from rpstn import UserError, open_dataset, plots
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
+from rpstn.datasets.convert import convert_dataset
 from rpstn.looking import watch
+from rpstn.recipes import find_checkpoints
 from rpstn.video import write_webm
 
 if video is None:
     test = open_dataset("embedded", root, split="test")
     if not 0 <= clip < len(test):
         raise UserError(f"clip is {clip}; the embedded data has the test clips 0 to {len(test) - 1}")
-    truth = test[clip]
-    source = truth.frames.read(range(len(truth)))
+    source = test[clip].frames.read(range(len(test[clip])))
+    checkpoint = checkpoint or str(find_checkpoints("embedded", variants=["rpstn"])["rpstn"])
 else:
-    truth, source = None, video
+    source = video
 plots.use_style()
 
 # %%
 seen = watch(source, checkpoint, boxes, limit=limit)
 skeleton = seen.skeleton
+# The truth for the joints that these weights find, where it is known.
+truth = convert_dataset(test, skeleton)[clip] if video is None else None
 
 # %% tags=["hide-input"]
 share = np.mean([word == "lost" for word in seen.status])

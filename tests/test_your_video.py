@@ -10,6 +10,7 @@ import pytest
 import rpstn
 from rpstn import UserError, open_dataset
 from rpstn.looking import watch
+from rpstn.recipes import shipped_checkpoints
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -52,7 +53,7 @@ def test_what_is_watched_is_what_predict_returns(frames):
 
 
 def test_hidden_joints_are_those_below_the_limit_and_the_summary_counts_them(frames):
-    seen = watch(frames)
+    seen = watch(frames, shipped_checkpoints("embedded")["rpstn"])
     assert seen.status[-1] != "lost"
     there = np.array([word != "lost" for word in seen.status])
     np.testing.assert_array_equal(seen.hidden[there], seen.confidence[there] < seen.limit)
