@@ -103,6 +103,10 @@ def test_every_page_says_something(html):
         page = Page((html / f"{name}.html").read_text())
         assert page.title.strip("\n #"), f"{name} has no title"
         assert page.words > 60, f"{name} has {page.words} words"
+        # A table whose Markdown was not understood is a paragraph of bars.
+        assert not re.search(r"\|\s*(—|---)", (html / f"{name}.html").read_text().split("<body")[-1]), (
+            f"{name}: a table is not drawn"
+        )
 
 
 def test_every_notebook_is_a_page():
