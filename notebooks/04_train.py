@@ -36,6 +36,7 @@ encoder_weights: Optional[str] = None  # checkpoint whose encoder this one start
 pictures: Optional[str] = None  # data set of single pictures that the encoder learns first, such as lspet
 pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
 pictures_steps: int = 10000  # steps on pictures, where there are any
+pictures_size: Optional[int] = None  # input side on pictures, px; None: as on clips
 pretrain_steps: int = 2600  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
@@ -87,7 +88,7 @@ recipe = Recipe(
     pretrain_steps=pretrain_steps,
     steps=steps,
     pretrain_lr=pretrain_lr,
-    pictures=Pictures(pictures, pictures_root, pictures_steps) if pictures else None,
+    pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size) if pictures else None,
 )
 plots.use_style()
 

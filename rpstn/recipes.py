@@ -46,11 +46,13 @@ class Pictures:
 
     dataset, root  such as lspet, mpii or coco; their joints are made into those of the clips as far as they correspond.
     steps          of frames * batch pictures.
+    size           input side in px, None: that of the clips. A smaller one shows more pictures in the same time.
     """
 
     dataset: str
     root: str | None
     steps: int
+    size: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -102,6 +104,7 @@ class Recipe:
             convert_to=self.base.convert_to or TABLE[self.base.dataset].skeleton,
             skip_damaged=True,
             steps=self.pictures.steps,
+            size=self.pictures.size or self.base.size,
             out=f"{self.base.out}/pictures",
         )
 

@@ -26,6 +26,7 @@ from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
 from rpstn.heatmaps import encode, heatmap_loss, target_statistics
+from rpstn.memory import keep_memory
 from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
@@ -212,6 +213,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     training, validation = (_open(config, split) for split in ("train", "val"))
     device = choose_device(config.device)
     bf16 = use_bf16(config.precision, device)
+    keep_memory()
     seed_everything(config.seed)
     model, trained = new_model(config, training)
     data = {"train": training.checksum(), "val": validation.checksum()}

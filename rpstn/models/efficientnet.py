@@ -34,6 +34,13 @@ class SameConv(nn.Conv2d):
         super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.groups == 1 or x.device.type != "cpu":
+            return self._padded(x)
+        # In 16 bits a CPU computes depthwise convolutions many times slower; all others keep the autocast's precision.
+        with torch.autocast("cpu", enabled=False):
+            return self._padded(x.float())
+
+    def _padded(self, x: torch.Tensor) -> torch.Tensor:
         if self.stride[0] == 1:
             return super().forward(x)
         missing = self.kernel_size[0] - self.stride[0]  # for even sides
