@@ -18,10 +18,9 @@
 # # Joint relations
 #
 # **Question.** Which joints take from which, once the network has learned? Does it take more for a joint that
-# is hidden? And what would be lost if every joint kept to itself, took from the wrong joints, or from one joint less?
+# is hidden? What each of these weights is worth is another question, and the next chapter's.
 #
-# **Time.** About a minute and a half on two CPU cores: a trained network predicts the test split three times, and its second
-# half, behind the encoder, is computed once more for each intervention.
+# **Time.** Half a minute on two CPU cores: a trained network predicts the test split three times.
 
 # %% tags=["parameters"]
 from typing import Optional
@@ -36,15 +35,10 @@ batch: int = 8  # windows at once
 clip: int = 0  # which test clip is looked at over time
 arrows: int = 10  # weights drawn on the body
 shown: int = 5  # actions drawn beside the average
-interventions: list = ["identity", "average", "uniform", "permuted"]  # put in the relation's place; also cut:JOINT:SOURCE
-every: int = 4  # single pairs are cut in one frame of so many
-carried: int = 10  # so many pairs, the largest weights first, are also cut in all frames of a clip
 seed: int = 2021  # of the untrained network, and of the bootstrap
 
 # %%
 # %matplotlib inline
-from dataclasses import replace
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -52,11 +46,8 @@ from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.datasets import OCCLUDED, VISIBLE
-from rpstn.effects import MEASURES, CutPlan, cut_pairs, landed, own_loss, square, study
 from rpstn.evaluate import predict_clips
-from rpstn.interventions import Cut, all_pairs, named
 from rpstn.metrics import contrast_interval, interval
-from rpstn.metrics.pairs import pair_means, rank_interval
 from rpstn.notebooks import CHECKOUT
 from rpstn.recipes import TITLES, find_checkpoints
 from rpstn.runs import read_json
@@ -70,14 +61,11 @@ config = EvaluateConfig(
     window=window,
     batch=batch,
 )
-plan = CutPlan(every=every, carried=carried)
 plots.use_style()
 
 # %%
 test = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
 skeleton = test.skeleton
-for name in interventions:  # a name that is none, or of a joint that is not there, stops here and not in minutes
-    named(name, skeleton, average=np.eye(len(skeleton)))
 model, meta = load_checkpoint(config.checkpoint)
 predictions = predict_clips(model, meta, test, config.window, batch=config.batch)
 learned = relations.collect(predictions, test)
@@ -191,7 +179,7 @@ Markdown(
         if np.abs(loop[np.isfinite(loop)]).max() < 0.01
         else "So this relation is asymmetric beyond its divisors, as with a manual graph."
     )
-    + " Whether it is the weaker heatmap that takes more is counted below, where the heatmaps are at hand."
+    + " Whether it is the weaker heatmap that takes more is counted in the next chapter, where the heatmaps are at hand."
 )
 
 # %% [markdown]
@@ -342,258 +330,6 @@ Markdown(
         if sums == "rows"
         else " In this layout columns sum to 1, so a share is what a joint's row gives to others of its own sum; and the product is "
         "read in another memory order, so it does not say whose heatmap is taken."
-    )
-)
-
-# %% [markdown]
-# ## Cause, not correlation: another relation in its place
-#
-# A relation that looks interesting need not matter. The test is to replace it and to change nothing else: the same network, the
-# same frames, the same weights. Four replacements ask four questions.
-#
-# - **identity**: every joint keeps to itself. Are the relations used at all?
-# - **average**: every frame gets the data set's mean relation. Does it matter that each frame has its own?
-# - **uniform**: every joint takes from all alike. Does it matter which joints are taken from?
-# - **permuted**: as much is taken as before, from the wrong joints. The same question, with weights as uneven as the learned ones.
-#
-# PCK counts a joint only when it crosses the circle's edge, and a small effect hides between two such crossings. So finer measures
-# stand beside it: the distance from the truth, and the heatmap's value at the true place, in units of an ideal peak and as a share of its own
-# peak. The last one does not change when a whole heatmap becomes higher or lower. In all of them, a loss is positive.
-
-# %%
-replaced = {name: named(name, skeleton, average=average, seed=config.seed) for name in interventions}
-done = study(model, meta, test, replaced, window=config.window, batch=config.batch, keep_maps=True)
-sights = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
-effects = {}
-for name, changed in done.changed.items():
-    for measured, loss in done.own.loss(changed).items():
-        for sight, members in sights.items():
-            values = np.where(members, loss, np.nan)
-            if np.isfinite(values).any():
-                effects[measured, name, sight] = interval(values, done.truth.sources, pool="joints", seed=config.seed)
-
-# %% mystnb={"figure": {"caption": "What the network loses when its relations are replaced, by three measures, with 95 % intervals over sources. Positive: it was better with its own. Filled points: the interval excludes zero.", "name": "fig-relations-intervention"}, "image": {"alt": "Three panels of points with horizontal intervals, one row an intervention, one colour a kind of joints, beside lines of no difference."}}
-columns = {"pck": "PCK@0.2 (points)", "distance": "distance (% of person)", "share": "value at the truth (% of peak)"}
-fig, axes = plt.subplots(1, 3, figsize=(10.4, 0.55 * len(replaced) + 1.3), sharey=True)
-for ax, (measured, label) in zip(axes, columns.items(), strict=True):
-    plots.effect_points(
-        {
-            name: {f"{sight} joints": effects[measured, name, sight] for sight in sights if (measured, name, sight) in effects}
-            for name in replaced
-        },
-        ax,
-        label=f"loss in {label}",
-        legend=ax is axes[1],
-    )
-
-# %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        (name, sight): {
-            text: f"{100 * item.estimate:+.2f} ({100 * item.low:+.2f} to {100 * item.high:+.2f})"
-            for measured, text in MEASURES.items()
-            for item in [effects[measured, name, sight]]
-        }
-        for name in replaced
-        for sight in sights
-        if ("pck", name, sight) in effects
-    }
-).T
-
-# %% tags=["hide-input"]
-costs = {
-    "identity": "each joint keeping to itself",
-    "average": "the data set's average in every frame",
-    "uniform": "all joints alike",
-    "permuted": "the relations of other joints",
-}
-
-
-def answer(item, digits=2):
-    told = "a loss" if item.low > 0 else "a gain" if item.high < 0 else "not told apart from zero"
-    return f"{100 * item.estimate:+.{digits}f} ({told})"
-
-
-def verdict(name):
-    loss = {measured: effects[measured, name, "all"] for measured in columns}
-    losing, gaining = ([key for key, item in loss.items() if told(item)] for told in (lambda x: x.low > 0, lambda x: x.high < 0))
-    if "pck" in losing:
-        return "**The network finds fewer joints without its own relations.**"
-    if "pck" in gaining:
-        return "**The network finds more joints so than with its own relations.**"
-    if losing and not gaining:
-        return "**No joint more or less is found; the heatmaps are less sure of the place.**"
-    if gaining and not losing:
-        return "**No joint more or less is found; the heatmaps are surer of the place than with the learned relations.**"
-    return "**It makes no difference that can be told.**" if not losing else "**The measures disagree.**"
-
-
-Markdown(
-    f"All joints, {effects['pck', interventions[0], 'all'].samples} of them from {effects['pck', interventions[0], 'all'].groups} sources; losses in PCK "
-    "(points), distance (% of the person) and value at the truth (% of the peak):\n\n"
-    + "\n".join(
-        f"- {costs.get(name, name)}: "
-        + ", ".join(answer(effects[measured, name, "all"]) for measured in columns)
-        + f". {verdict(name)}"
-        for name in interventions
-    )
-)
-
-# %%
-strength = np.square(done.before.astype(np.float64)).sum(axis=(2, 3))  # the Gram matrix's diagonal
-weaker = relations.weaker_takes_more(done.relations if sums == "rows" else np.swapaxes(done.relations, 1, 2), strength)
-weaker = interval(weaker, done.truth.sources, seed=config.seed)
-
-# %% tags=["hide-input"]
-Markdown(
-    "The heatmaps that enter the relation are now at hand, and with them the question left open above. Of all pairs of joints in all frames, "
-    f"the one with the weaker heatmap {'takes' if sums == 'rows' else 'gives'} more than the other in {weaker.text(unit=' %', counted='frames')}. "
-    + (
-        "**Asymmetry is about strength**: it says whose heatmap is weak."
-        if weaker.low > 0.9
-        else "**Strength explains most of the asymmetry, not all of it**: what a joint overlaps with counts too."
-        if weaker.low > 0.5
-        else "**Strength does not explain the asymmetry.**"
-    )
-)
-
-# %% [markdown]
-# ## What one joint owes to another
-#
-# Now single pairs. The weight of joint $j$ in refined joint $i$ is set to zero, the rest of the row grows until it sums to 1 again,
-# and what joint $i$ loses is measured. Done for all pairs, this gives a matrix on the axes of the relation: not how much joint
-# $i$ takes from joint $j$, but what it **owes** to it. Each pair is cut in one frame at a time, with everything before that
-# frame as it was; so only what lies behind the heatmaps that enter the relation is computed again, and all pairs cost little.
-
-# %%
-pairs = all_pairs(len(skeleton))
-rows = slice(None, None, plan.every)
-losses = cut_pairs(model, done, pairs, rows=rows)
-sources = done.truth.sources[rows]
-weights = np.stack([done.relations[rows, i, j] for i, j in pairs], axis=1)
-owed = {measured: own_loss(loss, pairs) for measured, loss in losses.items()}
-means = {measured: pair_means(loss, sources, seed=config.seed) for measured, loss in owed.items()}
-ranks = {measured: rank_interval(weights, loss, sources, seed=config.seed) for measured, loss in owed.items()}
-
-# %% mystnb={"figure": {"caption": "The learned relation, and what refined joint i loses in a frame when it is cut off from joint j. Dots: losses told apart from zero with a bound that holds for all pairs together.", "name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with grey diagonals: the weights in green, and three losses in red and blue."}}
-panels = {
-    "loss in PCK@0.2 (points)": "pck",
-    "loss in distance (% of person)": "distance",
-    "loss at the truth (% of peak)": "share",
-}
-axes = plots.owed_panels(
-    square(weights.mean(axis=0), pairs, len(skeleton)),
-    {title: square(100 * np.nan_to_num(means[key].estimate), pairs, len(skeleton)) for title, key in panels.items()},
-    skeleton,
-    {title: square(means[key].sure, pairs, len(skeleton)) > 0 for title, key in panels.items()},
-    sums=sums,
-)
-
-# %% mystnb={"figure": {"caption": "Each pair of joints: its weight in the average relation, and what the refined joint loses at the true place when it is cut, with 95 % intervals over sources, each by itself. Filled: told apart from zero among all pairs.", "name": "fig-relations-weight-loss"}, "image": {"alt": "A scatter of points with vertical intervals; the largest are named by their joints."}}
-ax = plots.weight_against_loss(
-    weights.mean(axis=0), means["share"], pairs, skeleton, label="loss at the truth (% of peak)", factor=100
-)
-
-# %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        text: {
-            "largest loss": f"{100 * np.nanmax(means[key].estimate):+.3f}",
-            "where": "{} from {}".format(
-                *(plots.short(skeleton.joints[k]) for k in pairs[int(np.nanargmax(means[key].estimate))])
-            ),
-            "largest gain": f"{-100 * np.nanmin(means[key].estimate):+.3f}",
-            "pairs told apart from zero": int(means[key].sure.sum()),
-            "rank correlation with the weight": f"{ranks[key].estimate:+.2f} ({ranks[key].low:+.2f} to {ranks[key].high:+.2f})",
-            "share of the change in joint i itself": f"{landed(losses[key], pairs):.0%}",
-        }
-        for key, text in MEASURES.items()
-    }
-).T
-
-# %% tags=["hide-input"]
-told = {key: int(item.sure.sum()) for key, item in means.items()}
-rank = ranks["share"]
-Markdown(
-    f"Of {len(pairs)} pairs, cut in {len(sources)} frames from {len(set(sources))} sources, "
-    + (
-        "**none loses PCK that could be told apart from zero**; the largest mean loss is "
-        if not told["pck"]
-        else f"**{told['pck']} change the PCK of their joint**; the largest mean loss is "
-    )
-    + f"{100 * np.nanmax(means['pck'].estimate):.2f} points. By the value at the truth, {told['share']} of them are told apart from zero, and the largest "
-    f"mean loss is {100 * np.nanmax(means['share'].estimate):.2f} % of the peak. "
-    + (
-        "**No single pair carries the pose.** "
-        if not told["pck"] and np.nanmax(means["pck"].estimate) < 0.02
-        else "**A few pairs matter by themselves.** "
-        if told["pck"]
-        else ""
-    )
-    + f"Between a pair's weight and its loss at the truth, the rank correlation is {rank.estimate:+.2f} (95 % interval {rank.low:+.2f} to {rank.high:+.2f}): "
-    + (
-        "**the more a joint takes, the more it owes.**"
-        if rank.low > 0.5
-        else "**a large weight makes a loss likelier, and is far from being one.** Reading influence off the relation would mislead."
-        if rank.low > 0
-        else "**where the weight is large, the loss is smaller, or a gain.** Reading influence off the relation would mislead."
-        if rank.high < 0
-        else "**the weight does not say what is owed.** Reading influence off the relation would mislead."
-    )
-    + f" And only {landed(losses['share'], pairs):.0%} of the change that cutting row $i$ makes lies in joint $i$: behind the relation a 1x1 convolution mixes all joints, and "
-    "before it another one has mixed them too. Names of rows and columns are a manner of speaking."
-)
-
-# %% [markdown]
-# ## Does a cut add up over time?
-#
-# In a network with propagation, a frame's heatmaps write the kernels of the next. A cut in every frame could add up. For the largest
-# weights this is measured: the pair is cut in all frames of one clip from each source, and set beside the cut in one frame alone.
-
-# %%
-order = np.argsort(-weights.mean(axis=0), kind="stable")[: plan.carried]
-chosen = {item.source: index for index, item in reversed(list(enumerate(test)))}  # the first clip of each source
-few = replace(test, clips=tuple(test.clips[index] for index in sorted(chosen.values())))
-cuts = {number: Cut(*pairs[number]) for number in order}
-whole = study(model, meta, few, cuts, window=config.window, batch=config.batch)
-here = np.isin(done.truth.clips, sorted(chosen.values()))
-once = cut_pairs(model, done, [pairs[number] for number in order], rows=here)
-both = {}
-for measured in columns:
-    always = np.stack([whole.own.loss(whole.changed[number])[measured][:, pairs[number][0]] for number in order] or [[]], axis=1)
-    alone = own_loss(once[measured], [pairs[number] for number in order]) if len(order) else always
-    both[measured] = {"in one frame": alone, "in all frames": always}
-
-# %% tags=["hide-input"]
-added = {
-    measured: {name: interval(values, whole.truth.sources, seed=config.seed) for name, values in parts.items()}
-    for measured, parts in both.items()
-    if len(order)
-}
-grown = {
-    measured: interval(parts["in all frames"] - parts["in one frame"], whole.truth.sources, seed=config.seed)
-    for measured, parts in both.items()
-    if len(order)
-}
-pd.DataFrame(
-    {
-        MEASURES[measured]: {name: answer(item, 3) for name, item in parts.items()} | {"difference": answer(grown[measured], 3)}
-        for measured, parts in added.items()
-    }
-).T
-
-# %% tags=["hide-input"]
-adds = [MEASURES[measured].split(" (")[0] for measured, item in grown.items() if item.low > 0]
-Markdown(
-    "No pair was cut in all frames (`carried` is 0)."
-    if not len(order)
-    else f"Mean loss of the refined joint over the {len(order)} largest weights, on {len(few)} clips of {len(set(whole.truth.sources))} sources. "
-    + (
-        "This network does not propagate, so both are the same but for rounding."
-        if model.config.propagation == "none"
-        else f"**A cut adds up over time** by: {', '.join(adds)}."
-        if adds
-        else "**It cannot be told that a cut adds up over time**: what is carried does not make a missing pair worse."
     )
 )
 

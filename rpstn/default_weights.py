@@ -10,8 +10,7 @@ from typing import Any
 
 from rpstn.calibration import Calibration, calibration_of
 from rpstn.errors import UserError
-from rpstn.recipes import WEIGHTS
-from rpstn.runs import read_json
+from rpstn.recipes import WEIGHTS, manifest_of
 
 # The first that is there is the default.
 DEFAULTS = ("real_rpstn", "embedded_rpstn")
@@ -63,8 +62,7 @@ def default_checkpoint() -> Path:
 
 def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
     """What a checkpoint's meta and the manifest beside it, or in its run directory, say."""
-    beside = (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json")
-    manifest = next((read_json(path) for path in beside if path.is_file()), {})
+    manifest = manifest_of(checkpoint) or {}
     metrics = manifest.get("metrics") or {}
     return Weights(
         name=checkpoint.name,

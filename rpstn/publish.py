@@ -24,8 +24,8 @@ from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.occlusion import PROTOCOLS, occlude_dataset
 from rpstn.predictions import Predictions
-from rpstn.recipes import TITLES, find_checkpoints, shipped_checkpoints, training_of, without_places
-from rpstn.runs import manifest, plain, read_json, write_json
+from rpstn.recipes import TITLES, find_checkpoints, manifest_of, shipped_checkpoints, without_places
+from rpstn.runs import manifest, plain, write_json
 
 # What is said of a data set beside its scores.
 NATURE = {"embedded": "embedded (drawn bodies)"}
@@ -114,7 +114,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in found]
     for name, (part, by) in behind.items():
         result["hidden"][name] = _hidden(plainly if part is dataset else predict(part, compared), part, by, config.length)
-    result["trained"] = {TITLES[name]: _trained(path) for name, path in found.items()}
+    result["trained"] = {TITLES[name]: without_places(manifest_of(path) or {}) for name, path in found.items()}
     settings = {**asdict(config), "root": config.root and Path(config.root).name}
     result["manifest"] = manifest(
         settings, device=device, data=dataset.checksum(), seconds=time.monotonic() - begun, torch=torch.__version__
@@ -170,16 +170,3 @@ def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[s
         "boxes": "ground truth",
         **({"note": config.note} if config.note else {}),
     }
-
-
-def _trained(checkpoint: Path) -> dict[str, Any]:
-    """The manifest of a variant's training, and of the trainings that it started from, as far as they lie beside it."""
-    for path in (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json"):
-        if path.is_file():
-            found = read_json(path)
-            for name in ("pictures", "encoder"):
-                before = checkpoint.parent.parent / name / "manifest.json"
-                if name not in found and before.is_file():
-                    found[name] = read_json(before)
-            return without_places(found)
-    return {"parameters": training_of(checkpoint)}

@@ -213,12 +213,22 @@ def shipped_checkpoints(dataset: str) -> dict[str, Path]:
     return {name: path for name, path in paths.items() if path.is_file()}
 
 
-def training_of(checkpoint: Path) -> dict[str, Any] | None:
-    """The parameters of the run that made a checkpoint, shipped or in its run directory; None where no manifest tells."""
+def manifest_of(checkpoint: Path) -> dict[str, Any] | None:
+    """The manifest of the run that made a checkpoint, shipped or in its run directory; None where there is none.
+
+    The runs that it started from stand in it as "pictures" and "encoder", as far as theirs lie beside it.
+    """
     for path in (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json"):
         if path.is_file():
-            return read_json(path)["parameters"]
+            before = {name: checkpoint.parent.parent / name / "manifest.json" for name in ("pictures", "encoder")}
+            return {name: read_json(path) for name, path in before.items() if path.is_file()} | read_json(path)
     return None
+
+
+def training_of(checkpoint: Path) -> dict[str, Any] | None:
+    """The parameters of the run that made a checkpoint; None where no manifest tells."""
+    manifest = manifest_of(checkpoint)
+    return None if manifest is None else manifest["parameters"]
 
 
 def find_checkpoints(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.errors import UserError
+from rpstn.metrics.tables import markdown, percent, table
 from rpstn.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs import read_json
 
@@ -46,47 +47,36 @@ def joint_table(result: Mapping[str, Any], reference: str = "person", others: Se
     Ours are all annotated joints. Where a data set leaves joints out of its own mean, both means stand there.
     """
     parts = {title: scores[reference]["all"] for title, scores in result["rows"].items()}
-    groups = list(dict.fromkeys(name for part in parts.values() for name in part["groups"]))
-    scored = next(iter(parts.values())).get("joints_scored")
-    every = len(next(iter(parts.values()))["joints"])
-    heads = ["", *groups, f"mean ({every} joints)", "95 % interval", *([f"mean ({scored} joints)"] if scored else [])]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
-    for title, part in parts.items():
-        low, high = part["interval"]
-        lines.append(
-            [
-                title,
-                *(percent(part["groups"].get(name)) for name in groups),
-                percent(part["mean"]),
-                f"{percent(low)} to {percent(high)}",
-                *([percent(part["mean_scored"])] if scored else []),
-            ]
-        )
-    for row in others:
-        cells = [f"{row.per_joint[name]:.1f}" if name in row.per_joint else "" for name in groups]
-        # A published mean goes under the number of joints that it is of.
-        under = [f"{row.mean:.1f}" if f"{count} joints" in row.note or not scored else "" for count in (every, scored) if count]
-        lines.append([f"*{row.method}*", *cells, under[0], "", *under[1:]])
-    return markdown(lines)
+    first = next(iter(parts.values()))
+    return table(parts | {f"*{row.method}*": _as_part(row, first) for row in others})
+
+
+def _as_part(row: PublishedRow, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of others in the form of our scores. A published mean goes under the number of joints that it is of."""
+    scored = ours.get("joints_scored")
+    of_all = not scored or f"{len(ours['joints'])} joints" in row.note
+    of_scored = scored and f"{scored} joints" in row.note
+    return {
+        "groups": {name: value / 100 for name, value in row.per_joint.items() if name in ours["groups"]},
+        "mean": row.mean / 100 if of_all else None,
+        "interval": (None, None),
+        "joints": ours["joints"],
+        **({"joints_scored": scored, "mean_scored": row.mean / 100 if of_scored else None} if scored else {}),
+    }
 
 
 def hidden_table(result: Mapping[str, Any]) -> str:
     """Markdown: PCK of hidden joints behind each occluder, by variant, and what the full network gains over each other one."""
-    parts = result.get("hidden", {}).values()
-    titles = [title for title in result["rows"] if any(title in part["rows"] for part in parts)]
-    heads = ["joints hidden by", "joints", *titles, *(f"gain over {title}" for title in titles[1:])]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
-    for name, part in result.get("hidden", {}).items():
-        first = next(iter(part["rows"].values()))
-        lines.append(
-            [
-                name,
-                str(first["samples"]),
-                *(percent(part["rows"][title]["estimate"]) if title in part["rows"] else "" for title in titles),
-                *(gain(part["gains"][title]) if title in part["gains"] else "" for title in titles[1:]),
-            ]
-        )
-    return markdown(lines)
+    parts = result.get("hidden", {})
+    titles = [title for title in result["rows"] if any(title in part["rows"] for part in parts.values())]
+    return markdown(
+        [
+            {"joints hidden by": name, "joints": str(next(iter(part["rows"].values()))["samples"])}
+            | {title: percent(part["rows"][title]["estimate"]) if title in part["rows"] else "" for title in titles}
+            | {f"gain over {title}": gain(part["gains"][title]) if title in part["gains"] else "" for title in titles[1:]}
+            for name, part in parts.items()
+        ]
+    )
 
 
 def verdict(result: Mapping[str, Any], other: str) -> str:
@@ -109,12 +99,15 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
 
 def others_table(rows: Sequence[PublishedRow]) -> str:
     """Markdown: figures of others, each with what it was measured on and where it is printed."""
-    heads = ["method", "split", "score", "by", *PAPER_JOINTS, "mean", "note", "source"]
-    lines = [heads, ["---"] * len(heads)]
-    for row in rows:
-        joints = [f"{row.per_joint[name]:.1f}" if name in row.per_joint else "" for name in PAPER_JOINTS]
-        lines.append([row.method, row.split, row.metric, row.reference, *joints, f"{row.mean:.1f}", row.note, row.source])
-    return markdown(lines)
+    return markdown(
+        [
+            {"method": row.method, "split": row.split, "score": row.metric, "by": row.reference}
+            | {name: f"{row.per_joint[name]:.1f}" if name in row.per_joint else "" for name in PAPER_JOINTS}
+            | {"mean": f"{row.mean:.1f}", "note": row.note, "source": row.source}
+            for row in rows
+        ],
+        words=("split", "score", "by", "note", "source"),
+    )
 
 
 def how_made(result: Mapping[str, Any]) -> str:
@@ -125,24 +118,22 @@ def how_made(result: Mapping[str, Any]) -> str:
             if name in trained:
                 runs.setdefault(name, trained[name])
         runs[title] = trained
-    heads = ["training", "data set", "encoder", "steps", "frames a step", "px", "minutes", "device"]
-    lines = [heads, ["---", "---", "---", *["---:"] * 4, "---"]]
+    rows = []
     for name, run in runs.items():
-        settings = run["parameters"]
-        minutes = run.get("seconds")
-        lines.append(
-            [
-                name,
-                settings["dataset"],
-                settings["encoder"],
-                str(settings["steps"]),
-                str(settings["batch"] * settings["frames"]),
-                str(settings["size"]),
-                "" if minutes is None else f"{minutes / 60:.0f}",
-                str(run.get("device", "")),
-            ]
+        settings, seconds = run["parameters"], run.get("seconds")
+        rows.append(
+            {
+                "training": name,
+                "data set": settings["dataset"],
+                "encoder": settings["encoder"],
+                "steps": str(settings["steps"]),
+                "frames a step": str(settings["batch"] * settings["frames"]),
+                "px": str(settings["size"]),
+                "minutes": "" if seconds is None else f"{seconds / 60:.0f}",
+                "device": str(run.get("device", "")),
+            }
         )
-    return markdown(lines)
+    return markdown(rows, words=("data set", "encoder", "device"))
 
 
 def gain(value: Mapping[str, Any]) -> str:
@@ -151,14 +142,6 @@ def gain(value: Mapping[str, Any]) -> str:
         return ""
     low, high = value["interval"]
     return f"{100 * value['estimate']:+.1f} ({100 * low:.1f} to {100 * high:.1f})"
-
-
-def percent(value: float | None) -> str:
-    return "" if value is None or value != value else f"{100 * value:.1f}"
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 
 def _sign(value: Mapping[str, Any]) -> int:

@@ -296,7 +296,7 @@ def test_the_notebook_runs_on_real_images(dataset, tmp_path, monkeypatch):
         values["root"] = str(root)
     monkeypatch.chdir(tmp_path)
     assert run_notebooks(["image"], profile="smoke", values=values, out="out", progress=False) == 0
-    text = (tmp_path / "out" / "09_image.ipynb").read_text()
+    text = (tmp_path / "out" / "10_image.ipynb").read_text()
     assert str(place.parent) not in text and str(tmp_path) not in text
     shown = [
         str(output["data"]["text/plain"])

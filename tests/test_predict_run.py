@@ -9,17 +9,14 @@ import numpy as np
 import pytest
 
 from rpstn import cli, prediction_run
-from rpstn.annotate import Annotator, scale_of
+from rpstn.annotate import Annotator
 from rpstn.datasets import open_dataset
 from rpstn.datasets.sources import decode_video
 from rpstn.errors import UserError
-from rpstn.pose_files import frame_entry
-from rpstn.pose_stream import FOLLOWED, LOST, PersonPose, PoseStream
-from rpstn.pose_summary import summarise_poses, summary_lines
+from rpstn.pose_stream import LOST, PoseStream
 from rpstn.prediction_run import PredictConfig, predict_video
 from rpstn.recipes import WEIGHTS
 from rpstn.skeletons import PENN_ACTION
-from rpstn.streaming import Ahead, Behind, stop_when_asked
 from rpstn.video import write_webm
 
 EMBEDDED = WEIGHTS / "embedded_rpstn.pt"
@@ -272,151 +269,3 @@ def test_states_are_saved_on_the_way(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(prediction_run, "save_atomically", note)
     predict_video(config(folder, tmp_path, frames=3, draw=False), progress=False)
     assert saved == [1, 2, 3]
-
-
-class TestSummary:
-    def entries(self, confidences, statuses=None, present=None):
-        for index, value in enumerate(confidences):
-            sure = np.full(13, 0.9, np.float32)
-            sure[5] = value
-            status = FOLLOWED if statuses is None else statuses[index]
-            pose = PersonPose("1", np.array([0, 0, 9, 9]), np.zeros((13, 2)), sure, None, status)
-            here = present is None or present[index]
-            yield frame_entry(index, index / 10, [pose] if here else [], 0.4)
-
-    def test_hidden_for_how_long_and_seen_when(self):
-        summary = summarise_poses(self.entries([0.9, 0.1, 0.1, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1, 0.1]), PENN_ACTION)
-        wrist = summary["1"]["joints"]["left_wrist"]
-        assert wrist["hidden"] == 7
-        assert wrist["stretches"] == [
-            {"first": 1, "frames": 3, "seconds": 0.3, "seen_again": 4},
-            {"first": 7, "frames": 3, "seconds": 0.2, "seen_again": None},
-        ]
-        assert summary["1"]["joints"]["head"] == {"hidden": 0, "stretches": []}
-        said = "\n".join(summary_lines(summary))
-        assert "left wrist: hidden in 7 frames; longest 3 frames (0.30 s) from frame 1, seen again in frame 4" in said
-
-    def test_lost_hides_all_and_absence_ends_a_stretch(self):
-        summary = summarise_poses(self.entries([0.9] * 4, [FOLLOWED, LOST, LOST, LOST]), PENN_ACTION)
-        assert summary["1"]["lost"] == 3 and summary["1"]["joints"]["head"]["hidden"] == 3
-        away = summarise_poses(self.entries([0.1] * 9, present=[1, 1, 1, 0, 0, 1, 1, 1, 1]), PENN_ACTION)["1"]
-        assert [part["frames"] for part in away["joints"]["left_wrist"]["stretches"]] == [3, 4] and away["frames"] == 7
-
-    def test_nobody(self):
-        assert summary_lines(summarise_poses([], PENN_ACTION)) == ["nobody was in any frame"]
-
-
-class TestDrawing:
-    def entry(self, confidence, status=FOLLOWED):
-        joints = np.column_stack([np.linspace(20, 140, 13), np.linspace(140, 20, 13)])
-        pose = PersonPose("1", np.array([10, 10, 140, 140]), joints, np.full(13, confidence, np.float32), np.eye(13), status)
-        return frame_entry(0, 0.0, [pose], 0.4, relation=True)
-
-    def at_joint(self, picture, scale):
-        place = round(20 * scale + (scale - 1) / 2), round(140 * scale + (scale - 1) / 2)
-        return picture[place[1], place[0]].astype(int)
-
-    def test_joints_have_the_colour_of_their_confidence_and_hidden_ones_are_hollow(self):
-        pixels = np.full((160, 160, 3), 90, np.uint8)
-        annotator = Annotator(PENN_ACTION, (160, 160), 0.4)
-        sure, unsure = (self.at_joint(annotator.draw(pixels, self.entry(value)), annotator.scale) for value in (1.0, 0.5))
-        assert sure[0] > 200 and sure[2] < 100, "yellow"
-        assert unsure[1] > unsure[0] and abs(sure - unsure).max() > 60, "green"
-        empty = self.at_joint(annotator.draw(pixels, self.entry(0.1)), annotator.scale)
-        assert abs(empty - sure).max() > 60
-        assert (annotator.draw(pixels, self.entry(0.9, LOST)) != annotator.draw(pixels, self.entry(0.9))).any()
-
-    def test_the_matrix_follows_the_order_of_the_limbs(self):
-        annotator = Annotator(PENN_ACTION, (160, 160), 0.4, relation=True)
-        entry = self.entry(0.9)
-        weights = np.zeros((13, 13))
-        row, column = PENN_ACTION.index("left_elbow"), PENN_ACTION.index("right_hip")
-        weights[row, column] = 1
-        entry["people"][0]["relation"] = weights.tolist()
-        panel = annotator.draw(np.zeros((160, 160, 3), np.uint8), entry)[:, annotator.width :]
-        dark = np.argwhere((panel == (0, 68, 136)).all(axis=-1))
-        cell = np.ptp(dark[:, 0]) + 1
-        margin = min(92, (annotator.height + 34) // 4)
-        assert np.ptp(dark[:, 1]) + 1 == cell and dark[:, 0].min() == 24 + cell * PENN_ACTION.order.index(row)
-        assert dark[:, 1].min() == margin + cell * PENN_ACTION.order.index(column)
-
-    @pytest.mark.parametrize("size", [(1, 1), (3, 500), (160, 160), (2160, 3840)])
-    def test_every_size_is_drawn(self, size):
-        annotator = Annotator(PENN_ACTION, size, 0.4, relation=True)
-        picture = annotator.draw(np.zeros((*size, 3), np.uint8), self.entry(0.9))
-        assert picture.dtype == np.uint8 and max(annotator.height, annotator.width) <= 1280
-        assert scale_of((240, 320)) == 2 and scale_of((1080, 1920)) < 1
-
-
-class TestThreads:
-    def test_ahead_is_in_order_bounded_and_raises_where_the_error_was(self):
-        taken = []
-
-        def items():
-            for index in range(100):
-                taken.append(index)
-                yield index
-            raise UserError("broken")
-
-        ahead = Ahead(items(), size=3)
-        assert next(ahead) == 0 and len(taken) <= 6
-        found = [0]
-        with pytest.raises(UserError, match="broken"):
-            for item in ahead:
-                found.append(item)
-        assert found == list(range(100)) and next(ahead, None) is None
-        ahead.close()
-
-    def test_ahead_can_be_left_early_and_closes_its_source(self):
-        closed = []
-
-        def items():
-            try:
-                yield from range(10**9)
-            finally:
-                closed.append(True)
-
-        ahead = Ahead(items())
-        next(ahead)
-        ahead.close()
-        assert closed == [True] and not ahead._thread.is_alive()
-
-    def test_a_camera_drops_what_nobody_takes(self):
-        import threading
-
-        ready = threading.Event()
-
-        def items():
-            yield from range(50)
-            ready.set()
-
-        ahead = Ahead(items(), size=4, drop=True)
-        assert ready.wait(20)
-        # The end may push nothing out: it waits until there is room.
-        found = list(ahead)
-        assert found == sorted(found) and found[-1] == 49 and len(found) == 50 - ahead.dropped <= 5
-
-    def test_behind_does_all_in_order_and_tells_errors(self):
-        done = []
-        behind = Behind(done.append, size=2)
-        for index in range(20):
-            behind.put(index)
-        behind.close()
-        assert done == list(range(20))
-
-        def fail(item):
-            raise OSError("disk full")
-
-        behind = Behind(fail, size=2)
-        with pytest.raises(OSError, match="disk full"):
-            for index in range(50):
-                behind.put(index)
-        behind.close()
-
-    def test_outside_the_block_a_signal_is_a_signal(self):
-        with stop_when_asked() as asked:
-            assert not asked
-            signal.raise_signal(signal.SIGINT)
-            assert asked and asked.signal == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)

@@ -40,10 +40,10 @@ def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(
             [
                 name,
-                *(_percent(part["groups"].get(group)) for group in groups),
-                _percent(part["mean"]),
+                *(percent(part["groups"].get(group)) for group in groups),
+                percent(part["mean"]),
                 _interval(part),
-                *(_percent(part["mean_scored"]) if part.get("joints_scored") == count else "" for count in subsets),
+                *(percent(part["mean_scored"]) if part.get("joints_scored") == count else "" for count in subsets),
             ]
         )
     return _markdown(lines)
@@ -65,19 +65,23 @@ def means(rows: Mapping[str, Mapping[str, Any]]) -> str:
     for name, scores in rows.items():
         cells = [name]
         for reference in REFERENCES:
-            values = [_percent(scores[reference][sight]["mean"]) for sight in SIGHTS]
+            values = [percent(scores[reference][sight]["mean"]) for sight in SIGHTS]
             interval = [_interval(scores[reference]["all"])] if reference == "person" else []
             cells += [values[0], *interval, *values[1:]]
         lines.append(cells)
     return _markdown(lines)
 
 
-def markdown(rows: Sequence[Mapping[str, str]]) -> str:
-    """Markdown of rows that share their columns; the first column is of names. Raises ValueError for no row."""
+def markdown(rows: Sequence[Mapping[str, str]], words: Sequence[str] = ()) -> str:
+    """Markdown of rows that share their columns: the first column and those of `words` to the left, numbers to the right.
+
+    Raises ValueError for no row.
+    """
     if not rows:
         raise ValueError("there are no rows to put into a table")
     head = list(rows[0])
-    return _markdown([head, ["---", *["---:"] * (len(head) - 1)], *([row[name] for name in head] for row in rows)])
+    rule = ["---" if name in (head[0], *words) else "---:" for name in head]
+    return _markdown([head, rule, *([row[name] for name in head] for row in rows)])
 
 
 def aligned(markdown: str) -> str:
@@ -132,10 +136,11 @@ def _markdown(lines: Sequence[Sequence[str]]) -> str:
 
 def _interval(part: Mapping[str, Any]) -> str:
     low, high = part["interval"]
-    return "" if low is None or high is None else f"{_percent(low)} to {_percent(high)}"
+    return "" if low is None or high is None else f"{percent(low)} to {percent(high)}"
 
 
-def _percent(value: float | None) -> str:
+def percent(value: float | None) -> str:
+    """A share in percent with one decimal; empty where there is none."""
     return "" if value is None or value != value else f"{100 * value:.1f}"
 
 

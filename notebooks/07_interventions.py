@@ -1,0 +1,313 @@
+# ---
+# jupyter:
+#   jupytext:
+#     cell_metadata_filter: tags,mystnb,-all
+#     formats: ipynb,py:percent
+#     notebook_metadata_filter: kernelspec,jupytext,-jupytext.text_representation.jupytext_version
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What the relations are worth
+#
+# **Question.** The learned relations say which joints take from which. Does the network need them? What is lost if every joint keeps
+# to itself, takes from the wrong joints, or from one joint less?
+#
+# **Time.** Half a minute on two CPU cores: the encoder sees the test split once, and what lies behind it is computed once more for
+# each intervention.
+
+# %% tags=["parameters"]
+from typing import Optional
+
+dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
+root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
+fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
+variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.recipes.VARIANTS
+window: int = 24  # frames that go through the network at once
+batch: int = 8  # windows at once
+interventions: list = ["identity", "average", "uniform", "permuted"]  # put in the relation's place; also cut:JOINT:SOURCE
+every: int = 4  # single pairs are cut in one frame of so many
+carried: int = 10  # so many pairs, the largest weights first, are also cut in all frames of a clip
+seed: int = 2021  # of the permutations, and of the bootstrap
+
+# %%
+# %matplotlib inline
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
+from rpstn.datasets import OCCLUDED, VISIBLE
+from rpstn.effects import MEASURES, CutPlan, cut_pairs, landed, own_loss, square, study
+from rpstn.effects_in_words import IN_PLACE, MEASURED, answer, verdict
+from rpstn.evaluate import predict_clips
+from rpstn.interventions import Cut, all_pairs, named
+from rpstn.metrics import interval
+from rpstn.metrics.pairs import pair_means, rank_interval
+from rpstn.recipes import TITLES, find_checkpoints
+
+config = EvaluateConfig(
+    checkpoint=find_checkpoints(dataset, out, fold=fold, variants=[variant])[variant],
+    dataset=dataset,
+    root=root,
+    fold=fold,
+    seed=seed,
+    window=window,
+    batch=batch,
+)
+plan = CutPlan(every=every, carried=carried)
+plots.use_style()
+
+# %%
+test = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
+skeleton = test.skeleton
+for name in interventions:  # a name that is none, or of a joint that is not there, stops here and not in minutes
+    named(name, skeleton, average=np.eye(len(skeleton)))
+model, meta = load_checkpoint(config.checkpoint)
+learned = relations.collect(predict_clips(model, meta, test, config.window, batch=config.batch), test)
+sums = "rows" if model.config.relation_layout == "paper" else "columns"
+average = learned.mean()
+visibility = np.concatenate([item.visibility for item in test])
+
+# %% tags=["hide-input"]
+path = config.checkpoint
+Markdown(
+    f"Relations of **{TITLES[variant]}** (`{path.parent.name}/{path.name}`, scale `{model.config.relation_scale}`, layout "
+    f"`{model.config.relation_layout}`), {len(test)} test clips of `{test.name}` from {len(set(learned.sources))} sources."
+)
+
+# %% [markdown]
+# ## Cause, not correlation: another relation in its place
+#
+# A relation that looks interesting need not matter. The test is to replace it and to change nothing else: the same network, the
+# same frames, the same weights. Four replacements ask four questions.
+#
+# - **identity**: every joint keeps to itself. Are the relations used at all?
+# - **average**: every frame gets the data set's mean relation. Does it matter that each frame has its own?
+# - **uniform**: every joint takes from all alike. Does it matter which joints are taken from?
+# - **permuted**: as much is taken as before, from the wrong joints. The same question, with weights as uneven as the learned ones.
+#
+# PCK counts a joint only when it crosses the circle's edge, and a small effect hides between two such crossings. So finer measures
+# stand beside it: the distance from the truth, and the heatmap's value at the true place, in units of an ideal peak and as a share of its own
+# peak. The last one does not change when a whole heatmap becomes higher or lower. In all of them, a loss is positive.
+
+# %%
+replaced = {name: named(name, skeleton, average=average, seed=config.seed) for name in interventions}
+done = study(model, meta, test, replaced, window=config.window, batch=config.batch, keep_maps=True)
+sights = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
+effects = {}
+for name, changed in done.changed.items():
+    for measured, loss in done.own.loss(changed).items():
+        for sight, members in sights.items():
+            values = np.where(members, loss, np.nan)
+            if np.isfinite(values).any():
+                effects[measured, name, sight] = interval(values, done.truth.sources, pool="joints", seed=config.seed)
+
+# %% mystnb={"figure": {"caption": "What the network loses when its relations are replaced, by three measures, with 95 % intervals over sources. Positive: it was better with its own. Filled points: the interval excludes zero.", "name": "fig-relations-intervention"}, "image": {"alt": "Three panels of points with horizontal intervals, one row an intervention, one colour a kind of joints, beside lines of no difference."}}
+fig, axes = plt.subplots(1, 3, figsize=(10.4, 0.55 * len(replaced) + 1.3), sharey=True)
+for ax, (measured, label) in zip(axes, MEASURED.items(), strict=True):
+    plots.effect_points(
+        {
+            name: {f"{sight} joints": effects[measured, name, sight] for sight in sights if (measured, name, sight) in effects}
+            for name in replaced
+        },
+        ax,
+        label=f"loss in {label}",
+        legend=ax is axes[1],
+    )
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        (name, sight): {
+            text: f"{100 * item.estimate:+.2f} ({100 * item.low:+.2f} to {100 * item.high:+.2f})"
+            for measured, text in MEASURES.items()
+            for item in [effects[measured, name, sight]]
+        }
+        for name in replaced
+        for sight in sights
+        if ("pck", name, sight) in effects
+    }
+).T
+
+# %% tags=["hide-input"]
+Markdown(
+    f"All joints, {effects['pck', interventions[0], 'all'].samples} of them from {effects['pck', interventions[0], 'all'].groups} sources; losses in PCK "
+    "(points), distance (% of the person) and value at the truth (% of the peak):\n\n"
+    + "\n".join(
+        f"- {IN_PLACE.get(name, name)}: "
+        + ", ".join(answer(effects[measured, name, "all"]) for measured in MEASURED)
+        + f". **{verdict({measured: effects[measured, name, 'all'] for measured in MEASURED})}**"
+        for name in interventions
+    )
+)
+
+# %%
+strength = np.square(done.before.astype(np.float64)).sum(axis=(2, 3))  # the Gram matrix's diagonal
+weaker = relations.weaker_takes_more(done.relations if sums == "rows" else np.swapaxes(done.relations, 1, 2), strength)
+weaker = interval(weaker, done.truth.sources, seed=config.seed)
+
+# %% tags=["hide-input"]
+Markdown(
+    "The heatmaps that enter the relation are now at hand, and with them the question that the chapter before left open: whose weight makes a "
+    "relation asymmetric? Of all pairs of joints in all frames, "
+    f"the one with the weaker heatmap {'takes' if sums == 'rows' else 'gives'} more than the other in {weaker.text(unit=' %', counted='frames')}. "
+    + (
+        "**Asymmetry is about strength**: it says whose heatmap is weak."
+        if weaker.low > 0.9
+        else "**Strength explains most of the asymmetry, not all of it**: what a joint overlaps with counts too."
+        if weaker.low > 0.5
+        else "**Strength does not explain the asymmetry.**"
+    )
+)
+
+# %% [markdown]
+# ## What one joint owes to another
+#
+# Now single pairs. The weight of joint $j$ in refined joint $i$ is set to zero, the rest of the row grows until it sums to 1 again,
+# and what joint $i$ loses is measured. Done for all pairs, this gives a matrix on the axes of the relation: not how much joint
+# $i$ takes from joint $j$, but what it **owes** to it. Each pair is cut in one frame at a time, with everything before that
+# frame as it was; so only what lies behind the heatmaps that enter the relation is computed again, and all pairs cost little.
+
+# %%
+pairs = all_pairs(len(skeleton))
+rows = slice(None, None, plan.every)
+losses = cut_pairs(model, done, pairs, rows=rows)
+sources = done.truth.sources[rows]
+weights = np.stack([done.relations[rows, i, j] for i, j in pairs], axis=1)
+owed = {measured: own_loss(loss, pairs) for measured, loss in losses.items()}
+means = {measured: pair_means(loss, sources, seed=config.seed) for measured, loss in owed.items()}
+ranks = {measured: rank_interval(weights, loss, sources, seed=config.seed) for measured, loss in owed.items()}
+
+# %% mystnb={"figure": {"caption": "The learned relation, and what refined joint i loses in a frame when it is cut off from joint j. Dots: losses told apart from zero with a bound that holds for all pairs together.", "name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with grey diagonals: the weights in green, and three losses in red and blue."}}
+panels = {
+    "loss in PCK@0.2 (points)": "pck",
+    "loss in distance (% of person)": "distance",
+    "loss at the truth (% of peak)": "share",
+}
+axes = plots.owed_panels(
+    square(weights.mean(axis=0), pairs, len(skeleton)),
+    {title: square(100 * np.nan_to_num(means[key].estimate), pairs, len(skeleton)) for title, key in panels.items()},
+    skeleton,
+    {title: square(means[key].sure, pairs, len(skeleton)) > 0 for title, key in panels.items()},
+    sums=sums,
+)
+
+# %% mystnb={"figure": {"caption": "Each pair of joints: its weight in the average relation, and what the refined joint loses at the true place when it is cut, with 95 % intervals over sources, each by itself. Filled: told apart from zero among all pairs.", "name": "fig-relations-weight-loss"}, "image": {"alt": "A scatter of points with vertical intervals; the largest are named by their joints."}}
+ax = plots.weight_against_loss(
+    weights.mean(axis=0), means["share"], pairs, skeleton, label="loss at the truth (% of peak)", factor=100
+)
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        text: {
+            "largest loss": f"{100 * np.nanmax(means[key].estimate):+.3f}",
+            "where": "{} from {}".format(
+                *(plots.short(skeleton.joints[k]) for k in pairs[int(np.nanargmax(means[key].estimate))])
+            ),
+            "largest gain": f"{-100 * np.nanmin(means[key].estimate):+.3f}",
+            "pairs told apart from zero": int(means[key].sure.sum()),
+            "rank correlation with the weight": f"{ranks[key].estimate:+.2f} ({ranks[key].low:+.2f} to {ranks[key].high:+.2f})",
+            "share of the change in joint i itself": f"{landed(losses[key], pairs):.0%}",
+        }
+        for key, text in MEASURES.items()
+    }
+).T
+
+# %% tags=["hide-input"]
+told = {key: int(item.sure.sum()) for key, item in means.items()}
+rank = ranks["share"]
+Markdown(
+    f"Of {len(pairs)} pairs, cut in {len(sources)} frames from {len(set(sources))} sources, "
+    + (
+        "**none loses PCK that could be told apart from zero**; the largest mean loss is "
+        if not told["pck"]
+        else f"**{told['pck']} change the PCK of their joint**; the largest mean loss is "
+    )
+    + f"{100 * np.nanmax(means['pck'].estimate):.2f} points. By the value at the truth, {told['share']} of them are told apart from zero, and the largest "
+    f"mean loss is {100 * np.nanmax(means['share'].estimate):.2f} % of the peak. "
+    + (
+        "**No single pair carries the pose.** "
+        if not told["pck"] and np.nanmax(means["pck"].estimate) < 0.02
+        else "**A few pairs matter by themselves.** "
+        if told["pck"]
+        else ""
+    )
+    + f"Between a pair's weight and its loss at the truth, the rank correlation is {rank.estimate:+.2f} (95 % interval {rank.low:+.2f} to {rank.high:+.2f}): "
+    + (
+        "**the more a joint takes, the more it owes.**"
+        if rank.low > 0.5
+        else "**a large weight makes a loss likelier, and is far from being one.** Reading influence off the relation would mislead."
+        if rank.low > 0
+        else "**where the weight is large, the loss is smaller, or a gain.** Reading influence off the relation would mislead."
+        if rank.high < 0
+        else "**the weight does not say what is owed.** Reading influence off the relation would mislead."
+    )
+    + f" And only {landed(losses['share'], pairs):.0%} of the change that cutting row $i$ makes lies in joint $i$: behind the relation a 1x1 convolution mixes all joints, and "
+    "before it another one has mixed them too. Names of rows and columns are a manner of speaking."
+)
+
+# %% [markdown]
+# ## Does a cut add up over time?
+#
+# In a network with propagation, a frame's heatmaps write the kernels of the next. A cut in every frame could add up. For the largest
+# weights this is measured: the pair is cut in all frames of one clip from each source, and set beside the cut in one frame alone.
+
+# %%
+order = np.argsort(-weights.mean(axis=0), kind="stable")[: plan.carried]
+chosen = {item.source: index for index, item in reversed(list(enumerate(test)))}  # the first clip of each source
+few = replace(test, clips=tuple(test.clips[index] for index in sorted(chosen.values())))
+cuts = {number: Cut(*pairs[number]) for number in order}
+whole = study(model, meta, few, cuts, window=config.window, batch=config.batch)
+here = np.isin(done.truth.clips, sorted(chosen.values()))
+once = cut_pairs(model, done, [pairs[number] for number in order], rows=here)
+both = {}
+for measured in MEASURED:
+    always = np.stack([whole.own.loss(whole.changed[number])[measured][:, pairs[number][0]] for number in order] or [[]], axis=1)
+    alone = own_loss(once[measured], [pairs[number] for number in order]) if len(order) else always
+    both[measured] = {"in one frame": alone, "in all frames": always}
+
+# %% tags=["hide-input"]
+added = {
+    measured: {name: interval(values, whole.truth.sources, seed=config.seed) for name, values in parts.items()}
+    for measured, parts in both.items()
+    if len(order)
+}
+grown = {
+    measured: interval(parts["in all frames"] - parts["in one frame"], whole.truth.sources, seed=config.seed)
+    for measured, parts in both.items()
+    if len(order)
+}
+pd.DataFrame(
+    {
+        MEASURES[measured]: {name: answer(item, 3) for name, item in parts.items()} | {"difference": answer(grown[measured], 3)}
+        for measured, parts in added.items()
+    }
+).T
+
+# %% tags=["hide-input"]
+adds = [MEASURES[measured].split(" (")[0] for measured, item in grown.items() if item.low > 0]
+Markdown(
+    "No pair was cut in all frames (`carried` is 0)."
+    if not len(order)
+    else f"Mean loss of the refined joint over the {len(order)} largest weights, on {len(few)} clips of {len(set(whole.truth.sources))} sources. "
+    + (
+        "This network does not propagate, so both are the same but for rounding."
+        if model.config.propagation == "none"
+        else f"**A cut adds up over time** by: {', '.join(adds)}."
+        if adds
+        else "**It cannot be told that a cut adds up over time**: what is carried does not make a missing pair worse."
+    )
+)
