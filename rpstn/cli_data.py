@@ -47,7 +47,7 @@ def data_make(
     *,
     train: int = 240,
     val: int = 30,
-    test: int = 60,
+    test: int = 110,
     frames: int = 24,
     size: int = 160,
     seed: int = 0,

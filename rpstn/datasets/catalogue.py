@@ -37,7 +37,7 @@ TABLE = {
         "penn_action",
         "make it with `rpstn data make embedded`",
         "may be passed on with its notice; motion from DeepMimic (MIT) by way of pybullet (zlib)",
-        "330 clips of 24 frames, 160 px a side: 240 train, 30 val, 60 test",
+        "380 clips of 24 frames, 160 px a side: 240 train, 30 val, 110 test",
         (("labels/*.mat", "labels"), ("frames/*", "folders of frames")),
     ),
     "penn_action": Entry(

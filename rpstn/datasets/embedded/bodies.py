@@ -42,6 +42,8 @@ class Clothes:
     waist: float  # height at which the shirt ends
     collar: float
     pattern: tuple[str, str]  # of shirt and trousers
+    front: str  # what tells the shirt's front from its back: open (a jacket over something lighter or darker), bib, none
+    inner: np.ndarray  # (3,) what an open jacket shows, or the bib's paper
     period: float  # metres
     loose: tuple[float, float]  # metres between skin and shirt, trousers
     gloss: float
@@ -129,7 +131,12 @@ def make_clothes(rng: np.random.Generator, skirt: bool) -> Clothes:
         plain[rng.choice(6, p=[0.4, 0.15, 0.07, 0.12, 0.14, 0.12])],
         plain[rng.choice(6, p=[0.74, 0.03, 0.08, 0.07, 0.08, 0.0])],
     )
+    front = ("open", "bib", "none")[rng.choice(3, p=[0.5, 0.3, 0.2])]
+    # Far from the shirt in brightness, as a jacket is from the shirt below it; a bib is nearly white.
+    bright = colours[SHIRT].mean() < 0.45 or front == "bib"
+    inner = _colour(rng, (0.0, 0.25), (0.85, 1.0)) if bright else _colour(rng, (0.0, 0.6), (0.04, 0.2))
     return Clothes(
+        front=front, inner=np.array(inner, np.float32),
         colours=np.clip(colours, 0.02, 1.0).astype(np.float32), second=second.astype(np.float32), sleeve=float(sleeve),
         hem=float(-0.385 if skirt else hem), waist=float(rng.uniform(-0.12, 0.05)), collar=float(rng.uniform(0.47, 0.53)),
         pattern=pattern, period=float(rng.uniform(0.04, 0.14)),

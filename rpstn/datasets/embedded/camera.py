@@ -58,8 +58,8 @@ def follow(rng: np.random.Generator, vertices: np.ndarray, size: int) -> Camera:
     frames = len(vertices)
     middle = (vertices.min(1) + vertices.max(1)) / 2
     mean = middle.mean(0)
-    path = _smooth(middle, rng.uniform(3, 8))
-    share = rng.uniform(0.75, 1.0)
+    path = _smooth(middle, rng.uniform(1.5, 4))
+    share = rng.uniform(0.9, 1.0)
     target = mean + share * (path - mean)
     azimuth = rng.uniform(0, 2 * np.pi)
     elevation = np.radians(np.clip(rng.normal(9, 9), -4, 38))

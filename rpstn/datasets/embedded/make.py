@@ -20,8 +20,8 @@ import rpstn
 from rpstn.datasets.embedded.plan import SPLITS, plan_clips
 from rpstn.errors import UserError
 
-VERSION = 10  # rises with every change of what is drawn
-COUNTS = {"train": 240, "val": 30, "test": 60}
+VERSION = 11  # rises with every change of what is drawn
+COUNTS = {"train": 240, "val": 30, "test": 110}
 MANIFEST = "embedded.json"
 
 
@@ -38,7 +38,7 @@ def make_embedded(
     """Make the embedded data set in the folder `root`, in Penn Action's layout, and return the folder.
 
     seed: everything follows from it; the same seed gives the same bytes, however many workers there are.
-    counts: clips per split, {"train": 240, "val": 30, "test": 60} by default. frames: per clip. size: pixels a side.
+    counts: clips per split, {"train": 240, "val": 30, "test": 110} by default. frames: per clip. size: pixels a side.
     workers: processes, as many as there are cores by default; 1 works in this process.
 
     All is written to a folder beside `root` and renamed at the end: an interrupted making leaves no `root`. What an earlier

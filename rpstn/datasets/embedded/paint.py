@@ -60,6 +60,13 @@ def albedo(body: Body, position: np.ndarray, arm: np.ndarray, head: np.ndarray) 
         if pattern != "plain" and len(where):
             share = _pattern(pattern, position[where], coarse_grain[where], clothes.period)[:, None]
             colour[where] = colour[where] * (1 - share) + clothes.second[kind] * share
+    chest = shirt & leg & (x > 0.0)
+    if clothes.front == "open":  # narrow at the collar, wider below
+        colour[chest & (np.abs(z) < 0.045 + 0.1 * np.clip(0.5 - y, 0, 0.6))] = clothes.inner
+    if clothes.front == "bib":
+        paper = chest & (np.abs(z) < 0.1) & (np.abs(y - 0.27) < 0.085)
+        number = paper & (np.abs(y - 0.27) < 0.05) & (np.abs(z) < 0.075) & (np.mod(z, 0.05) < 0.022)
+        colour[paper], colour[number] = clothes.inner, 0.1
     if body.hair == "cap":
         cap = head & ((y > 0.672) | ((x > 0.105) & (y > 0.655)))
         colour[cap] = clothes.second[SHIRT]
