@@ -1,7 +1,8 @@
 """`rpstn bench`: this package against the released code's way of computing the same, in one run, as ratios.
 
 Both sides alternate, so that a busy machine slows both; what is printed is the median of each side's times. Beside each
-ratio stands how far the two results lie apart.
+ratio stands how far the two results lie apart. On a CPU ours keeps its memory, as in training, and theirs runs in a process of
+its own, as it would.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import released_style
+from benchmarks.timing import Row, alternate, apart, copy_rate, matmul_rate, yardstick
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.transforms import apply_affine, crop_affine, warp
 from rpstn.devices import use_bf16
@@ -32,23 +34,6 @@ from rpstn.errors import UserError
 from rpstn.heatmaps import encode, heatmap_loss
 from rpstn.models import RPSTN, RPSTNConfig, global_matching
 from rpstn.runs import write_json
-
-
-@dataclass(frozen=True)
-class Row:
-    """One comparison. Seconds of one call of either side; agreement: max |a - b| / max |b| of what they compute."""
-
-    name: str
-    setting: str
-    theirs: float
-    ours: float
-    agreement: float | None
-    asked: float | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
-
-    @property
-    def ratio(self) -> float:
-        return self.theirs / self.ours
 
 
 def bench(rows: tuple[str, ...] = (), *, out: str | Path = "runs/bench.json", quick: bool = False) -> list[Row]:
@@ -94,64 +79,42 @@ def _time(seconds: float) -> str:
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.2f} ms"
 
 
-def alternate(sides: list[Callable[[], Any]], device: torch.device, repeats: int) -> list[float]:
-    """Median seconds of each side; one call of each goes before, to warm up."""
-    times: list[list[float]] = [[] for _ in sides]
-    for repeat in range(repeats + 1):
-        for side, found in zip(sides, times, strict=True):
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            start = time.perf_counter()
-            side()
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            if repeat:
-                found.append(time.perf_counter() - start)
-    return [statistics.median(found) for found in times]
-
-
-def apart(ours: torch.Tensor, theirs: torch.Tensor) -> float:
-    ours, theirs = ours.detach().float(), theirs.detach().float()
-    return float((ours - theirs).abs().max() / theirs.abs().max())
-
-
-def matmul_rate(device: torch.device, dtype: torch.dtype, side: int = 2048) -> float:
-    """Floating-point operations a second of a large matrix product: what this machine can do at best."""
-    a, b = (torch.randn(side, side, device=device, dtype=dtype) for _ in range(2))
-    return 2 * side**3 / alternate([lambda: a @ b], device, 5)[0]
-
-
-def copy_rate(device: torch.device, count: int = 2**25) -> float:
-    """Bytes a second, read and written, of copying a large tensor."""
-    a = torch.randn(count, device=device)
-    b = torch.empty_like(a)
-    return 8 * count / alternate([lambda: b.copy_(a)], device, 5)[0]
-
-
-def matching(device: torch.device, quick: bool) -> list[Row]:
-    """Global matching, forward and backward."""
+def _matching(function: Callable, device: torch.device, quick: bool) -> Callable[[], list[torch.Tensor]]:
+    """A call of one way of global matching, forward and backward, on features and kernels that are the same for all ways."""
     shape, side = ((2, 32, 32, 32), 5) if quick else ((2, 256, 64, 64), 7)
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(shape, generator=generator).to(device).requires_grad_()
     kernels = torch.randn((*shape[:2], side, side), generator=generator).to(device).requires_grad_()
     weight = torch.randn(shape, generator=generator).to(device)
 
-    def run(function: Callable) -> list[torch.Tensor]:
+    def run() -> list[torch.Tensor]:
         out = function(features, kernels)
         return [out, *torch.autograd.grad(out, (features, kernels), weight)]
 
-    sides = [released_style.grouped_matching, global_matching]
-    theirs, ours = (run(side) for side in sides)
-    agreement = max(apart(a, b) for a, b in zip(ours, theirs, strict=True))
-    seconds = alternate([lambda: run(sides[0]), lambda: run(sides[1])], device, 3 if quick else 15)
+    return run
+
+
+def matching_theirs(device: torch.device, quick: bool) -> Callable[[], list[torch.Tensor]]:
+    return _matching(released_style.grouped_matching, device, quick)
+
+
+def matching(device: torch.device, quick: bool) -> list[Row]:
+    """Global matching, forward and backward."""
+    ours = _matching(global_matching, device, quick)
+    pairs = list(zip(ours(), matching_theirs(device, quick)(), strict=True))
+    with yardstick(matching_theirs, device, quick) as theirs:
+        seconds = alternate([theirs, ours], device, 3 if quick else 15)
     # Three correlations of one size: forward, for the features, for the kernels. Each reads and writes the maps at least once.
+    features, kernels = pairs[1][0], pairs[2][0]  # their gradients have their shapes
+    side = kernels.shape[-1]
     operations, moved = 3 * 2 * features.numel() * side**2, 3 * 2 * 4 * features.numel()
     extra = {
         "share of matrix rate": _percent(operations / seconds[1] / matmul_rate(device, torch.float32, 256 if quick else 2048)),
         "share of copy rate": _percent(moved / seconds[1] / copy_rate(device, 2**20 if quick else 2**25)),
     }
     asked = 4 if device.type == "cuda" else 12
-    return [Row("matching", f"{tuple(shape)} {side}x{side}, forward + backward", *seconds, agreement, asked, extra)]
+    setting = f"{tuple(features.shape)} {side}x{side}, forward + backward"
+    return [Row("matching", setting, *seconds, max(apart(a, b) for a, b in pairs), asked, extra)]
 
 
 def _networks(device: torch.device, quick: bool) -> tuple[RPSTN, RPSTN]:
@@ -170,53 +133,67 @@ def _clips(batch: int, length: int, size: int) -> tuple[torch.Tensor, torch.Tens
     return frames, joints, torch.full(joints.shape[:3], 2, dtype=torch.uint8)
 
 
+def _step_sizes(device: torch.device, quick: bool) -> tuple[int, int, int]:
+    """Batch, frames, input side in px."""
+    return (2, 2, 64) if quick else (8 if device.type == "cuda" else 2, 5, 256)
+
+
+def step_theirs(device: torch.device, quick: bool) -> Callable[[], None]:
+    batch, length, size = _step_sizes(device, quick)
+    plain = _networks(device, quick)[0]
+    style = released_style.ReleasedStyle(plain).train()
+    frames, joints, _ = (part.to(device) for part in _clips(batch, length, size))
+    optimizer = torch.optim.Adam(plain.parameters(), lr=1e-6, foreach=False)
+
+    def run() -> None:
+        maps = np.stack([released_style.targets(clip, size // 4, 4.0, 2.0) for clip in joints.cpu().numpy()])
+        optimizer.zero_grad()
+        released_style.loss(style(frames), torch.from_numpy(maps).to(device)).backward()
+        optimizer.step()
+
+    return run
+
+
 def step(device: torch.device, quick: bool) -> list[Row]:
     """One training step: targets, forward, loss, backward, optimizer."""
     cuda = device.type == "cuda"
-    batch, length, size = (2, 2, 64) if quick else (8 if cuda else 2, 5, 256)
+    batch, length, size = _step_sizes(device, quick)
     plain, model = _networks(device, quick)
-    style = released_style.ReleasedStyle(plain)
     frames, joints, visibility = (part.to(device) for part in _clips(batch, length, size))
-    side = size // 4
     with torch.inference_mode():
-        agreement = apart(model.eval()(frames).heatmaps, style.eval()(frames))
-
-    def theirs() -> None:
-        maps = np.stack([released_style.targets(clip, side, 4.0, 2.0) for clip in joints.cpu().numpy()])
-        theirs_optimizer.zero_grad()
-        released_style.loss(style(frames), torch.from_numpy(maps).to(device)).backward()
-        theirs_optimizer.step()
+        agreement = apart(model.eval()(frames).heatmaps, released_style.ReleasedStyle(plain).eval()(frames))
 
     def ours(bf16: bool) -> Callable[[], None]:
         def run() -> None:
             with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
                 heatmaps = network(frames).heatmaps
-            target = encode(joints, (side, side), 4, 2.0)
+            target = encode(joints, (size // 4, size // 4), 4, 2.0)
             optimizer.zero_grad(set_to_none=True)
             heatmap_loss(heatmaps.float(), target, visibility).backward()
             optimizer.step()
 
         return run
 
-    style.train(), model.train()
+    model.train()
     with FlopCounterMode(display=False) as counter:
         model(frames).heatmaps.sum().backward()
     operations = counter.get_total_flops()
-    theirs_optimizer = torch.optim.Adam(plain.parameters(), lr=1e-6, foreach=False)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=cuda)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6, fused=True)
     network: nn.Module = torch.compile(model) if cuda and not quick else model
     name = f"{plain.config.initializer} + {plain.config.encoder}, T {length}, {size} px, batch {batch}"
+    del plain
     found, repeats = [], 1 if quick else 3
     plans = [(False, 1.5, "fp32"), (True, 2.5, "bf16")] if not cuda else [(False, None, "fp32"), (True, 4.0, "bf16, compiled")]
-    for bf16, asked, title in plans:
-        if bf16 and not use_bf16("auto", device):
-            continue
-        peaks = [_peak(side, device) for side in (theirs, ours(bf16))] if cuda else [None, None]
-        extra = {"memory ratio": round(peaks[1] / peaks[0], 2)} if cuda else {}
-        seconds = alternate([theirs, ours(bf16)], device, repeats)
-        rate = matmul_rate(device, torch.bfloat16 if bf16 else torch.float32, 256 if quick else 2048)
-        extra["share of matrix rate"] = _percent(operations / seconds[1] / rate)
-        found.append(Row(f"step {title}", name, *seconds, agreement, asked, extra))
+    with yardstick(step_theirs, device, quick) as theirs:
+        for bf16, asked, title in plans:
+            if bf16 and not use_bf16("auto", device):
+                continue
+            peaks = [_peak(side, device) for side in (theirs, ours(bf16))] if cuda else [None, None]
+            extra = {"memory ratio": round(peaks[1] / peaks[0], 2)} if cuda else {}
+            seconds = alternate([theirs, ours(bf16)], device, repeats)
+            rate = matmul_rate(device, torch.bfloat16 if bf16 else torch.float32, 256 if quick else 2048)
+            extra["share of matrix rate"] = _percent(operations / seconds[1] / rate)
+            found.append(Row(f"step {title}", name, *seconds, agreement, asked, extra))
     return found
 
 
@@ -228,16 +205,23 @@ def _peak(run: Callable[[], None], device: torch.device) -> float:
     return float(torch.cuda.max_memory_allocated(device))
 
 
-def inference(device: torch.device, quick: bool) -> list[Row]:
-    """A long video. Theirs: clips of five frames, each begun anew by the initializer. Ours: `step`, frame by frame."""
+def inference_theirs(device: torch.device, quick: bool) -> Callable[[], torch.Tensor]:
     size, count = (64, 10) if quick else (256, 20)
-    plain, model = _networks(device, quick)
-    style, model = released_style.ReleasedStyle(plain).eval(), model.eval()
+    style = released_style.ReleasedStyle(_networks(device, quick)[0]).eval()
     frames = _clips(1, count, size)[0].to(device)
 
     @torch.inference_mode()
-    def theirs() -> torch.Tensor:
+    def run() -> torch.Tensor:
         return torch.cat([style(frames[:, start : start + 5]) for start in range(0, count, 5)], dim=1)
+
+    return run
+
+
+def inference(device: torch.device, quick: bool) -> list[Row]:
+    """A long video. Theirs: clips of five frames, each begun anew by the initializer. Ours: `step`, frame by frame."""
+    size, count = (64, 10) if quick else (256, 20)
+    model = _networks(device, quick)[1].eval()
+    frames = _clips(1, count, size)[0].to(device)
 
     @torch.inference_mode()
     def ours(bf16: bool, repeats: int = 1, times: list[float] | None = None) -> torch.Tensor:
@@ -254,18 +238,18 @@ def inference(device: torch.device, quick: bool) -> list[Row]:
         return torch.cat(found, dim=1)
 
     # The first five frames are the same clip on both sides; after that theirs begins anew.
-    agreement = apart(ours(False)[:, :5], theirs()[:, :5])
+    agreement = apart(ours(False)[:, :5], inference_theirs(device, quick)()[:, :5])
     found = []
-    for bf16 in (False, True) if use_bf16("auto", device) else (False,):
-        seconds = alternate([theirs, lambda bf16=bf16: ours(bf16)], device, 1 if quick else 3)
-        times: list[float] = []
-        ours(bf16, 2 if quick else 6, times)
-        early, late = (statistics.median(part) for part in (times[1 : count // 2], times[-(count // 2) :]))
-        asked = (3.0 if device.type == "cuda" else 1.5) if bf16 or not use_bf16("auto", device) else None
-        extra = {"frames/s": round(count / seconds[1], 1), "late/early frame": round(late / early, 2)}
-        found.append(
-            Row(f"inference {'bf16' if bf16 else 'fp32'}", f"{count} frames, {size} px", *seconds, agreement, asked, extra)
-        )
+    with yardstick(inference_theirs, device, quick) as theirs:
+        for bf16 in (False, True) if use_bf16("auto", device) else (False,):
+            seconds = alternate([theirs, lambda bf16=bf16: ours(bf16)], device, 1 if quick else 3)
+            times: list[float] = []
+            ours(bf16, 2 if quick else 6, times)
+            early, late = (statistics.median(part) for part in (times[1 : count // 2], times[-(count // 2) :]))
+            asked = (3.0 if device.type == "cuda" else 1.5) if bf16 or not use_bf16("auto", device) else None
+            extra = {"frames/s": round(count / seconds[1], 1), "late/early frame": round(late / early, 2)}
+            name = f"inference {'bf16' if bf16 else 'fp32'}"
+            found.append(Row(name, f"{count} frames, {size} px", *seconds, agreement, asked, extra))
     return found
 
 

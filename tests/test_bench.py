@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.bench import Row, load
+from benchmarks.bench import load
+from benchmarks.timing import Row
 from rpstn.cli import main
 
 
