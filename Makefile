@@ -1,3 +1,4 @@
+# make setup  the environment alone, in .venv
 # make book   set up, make the embedded data, run the notebooks, build _build/html/index.html
 # make test   set up, run all tests
 # make lab    the notebooks in JupyterLab
@@ -9,7 +10,7 @@
 #
 # PYTHON=/path/to/python chooses the interpreter for .venv; VENV= another folder.
 .DELETE_ON_ERROR:
-.PHONY: help book notebooks html test lab smoke lint bench readme clean
+.PHONY: help setup book notebooks html test lab smoke lint bench readme clean
 .DEFAULT_GOAL := help
 
 VENV ?= .venv
@@ -38,6 +39,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet -c constraints.txt setuptools wheel
 	$(PY) -m pip install --quiet -c constraints.txt --no-build-isolation -e '.[book,test]'
 	@touch $@
+
+setup: $(STAMP)
 
 notebooks: $(STAMP)
 	$(PY) -m rpstn data make embedded

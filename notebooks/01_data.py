@@ -62,10 +62,7 @@ plots.use_style()
 # whole: what is trained on must say nothing about what is tested.
 
 # %%
-splits = {
-    name: open_dataset(config.dataset, config.root, split=name, fold=config.fold, seed=config.seed)
-    for name in ("train", "val", "test")
-}
+splits = {name: open_dataset(config.dataset, config.root, split=name, fold=config.fold) for name in ("train", "val", "test")}
 train = splits["train"]
 skeleton = train.skeleton
 

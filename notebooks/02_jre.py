@@ -65,7 +65,7 @@ plots.use_style()
 # $$M_k(v, u) = \exp\left(-\frac{(u - u_k)^2 + (v - v_k)^2}{2 \sigma^2}\right).$$
 
 # %%
-data = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
+data = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = data.skeleton
 window = make_window(data[clip], skeleton, frame, 1, config.size)
 

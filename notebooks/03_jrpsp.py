@@ -68,7 +68,7 @@ seed_everything(config.seed)
 plots.use_style()
 
 # %%
-data = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
+data = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = data.skeleton
 try:
     path = find_checkpoints(config.dataset, out, fold=config.fold, variants=["rpstn"])["rpstn"]

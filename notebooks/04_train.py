@@ -37,7 +37,7 @@ pictures: Optional[str] = None  # data set of single pictures that the encoder l
 pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
 pictures_steps: int = 10000  # steps on pictures, where there are any
 pictures_size: Optional[int] = None  # input side on pictures, px; None: as on clips
-pretrain_steps: int = 2600  # steps of the encoder, on single frames
+pretrain_steps: int = 3300  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
 lr: float = 1.5e-3  # highest learning rate of the variants
@@ -164,7 +164,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 first = next(iter(manifests.values()))
-validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold, seed=config.seed)
+validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
 Markdown(
     f"Measured on {len(validation)} val clips of `{config.dataset}` from {len({clip.source for clip in validation})} sources, all "
     f"annotated joints, by person size. Trained on {first['device']} in {first['precision']}, seed {config.seed}."

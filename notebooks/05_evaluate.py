@@ -89,7 +89,7 @@ plots.use_style()
 
 # %%
 results = {name: evaluate(config) for name, config in configs.items()}
-test = open_dataset(dataset, root, split="test", fold=fold, seed=seed)
+test = open_dataset(dataset, root, split="test", fold=fold)
 skeleton = test.skeleton
 
 # %% tags=["hide-input"]

@@ -26,9 +26,9 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   data make NAME [ROOT]     make a data set that is computed: embedded
   data check NAME [ROOT]    read every label of a data set and report what is wrong with it
   train                     train a network; goes on where an interrupted run stopped
-  evaluate                  score a checkpoint on a split
-  publish                   score finished runs for results/NAME.json, which the book's tables are made of
-  folds                     score three checkpoints, one for each split of sub_jhmdb, and their mean
+  evaluate --checkpoint F   score a checkpoint on a split
+  publish --name NAME       score finished runs for results/NAME.json, which the book's tables are made of
+  folds --checkpoint 'F'    score three checkpoints, one for each split of sub_jhmdb ({fold} in F), and their mean
   ablate                    train and score the ablation's cells, each once; stop it and go on at any time
   ablate merge FOLDER ...   put finished cells, of one machine or several, into results/ablations.json
   predict VIDEO             poses of a video, a folder of frames or a camera (its index): JSON, CSV and an annotated .webm
@@ -68,7 +68,9 @@ def _dispatch(words: list[str]) -> int:
     command = _choose(words[0], _COMMANDS, "rpstn")
     if command is _DATA:
         if len(words) < 2 or words[1] in ("-h", "--help"):
-            print(USAGE)
+            print(
+                "\n".join(["usage: rpstn data COMMAND", "", *(line for line in USAGE.splitlines() if line.startswith("  data "))])
+            )
             return 0 if len(words) > 1 else 2
         return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
     if command in (train, evaluate, publish, folds, ablate, predict):
@@ -113,6 +115,8 @@ def ablate(words: list[str]) -> None:
     from rpstn.metrics.tables import aligned, markdown
 
     if words[:1] == ["merge"]:
+        if len(words) == 1:
+            raise UserError("rpstn ablate merge needs the folders to merge: rpstn ablate merge FOLDER [FOLDER ...]")
         study = tyro.cli(merge_cells, args=words[1:], prog="rpstn ablate merge")
     else:
         study = summarise(read_cells(run(tyro.cli(AblationConfig, args=words, prog="rpstn ablate"))))

@@ -51,6 +51,8 @@ def make_embedded(
     wanted = {"version": VERSION, "seed": seed, "counts": counts, "frames": frames, "size": size}
     if is_complete(root, wanted):
         return root
+    if root.exists() and progress:
+        print(f"{root}: made with other values or by another version; it is made anew and then replaced", flush=True)
     _clear_stale(root)
     making = root.parent / f".{root.name}.making-{os.getpid()}"
     making.mkdir(parents=True)
@@ -76,6 +78,8 @@ def make_embedded(
             making.rename(root)
     except BaseException:
         shutil.rmtree(making, ignore_errors=True)
+        if progress:
+            print(f"{root}: not made; the next call starts from the beginning", file=sys.stderr)
         raise
     return root
 
