@@ -86,6 +86,23 @@ class BoxTable:
                 found[name] = (1 - share) * boxes[after - 1] + share * boxes[after]
         return found
 
+    def notes(self, last: int, complete: bool, whole: bool) -> list[str]:
+        """What is odd about them for a video whose last frame was `last`.
+
+        complete  it was gone through to its end. whole: that end is the video's own, no limit's.
+        """
+        notes = []
+        if self.dropped:
+            notes.append(f"{self.origin}: {self.dropped} entries without extent, or with NaN, were left out")
+        if complete and self.last < last:
+            notes.append(
+                f"{self.origin}: the boxes end at frame {self.last}, the video at frame {last}; there are no poses in between. "
+                "Leave boxes out, and the box follows the pose"
+            )
+        elif complete and whole and self.last > last:
+            notes.append(f"{self.origin}: the boxes go on to frame {self.last}, the video ends at frame {last}")
+        return notes
+
     def checksum(self) -> str:
         digest = hashlib.sha256()
         for name, (frames, boxes) in self.people.items():

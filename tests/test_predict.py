@@ -10,6 +10,7 @@ import torch
 
 import rpstn
 from rpstn.box_files import read_boxes
+from rpstn.calibration import Calibration
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import VISIBLE
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, normalise, warp
@@ -91,6 +92,15 @@ def test_given_boxes_and_auto_find_the_person(wide, clip):
     auto = rpstn.predict(frames, EMBEDDED, device="cpu")
     assert share_right(given.poses, joints, boxes, clip.visibility) > 0.7
     assert share_right(auto.poses, joints, boxes, clip.visibility) > 0.6
+
+
+def test_the_box_is_where_the_network_looked(network, following, clip, frames):
+    """Of boxes given frame by frame, the square that follows them: looking there again gives the same joints."""
+    stream = PoseStream(network, read_boxes(clip.boxes), following)
+    first, second = (stream.step(index, frames[index])[0] for index in range(2))
+    np.testing.assert_array_equal(network.look(frames[0], first.box).joints, first.joints)
+    side = clip.boxes[:2, 2:].max(axis=1)
+    assert second.box[2] == second.box[3] == pytest.approx(side[0] + following.side * (side[1] - side[0]))
 
 
 def test_the_state_is_carried(frames):
@@ -225,6 +235,11 @@ class TestFollowing:
             middles.append(box[0] + box[2] / 2)
         assert np.all(np.diff(middles) >= 0) and middles[-1] == pytest.approx(100) and box[2] == pytest.approx(80, abs=0.1)
         assert move(box, np.array([0, 0, 1e5, 1e5]), self.settings, (240, 320))[2] <= 640
+
+    def test_a_search_goes_on_below_the_limit_of_lost(self):
+        limits = Calibration(hidden_below=0.3, lost_below=0.32)
+        assert Following.by(limits).sure == pytest.approx(0.345) and Following.by(limits).lost_below == 0.32
+        assert Following.by(limits, 0.6).sure == Following.by(limits, 0.6).lost_below == 0.6
 
     def test_wrong_settings(self):
         for wrong in ({"middle": 0.0}, {"side": 1.5}, {"patience": 0}, {"starts": 0}):
