@@ -203,7 +203,9 @@ class TestBoxes:
     def test_fixed(self, given):
         assert read_boxes(given) == FixedBox((10, 20, 30, 40))
 
-    @pytest.mark.parametrize("given", ["1,2,3", "10,20,0,40", "10,20,nan,40", [1, 2, 3], "1,2,3,4,5", np.zeros((2, 3)), object()])
+    @pytest.mark.parametrize(
+        "given", ["1,2,3", "10,20,0,40", "10,20,nan,40", [1, 2, 3], "1,2,3,4,5", np.zeros((2, 3)), {"a": BOX}, object()]
+    )
     def test_no_box(self, given):
         with pytest.raises(UserError, match="width"):
             read_boxes(given)
@@ -239,6 +241,9 @@ class TestBoxes:
             ("a.csv", "frame,x,y,width,height\n0,1,2,three,4\n", "line 2"),
             ("a.csv", "frame,x,y,width,height\n0,1,2\n", "none of its"),
             ("a.csv", "frame,x,y,width,height\n0.5,1,2,3,4\n", "line 2"),
+            ("a.csv", "frame,x,y,width,height\n0,1,2,3,4\n\n\ninf,1,2,3,4\n", "line 5"),
+            ("a.json", '[{"frame": Infinity, "box": [1, 2, 3, 4]}]', "entry 0"),
+            ("a.json", '[{"frame": 1e30, "box": [1, 2, 3, 4]}]', "entry 0"),
             ("a.csv", "frame,x,y,width,height\n0,1,2,3,4\n0,1,2,3,4\n", "two boxes"),
             ("a.csv", "frame,x,y,width,height\n-1,1,2,3,4\n", "count from 0"),
             ("a.csv", "", "lacks frame"),
