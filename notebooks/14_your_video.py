@@ -49,6 +49,7 @@ from IPython.display import HTML, Markdown, display
 
 import rpstn
 from rpstn import UserError, open_dataset, plots
+from rpstn.calibration import COMMAND
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.convert import convert_dataset
 from rpstn.looking import watch
@@ -79,7 +80,9 @@ Markdown(
         if video
         else f"**Video:** test clip `{truth.id}` of the embedded data ({truth.action}), drawn, never trained on"
     )
-    + f"; {len(seen)} frames of {seen.frames.shape[2]} x {seen.frames.shape[1]} px at {seen.fps:.3g} a second; "
+    + f"; {len(seen)} frames of {seen.frames.shape[2]} x {seen.frames.shape[1]} px"
+    + ("" if seen.scale == 1 else f" (made smaller for the figures, by {seen.scale:.2f}; the network saw all pixels)")
+    + f" at {seen.fps:.3g} a second; "
     f"boxes: {'follow the pose' if boxes == 'auto' else f'`{boxes}`'}.\n\n"
     f"**Weights:** `{seen.weights.name}`, trained on {seen.weights.trained_on}"
     + ("" if seen.weights.val_pck is None else f"; PCK@0.2 on its val split {seen.weights.val_pck:.1%}")
@@ -102,7 +105,7 @@ Markdown(
 # pictures?
 
 # %% mystnb={"figure": {"caption": "Frames with the box in which the network looked (upper row), and what it saw: the box with a margin, scaled to its input (lower row).", "name": "fig-video-seen"}, "image": {"alt": "Upper row: frames of the video with a rectangle around the person. Lower row: the same person cropped to squares."}}
-there = np.flatnonzero(np.isfinite(seen.boxes).all(axis=1))
+there = np.flatnonzero(seen.present)
 columns = sorted(set(there[np.linspace(0, len(there) - 1, min(shown, len(there))).round().astype(int)].tolist()))
 fig, axes = plt.subplots(2, len(columns), figsize=(1.6 * len(columns) + 0.3, 3.5), squeeze=False)
 for (upper, lower), t in zip(axes.T, columns, strict=True):
@@ -115,8 +118,18 @@ for (upper, lower), t in zip(axes.T, columns, strict=True):
 # ## Poses
 #
 # A joint is **hidden**, here and below, where the network does not see it well: its confidence, the height of its
-# heatmap's peak, lies below a limit. The limit was measured for these weights on labelled clips: a tenth of the joints that
-# can be seen lie below it.
+# heatmap's peak, lies below a limit.
+
+# %% tags=["hide-input"]
+measured = seen.weights.calibration.measured_on
+Markdown(
+    f"For these weights the limit is {seen.limit:.2f}. "
+    + (
+        f"It was measured on {measured}: a tenth of the joints that can be seen lie below it."
+        if measured
+        else f"It is **assumed**: nothing was measured for them, which `{COMMAND}` does."
+    )
+)
 
 # %% mystnb={"figure": {"caption": "Poses on the frames. Hidden joints are hollow, limbs to them dashed. The person's left is orange, the right blue.", "name": "fig-video-poses"}, "image": {"alt": "A row of frames with stick figures drawn on the person."}}
 sight = np.where(seen.hidden, OCCLUDED, VISIBLE)
@@ -129,9 +142,8 @@ axes = plots.filmstrip(
 # so in the built book the row above stands for them.
 
 # %%
-pictures = list(seen.pictures())
 try:
-    display(plots.scrubber(pictures, seen.fps))
+    display(plots.scrubber(seen.pictures(), seen.fps))
 except UserError as missing:  # without ipywidgets
     print(missing)
 
@@ -156,17 +168,18 @@ rows = {
 pd.DataFrame(rows).T
 
 # %% tags=["hide-input"]
-rate = seen.hidden.mean()
-words = f"The network does not see {rate:.1%} of the joints well (confidence below {seen.limit:.2f}). "
+doubt = seen.hidden[seen.present]  # frames without a box say nothing of what is seen
+words = f"The network does not see {doubt.mean():.1%} of the joints well (confidence below {seen.limit:.2f}). "
 if truth is None:
     words += "Which joints truly are hidden is not known for this video."
-elif hidden.any() and seen.hidden.any():
+elif hidden[seen.present].any() and doubt.any():
+    behind = hidden[seen.present]
     words += (
-        f"Truly hidden are {hidden.mean():.1%}. Of these the network notices {seen.hidden[hidden].mean():.0%}; of the joints that it calls "
-        f"hidden, {hidden[seen.hidden].mean():.0%} are. "
+        f"Truly hidden are {behind.mean():.1%}. Of these the network notices {doubt[behind].mean():.0%}; of the joints that it calls "
+        f"hidden, {behind[doubt].mean():.0%} are. "
         + (
             "**Here its doubt says little about what can be seen.**"
-            if min(seen.hidden[hidden].mean(), hidden[seen.hidden].mean()) < 0.5
+            if min(doubt[behind].mean(), behind[doubt].mean()) < 0.5
             else "**Here its doubt is a fair guide to what can be seen.**"
         )
     )
@@ -194,13 +207,17 @@ ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0
 
 # %% tags=["hide-input"]
 known = np.isfinite(taken)
-groups = {"hidden": taken[seen.hidden & known], "seen": taken[~seen.hidden & known]}
+groups = {"sees well": taken[~seen.hidden & known], "does not see well": taken[seen.hidden & known]}
 Markdown(
     "This network has no relations, so there is nothing to compare."
     if not known.any()
-    else "In this video, joints that the network sees well take "
-    + f"{groups['seen'].mean():.1%} from others on average"
-    + (f", joints that it does not see well {groups['hidden'].mean():.1%}" if len(groups["hidden"]) else "; none is hidden")
+    else "In this video, "
+    + ", ".join(
+        f"joints that the network {how} take {part.mean():.1%} from others on average"
+        if len(part)
+        else f"there is none that it {how}"
+        for how, part in groups.items()
+    )
     + ". A low peak makes this by arithmetic alone: the weights are a softmax of how much heatmaps overlap, and a flat one overlaps "
     "with itself no more than with others. One video is a picture, not a measurement."
 )
@@ -212,7 +229,7 @@ Markdown(
 # picture runs the relation of the frame.
 
 # %% tags=["hide-input"]
-path = write_webm(Path(out) / "film.webm", pictures, fps=min(seen.fps, 12.0) if video is None else seen.fps)
+path = write_webm(Path(out) / "film.webm", seen.pictures(), fps=min(seen.fps, 12.0) if video is None else seen.fps)
 HTML(plots.film(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
 
 # %% [markdown]
@@ -247,9 +264,9 @@ found
 # All of this is in three arrays, and in three commands.
 
 # %%
-poses, confidences, relations = rpstn.predict(seen.frames, checkpoint, boxes)
+poses, confidences, relations = rpstn.predict(source, checkpoint, boxes, frames=limit)
 print(poses.shape, confidences.shape, None if relations is None else relations.shape)
-print("the same poses as above:", bool(np.allclose(poses, seen.joints, atol=1e-2, equal_nan=True)))
+print("the same confidences as above:", bool(np.allclose(confidences, seen.confidence, atol=1e-4, equal_nan=True)))
 
 # %% [markdown]
 # `rpstn predict VIDEO` does it for videos of any length and for several people, with poses as JSON and CSV and an annotated

@@ -71,12 +71,10 @@ class Annotator:
 
     def _person(self, canvas: np.ndarray, person: Mapping[str, Any], named: bool) -> None:
         points = np.array(person["keypoints"], np.float64).reshape(-1, 3)
-        # The centre of source pixel 0 lies at (scale - 1) / 2 of the drawn picture.
-        places = np.round(np.clip(points[:, :2] * self.scale + (self.scale - 1) / 2, -1e4, 1e4)).astype(int)
+        places = self._drawn(points[:, :2])
         hidden = set(person["hidden"])
         box = np.array(person["bbox"])
-        corners = np.stack([box[:2], box[:2] + box[2:]]) * self.scale
-        low, high = np.round(np.clip(corners, -1e4, 1e4)).astype(int).tolist()
+        low, high = self._drawn(np.stack([box[:2], box[:2] + box[2:]])).tolist()
         cv2.rectangle(canvas, low, high, (200, 200, 200), 1)
         if named:
             cv2.putText(canvas, person["id"], (low[0] + 3, max(low[1] - 4, 12)), _FONT, 0.45, _LIGHT, 2, cv2.LINE_AA)
@@ -96,6 +94,10 @@ class Annotator:
             else:
                 cv2.circle(canvas, place, radius + 1, _LIGHT, -1, cv2.LINE_AA)
                 cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA)
+
+    def _drawn(self, points: np.ndarray) -> np.ndarray:
+        """Pixels of the drawn picture. The centre of source pixel 0 lies at (scale - 1) / 2 of it."""
+        return np.round(np.clip(points * self.scale + (self.scale - 1) / 2, -1e4, 1e4)).astype(int)
 
     def _legend(self) -> np.ndarray:
         """What stands below each picture: the colours of confidence 0 to 1, with the limit of hidden."""

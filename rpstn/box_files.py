@@ -3,13 +3,13 @@
 A box is x, y, width, height in pixels of the video, the centre of the top-left pixel being (0, 0).
 
     boxes.csv    head line frame,x,y,width,height or frame,id,x,y,width,height; frames count from 0
-    boxes.json   [[x, y, width, height], null, ...]                          one entry a frame, null where there is no one
+    boxes.json   [[x, y, width, height], null, ...]                          one entry a frame, null where there is none
                  [{"frame": 0, "id": 1, "box": [x, y, width, height]}, ...]  in any order; "bbox" is the same as "box"
                  {"boxes": either of these}
 
 A frame without a box of a person, or with one that has no extent or holds NaN, is one where that person is not seen. A gap of
-up to MAX_GAP frames is bridged evenly: a detector that misses a frame now and then is the usual case. In a longer gap, before
-the first and after the last box the person is absent and gets no pose.
+up to MAX_GAP frames is bridged evenly, whichever way it is written: a detector that misses a frame now and then is the usual
+case. In a longer gap, before the first and after the last box the person is absent and gets no pose.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rpstn.datasets.boxes import FARTHEST
 from rpstn.errors import UserError
 
 MAX_GAP = 15
+LAST_FRAME = 1e9  # a year of video; what is larger is no number of a frame
 AUTO = "auto"
 
 
@@ -86,6 +87,23 @@ class BoxTable:
                 found[name] = (1 - share) * boxes[after - 1] + share * boxes[after]
         return found
 
+    def notes(self, last: int, complete: bool, whole: bool) -> list[str]:
+        """What is odd about them for a video whose last frame was `last`.
+
+        complete  it was gone through to its end. whole: that end is the video's own, no limit's.
+        """
+        notes = []
+        if self.dropped:
+            notes.append(f"{self.origin}: {self.dropped} entries without extent, or with NaN, were left out")
+        if complete and self.last < last:
+            notes.append(
+                f"{self.origin}: the boxes end at frame {self.last}, the video at frame {last}; there are no poses in between. "
+                "Leave boxes out, and the box follows the pose"
+            )
+        elif complete and whole and self.last > last:
+            notes.append(f"{self.origin}: the boxes go on to frame {self.last}, the video ends at frame {last}")
+        return notes
+
     def checksum(self) -> str:
         digest = hashlib.sha256()
         for name, (frames, boxes) in self.people.items():
@@ -99,7 +117,7 @@ Boxes = FixedBox | BoxTable
 def read_boxes(given: Any) -> Boxes | None:
     """What a user gives as boxes; None for "auto", which follows the pose.
 
-    given  None or "auto"; "x,y,w,h" or four numbers: a fixed box; an array (T,4), rows of NaN where there is no one;
+    given  None or "auto"; "x,y,w,h" or four numbers: a fixed box; an array (T,4), rows of NaN where there is none;
            a mapping from ids to such arrays; or the path of a .json or .csv file (see above).
     Raises UserError, naming the file, line or value, for anything else, for a file without a single box and for two boxes of one
     person in one frame.
@@ -112,7 +130,7 @@ def read_boxes(given: Any) -> Boxes | None:
         fixed = _four(str(given))
         return fixed if fixed is not None else _from_file(Path(given))
     if isinstance(given, Mapping):
-        rows = [(frame, str(name), box) for name, boxes in given.items() for frame, box in enumerate(_rows(boxes))]
+        rows = [(frame, str(name), box) for name, boxes in given.items() for frame, box in enumerate(_rows(boxes, (2,)))]
         return _table(rows, "boxes")
     array = _rows(given)
     if array.ndim == 1:
@@ -120,12 +138,12 @@ def read_boxes(given: Any) -> Boxes | None:
     return _table([(frame, "1", box) for frame, box in enumerate(array)], "boxes")
 
 
-def _rows(value: Any) -> np.ndarray:
+def _rows(value: Any, ndims: tuple[int, ...] = (1, 2)) -> np.ndarray:
     try:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError):
         array = np.empty(0)
-    if array.ndim not in (1, 2) or array.shape[-1] != 4:
+    if array.ndim not in ndims or array.shape[-1] != 4:
         raise UserError("boxes must be four numbers x, y, width, height, an array (T,4), ids with such arrays, a file, or auto")
     return array
 
@@ -174,12 +192,14 @@ def _from_csv(path: Path, text: str) -> list[tuple[int, str, Any]]:
     if missing:
         raise UserError(f"{path}: its head line lacks {', '.join(missing)}; write frame,x,y,width,height, with id if you like")
     rows = []
-    for line, row in enumerate(reader, start=2):
+    for row in reader:
         try:
             box = [float(row[name]) if (row[name] or "").strip() else np.nan for name in ("x", "y", "width", "height")]
             rows.append((_whole(row["frame"]), (row.get("id") or "1").strip(), box))
         except (TypeError, ValueError, AttributeError):
-            raise UserError(f"{path}, line {line}: {list(row.values())} is no frame and box; correct this line") from None
+            raise UserError(
+                f"{path}, line {reader.line_num}: {list(row.values())} is no frame and box; correct this line"
+            ) from None
     return rows
 
 
@@ -213,7 +233,7 @@ def _from_json(path: Path, text: str) -> list[tuple[int, str, Any]]:
 
 def _whole(value: Any) -> int:
     number = float(value)
-    if number != int(number):
+    if not abs(number) <= LAST_FRAME or number % 1:
         raise ValueError(value)
     return int(number)
 

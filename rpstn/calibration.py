@@ -16,6 +16,7 @@ network does not see it well.
 from __future__ import annotations
 
 import argparse
+import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from rpstn.runs import read_json, write_json
 QUANTILE_HIDDEN, QUANTILE_LOST = 0.10, 0.01
 # Without a measurement: what the package's own small networks need, to the first digit.
 ASSUMED_HIDDEN, ASSUMED_LOST = 0.4, 0.3
+COMMAND = "python -m rpstn.calibration CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Calibration:
     joints, frames that were measured: visible joints, and frames.
     hidden_found   share of the occluded joints that lie below hidden_below.
     right          share of joints within 0.2 of the person's size, {"below": ..., "above": ...} hidden_below.
+    sha256         of the checkpoint that was measured.
     """
 
     hidden_below: float = ASSUMED_HIDDEN
@@ -48,6 +51,7 @@ class Calibration:
     frames: int = 0
     hidden_found: float | None = None
     right: dict[str, float] | None = None
+    sha256: str | None = None
 
 
 def calibration_file(checkpoint: Path) -> Path:
@@ -56,17 +60,22 @@ def calibration_file(checkpoint: Path) -> Path:
 
 
 def calibration_of(checkpoint: str | Path) -> Calibration:
-    """A checkpoint's calibration, or the assumed one where nothing was measured. UserError for a file that is broken."""
+    """A checkpoint's calibration, or the assumed one where these very weights were not measured: the file beside them may be of
+    an earlier training. UserError for a file that is broken.
+    """
     path = calibration_file(Path(checkpoint))
     if not path.is_file():
         return Calibration()
     values = read_json(path)
     try:
-        return Calibration(**values)
+        found = Calibration(**values)
     except TypeError as error:
-        raise UserError(
-            f"{path}: is no calibration ({error}); remove it, or measure again: python -m rpstn.calibration"
-        ) from None
+        raise UserError(f"{path}: is no calibration ({error}); remove it, or measure again: {COMMAND}") from None
+    return found if found.sha256 == _checksum(checkpoint) else Calibration()
+
+
+def _checksum(checkpoint: str | Path) -> str:
+    return hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
 
 
 def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) -> Calibration:
@@ -98,6 +107,7 @@ def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) ->
         frames=len(confidence),
         hidden_found=round(float(below[occluded].mean()), 4) if occluded.any() else None,
         right={name: round(float(right[known & where].mean()), 4) for name, where in (("below", below), ("above", ~below))},
+        sha256=_checksum(checkpoint),
     )
 
 

@@ -133,7 +133,11 @@ def predict(words: list[str]) -> int:
     result = predict_video(config)
     rate = f", {result.frames / result.seconds:.1f} a second" if not config.resume and result.seconds else ""
     print(f"{config.video}: {result.frames} frames{rate}" + ("" if result.complete else ", interrupted"))
-    for line in (*result.weights.lines(), *(f"note: {note}" for note in result.notes), *summary_lines(result.summary)):
+    for line in (
+        *result.weights.lines(config.hidden_below),
+        *(f"note: {note}" for note in result.notes),
+        *summary_lines(result.summary),
+    ):
         print(line)
     for path in result.files:
         print(path)

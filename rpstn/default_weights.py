@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rpstn.calibration import Calibration, calibration_of
+from rpstn.calibration import COMMAND, Calibration, calibration_of
 from rpstn.errors import UserError
 from rpstn.recipes import WEIGHTS, manifest_of
 
@@ -40,14 +40,18 @@ class Weights:
     command: str
     calibration: Calibration
 
-    def lines(self) -> list[str]:
-        """For a terminal."""
+    def lines(self, hidden_below: float | None = None) -> list[str]:
+        """For a terminal. hidden_below: the limit in use, where it is not the measured one."""
         score = "" if self.val_pck is None else f" (PCK@0.2 on its val split: {100 * self.val_pck:.1f} %)"
         limits = self.calibration
-        source = f"measured on {limits.measured_on}" if limits.measured_on else "assumed, nothing was measured"
+        limit, source = limits.hidden_below, f"measured on {limits.measured_on}"
+        if hidden_below is not None:
+            limit, source = hidden_below, "as asked for"
+        elif not limits.measured_on:
+            source = f"assumed, nothing was measured: {COMMAND}"
         return [
             f"weights {self.name}, trained on {self.trained_on}{score}",
-            f"joints below confidence {limits.hidden_below:g} count as hidden ({source})",
+            f"joints below confidence {limit:g} count as hidden ({source})",
             f"to train on your own copy of a data set: {self.command}",
         ]
 

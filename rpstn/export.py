@@ -133,12 +133,15 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     """
     runtime = _need()
     checkpoint, out = Path(checkpoint), Path(out)
+    if out.is_file():
+        raise UserError(f"{out} is a file; name a folder to write to")
     model, meta = load_checkpoint(checkpoint)
     size, skeleton = int(meta["size"]), skeleton_of(meta)
     graphs = _modules(model, size)
     written = []
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=out) as folder:
+    # On the disk of `out`, which is made only for files that are kept.
+    nearest = next(path for path in (out, *out.absolute().parents) if path.is_dir())
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=nearest) as folder:
         sessions = {}
         for name, graph in graphs.items():
             path = Path(folder) / f"{name}.onnx"
@@ -159,6 +162,7 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
             path = Path(folder) / f"{name}.onnx"
             written.append(Graph(path.name, *shapes, path.stat().st_size, *found[name], *seconds))
         del sessions
+        out.mkdir(parents=True, exist_ok=True)
         for graph in written:
             os.replace(Path(folder) / graph.file, out / graph.file)
     content = {

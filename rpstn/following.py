@@ -54,10 +54,14 @@ class Following:
             raise UserError(f"patience is {self.patience}, zooms {self.zooms}, starts {self.starts}; give at least 1, 0 and 1")
 
     @classmethod
-    def by(cls, calibration: Calibration) -> Following:
-        """With a checkpoint's own limits. The factors were chosen with the embedded weights on 16 training clips of sub-JHMDB."""
-        low = calibration.hidden_below
-        return cls(lost_below=calibration.lost_below, sure=1.15 * low, trusted=0.5 * low)
+    def by(cls, calibration: Calibration, lost_below: float | None = None) -> Following:
+        """With a checkpoint's own limits, or another `lost_below` than its own.
+
+        The factors were chosen with the embedded weights on 16 training clips of sub-JHMDB. A search is never content with what
+        counts as lost.
+        """
+        low, lost = calibration.hidden_below, calibration.lost_below if lost_below is None else lost_below
+        return cls(lost_below=lost, sure=max(1.15 * low, lost), trusted=0.5 * low)
 
 
 def whole_frame(size: tuple[int, int]) -> np.ndarray:

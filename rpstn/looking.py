@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from rpstn.annotate import Annotator
-from rpstn.box_files import read_boxes
+from rpstn.annotate import Annotator, scale_of
 from rpstn.datasets.transforms import crop_affine, warp
-from rpstn.default_weights import Weights, default_checkpoint, describe_weights
+from rpstn.default_weights import Weights
 from rpstn.errors import UserError
-from rpstn.following import PADDING, Following
+from rpstn.following import PADDING
 from rpstn.pose_files import frame_entry
-from rpstn.pose_stream import LOST, PersonPose, PoseNetwork
-from rpstn.predict import predict_frames
+from rpstn.pose_stream import LOST, PersonPose
+from rpstn.pose_summary import summarise_poses
+from rpstn.predict import open_one, poses_of, stack
 from rpstn.skeletons import Skeleton
-from rpstn.video_input import open_input
 
 
 @dataclass(frozen=True)
 class Watched:
     """One person in a video of T frames.
 
-    frames      (T,H,W,3) uint8 RGB; times (T,) seconds since the first; fps; name of the video.
-    joints      (T,K,2) px of the frames; confidence (T,K); relations (T,K,K), or None for a network without. NaN in
-                frames in which a given box is missing.
-    boxes       (T,4) x, y, width, height: where the network looked, without the crop's padding.
+    frames      (T,H,W,3) uint8 RGB, at most 1280 px a side: larger ones are kept smaller, after the network saw them.
+    scale       px of the kept frames for one of the video, mostly 1. times (T,) seconds since the first; fps; name of the
+                video.
+    joints      (T,K,2) px of the kept frames; confidence (T,K); relations (T,K,K), or None for a network without. NaN in
+                frames in which the person has no box.
+    boxes       (T,4) x, y, width, height px of the kept frames: where the network looked, without the crop's padding.
     status      T words of `rpstn.pose_stream`: given, found, followed, lost; "absent" without a box.
-    hidden      (T,K) bool: joints that the network does not see well, by the checkpoint's limit; all where it is lost.
+    hidden      (T,K) bool: joints that the network does not see well, by the checkpoint's limit; all where it is lost, none
+                where there is no box.
     size        side of the network's input in px. limit: confidence below which a joint is hidden.
     sums        what of a relation sums to one: "rows", or "columns" in the released layout.
     weights     what is known of the checkpoint.
-    people      what the network said of each frame, None without a box.
+    people      what the network said of each frame, in its kept px; None without a box.
     """
 
     name: str
     frames: np.ndarray
+    scale: float
     times: np.ndarray
     fps: float
     skeleton: Skeleton
@@ -59,9 +62,14 @@ class Watched:
     def __len__(self) -> int:
         return len(self.frames)
 
+    @property
+    def present(self) -> np.ndarray:
+        """(T,) bool: frames in which the person has a box."""
+        return np.array([person is not None for person in self.people])
+
     def crop(self, frame: int) -> np.ndarray:
-        """(S,S,3): what the network saw of a frame. Raises UserError for a frame without a box."""
-        if not np.isfinite(self.boxes[frame]).all():
+        """(S,S,3): what the network saw of a frame, as sharp as the kept frame is. UserError for a frame without a box."""
+        if self.people[frame] is None:
             raise UserError(f"frame {frame} of {self.name} has no box, so the network saw nothing of it; choose another")
         affine = crop_affine(self.boxes[frame], self.size, padding=PADDING)
         return warp(self.frames[frame : frame + 1], affine, self.size)[0]
@@ -70,27 +78,32 @@ class Watched:
         """The frames as `rpstn predict` draws them, (H',W',3) uint8 RGB: pose, confidence, and the relation beside it."""
         drawn = relation and self.relations is not None
         annotator = Annotator(self.skeleton, self.frames.shape[1:3], self.limit, relation=drawn)
-        for index, (frame, person) in enumerate(zip(self.frames, self.people, strict=True)):
+        for frame, entry in zip(self.frames, self._entries(drawn), strict=True):
+            yield annotator.draw(frame, entry)
+
+    def _entries(self, relation: bool = False) -> Iterator[dict[str, Any]]:
+        for index, person in enumerate(self.people):
             here = [] if person is None else [person]
-            yield annotator.draw(frame, frame_entry(index, float(self.times[index]), here, self.limit, relation=drawn))
+            yield frame_entry(index, float(self.times[index]), here, self.limit, relation=relation)
 
     def summary(self) -> Mapping[str, Mapping[str, Any]]:
         """By joint: mean confidence, frames hidden, the longest stretch hidden, and the frame in which that one ends.
 
-        "seen again" is None where the stretch lasts to the video's end.
+        Stretches are those of `rpstn.pose_summary`. "seen again" is None where the stretch lasts until the person leaves or the
+        video ends.
         """
-        from rpstn.figures.stream import stretches
-
+        (person,) = summarise_poses(self._entries(), self.skeleton).values()
         found = {}
         for joint in self.skeleton.order:
-            runs = stretches(self.hidden[:, joint])
-            longest = max(runs, key=lambda run: run[1] - run[0], default=None)
-            found[self.skeleton.joints[joint]] = {
+            name = self.skeleton.joints[joint]
+            stretches = person["joints"][name]["stretches"]
+            longest = max(stretches, key=lambda stretch: stretch["frames"], default={})
+            found[name] = {
                 "mean confidence": float(np.nanmean(self.confidence[:, joint])),
-                "hidden frames": int(self.hidden[:, joint].sum()),
-                "longest stretch": 0 if longest is None else longest[1] - longest[0],
-                "from frame": None if longest is None else longest[0],
-                "seen again in frame": None if longest is None or longest[1] == len(self) else longest[1],
+                "hidden frames": person["joints"][name]["hidden"],
+                "longest stretch": longest.get("frames", 0),
+                "from frame": longest.get("first"),
+                "seen again in frame": longest.get("seen_again"),
             }
         return found
 
@@ -110,53 +123,51 @@ def watch(
     boxes       as `rpstn.box_files.read_boxes` takes them; None or "auto": the box follows the pose.
     Raises UserError for what cannot be read, for a limit below 1, and where boxes are for several people.
     """
-    if limit is not None and limit < 1:
-        raise UserError(f"limit is {limit}; give a number of frames from 1 on, or None for all")
-    given = read_boxes(boxes)
-    if given is not None and len(given.ids) > 1:
-        raise UserError(
-            f"the boxes are of {len(given.ids)} people; give those of one, or call rpstn predict, which takes several"
-        )
-    path = Path(checkpoint) if checkpoint is not None else default_checkpoint()
-    network = PoseNetwork.load(path, device)
-    weights = describe_weights(path, network.meta)
-    limits = weights.calibration
-    source = open_input(video)
-    stream = predict_frames(network, source, given, Following.by(limits))
-    frames, times, rows = [], [], []
-    for frame, people in islice(stream, limit):
-        frames.append(frame.pixels)
+    opened = open_one(video, checkpoint, boxes, frames=limit, device=device)
+    limits, skeleton = opened.weights.calibration, opened.network.skeleton
+    frames, times, people, scale = [], [], [], 1.0
+    for frame, person in opened.people:
+        scale = min(scale_of(frame.pixels.shape[:2]), 1.0)
+        frames.append(_smaller(frame.pixels, scale))
         times.append(frame.time)
-        rows.append(people[0] if people else None)
-    stream.close()  # frames that were decoded ahead are not wanted
-    if all(row is None for row in rows):
-        raise UserError(f"{source.name}: no box lies in any of its first {len(rows)} frames; check the boxes, or leave them out")
-    relations = _rows([None if row is None else row.relation for row in rows])
-    confidence = _rows([None if row is None else row.confidence for row in rows])
-    lost = np.array([row is None or row.status == LOST for row in rows])
+        people.append(None if person is None else _scaled(person, scale))
+    name = opened.source.name
+    if all(person is None for person in people):
+        raise UserError(f"{name}: no box lies in any of its first {len(people)} frames; check the boxes, or leave them out")
+    poses = poses_of(people, len(skeleton))
+    status = tuple("absent" if person is None else person.status for person in people)
+    unsure = poses.confidences < limits.hidden_below  # false for NaN
     return Watched(
-        name=source.name,
+        name=name,
         frames=np.stack(frames),
+        scale=scale,
         times=np.array(times),
-        fps=source.fps,
-        skeleton=network.skeleton,
-        joints=_rows([None if row is None else row.joints for row in rows]),
-        confidence=confidence,
-        relations=relations,
-        boxes=_rows([None if row is None else row.box for row in rows]),
-        status=tuple("absent" if row is None else row.status for row in rows),
-        hidden=~(confidence >= limits.hidden_below) | lost[:, None],
-        size=int(network.meta["size"]),
+        fps=opened.source.fps,
+        skeleton=skeleton,
+        joints=poses.poses,
+        confidence=poses.confidences,
+        relations=poses.relations,
+        boxes=stack(people, "box", (4,), np.float64),
+        status=status,
+        hidden=unsure | np.array([word == LOST for word in status])[:, None],
+        size=int(opened.network.meta["size"]),
         limit=limits.hidden_below,
-        sums="columns" if network.model.config.relation_layout == "released" else "rows",
-        weights=weights,
-        people=tuple(rows),
+        sums="columns" if opened.network.model.config.relation_layout == "released" else "rows",
+        weights=opened.weights,
+        people=tuple(people),
     )
 
 
-def _rows(values: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    """(T,...), NaN where there is None; None where there is nothing but None."""
-    shape = next((value.shape for value in values if value is not None), None)
-    if shape is None:
-        return None
-    return np.stack([np.full(shape, np.nan) if value is None else np.asarray(value, np.float64) for value in values])
+def _smaller(pixels: np.ndarray, scale: float) -> np.ndarray:
+    """Frames of a telephone have eight million pixels; a figure needs few of them, and memory holds few such frames."""
+    if scale == 1:
+        return pixels
+    height, width = (max(round(side * scale), 1) for side in pixels.shape[:2])
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _scaled(pose: PersonPose, scale: float) -> PersonPose:
+    """A pose in pixels of the smaller frame: the middle of pixel 0 goes to (scale - 1) / 2."""
+    shift = (scale - 1) / 2
+    box = np.concatenate([pose.box[:2] * scale + shift, pose.box[2:] * scale])
+    return pose._replace(joints=pose.joints * scale + shift, box=box)

@@ -9,8 +9,9 @@ appear whole or not at all. An entry of a frame, in the journal as in poses.json
          "keypoints": [x, y, score, x, y, score, ...], "hidden": [5, 6]}]}
 
 Keypoints are COCO's way of writing joints, in the order of the skeleton: 0-based pixels of the video and the confidence.
-`score` is the mean confidence, `bbox` where the network looked, `hidden` the indices of joints that it does not see well
-(`rpstn.calibration`). With relations, "relation" is the (K,K) matrix, row i what refined joint i takes from the joints.
+`score` is the mean confidence, `bbox` where the network looked (of boxes given frame by frame, the square that follows them),
+`hidden` the indices of joints that it does not see well (`rpstn.calibration`). With relations, "relation" is the (K,K) matrix,
+row i what refined joint i takes from the joints.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ class Journal:
     frames  how many it holds. offset: its length in bytes, with which a saved state says where it belongs.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any]) -> None:
-        """A new journal; one that is there is replaced."""
+    def __init__(self, path: Path, settings: Mapping[str, Any], video: Mapping[str, Any]) -> None:
+        """A new journal; one that is there is replaced. What its settings and its video are stands in its first line."""
         self.path, self.frames = path, 0
         self._file = path.open("wb")
-        self._line({"settings": plain(settings)})
+        self._line(plain({"settings": settings, "video": video}))
 
     @classmethod
     def resume(cls, path: Path, offset: int, frames: int) -> Journal:
@@ -101,11 +102,12 @@ class Journal:
         self._file.close()
 
 
-def read_settings(path: Path) -> dict[str, Any]:
-    """The settings that a journal was begun with. UserError where it is broken."""
+def read_head(path: Path) -> dict[str, dict[str, Any]]:
+    """The "settings" and the "video" that a journal was begun with. UserError where it is broken."""
     try:
         with path.open("rb") as file:
-            return json.loads(file.readline())["settings"]
+            head = json.loads(file.readline())
+            return {name: dict(head[name]) for name in ("settings", "video")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: is no journal of poses ({type(error).__name__}); start over with --overwrite") from None
 

@@ -50,7 +50,8 @@ class PersonPose(NamedTuple):
     """One person in one frame.
 
     id          as the boxes name the person; "1" where one is followed.
-    box         (4,) x, y, width, height px of the frame: where the network looked, without the crop's padding.
+    box         (4,) x, y, width, height px of the frame: where the network looked, without the crop's padding. Of boxes given
+                frame by frame it is the square that follows them.
     joints      (K,2) px of the frame; confidence (K,), heights of the heatmaps' peaks.
     relation    (K,K), or None for a network without.
     status      "given": in a given box. "found": by a search, the network starts anew. "followed": from the frame before. "lost":
@@ -143,7 +144,7 @@ class PoseStream:
                 crop = np.array([*(crop[:2] + (crop[2] - side) / 2), side, side])
         look = self.network.look(pixels, crop, person.state)
         person.state, person.box = look.state, crop
-        return PersonPose(name, box, look.joints, look.confidence, look.relation, GIVEN)
+        return PersonPose(name, crop, look.joints, look.confidence, look.relation, GIVEN)
 
     def _follow(self, pixels: np.ndarray) -> PersonPose:
         person = self._people.setdefault("1", _Person())

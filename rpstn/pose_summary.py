@@ -39,7 +39,6 @@ class _Person:
     frames: int = 0
     lost: int = 0
     found: int = 0
-    last: tuple[int, float] = (-1, 0.0)
     joints: dict[int, _Joint] = field(default_factory=dict)
 
 
@@ -50,25 +49,27 @@ def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton) ->
         stretches  those of at least SHORTEST frames: first frame, number of frames, seconds, and the frame in which the joint
                    was seen again, or None where the person left or the video ended first.
 
-    entries  as `rpstn.pose_files` writes them, in order.
+    entries  as `rpstn.pose_files` writes them, in order. The last frame is taken to last as long as the one before it.
     """
     people: dict[str, _Person] = {}
+    time = end = 0.0
     for entry in entries:
-        frame, time = entry["frame"], entry["time"]
+        frame, before, time = entry["frame"], time, entry["time"]
+        end = 2 * time - before
         here = {person["id"] for person in entry["people"]}
         for name, known in people.items():
             if name not in here:
                 _leave(known, time)
         for person in entry["people"]:
             known = people.setdefault(person["id"], _Person(joints={joint: _Joint() for joint in range(len(skeleton))}))
-            known.frames, known.last = known.frames + 1, (frame, time)
+            known.frames += 1
             known.lost += person["status"] == LOST
             known.found += person["status"] == "found"
             hidden = set(person["hidden"])
             for joint, track in known.joints.items():
                 track.see(frame, time, joint in hidden)
     for known in people.values():
-        _leave(known, known.last[1])
+        _leave(known, end)
     return {
         name: {
             "frames": known.frames,

@@ -8,11 +8,13 @@ files.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,7 +22,7 @@ import numpy as np
 from tqdm import tqdm
 
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
-from rpstn.default_weights import default_checkpoint, describe_weights
+from rpstn.default_weights import Weights, default_checkpoint, describe_weights
 from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import PersonPose, PoseNetwork, PoseStream
@@ -31,7 +33,8 @@ from rpstn.video_input import Frame, VideoInput, open_input
 class Poses(NamedTuple):
     """One person's poses in T frames, as NumPy.
 
-    poses        (T,K,2) float64, 0-based pixels of the video; NaN in frames without a box of the person.
+    poses        (T,K,2) float64, 0-based pixels of the video; NaN in frames in which the person has no box (short gaps between
+                 boxes are bridged: `rpstn.box_files`).
     confidences  (T,K) float32, heights of the heatmaps' peaks; NaN there too.
     relations    (T,K,K) float32, NaN there too; None for a network without relations.
     """
@@ -46,6 +49,7 @@ def predict(
     checkpoint: str | os.PathLike[str] | None = None,
     boxes: Any = None,
     *,
+    frames: int | None = None,
     fps: float | None = None,
     device: str = "auto",
     progress: bool = False,
@@ -58,38 +62,73 @@ def predict(
     boxes            None or "auto": the whole frame at first, then the box follows the pose. (4,) or "x,y,w,h": one box for all
                      frames, whose numbers are those of the clip call. (T,4): one box a frame. Or a .json or .csv file
                      (`rpstn.box_files`). x, y, width, height in pixels of the video.
+    frames           stop after so many; None: at the video's end. A camera has none: it needs a number.
     fps              frames a second of a folder or an array; no number depends on it.
     Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K).
 
     Frames stream through RPSTN.step (Dang et al. 2022): each is looked at once, with what the frame before left. Raises UserError
     for whatever cannot be read or used, and for boxes of several people: use `predict_video` for these.
     """
-    network = PoseNetwork.load(Path(checkpoint) if checkpoint is not None else default_checkpoint(), device)
-    weights = describe_weights(Path(checkpoint) if checkpoint is not None else default_checkpoint(), network.meta)
+    opened = open_one(video_or_frames, checkpoint, boxes, frames=frames, fps=fps, device=device, progress=progress)
+    return poses_of([person for _, person in opened.people], len(opened.network.skeleton))
+
+
+class Opened(NamedTuple):
+    """A video of one person, ready to be gone through: (frame, the person in it or None), one after another."""
+
+    network: PoseNetwork
+    weights: Weights
+    source: VideoInput
+    people: Iterator[tuple[Frame, PersonPose | None]]
+
+
+def open_one(
+    video: Any,
+    checkpoint: str | os.PathLike[str] | None,
+    boxes: Any,
+    *,
+    frames: int | None,
+    fps: float | None = None,
+    device: str = "auto",
+    progress: bool = False,
+) -> Opened:
+    """What `predict` and `rpstn.looking.watch` begin with; arguments and errors are those of `predict`."""
+    if frames is not None and frames < 1:
+        raise UserError(f"the limit is {frames} frames; give at least 1, or None for the whole video")
     given = read_boxes(boxes)
     if given is not None and len(given.ids) > 1:
         raise UserError(
-            f"the boxes are of {len(given.ids)} people ({', '.join(given.ids[:5])}); predict gives the poses of one: "
+            f"the boxes are of {len(given.ids)} people ({', '.join(given.ids[:5])}); these are the poses of one: "
             "give boxes of one person, or use rpstn.prediction_run.predict_video or `rpstn predict`"
         )
-    source = open_input(video_or_frames, fps)
-    found = [
-        people[0] if people else None
-        for _, people in predict_frames(network, source, given, Following.by(weights.calibration), progress=progress)
-    ]
-    return _arrays(found, len(network.skeleton))
+    source = open_input(video, fps)
+    if source.live and frames is None:
+        raise UserError(f"{source.name} has no end; say how many frames, or use `rpstn predict`, which Ctrl-C ends")
+    path = Path(checkpoint) if checkpoint is not None else default_checkpoint()
+    network = PoseNetwork.load(path, device)
+    weights = describe_weights(path, network.meta)
+    following = Following.by(weights.calibration)
+    stream = predict_frames(network, source, given, following, progress=progress)
+    return Opened(network, weights, source, _only(stream, frames))
+
+
+def _only(stream: Generator[Any, None, None], limit: int | None) -> Iterator[tuple[Frame, PersonPose | None]]:
+    with contextlib.closing(stream):  # frames that were decoded ahead are not wanted
+        for frame, people in islice(stream, limit):
+            yield frame, people[0] if people else None
 
 
 def predict_frames(
     network: PoseNetwork, source: VideoInput, boxes: Any, following: Following, *, progress: bool = False
-) -> Iterator[tuple[Frame, list[PersonPose]]]:
+) -> Generator[tuple[Frame, list[PersonPose]], None, None]:
     """(frame, its people) of a source, one after another; decoding overlaps with the network."""
     given = read_boxes(boxes)
     stream = PoseStream(network, given, following)
     frames = Ahead(source, drop=source.live)
     try:
-        for frame in tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress):
-            if frame.index == 0:
+        bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress)
+        for count, frame in enumerate(bar):
+            if not count:  # whatever its number: a camera's first ones may have been dropped
                 check_boxes(given, frame)
             yield frame, stream.step(frame.index, frame.pixels)
     finally:
@@ -113,19 +152,23 @@ def check_boxes(boxes: FixedBox | BoxTable | None, frame: Frame) -> None:
         )
 
 
-def _arrays(found: list[PersonPose | None], joints: int) -> Poses:
-    seen = next((pose for pose in found if pose is not None), None)
-    poses = np.full((len(found), joints, 2), np.nan)
-    confidences = np.full((len(found), joints), np.nan, np.float32)
-    relations = None
-    if seen is not None and seen.relation is not None:
-        relations = np.full((len(found), joints, joints), np.nan, np.float32)
-    for index, pose in enumerate(found):
+def poses_of(found: Sequence[PersonPose | None], joints: int) -> Poses:
+    """One person's poses as arrays, NaN where there is None."""
+    relates = any(pose is not None and pose.relation is not None for pose in found)
+    return Poses(
+        stack(found, "joints", (joints, 2), np.float64),
+        stack(found, "confidence", (joints,), np.float32),
+        stack(found, "relation", (joints, joints), np.float32) if relates else None,
+    )
+
+
+def stack(found: Sequence[PersonPose | None], name: str, shape: tuple[int, ...], kind: type) -> np.ndarray:
+    """(T, *shape): one field of the poses, NaN where there is None."""
+    rows = np.full((len(found), *shape), np.nan, kind)
+    for row, pose in zip(rows, found, strict=True):
         if pose is not None:
-            poses[index], confidences[index] = pose.joints, pose.confidence
-            if relations is not None:
-                relations[index] = pose.relation
-    return Poses(poses, confidences, relations)
+            row[:] = getattr(pose, name)
+    return rows
 
 
 class _CallableModule(types.ModuleType):

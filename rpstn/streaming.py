@@ -17,6 +17,7 @@ Item = TypeVar("Item")
 AHEAD, BEHIND = 8, 16  # frames that may wait before and after the network
 _END = object()
 _POLL = 0.1  # seconds after which a thread that waits looks whether it is still wanted
+_PATIENCE = 3.0  # seconds that a source is given to end
 
 
 class Ahead(Generic[Item]):
@@ -65,22 +66,36 @@ class Ahead(Generic[Item]):
         return self
 
     def __next__(self) -> Item:
-        item = self._queue.get()
+        item = self._take()
         if item is _END:
-            self._queue.put(_END)
             raise StopIteration
-        if isinstance(item, _Failure):
-            self._queue.put(_END)
-            raise item.error
         return item
 
+    def until(self, asked: StopAsked) -> Iterator[Item]:
+        """The items that are left; ends as soon as a stop is asked for, also while the source hangs."""
+        while (item := self._take(asked)) is not _END:
+            yield item
+
+    def _take(self, asked: StopAsked | None = None) -> Any:
+        while not asked:
+            try:
+                item = self._queue.get(timeout=_POLL)
+            except queue.Empty:
+                continue
+            if item is _END or isinstance(item, _Failure):
+                self._queue.put(_END)
+            if isinstance(item, _Failure):
+                raise item.error
+            return item
+        return _END
+
     def close(self) -> None:
-        """Stop taking items and wait for the thread."""
+        """Stop taking items. A thread whose source hangs is left behind; it ends with the program."""
         self._stop.set()
         with contextlib.suppress(queue.Empty):
             while True:
                 self._queue.get_nowait()
-        self._thread.join()
+        self._thread.join(_PATIENCE)
 
 
 class _Failure:

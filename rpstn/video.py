@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE
-from rpstn.datasets.sources import decode_video
+from rpstn.datasets.sources import count_frames
 from rpstn.errors import UserError
 from rpstn.runs import replacing
 from rpstn.skeletons import Skeleton
@@ -35,7 +35,7 @@ def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0
         raise UserError(f"{path} with codec {codec!r}: name a .webm file and one of {', '.join(CODECS)}")
     with replacing(path) as temporary:
         count = _write(temporary, frames, fps, CODECS[codec])
-        found = len(decode_video(temporary))
+        found = count_frames(temporary)
         if found != count:
             raise OSError(f"{path}: {count} frames were written but {found} can be read; try another codec")
     return path

@@ -220,7 +220,7 @@ class VideoFile:
 
 @dataclass
 class FrameFolder:
-    """Pictures of a folder as frames, in the order of the numbers in their names (2.png before 10.png)."""
+    """Pictures of a folder as frames, in the order of the numbers in their names (2.png before 10.png), upright."""
 
     path: Path
     fps: float = DEFAULT_FPS
@@ -236,9 +236,13 @@ class FrameFolder:
             raise UserError(f"{self.path}: this folder has no pictures ({', '.join(PICTURES)}); give one of frames, or a video")
 
     def __iter__(self) -> Iterator[Frame]:
-        # read_image makes RGB of grey, 16-bit and 4-channel pictures, and names the one that is broken.
-        frames = (Frame(index, index / self.fps, read_image(path)) for index, path in enumerate(self.paths))
-        return _same_size(frames, self.notes)
+        return _same_size(self._read(), self.notes)
+
+    def _read(self) -> Iterator[Frame]:
+        """read_image makes RGB of grey, 16-bit and 4-channel pictures, and names the one that is broken."""
+        for index, path in enumerate(self.paths):
+            pixels = read_image(path, upright=True, remedy="put a whole picture in its place, or remove it")
+            yield Frame(index, index / self.fps, pixels)
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:

@@ -1,7 +1,10 @@
 """rpstn.predict: the numbers of the clip call, a box that follows, and people who come and go."""
 
+import shutil
 import subprocess
 import sys
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,6 +13,7 @@ import torch
 
 import rpstn
 from rpstn.box_files import read_boxes
+from rpstn.calibration import Calibration, calibrate, calibration_file, calibration_of
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import VISIBLE
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, normalise, warp
@@ -19,7 +23,9 @@ from rpstn.following import Following, is_inside, move, pose_box, search_boxes, 
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.pose_stream import FOLLOWED, FOUND, LOST, PoseNetwork, PoseStream
+from rpstn.predict import predict_frames
 from rpstn.recipes import WEIGHTS
+from rpstn.video_input import ArrayInput, open_input
 
 EMBEDDED = WEIGHTS / "embedded_rpstn.pt"
 
@@ -93,6 +99,15 @@ def test_given_boxes_and_auto_find_the_person(wide, clip):
     assert share_right(auto.poses, joints, boxes, clip.visibility) > 0.6
 
 
+def test_the_box_is_where_the_network_looked(network, following, clip, frames):
+    """Of boxes given frame by frame, the square that follows them: looking there again gives the same joints."""
+    stream = PoseStream(network, read_boxes(clip.boxes), following)
+    first, second = (stream.step(index, frames[index])[0] for index in range(2))
+    np.testing.assert_array_equal(network.look(frames[0], first.box).joints, first.joints)
+    side = clip.boxes[:2, 2:].max(axis=1)
+    assert second.box[2] == second.box[3] == pytest.approx(side[0] + following.side * (side[1] - side[0]))
+
+
 def test_the_state_is_carried(frames):
     """Each frame for itself gives other numbers: the network does not start anew in every frame."""
     box = np.array([20.0, 20.0, 110.0, 110.0])
@@ -161,8 +176,21 @@ def test_refusals_name_value_and_remedy(frames, tmp_path):
         rpstn.predict(frames[:2], boxes="400,0,20,20", device="cpu")
     with pytest.raises(UserError, match="all boxes lie outside"):
         rpstn.predict(frames[:2], boxes=[[400, 0, 20, 20], [-60, 0, 20, 20]], device="cpu")
+    with pytest.raises(UserError, match="limit is 0 frames"):
+        rpstn.predict(frames[:2], frames=0)
+    with pytest.raises(UserError, match="camera 0 has no end.*rpstn predict"):
+        rpstn.predict(0)
     with pytest.raises(UserError, match="nowhere.pt.*rpstn train"):
         rpstn.predict(frames[:2], tmp_path / "nowhere.pt")
+
+
+def test_the_number_of_frames_and_boxes_of_a_camera_that_begins_late(frames, network, following):
+    """It may have dropped its first frames: a box outside of those that come is told all the same."""
+    assert len(rpstn.predict(frames[:4], EMBEDDED, "20,20,110,110", frames=3, device="cpu").poses) == 3
+    late = open_input(frames[:4])
+    late.__class__ = type("Late", (type(late),), {"__iter__": lambda self: islice(ArrayInput.__iter__(self), 2, None)})
+    with pytest.raises(UserError, match="outside of the video's frames"):
+        next(predict_frames(network, late, "400,0,20,20", following))
 
 
 def test_the_name_is_a_function_and_a_module():
@@ -177,6 +205,8 @@ def test_default_weights_say_what_they_know():
     checkpoint = default_checkpoint()
     weights = describe_weights(checkpoint, load_checkpoint(checkpoint)[1])
     said = "\n".join(weights.lines())
+    assert "count as hidden (measured on" in said
+    assert "below confidence 0.9 count as hidden (as asked for)" in "\n".join(weights.lines(0.9))
     assert checkpoint.name in said and "trained on" in said and "rpstn train --dataset" in said
     assert checkpoint.name == ("real_rpstn.pt" if (WEIGHTS / "real_rpstn.pt").is_file() else "embedded_rpstn.pt")
     embedded = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1])
@@ -226,6 +256,11 @@ class TestFollowing:
         assert np.all(np.diff(middles) >= 0) and middles[-1] == pytest.approx(100) and box[2] == pytest.approx(80, abs=0.1)
         assert move(box, np.array([0, 0, 1e5, 1e5]), self.settings, (240, 320))[2] <= 640
 
+    def test_a_search_goes_on_below_the_limit_of_lost(self):
+        limits = Calibration(hidden_below=0.3, lost_below=0.32)
+        assert Following.by(limits).sure == pytest.approx(0.345) and Following.by(limits).lost_below == 0.32
+        assert Following.by(limits, 0.6).sure == Following.by(limits, 0.6).lost_below == 0.6
+
     def test_wrong_settings(self):
         for wrong in ({"middle": 0.0}, {"side": 1.5}, {"patience": 0}, {"starts": 0}):
             with pytest.raises(UserError, match=next(iter(wrong))):
@@ -234,7 +269,6 @@ class TestFollowing:
 
 def test_calibration_measures_what_it_says(embedded_root, tmp_path):
     """One visible joint in ten lies below the limit; without a file the limits are assumed and say so."""
-    from rpstn.calibration import Calibration, calibrate, calibration_of
     from rpstn.evaluate import predict_clips
 
     dataset = open_dataset("embedded", embedded_root, split="val")
@@ -242,8 +276,21 @@ def test_calibration_measures_what_it_says(embedded_root, tmp_path):
     confidence = np.concatenate(predict_clips(*load_checkpoint(EMBEDDED), dataset, progress=False).confidence)
     visible = np.concatenate([part.visibility for part in dataset]) == VISIBLE
     assert (confidence[visible] < found.hidden_below).mean() == pytest.approx(0.1, abs=0.01)
+    assert found.sha256 == describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1]).sha256
     assert found.joints == visible.sum() and found.right["above"] > found.right["below"]
     assert calibration_of(tmp_path / "mine.pt") == Calibration() and Calibration().measured_on is None
+
+
+@pytest.mark.parametrize("checkpoint", sorted(WEIGHTS.glob("*_rpstn.pt")), ids=lambda path: path.stem)
+def test_a_calibration_is_that_of_these_very_weights(checkpoint, tmp_path):
+    """Trained again into the same file, nothing is measured: `python -m rpstn.calibration` is to be called again."""
+    mine = Path(shutil.copy(checkpoint, tmp_path / "mine.pt"))
+    shutil.copy(calibration_file(checkpoint), calibration_file(mine))
+    assert calibration_of(mine) == calibration_of(checkpoint) and calibration_of(checkpoint).measured_on
+    meta = load_checkpoint(mine)[1]
+    mine.write_bytes(mine.read_bytes() + b"trained again")
+    assert calibration_of(mine) == Calibration()
+    assert "assumed, nothing was measured: python -m rpstn.calibration" in "\n".join(describe_weights(mine, meta).lines())
 
 
 def test_cv2_and_numpy_agree_on_colours(tmp_path, frames):

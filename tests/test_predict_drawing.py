@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 
 from rpstn.annotate import Annotator, scale_of
+from rpstn.annotated_video import LONGEST_STAND, AnnotatedVideo
 from rpstn.pose_files import frame_entry
 from rpstn.pose_stream import FOLLOWED, LOST, PersonPose
 from rpstn.pose_summary import summarise_poses, summary_lines
 from rpstn.skeletons import PENN_ACTION
+from rpstn.video_input import Frame
 
 
 class TestSummary:
@@ -26,7 +28,7 @@ class TestSummary:
         assert wrist["hidden"] == 7
         assert wrist["stretches"] == [
             {"first": 1, "frames": 3, "seconds": 0.3, "seen_again": 4},
-            {"first": 7, "frames": 3, "seconds": 0.2, "seen_again": None},
+            {"first": 7, "frames": 3, "seconds": 0.3, "seen_again": None},
         ]
         assert summary["1"]["joints"]["head"] == {"hidden": 0, "stretches": []}
         said = "\n".join(summary_lines(summary))
@@ -76,9 +78,27 @@ class TestDrawing:
         assert np.ptp(dark[:, 1]) + 1 == cell and dark[:, 0].min() == 24 + cell * PENN_ACTION.order.index(row)
         assert dark[:, 1].min() == margin + cell * PENN_ACTION.order.index(column)
 
+    def test_the_box_is_where_its_pixels_are(self):
+        """Its left edge runs through the middle of the pixels at x = 10."""
+        pixels = np.zeros((160, 160, 3), np.uint8)
+        annotator = Annotator(PENN_ACTION, (160, 160), 0.4)
+        picture = annotator.draw(pixels, self.entry(0.9))
+        (columns,) = np.nonzero((picture[:, :100] == 200).all(axis=-1).sum(axis=0) > 0.5 * annotator.height)
+        assert annotator.scale > 1 and columns.tolist() == [round(10 * annotator.scale + (annotator.scale - 1) / 2)]
+
     @pytest.mark.parametrize("size", [(1, 1), (3, 500), (160, 160), (2160, 3840)])
     def test_every_size_is_drawn(self, size):
         annotator = Annotator(PENN_ACTION, size, 0.4, relation=True)
         picture = annotator.draw(np.zeros((*size, 3), np.uint8), self.entry(0.9))
         assert picture.dtype == np.uint8 and max(annotator.height, annotator.width) <= 1280
         assert scale_of((240, 320)) == 2 and scale_of((1080, 1920)) < 1
+
+
+def test_a_long_gap_is_cut_once(tmp_path):
+    """A minute without frames stands for ten seconds; the frames after it stand for one picture each again."""
+    film = AnnotatedVideo(tmp_path / "film.webm", Annotator(PENN_ACTION, (16, 16), 0.4), 25.0)
+    for index in range(6):
+        time = 60 + (index - 1) / 25 if index else 0.0
+        film.draw((Frame(index, time, np.zeros((16, 16, 3), np.uint8)), frame_entry(index, time, [], 0.4)))
+    film.close()
+    assert film.writer.count == LONGEST_STAND + 5

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rpstn.box_files import MAX_GAP, FixedBox, read_boxes
+from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
 from rpstn.video import write_webm
 from rpstn.video_input import ArrayInput, Camera, FrameFolder, VideoFile, as_rgb, fit, open_input
@@ -58,6 +59,19 @@ def test_grey_and_four_channel_pictures(tmp_path):
     first, second, third = (frame.pixels for frame in open_input(tmp_path))
     assert first.shape == second.shape == third.shape == (8, 8, 3)
     assert set(first.ravel()) == {77} and second[0, 0].tolist() == [3, 2, 1] and set(third.ravel()) == {77}
+
+
+def test_a_picture_from_a_phone_stands_upright(tmp_path):
+    """Its metadata say "turn by 90 degrees to the right" (orientation 6); labelled pictures stay as they are stored."""
+    flat = np.zeros((16, 32, 3), np.uint8)
+    flat[:, :16] = 255
+    data = cv2.imencode(".jpg", flat)[1].tobytes()
+    tiff = b"MM\x00*\x00\x00\x00\x08" + b"\x00\x01" + b"\x01\x12\x00\x03\x00\x00\x00\x01\x00\x06\x00\x00" + bytes(4)
+    exif = b"Exif\x00\x00" + tiff
+    (tmp_path / "1.jpg").write_bytes(data[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + data[2:])
+    (frame,) = open_input(tmp_path)
+    assert frame.pixels.shape == (32, 16, 3) and frame.pixels[:12].min() > 200 and frame.pixels[20:].max() < 50
+    assert read_image(tmp_path / "1.jpg").shape == (16, 32, 3)
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 6), (3, 8, 6, 1), (3, 8, 6, 3), (3, 8, 6, 4)])
@@ -189,7 +203,9 @@ class TestBoxes:
     def test_fixed(self, given):
         assert read_boxes(given) == FixedBox((10, 20, 30, 40))
 
-    @pytest.mark.parametrize("given", ["1,2,3", "10,20,0,40", "10,20,nan,40", [1, 2, 3], "1,2,3,4,5", np.zeros((2, 3)), object()])
+    @pytest.mark.parametrize(
+        "given", ["1,2,3", "10,20,0,40", "10,20,nan,40", [1, 2, 3], "1,2,3,4,5", np.zeros((2, 3)), {"a": BOX}, object()]
+    )
     def test_no_box(self, given):
         with pytest.raises(UserError, match="width"):
             read_boxes(given)
@@ -225,6 +241,9 @@ class TestBoxes:
             ("a.csv", "frame,x,y,width,height\n0,1,2,three,4\n", "line 2"),
             ("a.csv", "frame,x,y,width,height\n0,1,2\n", "none of its"),
             ("a.csv", "frame,x,y,width,height\n0.5,1,2,3,4\n", "line 2"),
+            ("a.csv", "frame,x,y,width,height\n0,1,2,3,4\n\n\ninf,1,2,3,4\n", "line 5"),
+            ("a.json", '[{"frame": Infinity, "box": [1, 2, 3, 4]}]', "entry 0"),
+            ("a.json", '[{"frame": 1e30, "box": [1, 2, 3, 4]}]', "entry 0"),
             ("a.csv", "frame,x,y,width,height\n0,1,2,3,4\n0,1,2,3,4\n", "two boxes"),
             ("a.csv", "frame,x,y,width,height\n-1,1,2,3,4\n", "count from 0"),
             ("a.csv", "", "lacks frame"),

@@ -1,8 +1,14 @@
 """`rpstn predict`: files that are whole, whatever ends the run, and a second call that goes on without a seam."""
 
 import csv
+import itertools
 import json
+import os
 import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,10 +20,13 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.sources import decode_video
 from rpstn.errors import UserError
 from rpstn.pose_stream import LOST, PoseStream
+from rpstn.prediction_folder import PredictionFolder
 from rpstn.prediction_run import PredictConfig, predict_video
 from rpstn.recipes import WEIGHTS
 from rpstn.skeletons import PENN_ACTION
+from rpstn.streaming import Behind
 from rpstn.video import write_webm
+from rpstn.video_input import Camera, FrameFolder
 
 EMBEDDED = WEIGHTS / "embedded_rpstn.pt"
 LENGTH = 14
@@ -161,6 +170,74 @@ def test_a_stop_while_resuming_loses_nothing(folder, whole, tmp_path, monkeypatc
     assert read(tmp_path)["frames"] == read(whole.out)["frames"]
 
 
+def test_a_killed_run_stopped_while_it_is_drawn_again_has_a_video(folder, tmp_path, monkeypatch):
+    """A kill leaves no annotated.webm: then a shorter video is better than none. Complete, it is not shown for a longer run."""
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 5)
+        predict_video(config(folder, tmp_path), progress=False)
+    (tmp_path / "annotated.webm").rename(tmp_path / "annotated.part.webm")
+    with monkeypatch.context() as patch:
+        put = Behind.put
+        patch.setattr(Behind, "put", lambda *given: (signal.raise_signal(signal.SIGINT), put(*given))[1])
+        stopped = predict_video(config(folder, tmp_path, resume=True), progress=False)
+    assert stopped.frames == 6 and len(decode_video(tmp_path / "annotated.webm")) == 1
+    result = predict_video(config(folder, tmp_path, resume=True, draw=False), progress=False)
+    assert result.complete and {path.name for path in tmp_path.iterdir()} == {"poses.json", "poses.csv"}
+
+
+class FolderCamera(Camera):
+    """A camera that shows three frames and hangs until it is let go."""
+
+    let_go = threading.Event()
+
+    def __iter__(self):
+        yield from itertools.islice(FrameFolder(Path(os.environ["FRAMES"])), 3)
+        self.let_go.wait(60)
+
+
+@pytest.fixture
+def camera(folder, monkeypatch):
+    """The index of a camera, which a stop asked for ends half a second after its third frame."""
+    monkeypatch.setenv("FRAMES", str(folder))
+    monkeypatch.setattr("rpstn.video_input.Camera", FolderCamera)
+    monkeypatch.setattr("rpstn.streaming._PATIENCE", 0.1)
+    step = PoseStream.step
+
+    def interrupting(self, index, pixels):
+        if index == 2:
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        return step(self, index, pixels)
+
+    monkeypatch.setattr(PoseStream, "step", interrupting)
+    FolderCamera.let_go.clear()
+    yield "3"
+    FolderCamera.let_go.set()
+
+
+def test_a_stop_ends_a_camera_that_hangs(camera, tmp_path):
+    begun = time.monotonic()
+    result = predict_video(config(camera, tmp_path, fps=None), progress=False)
+    assert result.frames == 3 and result.complete and result.signal == signal.SIGINT
+    assert time.monotonic() - begun < 40 and {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_a_killed_recording_is_not_lost(camera, tmp_path, monkeypatch):
+    """It cannot be made again: --resume makes its files."""
+    given = config(camera, tmp_path, fps=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(PredictionFolder, "end", lambda self: None)
+        predict_video(given, progress=False)
+    expected = read(tmp_path)
+    (tmp_path / "annotated.webm").rename(tmp_path / "annotated.part.webm")
+    for name in ("poses.json", "poses.csv"):
+        (tmp_path / name).unlink()
+    with pytest.raises(UserError, match="recording that was cut off: --resume makes its files"):
+        predict_video(given, progress=False)
+    result = predict_video(replace(given, resume=True), progress=False)
+    assert result.frames == 3 and read(tmp_path) == expected and expected["video"]["width"] == 160
+    assert {path.name for path in tmp_path.iterdir()} == FILES and len(decode_video(tmp_path / "annotated.webm")) >= 3
+
+
 def test_overwrite_and_a_finished_run(folder, tmp_path):
     short = dict(frames=2, draw=False, relation=False)
     predict_video(config(folder, tmp_path, **short), progress=False)
@@ -186,12 +263,36 @@ def test_an_error_in_the_middle_keeps_what_was_done(folder, tmp_path):
     for index in range(6):
         content = b"broken" if index == 4 else (folder / f"{index}.png").read_bytes()
         (broken / f"{index}.png").write_bytes(content)
-    with pytest.raises(UserError, match="4.png"):
+    with pytest.raises(UserError, match="4.png.*put a whole picture in its place.*4 frames before are in .*out.*--resume"):
         predict_video(config(broken, tmp_path / "out"), progress=False)
     assert [entry["frame"] for entry in read(tmp_path / "out")["frames"]] == [0, 1, 2, 3]
     assert len(decode_video(tmp_path / "out" / "annotated.webm")) == 4
     (broken / "4.png").write_bytes((folder / "4.png").read_bytes())
     assert predict_video(config(broken, tmp_path / "out", resume=True), progress=False).frames == 6
+
+
+def test_no_frame_more_than_asked_for_is_read(folder, tmp_path):
+    """A broken picture behind the limit stops nothing."""
+    short = tmp_path / "film"
+    short.mkdir()
+    for index in range(2):
+        (short / f"{index}.png").write_bytes((folder / f"{index}.png").read_bytes())
+    (short / "2.png").write_bytes(b"broken")
+    assert predict_video(config(short, tmp_path / "out", frames=2, draw=False), progress=False).complete
+
+
+def test_a_result_is_not_its_own_input(folder, tmp_path):
+    """--overwrite would delete it before it is read."""
+    predict_video(config(folder, tmp_path / "out", frames=2), progress=False)
+    film = tmp_path / "out" / "annotated.webm"
+    before = film.read_bytes()
+    with pytest.raises(UserError, match="annotated.webm.*--out"):
+        predict_video(config(film, tmp_path / "out", overwrite=True), progress=False)
+    assert film.read_bytes() == before
+    occupied = tmp_path / "file"
+    occupied.touch()
+    with pytest.raises(UserError, match="file: cannot be written to.*--out"):
+        predict_video(config(folder, occupied, frames=2), progress=False)
 
 
 def test_nothing_is_made_where_nothing_can_be_predicted(folder, tmp_path):
@@ -253,6 +354,7 @@ def test_wrong_settings():
         with pytest.raises(UserError, match=message):
             PredictConfig("film.webm", **wrong)
     assert PredictConfig("films/film.webm").folder.as_posix() == "runs/predict/film"
+    assert PredictConfig("..").folder.name == Path("..").resolve().name
     assert PredictConfig("7").folder.as_posix() == "runs/predict/camera-7"
 
 

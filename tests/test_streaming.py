@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from rpstn.errors import UserError
-from rpstn.streaming import Ahead, Behind, stop_when_asked
+from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
 
 
 class TestThreads:
@@ -55,6 +55,24 @@ class TestThreads:
         # The end may push nothing out: it waits until there is room.
         found = list(ahead)
         assert found == sorted(found) and found[-1] == 49 and len(found) == 50 - ahead.dropped <= 5
+
+    def test_a_stop_ends_the_wait_for_a_source_that_hangs(self, monkeypatch):
+        import threading
+
+        monkeypatch.setattr("rpstn.streaming._PATIENCE", 0.1)
+        forever, asked = threading.Event(), StopAsked()
+
+        def items():
+            yield 1
+            forever.wait(60)
+
+        ahead = Ahead(items())
+        timer = threading.Timer(0.3, setattr, (asked, "signal", signal.SIGINT))
+        timer.start()
+        assert list(ahead.until(asked)) == [1] and not forever.is_set()
+        ahead.close()
+        assert ahead._thread.is_alive(), "left behind, not waited for"
+        forever.set()
 
     def test_behind_does_all_in_order_and_tells_errors(self):
         done = []

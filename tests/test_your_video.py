@@ -3,13 +3,17 @@
 import base64
 import re
 import sys
+from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
 import rpstn
 from rpstn import UserError, open_dataset
+from rpstn.default_weights import default_checkpoint
 from rpstn.looking import watch
+from rpstn.pose_stream import PoseNetwork
 from rpstn.recipes import shipped_checkpoints
 
 matplotlib = pytest.importorskip("matplotlib")
@@ -57,12 +61,17 @@ def test_hidden_joints_are_those_below_the_limit_and_the_summary_counts_them(fra
     assert seen.status[-1] != "lost"
     there = np.array([word != "lost" for word in seen.status])
     np.testing.assert_array_equal(seen.hidden[there], seen.confidence[there] < seen.limit)
+    wrist = SKELETON.index("left_wrist")
+    people = [pose._replace(confidence=pose.confidence.copy(), status="given") for pose in seen.people]
+    for pose, value in zip(people, (0.9, 0.1, 0.1, 0.1, 0.9, 0.1), strict=True):
+        pose.confidence[wrist] = value
+    row = replace(seen, people=tuple(people)).summary()["left_wrist"]
+    assert row["hidden frames"] == 4
+    assert (row["longest stretch"], row["from frame"], row["seen again in frame"]) == (3, 1, 4)
     summary = seen.summary()
     assert list(summary) == [SKELETON.joints[joint] for joint in SKELETON.order]
     for name, row in summary.items():
-        runs = plots.stretches(seen.hidden[:, SKELETON.index(name)])
-        assert row["hidden frames"] == sum(stop - start for start, stop in runs)
-        assert row["longest stretch"] == max((stop - start for start, stop in runs), default=0)
+        assert row["hidden frames"] == seen.hidden[:, SKELETON.index(name)].sum()
 
 
 def test_a_frame_without_a_box_has_no_pose_and_no_crop(clip, frames):
@@ -70,15 +79,39 @@ def test_a_frame_without_a_box_has_no_pose_and_no_crop(clip, frames):
     boxes[4:] = np.nan
     seen = watch(frames, boxes=boxes)
     assert seen.status == ("given",) * 4 + ("absent",) * 2
-    assert np.isnan(seen.joints[4:]).all() and np.isfinite(seen.joints[:4]).all() and seen.hidden[4:].all()
+    assert np.isnan(seen.joints[4:]).all() and np.isfinite(seen.joints[:4]).all()
+    assert seen.present.tolist() == [True] * 4 + [False] * 2 and not seen.hidden[4:].any(), "absent is not hidden"
     assert seen.crop(3).shape == (seen.size, seen.size, 3)
     with pytest.raises(UserError, match="frame 4 .* has no box"):
         seen.crop(4)
     assert len(list(seen.pictures())) == 6
-    with pytest.raises(UserError, match="limit is 0"):
+    with pytest.raises(UserError, match="limit is 0 frames"):
         watch(frames, limit=0)
     with pytest.raises(UserError, match="2 people"):
         watch(frames, boxes={"a": boxes, "b": boxes})
+
+
+def test_what_is_shown_of_a_frame_is_where_the_network_looked(clip, frames):
+    """The crop of a following box, not of the box that was given."""
+    boxes = clip.boxes[:6].astype(float)
+    boxes[1:, 2:] *= 1.5
+    seen = watch(frames, boxes=boxes)
+    network = PoseNetwork.load(default_checkpoint())
+    np.testing.assert_allclose(
+        network.look(seen.crop(0), np.array([12.3, 12.3, 102.4, 102.4])).confidence, seen.confidence[0], atol=0.05
+    )
+    assert (seen.boxes[:, 2] == seen.boxes[:, 3]).all() and seen.boxes[1, 2] < 0.9 * boxes[1, 2:].max()
+
+
+def test_large_frames_are_kept_small(frames):
+    """1600 px become 1280; the network saw the large ones, and joints lie on the kept ones."""
+    large = np.stack([cv2.resize(frame, (1600, 1600)) for frame in frames[:2]])
+    seen, poses = watch(large, boxes="200,200,1100,1100"), rpstn.predict(large, boxes="200,200,1100,1100")
+    assert seen.frames.shape == (2, 1280, 1280, 3) and seen.scale == 0.8
+    np.testing.assert_array_equal(seen.confidence, poses.confidences)
+    np.testing.assert_allclose(seen.joints, poses.poses * 0.8 - 0.1)
+    np.testing.assert_allclose(seen.boxes[0], [159.9, 159.9, 880, 880])
+    assert seen.crop(0).shape == (seen.size, seen.size, 3) and next(seen.pictures()).shape[0] >= 1280
 
 
 def test_stretches_are_runs():
@@ -115,7 +148,7 @@ def test_relations_stand_under_their_frames_on_one_scale(frames):
 
 def test_the_slider_shows_the_frame_that_it_stands_on(frames):
     pytest.importorskip("ipywidgets")
-    box = plots.scrubber(list(frames), fps=10)
+    box = plots.scrubber(iter(frames), fps=10)
     (play, slider), image = box.children[0].children, box.children[1]
     first = image.value
     slider.value = 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,26 +15,31 @@ import numpy as np
 from rpstn.datasets.clip import FrameSource
 from rpstn.errors import UserError
 
-# Labels are given in stored pixels, so a rotation noted in a picture's metadata is not applied.
-_READ_FLAGS = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
-def read_image(path: Path) -> np.ndarray:
-    """One picture as (H,W,3) uint8 RGB. UserError where it is missing, cut short or no picture."""
+def read_image(
+    path: Path, *, upright: bool = False, remedy: str = "unpack or make the data set again, or remove the clip"
+) -> np.ndarray:
+    """One picture as (H,W,3) uint8 RGB. UserError where it is missing, cut short or no picture.
+
+    upright  turned as its metadata say, as phones note it. Not for labelled pictures: labels are given in stored pixels.
+    remedy   what the user can do about a broken one.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: cannot read this image ({error.strerror}); restore the file, or remove its clip") from error
+        raise UserError(f"{path}: cannot read this image ({error.strerror}); {remedy}") from error
     # OpenCV fills the lost part of a JPEG that was cut short with grey, and says so on stderr only.
     whole = not data.startswith(_JPEG_START) or _JPEG_END in data
+    flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), _READ_FLAGS) if data and whole else None
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and whole else None
     except cv2.error:
         image = None
     if image is None:
         reason = "the file is empty" if not data else "it cannot be decoded" if whole else "it was cut short"
-        raise UserError(f"{path}: broken image, {reason}; unpack or make the data set again, or remove the clip")
+        raise UserError(f"{path}: broken image, {reason}; {remedy}")
     return image
 
 
@@ -78,20 +83,29 @@ class ImageFrames:
         return np.stack(frames) if frames else np.empty((0, *self.size, 3), np.uint8)
 
 
-def decode_video(path: Path) -> np.ndarray:
-    """All frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such video file; check the path")
+def count_frames(path: Path) -> int:
+    """How many frames of a video can be decoded; none is kept."""
+    return sum(1 for _ in _decoded(path))
+
+
+def _decoded(path: Path) -> Iterator[np.ndarray]:
+    """Frames (H,W,3) uint8 BGR, one after another."""
     capture = cv2.VideoCapture(str(path))
-    frames = []
     try:
         while capture.isOpened():
             decoded, frame = capture.read()
             if not decoded:
-                break
-            frames.append(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB))
+                return
+            yield frame
     finally:
         capture.release()
+
+
+def decode_video(path: Path) -> np.ndarray:
+    """All frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
+    if not path.is_file():
+        raise UserError(f"{path}: there is no such video file; check the path")
+    frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in _decoded(path)]
     if not frames:
         raise UserError(
             f"{path}: no frame of this video can be decoded; it is broken, or OpenCV lacks its codec "

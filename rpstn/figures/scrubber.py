@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from rpstn.errors import UserError
 
 
-def scrubber(pictures: Sequence[np.ndarray], fps: float = 12.0, label: str = "frame") -> Any:
+def scrubber(pictures: Iterable[np.ndarray], fps: float = 12.0, label: str = "frame") -> Any:
     """A slider, a play button and the picture that they choose: an ipywidgets.VBox.
 
     pictures  (H,W,3) uint8 RGB. All are held as JPEG, so that sliding is quick.
@@ -26,9 +26,9 @@ def scrubber(pictures: Sequence[np.ndarray], fps: float = 12.0, label: str = "fr
         raise UserError(
             "going through frames by hand needs ipywidgets; call `pip install ipywidgets`, or look at the film"
         ) from None
-    if not len(pictures):
-        raise UserError("there are no frames to go through")
     encoded = [_jpeg(picture) for picture in pictures]
+    if not encoded:
+        raise UserError("there are no frames to go through")
     image = ipywidgets.Image(value=encoded[0], format="jpeg")
     slider = ipywidgets.IntSlider(min=0, max=len(encoded) - 1, description=label)
     play = ipywidgets.Play(min=0, max=len(encoded) - 1, interval=max(1, round(1000 / fps)))

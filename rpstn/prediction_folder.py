@@ -1,0 +1,121 @@
+"""The folder of a prediction: its results, what an unfinished run holds besides, and what may be written over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rpstn.errors import UserError
+from rpstn.pose_files import Journal, read_head
+from rpstn.video_input import VideoFile
+
+
+class PredictionFolder:
+    """Paths in `out`, which need not exist yet.
+
+    results   poses.json, poses.csv and annotated.webm, by name: what a finished run leaves.
+    journal, state, part   poses of an unfinished run, the saved stream, and the video while it is written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.results = {name: out / name for name in ("poses.json", "poses.csv", "annotated.webm")}
+        self.journal, self.state, self.part = (out / name for name in ("journal.jsonl", "state.pt", "annotated.part.webm"))
+
+    @property
+    def _all(self) -> tuple[Path, ...]:
+        return (*self.results.values(), self.state, self.part, self.journal)
+
+    def files(self) -> tuple[Path, ...]:
+        """The results that are there."""
+        return tuple(path for path in self.results.values() if path.is_file())
+
+    def check(self, video: str, settings: Mapping[str, Any], live: bool, resume: bool, overwrite: bool) -> bool:
+        """Whether a run lies here that is to be gone on with. Nothing is changed.
+
+        Raises UserError where the video itself is one of these files, where something would be written over unasked, and where
+        the run that lies here had other settings.
+        """
+        if Path(video).resolve() in {path.resolve() for path in self._all}:
+            raise UserError(f"{video} is a file that predictions in {self.out} replace; choose another folder with --out")
+        unfinished = self.journal.exists()
+        if overwrite or not (unfinished or self.files()):
+            return False
+        if not resume:
+            what = "results: replace them with --overwrite"
+            if unfinished and live:
+                what = "a recording that was cut off: --resume makes its files of what was recorded, --overwrite deletes it"
+            elif unfinished:
+                what = "an interrupted run: go on with --resume, or start over with --overwrite"
+            raise UserError(f"{self.out} holds {what}; or choose another folder with --out")
+        if not unfinished:
+            raise UserError(f"{self.out} holds a finished run, nothing to go on with; start over with --overwrite")
+        found = read_head(self.journal)["settings"]
+        differing = sorted(name for name in {*found, *settings} if found.get(name) != settings.get(name))
+        if differing:
+            raise UserError(
+                f"{self.out} holds an interrupted run with other settings ({', '.join(differing)}); give the same ones to go "
+                "on, or start over with --overwrite"
+            )
+        return True
+
+    def load_state(self) -> dict[str, Any] | None:
+        """What was saved: frames done, the journal's length then, the stream. None: killed before the first save."""
+        try:
+            state = torch.load(self.state, map_location="cpu", weights_only=True)
+            short = self.journal.stat().st_size < state["offset"]
+        except FileNotFoundError:
+            return None
+        except Exception as error:  # torch raises many kinds, from pickle's to its own
+            reason = type(error).__name__
+            raise UserError(f"{self.state}: cannot be gone on from ({reason}); start over with --overwrite") from error
+        if short:
+            raise UserError(f"{self.journal} is shorter than when its state was saved; start over with --overwrite")
+        return state
+
+    def begin(self, settings: Mapping[str, Any], video: Mapping[str, Any], state: Mapping[str, Any] | None) -> Journal:
+        """The journal to write to: a new one in an empty folder, or that of the saved state. UserError where it cannot be."""
+        with self._writable():
+            if state is not None:
+                return Journal.resume(self.journal, state["offset"], state["frames"])
+            self.out.mkdir(parents=True, exist_ok=True)
+            for path in self._all:
+                path.unlink(missing_ok=True)
+            return Journal(self.journal, settings, video)
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(f"{self.out}: cannot be written to ({error.strerror}); choose another folder with --out") from error
+
+    def keep_video(self, longer: bool) -> None:
+        """What was drawn becomes annotated.webm if it shows more than the one that is there; else it goes."""
+        film = self.results["annotated.webm"]
+        if self.part.is_file() and _plays(self.part) and (longer or not film.exists()):
+            os.replace(self.part, film)
+        self.part.unlink(missing_ok=True)
+
+    def drop_video(self) -> None:
+        """Remove a video that shows less than the poses."""
+        for path in (self.part, self.results["annotated.webm"]):
+            path.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Remove what only a resumed run needs."""
+        for path in (self.journal, self.state):
+            path.unlink(missing_ok=True)
+
+
+def _plays(path: Path) -> bool:
+    """Whether a frame can be decoded: a run that was killed early leaves a file without one."""
+    try:
+        return next(iter(VideoFile(path)), None) is not None
+    except UserError:
+        return False
