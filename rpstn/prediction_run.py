@@ -15,9 +15,10 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+import tyro
 from tqdm import tqdm
 
 from rpstn.annotate import Annotator
@@ -44,7 +45,7 @@ SAVE_EVERY = 10.0  # seconds between saved states
 class PredictConfig:
     """What to predict, with what, and where to put it."""
 
-    video: str  # a video file, a folder of pictures, or a camera's index such as 0
+    video: Annotated[str, tyro.conf.arg(metavar="VIDEO")]  # a video file, a folder of pictures, or a camera's index such as 0
     checkpoint: Path | None = None  # file that training wrote; None: the weights that come with the package
     boxes: str = "auto"  # auto: found and followed; x,y,width,height: one for all frames; or a .json or .csv file
     out: Path | None = None  # folder of the results; None: runs/predict/<the video's name>
