@@ -215,7 +215,7 @@ Markdown(
     + ", ".join(
         f"joints that the network {how} take {part.mean():.1%} from others on average"
         if len(part)
-        else f"there is none that it {how}"
+        else f"there is no joint that it {how}"
         for how, part in groups.items()
     )
     + ". A low peak makes this by arithmetic alone: the weights are a softmax of how much heatmaps overlap, and a flat one overlaps "

@@ -90,7 +90,9 @@ class Ahead(Generic[Item]):
         return _END
 
     def close(self) -> None:
-        """Stop taking items. A thread whose source hangs is left behind; it ends with the program."""
+        """Stop taking items; a second call does nothing. A thread whose source hangs is left behind until the program ends."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         with contextlib.suppress(queue.Empty):
             while True:
