@@ -22,6 +22,7 @@ from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
 from rpstn.datasets.windows import Window, make_window
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
+from rpstn.memory import keep_memory
 from rpstn.predictions import Predictions
 from rpstn.skeletons import Skeleton, skeleton_of
 
@@ -66,6 +67,7 @@ def predict_clips(
     augmentation. Raises UserError where the checkpoint's skeleton is not the data set's.
     """
     check_skeleton(meta, dataset)
+    keep_memory()
     joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
     confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
     relations: list[np.ndarray | None] = [None] * len(dataset)
