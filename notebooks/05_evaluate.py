@@ -118,7 +118,11 @@ tables = {
         {
             name: {
                 "mean, all joints": f"{100 * part[reference]['all']['mean']:.1f}",
-                "95 % interval": "{:.1f} - {:.1f}".format(*(100 * np.array(part[reference]["all"]["interval"], float))),
+                "95 % interval": (
+                    "none"
+                    if None in part[reference]["all"]["interval"]
+                    else "{:.1f} - {:.1f}".format(*(100 * np.array(part[reference]["all"]["interval"])))
+                ),
                 **(
                     {f"mean, {len(skeleton.scored)} joints": f"{100 * part[reference]['all']['mean_scored']:.1f}"} if many else {}
                 ),
@@ -224,7 +228,7 @@ table = pd.DataFrame(
                 + (
                     "({:.1f} - {:.1f})".format(*(100 * np.array(value["interval"])))
                     if None not in value["interval"]
-                    else "(no interval)"  # one source says nothing about others
+                    else "(no interval)"  # fewer than five sources say too little about others
                 )
                 for name, value in column.items()
             },

@@ -302,7 +302,7 @@ pd.DataFrame(
     {
         name: {
             "taken from others (%)": f"{100 * item.estimate:.1f}",
-            "95 % interval": f"{100 * item.low:.1f} - {100 * item.high:.1f}",
+            "95 % interval": f"{100 * item.low:.1f} - {100 * item.high:.1f}" if np.isfinite(item.low) else "none",
             "joints": item.samples,
             "sources": item.groups,
         }

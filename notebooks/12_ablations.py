@@ -50,7 +50,15 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import plots
-from rpstn.ablation_results import loss_interval, paper_table, read_cells, study_name, summarise, verdicts
+from rpstn.ablation_results import (
+    interval_words,
+    loss_interval,
+    paper_table,
+    read_cells,
+    study_name,
+    summarise,
+    verdicts,
+)
 from rpstn.ablations import CELLS, AblationConfig, ablate
 from rpstn.notebooks import CHECKOUT
 from rpstn.published import PAPER_JOINTS, published_rows
@@ -115,14 +123,17 @@ Markdown(
 )
 
 # %% [markdown]
-# The mean is over joints and seeds. Its 95 % interval comes from a bootstrap that draws sources and seeds, both with
+# The mean is over joints and seeds. Its interval comes from a bootstrap that draws sources and seeds, both with
 # replacement. The difference to the full network is paired: each draw takes the same sources and the same seeds for both. So what
 # makes a clip hard for both cancels.
 
 # %% tags=["hide-input"]
+Markdown(interval_words(study))
+
+# %% tags=["hide-input"]
 pd.DataFrame(paper_table(study)).set_index("").drop(columns="measured on")
 
-# %% mystnb={"figure": {"caption": "What the full network scores more than each other cell, PCK@0.2 by torso size, with 95 % intervals over sources and seeds. Filled points: the interval excludes zero. The small budget of this page.", "name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each cell of the grid."}}
+# %% mystnb={"figure": {"caption": "What the full network scores more than each other cell, PCK@0.2 by torso size, with intervals over sources and seeds. Filled points: the interval excludes zero. The small budget of this page.", "name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each cell of the grid."}}
 losses = {cell["title"]: loss_interval(study, name) for name, cell in study["cells"].items()}
 losses = {title: item for title, item in losses.items() if item is not None}
 ax = plots.interval_points(losses, label="full minus this, PCK@0.2 torso (percentage points)")
@@ -157,7 +168,7 @@ else:
     text = (
         f"Published grid of `{name}`: {len(published['cells'])} cells with {' to '.join(map(str, sorted({counts[0], counts[-1]})))} "
         f"seeds, {cost['steps']:,} steps of {cost['batch']} clips of {cost['frames']} frames each, scored on {of['clips']} "
-        f"{of['split']} clips from {of['sources']} sources."
+        f"{of['split']} clips from {of['sources']} sources. {interval_words(published)}"
     )
 Markdown(text)
 
@@ -169,7 +180,7 @@ Markdown(text)
 paper = [row for row in published_rows(data_set="penn_action", reference="torso") if row.method.startswith("RPSTN")]
 pd.DataFrame(paper_table(shown, paper)).set_index("")
 
-# %% mystnb={"figure": {"caption": "What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded ones (bottom), with 95 % intervals over sources and seeds.", "name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
+# %% mystnb={"figure": {"caption": "What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded ones (bottom), with intervals over sources and seeds.", "name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
 parts = {
     sight: {cell["title"]: loss_interval(shown, name, "torso", sight) for name, cell in shown["cells"].items()}
     for sight in ("all", "occluded")

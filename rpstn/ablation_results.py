@@ -14,7 +14,7 @@ import tyro
 from rpstn.ablations import CELLS, REFERENCES, RESULT, SIGHTS, TALLY, TITLES, finished
 from rpstn.errors import UserError
 from rpstn.metrics.crossed import crossed_interval
-from rpstn.metrics.intervals import Interval
+from rpstn.metrics.intervals import LEAST, Interval
 from rpstn.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs import plain, portable, read_json, write_json
 from rpstn.skeletons import get_skeleton
@@ -185,7 +185,24 @@ def loss_interval(study: Mapping[str, Any], name: str, reference: str = "torso",
     if score["loss"] is None:
         return None
     low, high = (np.nan if value is None else value for value in score["loss"]["interval"])
-    return Interval(score["loss"]["estimate"], low, high, score["sources"], score["samples"])
+    seeds = len(score["loss"]["seeds"])
+    return Interval(score["loss"]["estimate"], low, high, score["sources"], score["samples"], seeds=seeds)
+
+
+def interval_words(study: Mapping[str, Any]) -> str:
+    """What the intervals of a study are, in a sentence or two: with few seeds they are no intervals of 95 %."""
+    seeds = sorted({len(cell["seeds"]) for cell in study["cells"].values()})
+    few = [number for number in seeds if 1 < number < LEAST]
+    text = "With one seed, intervals are over sources alone. " if seeds[0] == 1 else ""
+    if few:
+        named = " or ".join(map(str, few))
+        text += (
+            f"With {named} seeds, what stands as an interval is the range of all draws. So few trainings allow no interval of "
+            "95 %, and where trainings differ more than sources do, the range is too narrow. "
+        )
+    if seeds[-1] >= LEAST:
+        text += f"With {LEAST} seeds or more, intervals are of 95 %, over sources and seeds. "
+    return text.strip()
 
 
 def verdicts(study: Mapping[str, Any], *, reference: str = "torso", sight: str = "all") -> list[str]:
@@ -195,16 +212,16 @@ def verdicts(study: Mapping[str, Any], *, reference: str = "torso", sight: str =
         item = loss_interval(study, name, reference, sight)
         if item is None or not item.samples:
             continue
-        seeds = len(cell["scores"][reference][sight]["loss"]["seeds"])
         said = (
-            "**no difference can be told**"
+            "**nothing can be said**"
+            if np.isnan(item.low)
+            else "**no difference can be told**"
             if not item.excludes_zero
             else "**the full network is better**"
             if item.estimate > 0
             else "**the full network is worse**"
         )
-        amount = item.text(signed=True, unit=" percentage points")
-        lines.append(f"full against {cell['title']}: {said}; {amount}; {seeds} seed{'' if seeds == 1 else 's'}")
+        lines.append(f"full against {cell['title']}: {said}; {item.text(signed=True, unit=' percentage points')}")
     return [f"{line}." for line in lines] or ["there is nothing to compare the full network with."]
 
 
@@ -213,7 +230,8 @@ def paper_table(
 ) -> list[dict[str, str]]:
     """Rows in the form of the paper's table, percent: the study's cells, then published figures.
 
-    Every row says what it was measured on. Where a joint is missing its place is empty.
+    Every row says what it was measured on, and `interval_words` what its intervals are. Where a joint is missing its place is
+    empty.
     """
     measured = study["measured_on"]
     where = f"{measured['data_set']}, {measured['split']}: {measured['clips']} clips, {measured['sources']} sources"
@@ -225,7 +243,7 @@ def paper_table(
                 "": cell["title"],
                 **{joint: _percent(score["groups"].get(joint)) for joint in PAPER_JOINTS},
                 "mean": _percent(score["mean"]),
-                "95 % interval": _bounds(score["interval"]),
+                "interval": _bounds(score["interval"]),
                 "full minus this": "" if score["loss"] is None else f"{100 * score['loss']['estimate']:+.1f}",
                 "its interval": "" if score["loss"] is None else _bounds(score["loss"]["interval"], "+"),
                 "seeds": str(len(cell["seeds"])),
@@ -238,7 +256,7 @@ def paper_table(
                 "": row.method,
                 **{joint: f"{row.per_joint[joint]:.1f}" if joint in row.per_joint else "" for joint in PAPER_JOINTS},
                 "mean": f"{row.mean:.1f}",
-                "95 % interval": "",
+                "interval": "",
                 "full minus this": "",
                 "its interval": "",
                 "seeds": "",

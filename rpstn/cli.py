@@ -109,7 +109,7 @@ def train(words: list[str]) -> None:
 
 def ablate(words: list[str]) -> None:
     """The ablation's cells; with the word merge, what is finished of them."""
-    from rpstn.ablation_results import merge_cells, paper_table, read_cells, summarise
+    from rpstn.ablation_results import interval_words, merge_cells, paper_table, read_cells, summarise
     from rpstn.ablations import AblationConfig
     from rpstn.ablations import ablate as run
     from rpstn.metrics.tables import aligned, markdown
@@ -121,6 +121,7 @@ def ablate(words: list[str]) -> None:
     else:
         study = summarise(read_cells(run(tyro.cli(AblationConfig, args=words, prog="rpstn ablate"))))
     print(aligned(markdown(paper_table(study))))
+    print(interval_words(study))
 
 
 def predict(words: list[str]) -> int:

@@ -89,10 +89,7 @@ def told_in(items: Mapping[str, Interval], sign: int, what: str = "") -> str:
 
 def points(item: Interval) -> str:
     """A difference with its interval, short enough for a table: "+1.2 (-0.3 to +2.9)"; empty where nothing was counted."""
-    if not item.samples:
-        return ""
-    bounds = "no interval" if np.isnan(item.low) else f"{100 * item.low:+.1f} to {100 * item.high:+.1f}"
-    return f"{100 * item.estimate:+.1f} ({bounds})"
+    return item.brief(signed=True)
 
 
 def horizon_words(gain: HiddenCurve) -> str:

@@ -141,7 +141,8 @@ def gain(value: Mapping[str, Any]) -> str:
     if value["estimate"] is None:
         return ""
     low, high = value["interval"]
-    return f"{100 * value['estimate']:+.1f} ({100 * low:.1f} to {100 * high:.1f})"
+    bounds = "no interval" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * value['estimate']:+.1f} ({bounds})"
 
 
 def _sign(value: Mapping[str, Any]) -> int:

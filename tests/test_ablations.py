@@ -8,7 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rpstn.ablation_results import loss_interval, merge_cells, paper_table, read_cells, study_name, summarise, verdicts
+from rpstn.ablation_results import (
+    interval_words,
+    loss_interval,
+    merge_cells,
+    paper_table,
+    read_cells,
+    study_name,
+    summarise,
+    verdicts,
+)
 from rpstn.ablations import CELLS, DEMO, RESULT, TALLY, TITLES, AblationConfig, ablate
 from rpstn.cli import main
 from rpstn.datasets import open_dataset
@@ -115,8 +124,8 @@ def test_cells_of_several_folders_are_merged_with_their_manifests(made, tmp_path
             assert {"commit", "versions", "device", "data", "seconds", "parameters", "metrics"} <= set(run)
             assert "steps" not in run["parameters"] and run["parameters"]["seed"] == run["seed"]
         score = cell["scores"]["torso"]["all"]
-        low, high = score["interval"]
-        assert low <= score["mean"] <= high and score["sources"] == study["measured_on"]["sources"] > 1
+        assert score["interval"] == [None, None], "four sources say too little about others"
+        assert score["sources"] == study["measured_on"]["sources"] == 4
         assert (score["loss"] is None) == (name == "full")
     text = out.read_text()
     assert all(str(place) not in text for place in (*made, Path.home(), "/tmp"))
@@ -152,9 +161,40 @@ def test_verdicts_follow_the_numbers(made):
     loss = study["cells"]["without_p"]["scores"]["torso"]["all"]["loss"]
     for interval, words in (([0.1, 0.3], "is better"), ([-0.3, -0.1], "is worse"), ([-0.1, 0.3], "no difference")):
         loss.update(estimate=sum(interval) / 2, interval=interval)
-        assert words in verdicts(study)[0]
+        assert words in verdicts(study)[0] and "range of the draws" in verdicts(study)[0], "two seeds have no interval of 95 %"
+    loss.update(interval=[None, None])
+    assert "nothing can be said" in verdicts(study)[0] and "no interval" in verdicts(study)[0]
+    loss.update(interval=[0.1, 0.3], seeds=[1, 2, 3, 4, 5])
+    assert "95 % interval +10.0 to +30.0" in verdicts(study)[0]
     del study["cells"]["without_p"]
     assert "nothing to compare" in verdicts(study)[0]
+
+
+def test_with_enough_sources_there_are_intervals(made):
+    cells = [
+        dataclasses.replace(
+            cell,
+            sources=np.arange(2 * len(cell.sources)),
+            hits={key: np.tile(value, (2, 1)) for key, value in cell.hits.items()},
+            counts={key: np.tile(value, (2, 1)) for key, value in cell.counts.items()},
+        )
+        for cell in read_cells(made)
+    ]
+    study = summarise(cells)
+    score = study["cells"]["without_p"]["scores"]["torso"]["all"]
+    for part, estimate in ((score, score["mean"]), (score["loss"], score["loss"]["estimate"])):
+        low, high = part["interval"]
+        assert low <= estimate <= high
+    assert paper_table(study)[1]["interval"] and "range of the draws" in verdicts(study)[0], "two seeds"
+
+
+def test_what_intervals_are_depends_on_the_seeds(made):
+    study = summarise(read_cells(made))
+    assert interval_words(study).startswith("With 2 seeds, what stands as an interval is the range of all draws.")
+    for cell, seeds in zip(study["cells"].values(), ([1], [1, 2, 3, 4, 5]), strict=True):
+        cell["seeds"] = seeds
+    said = interval_words(study)
+    assert "With one seed, intervals are over sources alone." in said and "of 95 %" in said and "range" not in said
 
 
 def test_the_table_has_the_papers_form_and_says_what_it_was_measured_on(made):
@@ -164,7 +204,7 @@ def test_the_table_has_the_papers_form_and_says_what_it_was_measured_on(made):
     assert list(rows[0])[1:8] == list(PAPER_JOINTS) and rows[1]["seeds"] == "2"
     assert "embedded, test" in rows[0]["measured on"] and rows[-1]["measured on"] == "penn_action, test, as printed"
     paper = {row[""]: row for row in rows[2:]}
-    assert paper["RPSTN-R18 without P"]["ankle"] == "80.7" and paper["RPSTN-R18 without P"]["95 % interval"] == ""
+    assert paper["RPSTN-R18 without P"]["ankle"] == "80.7" and paper["RPSTN-R18 without P"]["interval"] == ""
 
 
 def change(path, name, value):

@@ -180,7 +180,7 @@ def test_scores_know_what_they_were_measured_on():
     assert every["samples"] == visible["samples"] + hidden["samples"] == 390 - 6
     assert hidden["counts"]["left_wrist"] == 9 and hidden["joints"]["head"] is None
     assert every["groups"]["wrist"] == pytest.approx(2 / 3)
-    assert every["sources"] == 2 and every["interval"][0] < every["mean"] < every["interval"][1]
+    assert every["sources"] == 2 and every["interval"] == [None, None]  # two sources say too little about others
     counted = result["counted"]
     assert (counted["clips"], counted["frames"], counted["absent_joints"]) == (3, 30, 6)
     json.dumps(result, allow_nan=False)

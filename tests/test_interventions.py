@@ -14,7 +14,6 @@ from rpstn.evaluate import predict_clips
 from rpstn.heatmaps import decode
 from rpstn.interventions import NAMES, Cut, Fixed, Intervention, Permuted, all_pairs, intervened, named, watched
 from rpstn.metrics import summarise
-from rpstn.metrics.pairs import pair_means, rank_interval
 from rpstn.metrics.scores import samples
 from rpstn.models import RPSTN, JointRelationExtractor, RPSTNConfig
 from rpstn.models.checkpoints import load_checkpoint
@@ -311,42 +310,6 @@ def test_heights_are_read_between_pixels():
     assert torch.isnan(heights(maps, torch.tensor([[[-0.1, 3.0], [2.0, 5.01]]] * 3))).all()
     peak, confidence = decode(maps, 1.0, "none")
     torch.testing.assert_close(heights(maps, peak), confidence)
-
-
-# Many means at once
-
-
-def test_means_of_pairs_and_the_bound_for_all_of_them():
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(20), 10)
-    values = rng.normal(0, 1, (200, 100))
-    values[:, 7] += 2.0
-    values[0, 3] = np.nan
-    found = pair_means(values, groups, seed=1)
-    np.testing.assert_allclose(found.estimate, np.nanmean(values, axis=0))
-    assert found.sure[7] and found.sure.sum() <= 3, "of 99 without an effect hardly one is taken for one"
-    alone = (found.low > 0) | (found.high < 0)
-    assert alone.sum() > found.sure.sum() and alone[7]
-    assert found.groups == 20 and not pair_means(values[:10], groups[:10]).sure.any()
-    constant = pair_means(np.zeros((200, 3)), groups)
-    assert not constant.sure.any() and (constant.estimate == 0).all()
-
-
-def test_rank_correlation_by_hand_and_over_sources():
-    rng = np.random.default_rng(0)
-    groups = np.repeat(np.arange(10), 8)
-    slope = np.linspace(0, 1, 30)
-    first = slope + 0.01 * rng.normal(size=(80, 30))
-    found = rank_interval(first, np.exp(first), groups)
-    assert found.estimate > 0.99 and 0.98 < found.low <= found.high and (found.samples, found.groups) == (30, 10)
-    assert rank_interval(first, -first, groups).estimate == pytest.approx(-1)
-    noise = rank_interval(first, rng.normal(size=(80, 30)), groups)
-    assert noise.low < 0 < noise.high
-    tied = rank_interval(np.array([[1.0, 2, 2, 3]]), np.array([[1.0, 2, 3, 4]]), ["a"])
-    assert tied.estimate == pytest.approx(4.5 / np.sqrt(4.5 * 5)) and np.isnan(tied.low)
-    assert np.isnan(rank_interval(first, np.ones_like(first), groups).estimate)
-    with pytest.raises(ValueError, match="same"):
-        rank_interval(first, first[:, :3], groups)
 
 
 def test_variance_is_shared_out_between_actions_clips_and_frames():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.stats import norm, t
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
 from rpstn.metrics import (
@@ -15,6 +16,7 @@ from rpstn.metrics import (
     reference_sizes,
     summarise,
 )
+from rpstn.metrics.intervals import bounds
 from rpstn.metrics.tables import table
 from rpstn.skeletons import get_skeleton
 
@@ -158,6 +160,31 @@ def test_paired_interval_covers_zero_as_often_as_it_says():
     assert 86 <= covered <= 99
 
 
+@pytest.mark.parametrize("groups", [6, 8, 11])
+def test_few_groups_exclude_a_true_zero_hardly_more_often_than_they_say(groups):
+    """Of 400 studies 20 should; plain percentiles do it in 46 to 53 of these."""
+    values = np.random.default_rng(groups).normal(size=(400, groups, 1))
+    assert sum(interval(study, np.arange(groups), draws=1000).excludes_zero for study in values) < 40
+
+
+@pytest.mark.parametrize("groups", [6, 11, 30])
+def test_the_interval_of_a_normal_mean_is_students(groups):
+    """On draws that are as a bootstrap's are, too narrow by sqrt((n - 1) / n), the bounds are mean +- t s / sqrt(n)."""
+    values = np.random.default_rng(groups).normal(3, 2, groups)
+    error = values.std(ddof=1) / np.sqrt(groups)
+    drawn = values.mean() + error * np.sqrt((groups - 1) / groups) * norm.ppf((np.arange(20000) + 0.5) / 20000)
+    known = t.interval(0.95, groups - 1, values.mean(), error)
+    np.testing.assert_allclose(bounds(drawn, groups), known, atol=0.01)
+    np.testing.assert_allclose(bounds(drawn, 10**6), np.quantile(drawn, [0.025, 0.975]), atol=0.01)
+
+
+def test_fewer_than_five_groups_have_no_interval():
+    right = np.random.default_rng(0).random((40, 3)) < 0.5
+    four, five = (interval(right, np.arange(40) % groups) for groups in (4, 5))
+    assert four.groups == 4 and np.isnan([four.low, four.high]).all() and not four.excludes_zero
+    assert five.low < five.estimate < five.high
+
+
 def test_pairing_narrows_and_grouping_widens():
     a, b, groups = _samples(np.random.default_rng(2), gain=0.05)
     paired = paired_interval(a, b, groups)
@@ -177,12 +204,11 @@ def test_intervals_are_seeded_and_agree_with_the_score():
     assert interval(a, names).groups == 40
 
 
-def test_groups_without_a_sample_do_not_count_and_one_group_says_nothing():
+def test_groups_without_a_sample_do_not_count():
     right = np.array([[1.0], [0.0], [np.nan], [1.0]])
     found = interval(right, ["a", "a", "b", "c"])
     assert found.groups == 2 and found.samples == 3 and found.estimate == pytest.approx(2 / 3)
-    alone = interval(right[:3], ["a", "a", "b"])
-    assert alone.estimate == 0.5 and np.isnan(alone.low) and not alone.excludes_zero
+    assert interval(right[:3], ["a", "a", "b"]).groups == 1
     assert np.isnan(interval(right[2:3], ["b"]).estimate)
 
 
@@ -265,7 +291,16 @@ def test_intervals_in_words():
     assert said == "+3.12 points (90 % interval -0.50 to +6.00; 412 samples, 12 sources)"
     assert Interval(2.5, 2, 3, 2, 9).text(percent=False) == "2.5 (95 % interval 2.0 to 3.0; 9 joints, 2 sources)"
     assert str(interval(np.ones((4, 1)), ["a"] * 4)) == "100.0 (no interval; 4 joints, 1 source)"
-    assert str(interval(np.full((4, 1), np.nan), ["a"] * 4)) == "nothing to count"
+    empty, alone = interval(np.full((4, 1), np.nan), ["a"] * 4), interval(np.ones((4, 1)), ["a"] * 4)
+    assert str(empty) == "nothing to count" and empty.brief() == ""
+    assert found.brief() == "81.2 (78.0 to 84.1)" and alone.brief() == "100.0 (no interval)"
+    assert gain.brief(percent=False, signed=True, digits=2) == "+0.03 (-0.01 to +0.06)"
+    trained = [Interval(0.5, 0.4, 0.6, 12, 99, seeds=seeds) for seeds in (1, 3, 5)]
+    assert [item.text().split("(")[1] for item in trained] == [
+        "95 % interval 40.0 to 60.0; 99 joints, 12 sources, 1 seed)",
+        "range of the draws 40.0 to 60.0; 99 joints, 12 sources, 3 seeds)",
+        "95 % interval 40.0 to 60.0; 99 joints, 12 sources, 5 seeds)",
+    ]
 
 
 def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():

@@ -229,7 +229,7 @@ def test_what_pairs_owe_is_drawn_on_the_axes_of_the_relation():
 def test_weights_against_losses_name_the_largest():
     pairs = [(0, 1), (5, 3), (2, 7)]
     means = PairMeans(
-        np.array([0.0, 0.03, -0.01]), np.array([-0.01, 0.02, -0.03]), np.array([0.01, 0.04, 0.0]), np.full(3, 0.01),
+        np.array([0.0, 0.03, -0.01]), np.array([-0.01, 0.02, -0.03]), np.array([0.01, 0.04, 0.0]),
         np.array([False, True, False]), 11,
     )  # fmt: skip
     ax = plots.weight_against_loss(np.array([0.2, 0.1, 0.05]), means, pairs, SKELETON, factor=100, names=1)

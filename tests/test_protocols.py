@@ -108,7 +108,7 @@ def test_effects_tell_a_memory_from_none_and_a_wrong_pose_carried_on():
 
 
 def test_the_error_of_bystanders_is_a_distance_over_the_persons_size():
-    behind = Protocol("joint", start=4, length=4, size=0.06).hide(many(4))
+    behind = Protocol("joint", start=4, length=4, size=0.06).hide(many(5))
     off = replace(right(behind), joints=[clip.joints + np.float32([3, 4]) for clip in behind])
     size = float(behind[0].boxes[5, 2:].max())
     curve = part_curve(off, behind, "bystanders", ((1, 4),), measure="error")

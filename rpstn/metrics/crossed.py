@@ -3,6 +3,11 @@
 A network trained once more with another seed scores differently, on the same clips. An interval over sources alone
 leaves that out; one over all scores of all seeds, as if they were independent, counts every clip several times. Drawing
 both factors (a crossed design; Owen, "The pigeonhole bootstrap", 2007) keeps them apart.
+
+The smaller number of the two decides how far the quantiles are moved outwards (`rpstn.metrics.intervals.levels`). Sources are
+seldom few, seeds often are: with two to four of them the levels lie beyond all draws, and what is returned is the range of the
+draws. It has no level. Where trainings differ more than sources do, it is too narrow: three seeds span their true mean three
+times in four.
 """
 
 from __future__ import annotations
@@ -11,7 +16,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from rpstn.metrics.intervals import Interval
+from rpstn.metrics.intervals import LEAST, Interval, levels
 
 
 def tally(right: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -43,14 +48,16 @@ def crossed_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """The mean over joints, averaged over seeds, or its paired difference to a baseline, with a percentile interval.
+    """The mean over joints, averaged over seeds, or its paired difference to a baseline, with its interval.
 
     hits      (R,G,K) right samples of R seeds, G sources, K joints.
     counts    (G,K) scored samples; all seeds are scored on the same.
     baseline  (R,G,K) of another method with the same seeds in the same order: each draw takes the same sources and the same
               seeds for both.
-    With one seed, sources alone are drawn. Returns an Interval; its groups are sources, its samples those of one seed. Raises
-    ValueError for shapes that do not fit.
+    Quantiles of the draws are those for n = min(R, G) groups, for n = G with one seed, where sources alone are drawn. With two
+    to four seeds they are the range of the draws, which may be too narrow: `Interval.is_range`. Bounds are NaN with fewer than
+    five sources. Returns an Interval; its groups are sources, its samples those of one seed. Raises ValueError for shapes that
+    do not fit.
     """
     hits, counts = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
     methods = hits[None] if baseline is None else np.stack([hits, np.asarray(baseline, dtype=np.float64)])
@@ -60,7 +67,7 @@ def crossed_interval(
     methods, counts = methods[:, :, used], counts[used]
     seeds, groups, samples = hits.shape[0], int(used.sum()), int(counts.sum())
     if not groups:
-        return Interval(np.nan, np.nan, np.nan, 0, 0, level)
+        return Interval(np.nan, np.nan, np.nan, 0, 0, level, seeds)
 
     def score(weights: np.ndarray) -> np.ndarray:  # (D,G) -> (M,D,R)
         drawn = np.einsum("dg,mrgk->mdrk", weights, methods)
@@ -70,11 +77,11 @@ def crossed_interval(
         return values[0] - values[1] if len(values) == 2 else values[0]
 
     estimate = float(difference(score(np.ones((1, groups))))[0].mean())
-    if groups < 2:
-        return Interval(estimate, np.nan, np.nan, groups, samples, level)
+    if groups < LEAST:
+        return Interval(estimate, np.nan, np.nan, groups, samples, level, seeds)
     rng = np.random.default_rng(seed)
     sources = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
     runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
     values = (difference(score(sources)) * runs).sum(axis=1)
-    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(estimate, float(low), float(high), groups, samples, level)
+    low, high = np.nanquantile(values, levels(groups if seeds == 1 else min(seeds, groups), level))
+    return Interval(estimate, float(low), float(high), groups, samples, level, seeds)

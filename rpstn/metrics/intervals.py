@@ -3,6 +3,11 @@
 Frames of one video resemble each other, and so do clips cut from one stretch of motion. The unit that is
 drawn with replacement is therefore the group: the source of the clip. Two methods are compared on the same
 draws (paired), so that what makes a clip hard for both cancels.
+
+Plain percentiles of the draws are too narrow for few groups: of eleven, they exclude a true zero nearly twice as often as they
+say. So the levels are moved outwards: Hesterberg's expanded percentile interval ("What Teachers Should Know About the
+Bootstrap", The American Statistician 69, 2015). It is still too narrow for five groups (it excludes a true zero about one time
+in eleven), and where effects are strongly skewed over sources.
 """
 
 from __future__ import annotations
@@ -11,19 +16,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 POOLS = ("samples", "joints")
+LEAST = 5  # groups: with four, the 95 % levels lie beyond the most extreme draw, four times the same group
 
 
 @dataclass(frozen=True)
 class Interval:
-    """An estimate with its percentile interval.
+    """An estimate with its interval (`bounds`).
 
     estimate  the value on all groups.
-    low, high bounds of the interval; NaN with fewer than two groups, which say nothing about other groups.
+    low, high bounds of the interval; NaN with fewer than five groups, which say too little about other groups.
     groups    number of groups with a scored sample.
     samples   number of scored joint samples.
     level     0.95 for a 95 % interval.
+    seeds     number of trainings, where they were drawn as well (`rpstn.metrics.crossed`); with two to four, low and high are
+              the range of the draws and no interval of that level.
     """
 
     estimate: float
@@ -32,10 +41,17 @@ class Interval:
     groups: int
     samples: int
     level: float = 0.95
+    seeds: int | None = None
 
     @property
     def excludes_zero(self) -> bool:
+        """False where there are no bounds."""
         return self.low > 0 or self.high < 0
+
+    @property
+    def is_range(self) -> bool:
+        """Whether the bounds are the range of the draws, since seeds are too few for an interval of the level."""
+        return self.seeds is not None and 1 < self.seeds < LEAST and not np.isnan(self.low)
 
     def __str__(self) -> str:
         return self.text()
@@ -56,13 +72,43 @@ class Interval:
         """
         if not self.samples:
             return "nothing to count"
-        estimate, low, high = (
-            f"{(100 if percent else 1) * value:{'+' if signed else ''}.{digits}f}"
-            for value in (self.estimate, self.low, self.high)
-        )
-        bounds = "no interval" if np.isnan(self.low) else f"{100 * self.level:g} % interval {low} to {high}"
+        estimate, low, high = self._numbers(percent, signed, digits)
+        named = "range of the draws" if self.is_range else f"{100 * self.level:g} % interval"
+        bounds = "no interval" if np.isnan(self.low) else f"{named} {low} to {high}"
         sources = f"{self.groups} source{'' if self.groups == 1 else 's'}"
-        return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {sources})"
+        seeds = "" if self.seeds is None else f", {self.seeds} seed{'' if self.seeds == 1 else 's'}"
+        return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {sources}{seeds})"
+
+    def brief(self, *, percent: bool = True, signed: bool = False, digits: int = 1) -> str:
+        """Short enough for a table: "81.3 (78.0 to 84.1)"; empty where there is no estimate. Arguments as for `text`."""
+        if not self.samples or np.isnan(self.estimate):
+            return ""
+        estimate, low, high = self._numbers(percent, signed, digits)
+        return f"{estimate} ({'no interval' if np.isnan(self.low) else f'{low} to {high}'})"
+
+    def _numbers(self, percent: bool, signed: bool, digits: int) -> list[str]:
+        values = self.estimate, self.low, self.high
+        return [f"{(100 if percent else 1) * value:{'+' if signed else ''}.{digits}f}" for value in values]
+
+
+def levels(groups: int, level: float = 0.95) -> np.ndarray:
+    """Between which quantiles of the draws the interval of n groups lies: the lower and the upper level.
+
+        Phi(sqrt(n / (n - 1)) t_{n-1, alpha/2})  and 1 minus that,  alpha = 1 - level
+
+    With them a mean of normal values gets Student's interval: t for its deviation not being known, the root for the bootstrap's
+    deviation being too small by that much. For n < 5 they lie beyond all draws. Source: Hesterberg (2015).
+    """
+    tail = ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 - level) / 2))
+    return np.array([tail, 1 - tail])
+
+
+def bounds(drawn: np.ndarray, groups: int, level: float = 0.95) -> tuple[float, float]:
+    """The expanded percentile interval of draws (D,), NaN left out; NaN for fewer than five groups."""
+    if groups < LEAST:
+        return np.nan, np.nan
+    low, high = np.nanquantile(drawn, levels(groups, level))
+    return float(low), float(high)
 
 
 def interval(
@@ -154,11 +200,8 @@ def contrast_interval(
     used = counts.sum(axis=(0, 2)) > 0
     sums, counts = sums[:, used], counts[:, used]
     estimate = float(_contrast(sums, counts, np.ones((1, sums.shape[1])))[0])
-    if number < 2:
-        return Interval(estimate, np.nan, np.nan, number, int(counts.sum()), level)
     drawn = _contrast(sums, counts, _draw(sums.shape[1], draws, level, seed))
-    low, high = np.quantile(drawn[~np.isnan(drawn)], [(1 - level) / 2, (1 + level) / 2])
-    return Interval(estimate, float(low), float(high), number, int(counts.sum()), level)
+    return Interval(estimate, *bounds(drawn, number, level), number, int(counts.sum()), level)
 
 
 def _contrast(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -208,11 +251,8 @@ def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, leve
     if number == 0:
         return Interval(np.nan, np.nan, np.nan, 0, 0, level)
     estimate = float(_score(hits, counts, np.ones((1, number)), pool)[0])
-    if number < 2:
-        return Interval(estimate, np.nan, np.nan, number, samples, level)
-    values = _score(hits, counts, _draw(number, draws, level, seed), pool)
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(estimate, float(low), float(high), number, samples, level)
+    drawn = _score(hits, counts, _draw(number, draws, level, seed), pool)
+    return Interval(estimate, *bounds(drawn, number, level), number, samples, level)
 
 
 def _score(hits: np.ndarray, counts: np.ndarray, weights: np.ndarray, pool: str) -> np.ndarray:
