@@ -50,11 +50,11 @@ from IPython.display import Markdown
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.datasets import OCCLUDED, VISIBLE
 from rpstn.effects import MEASURES, CutPlan, cut_pairs, landed, own_loss, square, study
-from rpstn.effects_in_words import IN_PLACE, MEASURED, answer, verdict
+from rpstn.effects_in_words import IN_PLACE, MEASURED, adding, answer, landing, ranked, verdict
 from rpstn.evaluate import predict_clips
 from rpstn.interventions import Cut, all_pairs, named
 from rpstn.metrics import interval
-from rpstn.metrics.pairs import pair_means, rank_interval
+from rpstn.metrics.pairs import pair_means, rank_ceiling, rank_interval
 from rpstn.recipes import TITLES, find_checkpoints
 
 config = EvaluateConfig(
@@ -97,6 +97,7 @@ Markdown(
 # - **average**: every frame gets the data set's mean relation. Does it matter that each frame has its own?
 # - **uniform**: every joint takes from all alike. Does it matter which joints are taken from?
 # - **permuted**: as much is taken as before, from the wrong joints. The same question, with weights as uneven as the learned ones.
+#   It is one random permutation, the same in all frames; another one could cost more or less.
 #
 # PCK counts a joint only when it crosses the circle's edge, and a small effect hides between two such crossings. So finer measures
 # stand beside it: the distance from the truth, and the heatmap's value at the true place, in units of an ideal peak and as a share of its own
@@ -130,11 +131,7 @@ for ax, (measured, label) in zip(axes, MEASURED.items(), strict=True):
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
-        (name, sight): {
-            text: f"{100 * item.estimate:+.2f} ({100 * item.low:+.2f} to {100 * item.high:+.2f})"
-            for measured, text in MEASURES.items()
-            for item in [effects[measured, name, sight]]
-        }
+        (name, sight): {text: effects[measured, name, sight].brief(signed=True, digits=2) for measured, text in MEASURES.items()}
         for name in replaced
         for sight in sights
         if ("pck", name, sight) in effects
@@ -168,7 +165,9 @@ Markdown(
         if weaker.low > 0.9
         else "**Strength explains most of the asymmetry, not all of it**: what a joint overlaps with counts too."
         if weaker.low > 0.5
-        else "**Strength does not explain the asymmetry.**"
+        else "**Strength does not explain the asymmetry**: more often it is the other way round."
+        if weaker.high < 0.5
+        else "**Whether strength explains the asymmetry cannot be told.**"
     )
 )
 
@@ -189,6 +188,7 @@ weights = np.stack([done.relations[rows, i, j] for i, j in pairs], axis=1)
 owed = {measured: own_loss(loss, pairs) for measured, loss in losses.items()}
 means = {measured: pair_means(loss, sources, seed=config.seed) for measured, loss in owed.items()}
 ranks = {measured: rank_interval(weights, loss, sources, seed=config.seed) for measured, loss in owed.items()}
+ceilings = {measured: rank_ceiling(loss, sources, seed=config.seed) for measured, loss in owed.items()}
 
 # %% mystnb={"figure": {"caption": "The learned relation, and what refined joint i loses in a frame when it is cut off from joint j. Dots: losses told apart from zero with a bound that holds for all pairs together.", "name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with grey diagonals: the weights in green, and three losses in red and blue."}}
 panels = {
@@ -219,8 +219,9 @@ pd.DataFrame(
             ),
             "largest gain": f"{-100 * np.nanmin(means[key].estimate):+.3f}",
             "pairs told apart from zero": int(means[key].sure.sum()),
-            "rank correlation with the weight": f"{ranks[key].estimate:+.2f} ({ranks[key].low:+.2f} to {ranks[key].high:+.2f})",
-            "share of the change in joint i itself": f"{landed(losses[key], pairs):.0%}",
+            "rank correlation with the weight": ranks[key].brief(percent=False, signed=True, digits=2),
+            "with losses on other sources": f"{ceilings[key]:+.2f}" if np.isfinite(ceilings[key]) else "",
+            "share of the change in joint i itself": f"{landed(losses[key], pairs):.0%}".replace("nan%", ""),
         }
         for key, text in MEASURES.items()
     }
@@ -228,35 +229,20 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 told = {key: int(item.sure.sum()) for key, item in means.items()}
-rank = ranks["share"]
+largest = {key: 100 * np.nanmax(item.estimate) for key, item in means.items()}
+ends = 100 * np.nan_to_num(means["pck"].high, nan=-np.inf).max()
 Markdown(
     f"Of {len(pairs)} pairs, cut in {len(sources)} frames from {len(set(sources))} sources, "
     + (
-        "**none loses PCK that could be told apart from zero**; the largest mean loss is "
-        if not told["pck"]
-        else f"**{told['pck']} change the PCK of their joint**; the largest mean loss is "
-    )
-    + f"{100 * np.nanmax(means['pck'].estimate):.2f} points. By the value at the truth, {told['share']} of them are told apart from zero, and the largest "
-    f"mean loss is {100 * np.nanmax(means['share'].estimate):.2f} % of the peak. "
-    + (
-        "**No single pair carries the pose.** "
-        if not told["pck"] and np.nanmax(means["pck"].estimate) < 0.02
-        else "**A few pairs matter by themselves.** "
+        f"**{told['pck']} change the PCK of their joint**; the largest mean loss is {largest['pck']:.2f} points. "
         if told["pck"]
-        else ""
+        else f"**none changes PCK so that it could be told apart from zero** among all pairs. That is not to say that none matters: the "
+        f"largest mean loss is {largest['pck']:.2f} points"
+        + (f", and the pairs' own intervals end at {ends:.2f} points at most. " if np.isfinite(ends) else ". ")
     )
-    + f"Between a pair's weight and its loss at the truth, the rank correlation is {rank.estimate:+.2f} (95 % interval {rank.low:+.2f} to {rank.high:+.2f}): "
-    + (
-        "**the more a joint takes, the more it owes.**"
-        if rank.low > 0.5
-        else "**a large weight makes a loss likelier, and is far from being one.** Reading influence off the relation would mislead."
-        if rank.low > 0
-        else "**where the weight is large, the loss is smaller, or a gain.** Reading influence off the relation would mislead."
-        if rank.high < 0
-        else "**the weight does not say what is owed.** Reading influence off the relation would mislead."
-    )
-    + f" And only {landed(losses['share'], pairs):.0%} of the change that cutting row $i$ makes lies in joint $i$: behind the relation a 1x1 convolution mixes all joints, and "
-    "before it another one has mixed them too. Names of rows and columns are a manner of speaking."
+    + f"By the value at the truth, {told['share']} are told apart from zero, and the largest mean loss is {largest['share']:.2f} % of the peak.\n\n"
+    f"Between a pair's weight and its loss at the truth, the rank correlation is {ranked(ranks['share'], ceilings['share'])}\n\n"
+    + landing(landed(losses["share"], pairs))
 )
 
 # %% [markdown]
@@ -298,16 +284,10 @@ pd.DataFrame(
 ).T
 
 # %% tags=["hide-input"]
-adds = [MEASURES[measured].split(" (")[0] for measured, item in grown.items() if item.low > 0]
 Markdown(
     "No pair was cut in all frames (`carried` is 0)."
     if not len(order)
     else f"Mean loss of the refined joint over the {len(order)} largest weights, on {len(few)} clips of {len(set(whole.truth.sources))} sources. "
-    + (
-        "This network does not propagate, so both are the same but for rounding."
-        if model.config.propagation == "none"
-        else f"**A cut adds up over time** by: {', '.join(adds)}."
-        if adds
-        else "**It cannot be told that a cut adds up over time**: what is carried does not make a missing pair worse."
-    )
+    "The question is put to the value at the truth, as a share of the peak. "
+    + adding(grown["share"], model.config.propagation != "none")
 )

@@ -205,11 +205,7 @@ bounds = {key: interval(right, sources, pool="joints", seed=seed) for key, right
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
-        name: {
-            f"{metric}, {reference}": f"{100 * item.estimate:.1f} ({100 * item.low:.1f} to {100 * item.high:.1f})"
-            for metric, reference in rules
-            for item in [bounds[name, metric, reference]]
-        }
+        name: {f"{metric}, {reference}": bounds[name, metric, reference].brief() for metric, reference in rules}
         for name in [*configs, "guesses"]
     }
 ).T
@@ -239,8 +235,8 @@ ax = plots.effect_points(
 
 # %% tags=["hide-input"]
 low = min(bounds[name, "released", "person"].estimate for name in configs)
-spread = {rule: max(abs(gaps[(name, *rule)].estimate) for name in others) for rule in rules}
-told = {rule: any(gaps[(name, *rule)].excludes_zero for name in others) for rule in rules}
+largest = {rule: max((gaps[(name, *rule)] for name in others), key=lambda item: abs(item.estimate)) for rule in rules}
+spread = {rule: abs(item.estimate) for rule, item in largest.items()}
 Markdown(
     f"On {len(part)} clips ({len(sources)} frames, {len(set(sources))} sources): by torso, {first} scores "
     f"{100 * bounds[first, 'correct', 'torso'].estimate:.1f} by the correct rule and {100 * bounds[first, 'released', 'torso'].estimate:.1f} by "
@@ -254,15 +250,16 @@ Markdown(
     )
     + "The largest difference between networks is "
     + "; ".join(
-        f"{100 * spread[rule]:.2f} points by {rule[0]}, {rule[1]} ({'told apart' if told[rule] else 'not told apart'} from zero)"
-        for rule in rules
+        f"{100 * spread[rule]:.2f} points by {rule[0]}, {rule[1]} ({'told apart' if item.excludes_zero else 'not told apart'} from zero)"
+        for rule, item in largest.items()
     )
     + ". "
     + (
-        "**The released rule leaves less of the difference than the correct one.** "
+        "**In these numbers, the released rule leaves less of the difference than the correct one**, by torso and by person size. "
         if all(spread["released", reference] < spread["correct", reference] for reference in lengths)
-        else "**The released rule does not always leave less of the difference.** "
+        else "**In these numbers, the released rule does not leave less of the difference both by torso and by person size.** "
     )
+    + "They are estimates, and no interval says how sure their order is. "
     + "Whether the published numbers came from this evaluator is not known. Scores by it say too little to be compared with "
     "others, and the rest of this book does not use it."
 )
