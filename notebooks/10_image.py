@@ -272,7 +272,8 @@ Markdown(
 # %%
 model, meta = load_checkpoint(checkpoints["with JRE"])
 found = relations.collect(scored["with JRE"].predictions, test)
-ideal = relations.ideal_relations(test, meta, scale=relation_scale if relation_scale != "learned" else "none", window=1)
+scale = relation_scale if relation_scale != "learned" else "none"
+ideal = relations.ideal_relations(test, meta, scale=scale, window=1, layout=relation_layout)
 sums = "rows" if relation_layout == "paper" else "columns"
 stacks = {
     "trained": found.matrices,
