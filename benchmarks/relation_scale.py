@@ -52,7 +52,7 @@ def study(config: Study) -> dict[str, Any]:
         start = RPSTN(plan.model_config(test))
         meta = load_checkpoint(config.init)[1]
         start.expect_targets(*target_statistics(meta["sigma"], meta["size"] // 4))
-        start_from(start, config.init)
+        start_from(start, config.init, fold=test.fold)
         trained, _ = load_checkpoint(train(plan).checkpoint)
         rows[scale] = {"ideal heatmaps": _measures(ideal_relations(test, meta, scale=scale).matrices)}
         for name, model in (("start", start.eval()), ("trained", trained)):

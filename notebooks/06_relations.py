@@ -64,7 +64,7 @@ config = EvaluateConfig(
 plots.use_style()
 
 # %%
-test = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
+test = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = test.skeleton
 model, meta = load_checkpoint(config.checkpoint)
 predictions = predict_clips(model, meta, test, config.window, batch=config.batch)
@@ -165,19 +165,21 @@ Markdown(
 # manual graph, multiplied onto $G$, makes $G$ itself asymmetric.)
 
 # %%
-with np.errstate(divide="ignore"):
-    logs = np.log(learned.matrices.astype(np.float64))
-turned = np.swapaxes(logs, 1, 2) - logs  # log Z_i - log Z_j with rows
-loop = turned[:, 0, 1] + turned[:, 1, 2] + turned[:, 2, 0]  # three divisors around a circle cancel
+around = relations.around_three(learned.matrices)  # of each matrix, the largest sum of three logarithms of ratios
+around = around[np.isfinite(around)]
 
 # %% tags=["hide-input"]
 Markdown(
-    f"Around three joints the divisors cancel: the logarithms of the three ratios add up to {np.abs(loop[np.isfinite(loop)]).max():.1e} at most, where "
-    f"a single one is {np.abs(turned[np.isfinite(turned)]).mean():.2f} on average. "
-    + (
-        "So the asymmetry of each of these matrices is one number a joint, as the formula says."
-        if np.abs(loop[np.isfinite(loop)]).max() < 0.01
-        else "So this relation is asymmetric beyond its divisors, as with a manual graph."
+    (
+        "In no frame do three joints all take from each other: the softmax chooses one joint alone, and ratios of zeros say nothing."
+        if not len(around)
+        else "Around any three joints the divisors cancel, so that the logarithms of the three ratios should add up to zero. Over all triples of joints "
+        f"of {len(around)} frames they add up to {around.max():.1e} at most. "
+        + (
+            "So the asymmetry of each of these matrices is one number a joint, as the formula says."
+            if around.max() < 0.01
+            else "So this relation is asymmetric beyond its divisors, as with a manual graph."
+        )
     )
     + " Whether it is the weaker heatmap that takes more is counted in the next chapter, where the heatmaps are at hand."
 )
@@ -200,11 +202,14 @@ pd.DataFrame(relations.strongest(average, skeleton, count=arrows), columns=["ref
 # %% [markdown]
 # ## By action
 #
-# If relations follow the pose, they follow the action. The average over all frames of the split, and one panel
-# an action, on one scale, without the diagonal.
+# If relations follow the pose, they should follow the action too. The average over all frames of the split, and one panel
+# an action, on one scale, without the diagonal. The table says how many sources (films, or stretches of motion) an action
+# has. Where it has one alone, its panel is that of one stretch of motion, and may be no other's of the same action.
 
 # %% mystnb={"figure": {"caption": "Average relation of the whole test split, and of the actions with most clips, without the diagonal, on one scale.", "name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a grey diagonal."}}
 counts = pd.Series([item.action for item in test]).value_counts()
+sources = {action: len(set(learned.sources[learned.actions == action])) for action in counts.index}
+single = [action for action, number in sources.items() if number == 1]
 by_action = learned.by_action()
 axes = plots.relation_panels(
     {"all actions": average} | {action: by_action[action] for action in counts.index[:shown]},
@@ -218,7 +223,7 @@ pd.DataFrame(
     {
         action: {
             "clips": len(set(learned.clips[rows])),
-            "sources": len(set(learned.sources[rows])),
+            "sources": sources.get(action, len(set(learned.sources))),
             "weight off the diagonal (%)": round(100 * float(frames[rows].mean()), 1),
             "largest weight": "{} from {} {:.2f}".format(
                 *relations.strongest(learned.matrices[rows].mean(axis=0), skeleton, 1)[0]
@@ -268,15 +273,25 @@ parts = relations.variance_shares(learned)
 # %% tags=["hide-input"]
 largest_part = max(parts, key=parts.get)
 Markdown(
-    f"Of the variance of all weights off the diagonal, {parts['actions']:.0%} lies between actions, {parts['clips']:.0%} between clips of one "
-    f"action, and {parts['frames']:.0%} between frames of one clip. "
+    "Nothing off the diagonal differs between any two frames: **one matrix serves them all.**"
+    if np.isnan(parts["frames"])
+    else f"Of the variance of all weights off the diagonal, {parts['actions']:.0%} lies between actions, {parts['sources']:.0%} between the sources of "
+    f"one action, {parts['clips']:.0%} between clips of one source, and {parts['frames']:.0%} between frames of one clip. "
+    + (
+        f"{len(single)} of the {len(sources)} actions have one source alone: what that stretch of motion has of its own counts for the action there. "
+        if single
+        else ""
+    )
     + {
-        "actions": "**The relation follows the action** more than anything else.",
-        "clips": "**The relation differs most from clip to clip**: with the person and the view more than with the action.",
+        "actions": "**The relation differs most from action to action.**"
+        if not single
+        else "**The relation differs most between kinds of motion**; whether it is the action or the single stretch that it follows, cannot be told.",
+        "sources": "**The relation differs most from source to source** of one action: with the stretch of motion more than with the action.",
+        "clips": "**The relation differs most from clip to clip**: with the person and the view more than with the motion.",
         "frames": "**The relation changes most from frame to frame**: it follows the pose, not the kind of motion.",
     }[largest_part]
     + " Following the pose is what the arithmetic makes it do, since heatmaps overlap where joints are near each other. Whether the "
-    "network uses it is another question, asked next but one."
+    "network uses it is another question, asked in the next chapter."
 )
 
 # %% [markdown]
@@ -336,8 +351,8 @@ Markdown(
 # %% [markdown]
 # ## Does the unscaled softmax collapse?
 #
-# The arithmetic says that it nearly does at the start: with nothing in the way, the diagonal of the Gram matrix
-# wins. Does training change that, and would another scale? `benchmarks/relation_scale.py` started the variant
+# Where the diagonal of the Gram matrix is far above the rest, the softmax leaves nothing to other joints, and the relation is the
+# identity. Is it so at the start? Does training change it, and would another scale? `benchmarks/relation_scale.py` started the variant
 # without propagation from one encoder under each scale, and trained all for the same number of steps. It
 # measured the relations on the test split before and after.
 
@@ -357,6 +372,7 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 plain, off = study["rows"]["none"], "off_diagonal_mass"
+collapsed = [stages[key] for key in ("start", "trained") if plain[key][off] < 0.05]
 best = max(study["rows"], key=lambda scale: study["rows"][scale]["trained"]["pck"])
 spread = [row["trained"]["pck"] for row in study["rows"].values()]
 Markdown(
@@ -364,10 +380,11 @@ Markdown(
     f"{study['measured_on']['steps']:,} steps each. Without a scale, {plain['start'][off]:.1%} of the weight lies off the diagonal at the start "
     f"and {plain['trained'][off]:.1%} after training. "
     + (
-        "**Training moves the unscaled relation towards the identity.** "
-        if plain["trained"][off] < plain["start"][off]
-        else "**Training moves the unscaled relation away from the identity.** "
+        f"**It is nearly the identity {' and '.join(collapsed)}.** "
+        if collapsed
+        else "**It collapses to the identity neither at the start nor after training.** "
     )
+    + f"In this one run, training changed the share by {100 * (plain['trained'][off] - plain['start'][off]):+.1f} points; another run may do otherwise. "
     + f"The learned factor ends at {study['rows']['learned']['trained']['factor']:.2f}. Scores after training lie within "
     f"{100 * (max(spread) - min(spread)):.1f} points of each other, the highest with `{best}`; one run each, so small differences mean nothing."
 )

@@ -70,7 +70,7 @@ plan = CutPlan(every=every, carried=carried)
 plots.use_style()
 
 # %%
-test = open_dataset(config.dataset, config.root, split="test", fold=config.fold, seed=config.seed)
+test = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = test.skeleton
 for name in interventions:  # a name that is none, or of a joint that is not there, stops here and not in minutes
     named(name, skeleton, average=np.eye(len(skeleton)))

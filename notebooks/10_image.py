@@ -210,7 +210,7 @@ pd.DataFrame(columns)
 
 # %% tags=["hide-input"]
 counted = metrics["with JRE"]["counted"]
-test = open_dataset(dataset, root, split="test", fold=fold, seed=seed)
+test = open_dataset(dataset, root, split="test", fold=fold)
 Markdown(
     f"Measured on {counted['frames']} images of `{dataset}` (test) from {counted['sources']} sources, {counted['visible_joints']} "
     f"visible and {counted['occluded_joints']} occluded joints; boxes: ground truth; "
@@ -272,7 +272,8 @@ Markdown(
 # %%
 model, meta = load_checkpoint(checkpoints["with JRE"])
 found = relations.collect(scored["with JRE"].predictions, test)
-ideal = relations.ideal_relations(test, meta, scale=relation_scale if relation_scale != "learned" else "none", window=1)
+scale = relation_scale if relation_scale != "learned" else "none"
+ideal = relations.ideal_relations(test, meta, scale=scale, window=1, layout=relation_layout)
 sums = "rows" if relation_layout == "paper" else "columns"
 stacks = {
     "trained": found.matrices,

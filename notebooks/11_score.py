@@ -110,7 +110,7 @@ Markdown(
 # look at the picture. Once for the person above, and once for the poses of the data set as the released evaluator sees them.
 
 # %%
-test = open_dataset(dataset, root, split="test", fold=fold, seed=seed)
+test = open_dataset(dataset, root, split="test", fold=fold)
 skeleton = test.skeleton
 levels = sorted({float(value) for value in [*deviations, looked_at]})
 standing = noise.noise_scores(noise.person_clips(clips), PENN_ACTION.torso, levels, seed=seed)

@@ -123,8 +123,9 @@ Markdown(
 )
 
 # %% [markdown]
-# The mean is over joints and seeds. Its interval comes from a bootstrap that draws sources and seeds, both with
-# replacement. The difference to the full network is paired: each draw takes the same sources and the same seeds for both. So what
+# The mean is over all joints and over seeds; where the data set leaves joints out of its own mean, that mean stands beside it.
+# Its interval comes from a bootstrap that draws sources and seeds, both with replacement. The difference to the full
+# network is paired: each draw takes the same sources and the same seeds for both. So what
 # makes a clip hard for both cancels.
 
 # %% tags=["hide-input"]
@@ -203,8 +204,8 @@ Markdown(
 # %% [markdown]
 # ## Beside the paper
 #
-# The paper finds that propagating is worth more than concatenating, and both more than neither. The same three
-# differences, each within its own data set:
+# The paper finds that propagating is worth more than concatenating, and both more than neither. What its full network scores
+# more than each, and what ours does, each within its own data set:
 
 # %% tags=["hide-input"]
 means = {row.method: row for row in paper}

@@ -43,27 +43,32 @@ runs = load_results(results)
 # hidden.
 
 # %% tags=["hide-input"]
-drawn = runs["embedded"]
-Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}")
+drawn = runs.get("embedded")
+none = "No run on the embedded data set has been published here."
+Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}" if drawn else none)
 
 # %% [markdown]
-# **What the relation and the propagation add.** The intervals are from a paired bootstrap over sources: both networks are scored on the
-# same frames, and what is drawn anew is the stretches of motion, since two frames of one stretch are nearly the same.
+# **The full network beside networks without one part or the other.** The intervals are from a paired bootstrap over sources: both
+# networks are scored on the same frames, and what is drawn anew is the stretches of motion, since two frames of one stretch are
+# nearly the same. Each network was trained once. Trained anew with another seed, each would score somewhat differently, and that is
+# not in the intervals: so they compare these networks, not yet the parts that they have or lack. {doc}`Ablations <12_ablations>` draw
+# seeds as well.
 
 # %% tags=["hide-input"]
-Markdown(f"{hidden_table(drawn)}\n\n" + "\n\n".join(verdict(drawn, other) for other in drawn["gains"]))
+Markdown(f"{hidden_table(drawn)}\n\n" + "\n\n".join(verdict(drawn, other) for other in drawn["gains"]) if drawn else none)
 
 # %% [markdown]
 # **How they were trained.**
 
 # %% tags=["hide-input"]
-Markdown(how_made(drawn))
+Markdown(how_made(drawn) if drawn else none)
 
 # %% [markdown]
 # ## Real people
 #
-# Sub-JHMDB, in its official splits, with the boxes of the masks. By person size first, then by the torso's, which asks for about
-# three times the precision. In italics what others have published, on the data set as it was released.
+# Sub-JHMDB, in its official splits, with the boxes of the masks. By person size first, then by the torso's, which is shorter and
+# so asks for more precision. In italics what others have published, on the data set as it was released. Here, too, each network was
+# trained once.
 
 # %% tags=["hide-input"]
 real = {name: run for name, run in runs.items() if run["measured_on"]["data_set"] == "sub_jhmdb"}

@@ -13,11 +13,11 @@ import tyro
 
 from rpstn.ablations import CELLS, REFERENCES, RESULT, SIGHTS, TALLY, TITLES, finished
 from rpstn.errors import UserError
-from rpstn.metrics.crossed import crossed_interval
+from rpstn.metrics.crossed import crossed_interval, mean_score
 from rpstn.metrics.intervals import LEAST, Interval
 from rpstn.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs import plain, portable, read_json, write_json
-from rpstn.skeletons import get_skeleton
+from rpstn.skeletons import Skeleton, get_skeleton
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ def read_cell(path: str | Path) -> Cell:
         counts = {key: arrays[f"{key[0]}_{key[1]}_counts"] for key in keys}
         cell = Cell(path, record["cell"], int(record["seed"]), record["plan"], record, arrays["sources"], hits, counts)
         _ = record["training"]["metrics"], record["scoring"]["device"], cell.plan["measured_on"]["labels"], cell.plan["shared"]
+        _ = cell.plan["changes"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not a finished cell ({error!r}); remove {RESULT} in it and run `rpstn ablate` again") from error
     if cell.name not in CELLS:
@@ -62,7 +63,8 @@ def read_cells(folders: Iterable[str | Path]) -> list[Cell]:
     """All finished cells below some folders, each once, that can be compared.
 
     A cell that lies in two folders is taken once if both say the same. Raises UserError where there is none, where two
-    cells differ in budget, encoder or test clips, and where one cell and seed has two results.
+    cells differ in budget, encoder or test clips, where one name stands for two different changes, and where one cell and seed
+    has two results.
     """
     folders = list(folders)
     found: dict[tuple[str, int], Cell] = {}
@@ -76,6 +78,12 @@ def read_cells(folders: Iterable[str | Path]) -> list[Cell]:
                     f"{cell.path} and {first.path} differ in their {what}{_differing(cell.plan[key], first.plan[key])}; "
                     "merge folders of one study only"
                 )
+        namesake = next((one for one in found.values() if one.name == cell.name), cell)
+        if cell.plan["changes"] != namesake.plan["changes"]:
+            raise UserError(
+                f"{cell.path} and {namesake.path} are called {cell.name} and differ in what it "
+                f"changes{_differing(cell.plan['changes'], namesake.plan['changes'])}; merge folders of one study only"
+            )
         other = found.setdefault((cell.name, cell.seed), cell)
         if other is not cell and any((other.hits[key] != cell.hits[key]).any() for key in cell.hits):
             raise UserError(f"{other.path} and {cell.path} are one cell with different results; leave one of the folders out")
@@ -96,8 +104,9 @@ def summarise(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
     """Scores of all cells, with intervals over sources and seeds, ready for JSON.
 
     "cells"[name]["scores"][reference][sight] has "groups" (fraction by group of joints, left and right together), "mean"
-    (over joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by source and
-    seed, with its interval and the seeds that both have; None for the full network itself and where it is missing.
+    (over all joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by source and
+    seed, with its interval and the seeds that both have; None for the full network itself and where it is missing. Where the
+    data set leaves joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored" their number.
     """
     by_name = {name: [cell for cell in cells if cell.name == name] for name in CELLS}
     by_name = {name: members for name, members in by_name.items() if members}
@@ -117,6 +126,7 @@ def summarise(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
                         for group, ids in skeleton.groups.items()
                     },
                     "mean": bounds.estimate,
+                    **_scored_mean(hits, counts, skeleton),
                     "interval": [bounds.low, bounds.high],
                     "samples": bounds.samples,
                     "sources": bounds.groups,
@@ -131,6 +141,15 @@ def summarise(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
         }
     first = cells[0].plan
     return plain({"measured_on": first["measured_on"], "budget": first["shared"], "encoder": first["encoder"], "cells": rows})
+
+
+def _scored_mean(hits: np.ndarray, counts: np.ndarray, skeleton: Skeleton) -> dict[str, Any]:
+    """The mean over the joints of the data set's own mean, where that leaves some out; hits (R,G,K), counts (G,K)."""
+    if not skeleton.unscored:
+        return {}
+    kept = list(skeleton.scored)
+    means = mean_score(hits[..., kept].sum(axis=1, dtype=np.float64), counts[:, kept].sum(axis=0))
+    return {"mean_scored": float(means.mean()), "joints_scored": len(kept)}
 
 
 def _loss(full: Sequence[Cell], members: Sequence[Cell], key: tuple[str, str], draws: int) -> dict[str, Any] | None:
@@ -231,20 +250,25 @@ def paper_table(
     """Rows in the form of the paper's table, percent: the study's cells, then published figures.
 
     Every row says what it was measured on, and `interval_words` what its intervals are. Where a joint is missing its place is
-    empty.
+    empty. A mean stands under the number of its joints, a published one too. What the full network scores more is over all.
     """
     measured = study["measured_on"]
     where = f"{measured['data_set']}, {measured['split']}: {measured['clips']} clips, {measured['sources']} sources"
+    joints = len(get_skeleton(measured["skeleton"]))
+    scores = {name: cell["scores"][reference][sight] for name, cell in study["cells"].items()}
+    scored = {score["joints_scored"] for score in scores.values() if "joints_scored" in score}
+    others = sorted((scored | {row.joints for row in published}) - {joints, None})
     rows = []
-    for cell in study["cells"].values():
-        score = cell["scores"][reference][sight]
+    for name, cell in study["cells"].items():
+        score = scores[name]
         rows.append(
             {
                 "": cell["title"],
                 **{joint: _percent(score["groups"].get(joint)) for joint in PAPER_JOINTS},
-                "mean": _percent(score["mean"]),
+                f"mean ({joints} joints)": _percent(score["mean"]),
                 "interval": _bounds(score["interval"]),
-                "full minus this": "" if score["loss"] is None else f"{100 * score['loss']['estimate']:+.1f}",
+                **{f"mean ({count} joints)": _percent(score["mean_scored"]) if count in scored else "" for count in others},
+                f"full minus this ({joints} joints)": "" if score["loss"] is None else f"{100 * score['loss']['estimate']:+.1f}",
                 "its interval": "" if score["loss"] is None else _bounds(score["loss"]["interval"], "+"),
                 "seeds": str(len(cell["seeds"])),
                 "measured on": where,
@@ -255,9 +279,10 @@ def paper_table(
             {
                 "": row.method,
                 **{joint: f"{row.per_joint[joint]:.1f}" if joint in row.per_joint else "" for joint in PAPER_JOINTS},
-                "mean": f"{row.mean:.1f}",
+                f"mean ({joints} joints)": f"{row.mean:.1f}" if row.joints == joints else "",
                 "interval": "",
-                "full minus this": "",
+                **{f"mean ({count} joints)": f"{row.mean:.1f}" if row.joints == count else "" for count in others},
+                f"full minus this ({joints} joints)": "",
                 "its interval": "",
                 "seeds": "",
                 "measured on": f"{row.data_set}, {row.split}, as printed",

@@ -157,7 +157,7 @@ def ablate(config: AblationConfig, progress: bool = True) -> list[Path]:
     """Trains and scores every cell that is not finished; returns the directories of all.
 
     A finished cell is kept, an interrupted one goes on where it stopped. Raises UserError for a directory that holds a cell of
-    another budget, of other data or from another encoder.
+    another budget, of other data or from another encoder, and for an encoder that was trained on another official split.
     """
     test = few(open_dataset(config.dataset, config.root, split="test", fold=config.fold), config.clips)
     return [make_cell(config, name, seed, test, progress=progress) for name, seed in config.todo()]
@@ -205,9 +205,10 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
 
 def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) -> dict[str, Any]:
     """What two cells must share to be compared, free of places: budget, start, test clips; and what this cell changes."""
-    # Places, speed, and the seed, which stands beside.
-    apart = ("root", "out", "init", "workers", "device", "seed", "save_every", "accumulate", "precision")
+    # Places, speed, and the seed, which stands beside. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
+    apart = ("root", "out", "init", "workers", "device", "seed", "save_every")
     shared = {key: value for key, value in plain(config.base).items() if key not in apart}
+    shared["precision"] = "bf16" if use_bf16(config.precision, choose_device(config.device)) else "fp32"  # what "auto" is here
     return plain(
         {
             "shared": shared,
@@ -216,7 +217,7 @@ def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) ->
             "measured_on": {
                 "data_set": test.name,
                 "split": test.split,
-                "fold": config.fold if config.dataset == "sub_jhmdb" else None,
+                "fold": test.fold,
                 "skeleton": test.skeleton.name,
                 "clips": len(test),
                 "sources": len({clip.source for clip in test}),

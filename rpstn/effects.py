@@ -19,7 +19,7 @@ from rpstn.datasets.clip import ABSENT, ClipDataset
 from rpstn.datasets.transforms import apply_affine, normalise
 from rpstn.datasets.windows import make_window
 from rpstn.errors import UserError
-from rpstn.evaluate import check_skeleton
+from rpstn.evaluate import check_checkpoint
 from rpstn.heatmaps import decode, to_heatmap
 from rpstn.interventions import Cut, Intervention, intervened, watched
 from rpstn.metrics.keypoints import reference_sizes
@@ -158,12 +158,12 @@ def study(
 
     window, batch  as for `rpstn.evaluate.predict_clips`: frames that go through the network at once, windows at once.
     keep_maps      keep the heatmaps before the relation, which `cut_pairs` needs: N K h w numbers.
-    Frames come in the data set's order. Raises UserError for an image network, for one without relations, and for one of another
-    skeleton than the data set's.
+    Frames come in the data set's order. Raises UserError for an image network, for one without relations, and for one
+    that does not fit the data set (`rpstn.inference.check_checkpoint`).
     """
     if not isinstance(model, RPSTN):
         raise UserError("this checkpoint is an image network; give one of an RPSTN, which `rpstn train` makes without --network")
-    check_skeleton(dict(meta), dataset)
+    check_checkpoint(meta, dataset)
     device = next(model.parameters()).device
     truths: list[Truth] = []
     own: list[Found] = []

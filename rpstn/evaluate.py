@@ -13,7 +13,7 @@ from rpstn.datasets.convert import convert_dataset
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
 from rpstn.heatmaps import REFINEMENTS
-from rpstn.inference import WindowPrediction, check_skeleton, predict_clips, predict_window, run_model
+from rpstn.inference import WindowPrediction, check_checkpoint, predict_clips, predict_window, run_model
 from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
@@ -26,7 +26,7 @@ __all__ = [
     "EvaluateConfig",
     "EvaluationResult",
     "WindowPrediction",
-    "check_skeleton",
+    "check_checkpoint",
     "default_out",
     "evaluate",
     "predict_clips",
@@ -90,7 +90,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     Writes metrics.json (scores, see `rpstn.metrics.scores.score` and `rpstn.metrics.official`, with what they were measured on;
     no absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
     written whole or not at all. Raises UserError for a checkpoint that cannot be read, for one of another
-    skeleton, and for what the data set cannot give.
+    skeleton or official split, and for what the data set cannot give.
     """
     begun = time.perf_counter()
     checkpoint = Path(config.checkpoint)
@@ -98,12 +98,6 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         model, meta = load_checkpoint(checkpoint)
     else:
         model, meta = load_official_network(checkpoint, config.network, config.image_size)
-    # The folds of a set share clips: what is test in one is training in another.
-    if (meta["dataset"], config.dataset) == ("sub_jhmdb", "sub_jhmdb") and meta.get("fold", config.fold) != config.fold:
-        raise UserError(
-            f"{checkpoint} was trained on split {meta['fold']} of sub_jhmdb, whose training clips are partly the {config.split} "
-            f"clips of split {config.fold}; evaluate it with fold {meta['fold']}, or train on split {config.fold}"
-        )
     dataset = open_dataset(
         config.dataset,
         root=config.root,
@@ -115,7 +109,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     )
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
-    check_skeleton(meta, dataset)
+    check_checkpoint(meta, dataset, checkpoint)
     device = choose_device(config.device)
     settings = {
         "batch": config.batch,

@@ -8,9 +8,10 @@ the others have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from rpstn.datasets.windows import Window, make_window
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.memory import keep_memory
+from rpstn.models.checkpoints import check_fold
 from rpstn.predictions import Predictions
 from rpstn.skeletons import Skeleton, skeleton_of
 
@@ -64,9 +66,9 @@ def predict_clips(
     meta   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
     refine of the places in the heatmaps, see `rpstn.heatmaps.decode`.
     The crop of a window is the smallest box that holds the person's boxes in all its frames, without
-    augmentation. Raises UserError where the checkpoint's skeleton is not the data set's.
+    augmentation. Raises UserError where the checkpoint does not fit the data set (`check_checkpoint`).
     """
-    check_skeleton(meta, dataset)
+    check_checkpoint(meta, dataset)
     keep_memory()
     joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
     confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
@@ -159,16 +161,20 @@ def run_model(
     return heatmaps, relations, output.kernels
 
 
-def check_skeleton(meta: dict[str, Any], dataset: ClipDataset) -> None:
-    """Raises UserError where the checkpoint's joints are not the data set's."""
+def check_checkpoint(meta: Mapping[str, Any], dataset: ClipDataset, where: str | Path = "the checkpoint") -> None:
+    """Raises UserError where the checkpoint's joints are not the data set's, and where it was trained on another official split.
+
+    Everything that predicts the clips of a data set comes through here. where: how an error calls the checkpoint.
+    """
     trained, given = skeleton_of(meta), dataset.skeleton
     if (trained.name, trained.joints) != (given.name, given.joints):
         raise UserError(
-            f"the checkpoint finds the {len(trained)} joints of skeleton {trained.name!r}, but data set "
+            f"{where} finds the {len(trained)} joints of skeleton {trained.name!r}, but data set "
             f"{dataset.name!r} has the {len(given)} joints of {given.name!r}; evaluate it on a data set with "
             f"skeleton {trained.name!r}, or with convert_to {trained.name}, or train one with "
             f"`rpstn train --dataset {dataset.name}`"
         )
+    check_fold(meta, dataset.fold, where)
 
 
 def _batches(lengths: Sequence[int], window: int, batch: int) -> list[list[tuple[int, int, int]]]:

@@ -31,27 +31,13 @@ def hidden_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
     such a frame.
     window  frames after which the network starts anew and with it the count; 0 for never.
     """
-    return _since(np.asarray(visibility), VISIBLE, window)
-
-
-def shown_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
-    """For how many frames each joint has been visible again: (T,K) int64.
-
-    n >= 1 where the joint is visible and was last occluded n frames ago; 0 where it is occluded; -1 where it
-    is absent, or visible and never occluded before.
-    window  frames after which the network starts anew and with it the count; 0 for never.
-    """
-    return _since(np.asarray(visibility), OCCLUDED, window)
-
-
-def _since(visibility: np.ndarray, state: int, window: int) -> np.ndarray:
-    """Frames since each joint was last in a state, within windows: (T,K), -1 if never, or absent now."""
+    visibility = np.asarray(visibility)
     length = len(visibility)
     result = np.empty(visibility.shape, dtype=np.int64)
     for start in range(0, length, window or max(length, 1)):
         part = visibility[start : start + window] if window else visibility
         frame = np.arange(len(part))[:, None]
-        last = np.maximum.accumulate(np.where(part == state, frame, -1), axis=0)
+        last = np.maximum.accumulate(np.where(part == VISIBLE, frame, -1), axis=0)
         result[start : start + len(part)] = np.where((last >= 0) & (part != ABSENT), frame - last, -1)
     return result
 
@@ -149,7 +135,8 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
     Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The occluder's name is
     added to the clip's id. extra["occluder"] is (T,K) uint8, 1 where the occluder covers an annotated joint;
     extra["newly_hidden"] is 1 where that joint was visible, so that an occluder alone (this one, or one that the clip
-    already had) hides it; extra["as_filmed"] is the id without any occluder. Frames are painted when they are read.
+    already had) hides it; extra["painted"] is (T,) uint8, 1 where an occluder is in the picture; extra["as_filmed"] is the id
+    without any occluder. Frames are painted when they are read.
     Raises UserError for a clip shorter than the occlusion and for a joint that does not exist.
     """
     shapes = occluder_shapes(clip, skeleton, occluder)
@@ -159,6 +146,7 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
     newly = covered & (clip.visibility == VISIBLE)
     visibility = np.where(newly, OCCLUDED, clip.visibility).astype(np.uint8)
     newly |= np.asarray(clip.extra.get("newly_hidden", 0)) > 0
+    painted = np.isin(np.arange(len(clip)), list(shapes)) | (np.asarray(clip.extra.get("painted", 0)) > 0)
     what = "+".join(occluder.joints) or occluder.kind
     last = occluder.start + occluder.length - 1
     return replace(
@@ -170,6 +158,7 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
             **clip.extra,
             "occluder": covered.astype(np.uint8),
             "newly_hidden": newly.astype(np.uint8),
+            "painted": painted.astype(np.uint8),
             "as_filmed": clip.extra.get("as_filmed", clip.id),
         },
     )
@@ -190,6 +179,7 @@ def choose(
     "joint": one joint, "limb": the two joints of one limb, "half": the joints of the left or of the right
     side; drawn at random from those that are visible in the frame before the occlusion, if there are any.
     "person", "bar", "erasing": as the Occluder of that kind. The draw depends on seed and clip's name only.
+    Raises UserError for an unknown protocol, and where skeleton or clip have nothing that it could hide.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no occlusion protocol is called {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
@@ -204,7 +194,10 @@ def choose(
         sets = [tuple(limb) for limb in skeleton.limbs]
     else:
         sets = [tuple(skeleton.index(n) for n in skeleton.joints if n.startswith(side)) for side in ("left_", "right_")]
-    known = [joints for joints in sets if all((clip.visibility[:, joint] != ABSENT).any() for joint in joints)]
+    if not any(sets):
+        lacks = "limbs" if protocol == "limb" else "joints whose names begin with left_ or right_"
+        raise UserError(f"skeleton {skeleton.name!r} has no {lacks}, which protocol {protocol!r} hides; choose another protocol")
+    known = [joints for joints in sets if joints and all((clip.visibility[:, joint] != ABSENT).any() for joint in joints)]
     seen = [joints for joints in known if all(before[joint] == VISIBLE for joint in joints)]
     if not known:
         raise UserError(f"clip {clip.id!r} has no annotated joints for protocol {protocol!r}; leave it out")

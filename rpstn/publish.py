@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +17,19 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import OCCLUDED, ClipDataset
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
-from rpstn.evaluate import check_skeleton, predict_clips
+from rpstn.evaluate import check_checkpoint, predict_clips
 from rpstn.metrics.hidden import hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.occlusion import PROTOCOLS, occlude_dataset
 from rpstn.predictions import Predictions
-from rpstn.recipes import TITLES, find_checkpoints, manifest_of, shipped_checkpoints, without_places
+from rpstn.protocols import long_enough
+from rpstn.recipes import TITLES, VARIANTS, find_checkpoints, manifest_of, shipped_checkpoints, without_places
 from rpstn.runs import manifest, plain, write_json
 
+# What variants must share, so that what differs between their scores is what their names say.
+ALIKE = ("init", "steps", "lr", "batch", "frames")
 # What is said of a data set beside its scores.
 NATURE = {"embedded": "embedded (drawn bodies)"}
 
@@ -54,6 +57,10 @@ class PublishConfig:
         for name in self.protocols:
             if name not in PROTOCOLS:
                 raise UserError(f"no occlusion protocol is called {name!r}; choose from {', '.join(PROTOCOLS)}")
+        others = [name for name in VARIANTS if name != "rpstn"]
+        for name in self.compared:
+            if name not in others:
+                raise UserError(f"no variant to compare with is called {name!r}; choose from {', '.join(others)}")
 
 
 def publish(config: PublishConfig, progress: bool = True) -> Path:
@@ -63,7 +70,8 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     person size less that of each other variant, all annotated joints), "hidden" (by protocol: PCK of the joints that the occluder
     hides, in its first to last frame, and the full network's gain on them), and beside them "measured_on", "trained" (each
     variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over sources.
-    Raises UserError where no variant, or no full network, is found, and for checkpoints of other joints.
+    Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another official split,
+    and for variants that were not trained alike.
     """
     begun = time.monotonic()
     device = choose_device(config.device)
@@ -76,10 +84,12 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
         raise UserError(
             f"no full RPSTN for {config.dataset} in {config.folder or 'the package'}; train it, or name another folder"
         )
+    trained = {name: without_places(manifest_of(path) or {}) for name, path in found.items()}
+    _check_alike(trained)
     dataset = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
     models = {TITLES[name]: load_checkpoint(path) for name, path in found.items()}
-    for _, meta in models.values():
-        check_skeleton(meta, dataset)
+    for name, path in found.items():
+        check_checkpoint(models[TITLES[name]][1], dataset, path)
 
     def predict(part: ClipDataset, titles: Iterable[str]) -> dict[str, Predictions]:
         found = {}
@@ -105,21 +115,31 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
         "hidden": {},
         "measured_on": _measured_on(config, dataset, scores[full]["counted"]),
     }
+    longer = long_enough(dataset, config.start + config.length + 1)  # clips that go on after the occluder has left
     behind: dict[str, tuple[ClipDataset, str]] = {
-        name: (occlude_dataset(_long_enough(dataset, config), name, start=config.start, length=config.length), "occluder")
-        for name in config.protocols
+        name: (occlude_dataset(longer, name, start=config.start, length=config.length), "occluder") for name in config.protocols
     }
     if any((clip.visibility == OCCLUDED).any() for clip in dataset):
         behind = {"as it is": (dataset, "anything"), **behind}
     compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in found]
     for name, (part, by) in behind.items():
         result["hidden"][name] = _hidden(plainly if part is dataset else predict(part, compared), part, by, config.length)
-    result["trained"] = {TITLES[name]: without_places(manifest_of(path) or {}) for name, path in found.items()}
+    result["trained"] = {TITLES[name]: run for name, run in trained.items()}
     settings = {**asdict(config), "root": config.root and Path(config.root).name}
     result["manifest"] = manifest(
         settings, device=device, data=dataset.checksum(), seconds=time.monotonic() - begun, torch=torch.__version__
     )
     return write_json(Path(config.out) / f"{config.name}.json", plain(result))
+
+
+def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raises UserError where the runs of two variants, by name, differ in what all must share. A run without manifest passes."""
+    known = {name: run["parameters"] for name, run in trained.items() if "parameters" in run}
+    for key in ALIKE:
+        values = {name: settings.get(key) for name, settings in known.items()}
+        if len(set(values.values())) > 1:
+            told = ", ".join(f"{name} {value}" for name, value in values.items())
+            raise UserError(f"the variants were trained with different {key} ({told}); train them alike, or publish them apart")
 
 
 def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, by: str, length: int) -> dict[str, Any]:
@@ -147,17 +167,8 @@ def _interval(value: Interval) -> dict[str, Any]:
     }
 
 
-def _long_enough(dataset: ClipDataset, config: PublishConfig) -> ClipDataset:
-    """The clips that go on after the occluder has left."""
-    least = config.start + config.length + 1
-    clips = tuple(clip for clip in dataset if len(clip) >= least)
-    if not clips:
-        raise UserError(f"no test clip of {dataset.name} has {least} frames; take a smaller start or length of the occluder")
-    return replace(dataset, clips=clips)
-
-
 def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[str, Any]) -> dict[str, Any]:
-    fold = {"official_split": config.fold} if config.dataset == "sub_jhmdb" else {}
+    fold = {"official_split": dataset.fold} if dataset.fold is not None else {}
     return {
         "data_set": NATURE.get(dataset.name, dataset.name),
         **fold,

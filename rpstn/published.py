@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rpstn.datasets.catalogue import TABLE
 from rpstn.errors import UserError
 from rpstn.runs import read_json
+from rpstn.skeletons import get_skeleton
 
 PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published.json"
 # The groups of joints in the paper's tables, in their order.
@@ -45,6 +48,14 @@ class PublishedRow:
             raise ValueError(f"{self.method} on {self.data_set}: scores are percent between 0 and 100, not {values}")
         if not self.source:
             raise ValueError(f"{self.method} on {self.data_set}: has no source")
+
+    @property
+    def joints(self) -> int | None:
+        """How many joints the mean is of: as the note says, else all; None where the set leaves some out of its own mean."""
+        if said := re.search(r"mean over (\d+) joints", self.note):
+            return int(said[1])
+        skeleton = get_skeleton(TABLE[self.data_set].skeleton)
+        return None if skeleton.unscored else len(skeleton)
 
 
 def load_published(path: str | Path | None = None) -> tuple[PublishedRow, ...]:

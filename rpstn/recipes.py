@@ -242,17 +242,17 @@ def find_checkpoints(
     Raises UserError where one that must be there is missing, or nothing is found.
     """
     found = shipped_checkpoints(dataset) if folder is None else {}
-    folder = folder or run_folder(dataset, fold)
+    place = "the weights that the package ships" if found else folder or run_folder(dataset, fold)
     if not found:
-        paths = {name: Path(folder) / name / "best.pt" for name in VARIANTS}
+        paths = {name: Path(place) / name / "best.pt" for name in VARIANTS}
         # best.pt alone may come from a run that is going on, or was given up: the manifest says that it ended.
         found = {name: path for name, path in paths.items() if path.is_file() and (path.parent / "manifest.json").is_file()}
     wanted = list(found if variants is None else variants)
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
         raise UserError(
-            f"no checkpoint of {', '.join(missing) or 'any variant'} for {dataset} (looked into {folder}; found "
-            f"{', '.join(found) or 'none'}); run the train notebook first, `rpstn run train`, with this data set and variants"
+            f"no checkpoint of {', '.join(missing) or 'any variant'} for {dataset} (looked into {place}; found "
+            f"{', '.join(found) or 'none'}); train them, `rpstn run train` with this data set and variants, and name their folder"
         )
     return {name: found[name] for name in wanted}
 

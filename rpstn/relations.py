@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -119,11 +120,28 @@ def asymmetry(relation: np.ndarray) -> np.ndarray:
     return np.divide(difference, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
+def around_three(relation: np.ndarray) -> np.ndarray:
+    """(...,K,K) -> (...): the largest |l_ij + l_jk + l_ki| over all triples of joints, where l_ij = log R_ji - log R_ij.
+
+    0, but for rounding, where the asymmetry is one number a joint: R_ij / R_ji = Z_j / Z_i, as the softmax of a symmetric Gram
+    matrix has it. NaN where no three joints all take from each other. Weights below float32's normal range count as none: they
+    have too few digits for a logarithm.
+    """
+    relation = np.asarray(relation, dtype=np.float64)
+    logs = np.log(relation, out=np.full_like(relation, np.nan), where=relation >= np.finfo(np.float32).tiny)
+    turned = np.swapaxes(logs, -1, -2) - logs
+    largest = np.full(relation.shape[:-2], np.nan)
+    for i, j, k in combinations(range(relation.shape[-1]), 3):
+        largest = np.fmax(largest, np.abs(turned[..., i, j] + turned[..., j, k] + turned[..., k, i]))
+    return largest
+
+
 def variance_shares(relations: Relations) -> dict[str, float]:
     """Where weights off the diagonal differ: parts of their variance over all frames, which add up to 1.
 
-    "actions": between the averages of actions. "clips": between clips of one action. "frames": between frames of one clip.
-    NaN where nothing differs at all.
+    "actions": between the averages of actions. "sources": between the sources (stretches of motion) of one action. "clips":
+    between clips of one source. "frames": between frames of one clip. Where an action has one source alone, what that source
+    has of its own counts for the action: nothing here could tell them apart. NaN where nothing differs at all.
     """
     off = ~np.eye(relations.matrices.shape[-1], dtype=bool)
     weights = relations.matrices[:, off].astype(np.float64)
@@ -135,8 +153,14 @@ def variance_shares(relations: Relations) -> dict[str, float]:
         np.add.at(sums, index, weights)
         return (sums / counts[:, None])[index]
 
-    by_action, by_clip = averaged(relations.actions), averaged(relations.clips)
-    parts = {"actions": by_action - weights.mean(axis=0), "clips": by_clip - by_action, "frames": weights - by_clip}
+    names = np.char.add(np.char.add(relations.actions.astype(str), "/"), relations.sources.astype(str))
+    by_action, by_source, by_clip = (averaged(labels) for labels in (relations.actions, names, relations.clips))
+    parts = {
+        "actions": by_action - weights.mean(axis=0),
+        "sources": by_source - by_action,
+        "clips": by_clip - by_source,
+        "frames": weights - by_clip,
+    }
     sums = {name: float(np.square(part).sum()) for name, part in parts.items()}
     total = sum(sums.values())
     return {name: value / total if total > 1e-20 else float("nan") for name, value in sums.items()}
@@ -213,14 +237,17 @@ def settle(
 
 
 @torch.inference_mode()
-def ideal_relations(dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 24) -> Relations:
+def ideal_relations(
+    dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 24, layout: str = "paper"
+) -> Relations:
     """Relations of perfect heatmaps: the targets at the true joints, in the crops that the network gets;
     absent joints are empty maps.
 
-    What is in them comes from the poses and the softmax alone, without any learning.
+    What is in them comes from the poses and the softmax alone, without any learning. scale, layout: as for the
+    `JointRelationExtractor`; take the network's layout to set them beside its relations.
     """
     side = meta["size"] // STRIDE
-    extractor = JointRelationExtractor(len(dataset.skeleton), scale=scale).eval()
+    extractor = JointRelationExtractor(len(dataset.skeleton), layout, scale).eval()
     parts = []
     for clip in dataset:
         step = window or len(clip)
@@ -255,7 +282,8 @@ def baselines(
     """What a learned relation has to differ from, by name: matrices (N,K,K) of all frames, or one (1,K,K).
 
     "identity": each joint keeps to itself. "uniform": every joint takes from all alike. "untrained": the
-    relations of the same network with fresh weights. "ideal heatmaps": those of perfect heatmaps, unscaled.
+    relations of the same network with fresh weights. "ideal heatmaps": those of perfect heatmaps, unscaled, in the network's
+    layout.
     Measures that are not linear, such as the entropy, are taken of each matrix and then averaged.
     """
     count = len(dataset.skeleton)
@@ -265,5 +293,5 @@ def baselines(
         "identity": np.eye(count)[None],
         "uniform": np.full((1, count, count), 1 / count),
         "untrained": collect(fresh, dataset).matrices,
-        "ideal heatmaps": ideal_relations(dataset, meta, window=window).matrices,
+        "ideal heatmaps": ideal_relations(dataset, meta, window=window, layout=model.config.relation_layout).matrices,
     }

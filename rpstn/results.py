@@ -27,7 +27,7 @@ def load_results(folder: str | Path | None = None) -> dict[str, dict[str, Any]]:
     found = {
         name: content
         for name, content in files.items()
-        if isinstance(content, dict) and "rows" in content and "manifest" in content
+        if isinstance(content, dict) and {"rows", "gains", "measured_on", "manifest"} <= content.keys()
     }
     if not found:
         raise UserError(
@@ -54,14 +54,12 @@ def joint_table(result: Mapping[str, Any], reference: str = "person", others: Se
 def _as_part(row: PublishedRow, ours: Mapping[str, Any]) -> dict[str, Any]:
     """A row of others in the form of our scores. A published mean goes under the number of joints that it is of."""
     scored = ours.get("joints_scored")
-    of_all = not scored or f"{len(ours['joints'])} joints" in row.note
-    of_scored = scored and f"{scored} joints" in row.note
     return {
         "groups": {name: value / 100 for name, value in row.per_joint.items() if name in ours["groups"]},
-        "mean": row.mean / 100 if of_all else None,
+        "mean": row.mean / 100 if row.joints == len(ours["joints"]) else None,
         "interval": (None, None),
         "joints": ours["joints"],
-        **({"joints_scored": scored, "mean_scored": row.mean / 100 if of_scored else None} if scored else {}),
+        **({"joints_scored": scored, "mean_scored": row.mean / 100 if row.joints == scored else None} if scored else {}),
     }
 
 
@@ -80,7 +78,10 @@ def hidden_table(result: Mapping[str, Any]) -> str:
 
 
 def verdict(result: Mapping[str, Any], other: str) -> str:
-    """In words, what the full network gains over another: on all joints, and on hidden ones behind each occluder."""
+    """In words, what one training of the full network gains over one of another variant: on all joints, and on hidden ones.
+
+    The intervals are over sources, so the sentences end with what they leave out.
+    """
     first = next(iter(result["rows"]))
     parts = {"all joints": result["gains"][other]} | {
         "joints hidden as they are in the clips" if name == "as it is" else f"joints hidden by {name}": part["gains"][other]
@@ -94,7 +95,7 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
         for where, value in parts.items()
         if value["estimate"] is not None
     ]
-    return " ".join(sentences)
+    return " ".join([*sentences, "One training each: chance between trainings is not in these intervals."]) if sentences else ""
 
 
 def others_table(rows: Sequence[PublishedRow]) -> str:

@@ -148,25 +148,26 @@ def learning_rate(step: int, config: TrainConfig) -> float:
 def new_model(config: TrainConfig, dataset: ClipDataset) -> tuple[RPSTN | FrameByFrame, list[str]]:
     """The network as it is before the first step: random weights, then those of the files that the run starts from.
 
-    Returned with the modules that came trained, from `init`.
+    Returned with the modules that came trained, from `init`. Raises UserError for files that do not fit, and for those that
+    were trained on another official split of the data set.
     """
     trained: list[str] = []
     described = config.model_config(dataset)
     if isinstance(described, ImageConfig):
         network = image_model(described)
         if config.init is not None:
-            trained = start_image_from(network, config.init)
+            trained = start_image_from(network, config.init, dataset.fold)
         if config.encoder_weights is not None:
             start_image_official(network, config.encoder_weights)
         return network, trained
     model = RPSTN(described)
     model.expect_targets(*target_statistics(config.sigma, config.size // STRIDE))
     if config.init is not None:
-        trained = start_from(model, config.init, dataset.skeleton)
+        trained = start_from(model, config.init, dataset.skeleton, dataset.fold)
     if config.encoder_weights is not None:
-        load_backbone(model.encoder, config.encoder_weights)
+        load_backbone(model.encoder, config.encoder_weights, dataset.fold)
     if config.initializer_weights is not None:
-        load_backbone(model.initializer, config.initializer_weights)
+        load_backbone(model.initializer, config.initializer_weights, dataset.fold)
     return model, trained
 
 

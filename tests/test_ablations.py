@@ -18,7 +18,7 @@ from rpstn.ablation_results import (
     summarise,
     verdicts,
 )
-from rpstn.ablations import CELLS, DEMO, RESULT, TALLY, TITLES, AblationConfig, ablate
+from rpstn.ablations import CELLS, DEMO, RESULT, TALLY, TITLES, AblationConfig, ablate, describe
 from rpstn.cli import main
 from rpstn.datasets import open_dataset
 from rpstn.errors import UserError
@@ -207,6 +207,45 @@ def test_the_table_has_the_papers_form_and_says_what_it_was_measured_on(made):
     assert paper["RPSTN-R18 without P"]["ankle"] == "80.7" and paper["RPSTN-R18 without P"]["interval"] == ""
 
 
+def test_a_plan_has_what_changes_results_and_the_precision_that_was_meant(embedded_root, tmp_path, monkeypatch):
+    """BatchNorm sees one part of a batch at a time, and "auto" is another precision on another machine."""
+    test = few(open_dataset("embedded", embedded_root, split="test"), 1)
+
+    def shared(**changes):
+        return describe(configured(embedded_root, tmp_path, **changes), "full", 1, test)["shared"]
+
+    assert shared(accumulate=2) == shared() | {"accumulate": 2}
+    for bf16, name in ((True, "bf16"), (False, "fp32")):
+        monkeypatch.setattr("rpstn.ablations.use_bf16", lambda precision, device, bf16=bf16: bf16)
+        assert shared(precision="auto") == shared(precision=name) and shared()["precision"] == name
+    assert shared(workers=3) == shared()
+
+
+def test_means_say_of_how_many_joints_they_are(made):
+    """Sub-JHMDB's own mean leaves out neck and belly, which are all wrong here; published means go under their number."""
+
+    def as_sub_jhmdb(cell):
+        def more(arrays, value):
+            return {key: np.concatenate([np.full((len(v), 2), value), v], axis=1) for key, v in arrays.items()}
+
+        plan = {**cell.plan, "measured_on": {**cell.plan["measured_on"], "skeleton": "sub_jhmdb"}}
+        return dataclasses.replace(cell, plan=plan, hits=more(cell.hits, 0), counts=more(cell.counts, 5))
+
+    cells = read_cells(made)
+    score, known = (
+        summarise(part)["cells"]["full"]["scores"]["torso"]["all"] for part in ([as_sub_jhmdb(cell) for cell in cells], cells)
+    )
+    assert score["joints_scored"] == 13 and score["mean_scored"] == pytest.approx(known["mean"])
+    assert score["mean"] == pytest.approx(known["mean"] * 13 / 15) and "mean_scored" not in known
+    rows = paper_table(
+        summarise([as_sub_jhmdb(cell) for cell in cells]), published_rows(data_set="penn_action", reference="torso")
+    )
+    assert rows[0]["mean (13 joints)"] == f"{100 * score['mean_scored']:.1f}" and rows[0]["mean (15 joints)"] != ""
+    assert rows[-1]["mean (13 joints)"] and not rows[-1]["mean (15 joints)"] and "full minus this (15 joints)" in rows[0]
+    (plain, *_) = paper_table(summarise(cells))
+    assert "mean (13 joints)" in plain and not {"mean", "mean (15 joints)"} & set(plain)
+
+
 def change(path, name, value):
     record = json.loads(path.read_text())
     *parts, last = name.split(".")
@@ -221,6 +260,9 @@ def change(path, name, value):
     ("name", "value", "said"),
     [
         ("plan.shared.steps", 9, "budget \\(steps\\)"),
+        ("plan.shared.accumulate", 2, "budget \\(accumulate\\)"),
+        ("plan.shared.precision", "bf16", "budget \\(precision\\)"),
+        ("plan.changes", {"relation": "off"}, "called full and differ in what it changes \\(relation\\)"),
         ("plan.encoder", "0" * 64, "encoder to start from"),
         ("plan.measured_on.labels", "other", "test clips \\(labels\\)"),
         ("cell", "half", "'half'"),

@@ -9,12 +9,20 @@ import pytest
 import torch
 
 from rpstn import cli
+from rpstn.ablations import AblationConfig, ablate
+from rpstn.datasets import open_dataset
+from rpstn.datasets.convert import convert_dataset
+from rpstn.effects import study
 from rpstn.errors import UserError
-from rpstn.evaluate import EvaluateConfig, evaluate
+from rpstn.evaluate import EvaluateConfig, evaluate, predict_clips
 from rpstn.folds import evaluate_folds, find_folds, mean_over_splits, means_by_split, rows_of
 from rpstn.metrics.tables import table
 from rpstn.models import RPSTN, RPSTNConfig
-from rpstn.models.checkpoints import save_checkpoint
+from rpstn.models.checkpoints import check_fold, load_checkpoint, save_checkpoint
+from rpstn.models.image_config import ImageConfig, image_model, start_image_from
+from rpstn.occlusion import occlude_dataset
+from rpstn.publish import PublishConfig, publish
+from rpstn.train import TrainConfig, train
 
 from .test_sub_jhmdb import clip_name, write_clip, write_splits
 
@@ -116,6 +124,42 @@ def test_what_makes_no_mean_is_refused(root, runs, tmp_path):
         evaluate_folds(config, own | {3: runs / "set-4" / "best.pt"}, progress=False)
     with pytest.raises(UserError, match="embedded"):
         evaluate_folds(EvaluateConfig(own[1]), progress=False)
+
+
+def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path):
+    """What is scored, started from, published or ablated: the test clips of split 2 were trained on in split 1."""
+    first, refused = runs / "set-1" / "rpstn" / "best.pt", r"(?s)best\.pt was trained on split 1.*split 2"
+    model, meta = load_checkpoint(first)
+    test = open_dataset("sub_jhmdb", root, "test", fold=2)
+    for part in (test, occlude_dataset(test, "joint", start=1, length=2), convert_dataset(test, test.skeleton)):
+        with pytest.raises(UserError, match="the checkpoint was trained on split 1"):
+            predict_clips(model, meta, part, progress=False)
+    with pytest.raises(UserError, match="the checkpoint was trained on split 1"):
+        study(model, meta, test, {}, progress=False)
+    with pytest.raises(UserError, match=refused):
+        publish(PublishConfig("x", "sub_jhmdb", str(root), fold=2, folder=str(runs / "set-1"), out=str(tmp_path)), progress=False)
+    small = {"dataset": "sub_jhmdb", "root": str(root), "frames": 1, "size": 64, "batch": 1, "steps": 1, "device": "cpu"}
+    for start in ("init", "encoder_weights", "initializer_weights"):
+        with pytest.raises(UserError, match=refused):
+            train(TrainConfig(**small, fold=2, out=str(tmp_path / start), **{start: str(first)}), progress=False)
+    with pytest.raises(UserError, match=refused):
+        ablate(AblationConfig(cells=("full",), seeds=(1,), **small, fold=2, out=str(tmp_path), init=str(first)), progress=False)
+    image = image_model(ImageConfig("small", 15, skeleton="sub_jhmdb"))
+    save_checkpoint(tmp_path / "image.pt", image, {**meta, "fold": 1})
+    with pytest.raises(UserError, match="image.pt was trained on split 1"):
+        start_image_from(image, tmp_path / "image.pt", fold=2)
+
+
+def test_its_own_split_and_other_data_sets_fit(root, runs):
+    model, meta = load_checkpoint(runs / "set-1" / "rpstn" / "best.pt")
+    own = open_dataset("sub_jhmdb", root, "test", fold=1)
+    assert own.fold == 1 and len(predict_clips(model, meta, own, progress=False)) == 2
+    elsewhere = replace(open_dataset("sub_jhmdb", root, "test", fold=2), fold=None)  # as a data set without such splits
+    assert len(predict_clips(model, meta, elsewhere, progress=False)) == 2
+    for start in (meta | {"dataset": "embedded", "fold": 1}, {key: value for key, value in meta.items() if key != "fold"}):
+        check_fold(start, 2)
+    with pytest.raises(UserError, match="split 1"):
+        check_fold(meta, 2)
 
 
 def test_from_the_command_line(root, runs, tmp_path, capsys, monkeypatch):

@@ -312,19 +312,21 @@ def test_heights_are_read_between_pixels():
     torch.testing.assert_close(heights(maps, peak), confidence)
 
 
-def test_variance_is_shared_out_between_actions_clips_and_frames():
-    clips, frames = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
-    actions = np.array(["a", "b"])[clips // 3]
+def test_variance_is_shared_out_between_actions_sources_clips_and_frames():
+    clips, frames = np.repeat(np.arange(8), 3), np.tile(np.arange(3), 8)
+    actions, sources = np.array(["a", "b"])[clips // 4], np.array(["s", "t"])[clips // 2 % 2]  # two sources of each action
     base = np.broadcast_to(np.eye(3), (24, 3, 3)).copy()
 
     def shares(shift):
         changed = base.copy()
         changed[:, 0, 1] += shift
-        return variance_shares(Relations(changed, clips, frames, actions, actions))
+        return variance_shares(Relations(changed, clips, frames, actions, sources))
 
-    assert shares((actions == "b").astype(float)) == pytest.approx({"actions": 1, "clips": 0, "frames": 0})
-    assert shares(np.array([1.0, 2, 3, 1, 2, 3])[clips]) == pytest.approx({"actions": 0, "clips": 1, "frames": 0})
-    assert shares(frames.astype(float)) == pytest.approx({"actions": 0, "clips": 0, "frames": 1})
+    parts = {"actions": 0.0, "sources": 0.0, "clips": 0.0, "frames": 0.0}
+    assert shares((actions == "b").astype(float)) == pytest.approx(parts | {"actions": 1})
+    assert shares((sources == "t").astype(float)) == pytest.approx(parts | {"sources": 1})
+    assert shares((clips % 2).astype(float)) == pytest.approx(parts | {"clips": 1})
+    assert shares(frames.astype(float)) == pytest.approx(parts | {"frames": 1})
     assert sum(shares(np.random.default_rng(0).random(24)).values()) == pytest.approx(1)
     assert np.isnan(shares(0.0)["clips"])
 

@@ -18,6 +18,7 @@ from rpstn.models import (
     save_checkpoint,
     start_from,
 )
+from rpstn.skeletons import get_skeleton
 
 VARIANTS = [
     {},
@@ -112,8 +113,13 @@ def test_jre_has_390_parameters_for_13_joints():
 def test_a_manual_graph_of_the_wrong_size_is_refused():
     with pytest.raises(ValueError, match="13 x 13"):
         JointRelationExtractor(13, graph=[[1.0, 0.0], [0.0, 1.0]])
+
+
+def test_a_manual_graph_starts_as_the_skeletons():
     start = torch.tensor(small(relation="manual").start_graph())
     assert torch.equal(start, start.T) and (start.diagonal() == 1).all() and start.sum() > 13
+    assert small(skeleton=None).start_graph() == small().start_graph() == get_skeleton("penn_action").graph
+    assert torch.equal(torch.tensor(RPSTNConfig(joints=5).start_graph()), torch.eye(5))
 
 
 # The global matching and the propagator

@@ -17,7 +17,6 @@ from rpstn.occlusion import (
     hidden_lengths,
     occlude,
     occlude_dataset,
-    shown_lengths,
 )
 from rpstn.painting import Shapes
 from rpstn.predictions import Predictions
@@ -67,18 +66,6 @@ def test_hidden_lengths_start_anew_with_the_window():
     np.testing.assert_array_equal(hidden_lengths(visibility, 3)[:, 0], [0, 1, 2, -1, 0, 1])
     np.testing.assert_array_equal(hidden_lengths(visibility, 99)[:, 0], [0, 1, 2, 3, 0, 1])
     assert hidden_lengths(visibility[:0]).shape == (0, 1)
-
-
-def test_shown_lengths_start_anew_with_the_window():
-    visibility = np.array([[OCCLUDED], [VISIBLE], [VISIBLE], [VISIBLE], [OCCLUDED], [VISIBLE]])
-    np.testing.assert_array_equal(shown_lengths(visibility, 3)[:, 0], [0, 1, 2, -1, 0, 1])
-    np.testing.assert_array_equal(shown_lengths(visibility, 99)[:, 0], [0, 1, 2, 3, 0, 1])
-
-
-def test_shown_lengths_by_hand():
-    v, o, a = VISIBLE, OCCLUDED, ABSENT
-    visibility = np.array([[v, o], [o, v], [v, v], [v, a], [o, v]])
-    np.testing.assert_array_equal(shown_lengths(visibility), [[-1, 0], [0, 1], [1, 2], [2, -1], [0, 4]])
 
 
 def test_one_joint_is_hidden_exactly_as_long_as_asked():
@@ -200,6 +187,12 @@ def test_what_cannot_be_hidden_is_said():
             Occluder(**wrong)
     with pytest.raises(UserError, match="protocol"):
         choose("fog", clip, SKELETON)
+    bare = replace(SKELETON, name="bare", joints=tuple(f"joint {k}" for k in range(13)), limbs=())
+    for protocol, lacks in (("half", "no joints whose names begin with left_"), ("limb", "no limbs")):
+        with pytest.raises(UserError, match=f"'bare' has {lacks}.*{protocol}.*another"):
+            choose(protocol, clip, bare)
+    one = replace(SKELETON, joints=("head", "left_hand", *(f"joint {k}" for k in range(11))))
+    assert choose("half", clip, one).joints == ("left_hand",)
 
 
 def many(count=12, length=20):
@@ -283,18 +276,6 @@ def test_hidden_by_an_occluder_needs_one():
     behind = occlude_dataset(dataset, "joint", start=5, length=6, size=0.06)
     with pytest.raises(ValueError, match="by must"):
         hidden_curve(predicted(behind, 3), behind, by="body")
-    with pytest.raises(ValueError, match="after"):
-        hidden_curve(predicted(behind, 3), behind, by="occluder", after=True)
-
-
-def test_curves_after_a_joint_came_back():
-    dataset = occlude_dataset(many(), "joint", start=4, length=4, size=0.06)
-    curve = hidden_curve(predicted(dataset, 3), dataset, ((1, 1), (2, 4)), after=True, draws=100)
-    np.testing.assert_array_equal(curve.column("estimate"), [1, 1])
-    assert curve.column("samples")[0] == 12  # one joint of each clip
-    # A network that started anew in frame 8 has not seen that the joint was hidden.
-    anew = replace(predicted(dataset, 3), window=8)
-    assert hidden_curve(anew, dataset, ((1, 4),), after=True, draws=100).column("samples")[0] == 0
 
 
 def test_videos_read_back(tmp_path):

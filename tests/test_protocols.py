@@ -84,9 +84,19 @@ def test_a_joint_that_is_hidden_twice_is_no_bystander_in_between():
     once = occlude(clip, SKELETON, Occluder("joints", ("left_wrist",), start=2, length=2, size=0.06))
     twice = occlude(once, SKELETON, Occluder("joints", ("left_knee",), start=6, length=2, size=0.06))
     wrist = SKELETON.index("left_wrist")
-    np.testing.assert_array_equal(part_frames(twice, "returned")[4:, wrist], np.arange(1, 9))
+    # In frames 6 and 7 something is in the picture again.
+    np.testing.assert_array_equal(part_frames(twice, "returned")[4:, wrist], [1, 2, 0, 0, 5, 6, 7, 8])
     assert not part_frames(twice, "bystanders")[:, wrist].any()
     assert twice.extra["as_filmed"] == "walk"
+
+
+def test_a_joint_is_back_when_the_occluder_has_gone():
+    """The wrist walks out of a patch that stays in the picture: what the patch does there is not yet an aftermath."""
+    clip, wrist = walking(20), SKELETON.index("right_wrist")
+    stays = occlude(clip, SKELETON, Occluder("joints", ("right_wrist",), start=2, length=6, size=0.08, attached="image"))
+    np.testing.assert_array_equal(np.flatnonzero(stays.extra["newly_hidden"][:, wrist]), [2, 3, 4, 5])
+    np.testing.assert_array_equal(np.flatnonzero(stays.extra["painted"]), np.arange(2, 8))
+    np.testing.assert_array_equal(part_frames(stays, "returned")[:, wrist], [0] * 8 + list(range(3, 15)))
 
 
 def test_effects_tell_a_memory_from_none_and_a_wrong_pose_carried_on():

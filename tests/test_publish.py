@@ -6,8 +6,9 @@ from rpstn.cli import main
 from rpstn.errors import UserError
 from rpstn.metrics.tables import published
 from rpstn.publish import PublishConfig, publish
+from rpstn.recipes import shipped_checkpoints
 from rpstn.results import gain, verdict
-from rpstn.runs import read_json
+from rpstn.runs import read_json, write_json
 
 
 def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_root, tmp_path):
@@ -29,9 +30,26 @@ def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_ro
     assert "| RPSTN |" in published(result) and "Measured on: data set embedded (drawn bodies)" in published(result)
 
 
+@pytest.mark.parametrize(("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.pt")])
+def test_variants_that_were_not_trained_alike_are_refused(embedded_root, tmp_path, key, value):
+    for name, path in shipped_checkpoints("embedded").items():
+        run = tmp_path / name
+        run.mkdir()
+        (run / "best.pt").symlink_to(path)
+        manifest = read_json(path.with_suffix(".json"))
+        manifest["parameters"] |= {key: value} if name == "frame_by_frame" else {}
+        write_json(run / "manifest.json", manifest)
+    with pytest.raises(UserError, match=f"different {key}.*frame_by_frame {value}"):
+        publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path), out=str(tmp_path)), progress=False)
+    assert not (tmp_path / "x.json").exists()
+
+
 def test_what_cannot_be_published_is_said(embedded_root, tmp_path, capsys):
     with pytest.raises(UserError, match="protocol"):
         PublishConfig("x", protocols=("limp",))
+    for wrong in ("frame by frame", "rpstn"):
+        with pytest.raises(UserError, match=f"'{wrong}'.*frame_by_frame, without_propagation"):
+            PublishConfig("x", compared=(wrong,))
     with pytest.raises(UserError, match="train"):
         publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path)), progress=False)
     with pytest.raises(UserError, match="frames"):

@@ -42,6 +42,8 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path):
         find_checkpoints("embedded", recipe.base.out, variants=["rpstn", "frame_by_frame"])
     with pytest.raises(UserError, match="train"):
         find_checkpoints("embedded", str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match="concat.*looked into the weights that the package ships; found rpstn"):
+        find_checkpoints("embedded", variants=["rpstn", "concat"])
 
     weights, manifest = ship(recipe.base.out, "embedded", ["rpstn"], tmp_path / "weights")
     assert weights.stat().st_size < 0.6 * found["rpstn"].stat().st_size and manifest.is_file()

@@ -11,6 +11,7 @@ from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
 from rpstn.models import RPSTN, RPSTNConfig
 from rpstn.relations import (
+    around_three,
     asymmetry,
     baselines,
     collect,
@@ -83,6 +84,21 @@ def test_measures_by_hand():
     np.testing.assert_allclose(asymmetry(given), (0.5 + 0.2) / (0.5 + 0.4))
 
 
+def test_around_three_joints_the_divisors_of_a_softmax_cancel():
+    """In all triples: a Gram matrix that is not symmetric in one pair of the last joints is found."""
+    rng = np.random.default_rng(0)
+    gram = rng.normal(size=(4, 6, 6))
+    gram = gram + np.swapaxes(gram, 1, 2)
+    skewed = gram.copy()
+    skewed[1, 4, 5] += 0.5
+    softmax = [np.exp(g) / np.exp(g).sum(axis=2, keepdims=True) for g in (gram, skewed)]
+    assert around_three(softmax[0]).max() < 1e-12
+    np.testing.assert_allclose(around_three(softmax[1]), [0, 0.5, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(around_three(np.swapaxes(softmax[1], 1, 2)), [0, 0.5, 0, 0], atol=1e-12)
+    # Collapsed to the identity there is nothing to add up; 1e-42 has two digits left in float32.
+    assert np.isnan(around_three(np.stack([np.eye(6), np.eye(6) + 1e-42]))).all()
+
+
 def test_the_strongest_pairs_are_named():
     relation = np.eye(13) * 0.5
     relation[5, 3], relation[2, 1] = 0.4, 0.2
@@ -121,6 +137,19 @@ def test_baselines(model):
     learned = collect(predict_clips(model, META, dataset, progress=False), dataset).mean()
     assert np.abs(found["untrained"].mean(axis=0) - learned).max() > 1e-3
     assert 0.01 < off_diagonal_mass(found["untrained"].mean(axis=0)) < 12 / 13 - 0.01
+
+
+def test_baselines_have_the_networks_layout():
+    """Where columns sum to 1, those of ideal heatmaps do so too: the transpose of the paper's layout."""
+    dataset = dataset_of([4, 3])
+    torch.manual_seed(1)
+    network = RPSTN(RPSTNConfig(joints=13, encoder="small", propagation="none", relation_layout="released")).eval()
+    found = baselines(network, META, dataset)
+    for name, matrix in found.items():
+        np.testing.assert_allclose(matrix.sum(axis=-2), 1, atol=1e-5, err_msg=name)
+    paper = ideal_relations(dataset, META).matrices
+    np.testing.assert_allclose(found["ideal heatmaps"], np.swapaxes(paper, 1, 2), atol=1e-6)
+    assert np.abs(paper - np.swapaxes(paper, 1, 2)).max() > 1e-3
 
 
 def test_untrained_networks_are_seeded_and_leave_the_generator_alone(model):

@@ -89,7 +89,8 @@ def read_splits(
         raise UserError(f"data set {name} is read by its own boxes; only coco takes a detector's results: leave out detections")
     further = {} if detections is None else {"detections": detections}
     clips = module.read_splits(path, splits=splits, fold=fold, seed=seed, labels_only=labels_only, faults=faults, **further)
-    return {split: ClipDataset(name, skeleton, split, path, tuple(clips[split])) for split in splits}
+    official = fold if name == "sub_jhmdb" else None
+    return {split: ClipDataset(name, skeleton, split, path, tuple(clips[split]), fold=official) for split in splits}
 
 
 def open_dataset(

@@ -73,6 +73,7 @@ class ClipDataset:
     """One split of a data set: an ordered collection of clips that share a skeleton.
 
     left_out  how many damaged entries were skipped, because that was asked for.
+    fold      which official split it is cut from, where a data set has several that share clips (sub_jhmdb); else None.
     """
 
     name: str
@@ -81,6 +82,7 @@ class ClipDataset:
     root: Path
     clips: tuple[Clip, ...]
     left_out: int = 0
+    fold: int | None = None
 
     def __len__(self) -> int:
         return len(self.clips)

@@ -23,7 +23,8 @@ AFTER_BINS = ((1, 1), (2, 2), (3, 3), (4, 6), (7, 12))
 def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
     """For which joints and frames of a clip a part counts, and for how long already: (T,K) int64, 0 where it does not.
 
-    "returned"    visible, hidden by the occluder before: frames since it was last hidden, 1 in the first visible one.
+    "returned"    visible, hidden by the occluder before, in a frame without any occluder: frames since it was last hidden. What
+                  goes wrong there was carried: nothing in the picture disturbs any more.
     "bystanders"  visible while the occluder hides other joints, and never hidden by it so far: frames of the occlusion so far.
     "after_cut"   annotated, in a frame behind the cut: frames since the cut, 1 in the first one.
     window        frames after which the network starts anew and with it the count; 0 for never.
@@ -36,14 +37,15 @@ def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
         raise UserError(f"clip {clip.id!r} has no {'cut' if part == 'after_cut' else 'occluder'}; make one with rpstn.{remedy}")
     if part == "after_cut":
         return np.where(clip.visibility != ABSENT, np.asarray(clip.extra["since_cut"], np.int64)[:, None], 0)
-    hidden, length = np.asarray(clip.extra["newly_hidden"]) > 0, len(clip)
+    hidden, painted = (np.asarray(clip.extra[name]) > 0 for name in ("newly_hidden", "painted"))
+    length = len(clip)
     result = np.zeros(clip.visibility.shape, dtype=np.int64)
     for start in range(0, length, window or max(length, 1)):
         here = slice(start, start + window if window else length)
         now, frame = hidden[here], np.arange(len(hidden[here]))[:, None]
         last = np.maximum.accumulate(np.where(now, frame, -1), axis=0)
         if part == "returned":
-            result[here] = np.where((last >= 0) & ~now, frame - last, 0)
+            result[here] = np.where((last >= 0) & ~painted[here, None], frame - last, 0)
         else:
             active = now.any(axis=1, keepdims=True)
             result[here] = np.where(active & (last < 0), np.cumsum(active, axis=0), 0)
@@ -162,9 +164,10 @@ class Effects:
 
     hidden, hidden_baseline   PCK of joints that the occluder has hidden for 1 to `up_to` frames.
     gain                      their difference: above zero, the network finds more of them.
-    returned_gain             the same difference for joints that are visible again for up to `back` frames.
+    returned_gain             the same difference for joints that are visible again, at most `back` frames after they were hidden,
+                              in frames without any occluder.
     returned_cost             the network there minus itself on the clip as filmed: below zero, it carries a wrong pose on.
-    bystanders                mean error of joints that stay visible, over the person size, minus the same as filmed.
+    bystanders                mean error of joints not hidden so far, over the person size, minus the same as filmed.
     bystanders_baseline       the same of the baseline.
     """
 

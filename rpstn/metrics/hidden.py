@@ -11,7 +11,7 @@ from rpstn.datasets.clip import ClipDataset
 from rpstn.errors import UserError
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.scores import samples
-from rpstn.occlusion import hidden_lengths, shown_lengths
+from rpstn.occlusion import hidden_lengths
 from rpstn.predictions import Predictions
 
 HIDDEN_BY = ("anything", "occluder")
@@ -47,30 +47,19 @@ def hidden_samples(
     reference: str = "person",
     threshold: float = 0.2,
     by: str = "anything",
-    after: bool = False,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """Right and wrong (N,K) per bin, NaN outside the bin, and the source of each row (N,).
 
     by     "anything": every occluded joint. "occluder": those alone that `rpstn.occlusion.occlude` has hidden
            and that could be seen without it. The frames since a joint was last seen count for either, whatever
            hid it in between.
-    after  bins count the frames since a joint came back instead; with by "anything" only.
     Frames are counted within the windows that the network saw. Raises ValueError for another `by`, UserError
     where no occluder was put into a clip.
     """
-    if by not in HIDDEN_BY or (after and by != "anything"):
-        raise ValueError(f"by must be one of {', '.join(HIDDEN_BY)}, and the first with after, not {by!r}")
-    part = samples(
-        predictions,
-        dataset,
-        reference=reference,
-        sight="visible" if after else "occluded",
-        threshold=threshold,
-    )
-    if after:
-        lengths = np.concatenate([shown_lengths(clip.visibility, predictions.window) for clip in dataset])
-    else:
-        lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
+    if by not in HIDDEN_BY:
+        raise ValueError(f"by must be one of {', '.join(HIDDEN_BY)}, not {by!r}")
+    part = samples(predictions, dataset, reference=reference, sight="occluded", threshold=threshold)
+    lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
     if by == "occluder":
         bare = [clip.id for clip in dataset if "newly_hidden" not in clip.extra]
         if bare:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -17,7 +19,8 @@ if TYPE_CHECKING:
     from rpstn.models.image import FrameByFrame
 
 FORMAT = 1
-META = ("skeleton", "size", "sigma", "frames", "dataset", "input")
+# What a meta must have, and of which type.
+META = {"skeleton": str, "size": int, "sigma": int | float, "frames": int, "dataset": str, "input": str}
 
 
 def save_atomically(values: dict, path: str | Path) -> None:
@@ -44,7 +47,10 @@ def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, meta: dict, *
 
 
 def read_checkpoint(path: str | Path) -> dict:
-    """The file's content, checked; raises UserError for a missing, broken or foreign file."""
+    """The file's content, checked: format, keys, types, finite weights.
+
+    Raises UserError for a missing, broken or foreign file, naming it and what is wrong with it.
+    """
     path = Path(path)
     if not path.is_file():
         raise UserError(f"no checkpoint at {path}; train one with `rpstn train`, or give the path of an existing .pt file")
@@ -56,45 +62,97 @@ def read_checkpoint(path: str | Path) -> dict:
         ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT or not {"config", "meta", "state_dict"} <= content.keys():
         raise UserError(f"{path} is not an RPSTN checkpoint of format {FORMAT}; give a file that `rpstn train` wrote")
+    if fault := _fault(content):
+        raise UserError(f"{path} is damaged: {fault}; train again, or give another file")
     return content
+
+
+def _fault(content: dict) -> str:
+    """What is wrong with a checkpoint's parts; empty where nothing is."""
+    config, meta, state = content["config"], content["meta"], content["state_dict"]
+    for name, part in (("config", config), ("meta", meta), ("state_dict", state)):
+        if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
+            return f"its {name} is no table of names"
+    for key, kind in META.items():
+        if not isinstance(meta.get(key), kind):
+            return f"its meta has {key} {meta.get(key)!r}"
+    try:
+        joints = len(skeleton_of(meta))
+    except (TypeError, ValueError) as error:
+        return f"its skeleton is none ({error})"
+    if config.get("joints") != joints:
+        return f"its config has {config.get('joints')} joints, its skeleton {meta['skeleton']} has {joints}"
+    for key, value in state.items():
+        if not isinstance(value, torch.Tensor):
+            return f"its weights {key} are no tensor"
+        if not value.isfinite().all():
+            return f"its weights {key} are not all finite"
+    return ""
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN | FrameByFrame, dict]:
     """The network in eval mode, float32, and its meta (with "config" added).
 
-    An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput.
+    An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput. Raises UserError for a
+    file that is missing or damaged.
     """
     content = read_checkpoint(path)
-    try:
+    with _named(path):
         if "network" in content["config"]:
             from rpstn.models.image_config import ImageConfig, image_model  # late: they need this module
 
             model: RPSTN | FrameByFrame = image_model(ImageConfig(**content["config"]))
         else:
             model = RPSTN(RPSTNConfig.from_dict(content["config"]))
-    except (TypeError, ValueError) as error:
-        raise UserError(f"{path}: its network is not one of this version ({error}); train again, or update rpstn") from error
-    try:
         model.load_state_dict(content["state_dict"], strict=True)
+    return model.eval().to(device), {**content["meta"], "config": content["config"]}
+
+
+@contextmanager
+def _named(path: str | Path) -> Iterator[None]:
+    """Turns what a network's description or its weights raise into one UserError that names the file."""
+    try:
+        yield
     except RuntimeError as error:
         raise UserError(
             f"{path}: the weights do not fit the network it names; the file is damaged, use another. {error}"
         ) from error
-    return model.eval().to(device), {**content["meta"], "config": content["config"]}
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path}: its network is not one of this version ({error}); train again, or update rpstn") from error
 
 
-def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None) -> list[str]:
+def check_fold(meta: Mapping[str, Any], fold: int | None, where: str | Path = "the checkpoint") -> None:
+    """Raises UserError where a checkpoint was trained on another official split of sub_jhmdb than the one it is to meet.
+
+    The splits share clips: what is test in one is training in another. So a network must neither be scored on another split nor
+    lend its weights to a network of another split.
+    meta   of the checkpoint. Those that do not say on which split they were trained pass.
+    fold   `ClipDataset.fold` of the data; None, for a data set without such splits, fits every network.
+    where  how an error calls the checkpoint.
+    """
+    trained = meta.get("fold") if meta.get("dataset") == "sub_jhmdb" else None
+    if None not in (trained, fold) and trained != fold:
+        raise UserError(
+            f"{where} was trained on split {trained} of sub_jhmdb, among whose training clips are test clips of split {fold}; "
+            f"take a network that was trained on split {fold}, or the data of split {trained} (fold {trained})"
+        )
+
+
+def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None, fold: int | None = None) -> list[str]:
     """Starts a network from another's checkpoint: what both have is copied.
 
     The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the
     backbones are the same, its initializer too: P and F answer the same question. Returns the names of the modules copied.
     skeleton  of the data that this network is to learn, where it may be one that only the checkpoint describes.
-    Raises UserError where the joints or the encoder differ.
+    fold      official split of that data (`check_fold`).
+    Raises UserError for a damaged file, and where the joints, the encoder or the official split differ.
     """
     content = read_checkpoint(path)
     if "network" in content["config"]:
         raise UserError(f"{path} holds the image network {content['config']['network']}, not an RPSTN; start from an RPSTN")
-    other = RPSTNConfig.from_dict(content["config"])
+    check_fold(content["meta"], fold, path)
+    with _named(path):
+        other = RPSTNConfig.from_dict(content["config"])
     trained = skeleton_of(content["meta"])
     alike = (other.joints, other.skeleton) == (model.config.joints, model.config.skeleton)
     if not alike or (skeleton is not None and trained.joints != skeleton.joints):
@@ -122,5 +180,6 @@ def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None)
         copies["relation"] = "relation"
     for target, source in copies.items():
         part = {key[len(source) + 1 :]: value for key, value in state.items() if key.startswith(f"{source}.")}
-        getattr(model, target).load_state_dict(part, strict=True)
+        with _named(path):
+            getattr(model, target).load_state_dict(part, strict=True)
     return list(copies)

@@ -8,7 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from rpstn.errors import UserError
-from rpstn.models.checkpoints import read_checkpoint
+from rpstn.models.checkpoints import check_fold, read_checkpoint
 from rpstn.models.colours import take_rgb
 from rpstn.models.image import (
     IMAGE_NETWORKS,
@@ -73,13 +73,15 @@ def image_model(config: ImageConfig) -> FrameByFrame:
     return FrameByFrame(network, config)
 
 
-def start_image_from(model: FrameByFrame, path: str | Path) -> list[str]:
+def start_image_from(model: FrameByFrame, path: str | Path, fold: int | None = None) -> list[str]:
     """Starts an image network from a checkpoint of the same one, with or without the JRE: what both have is copied.
 
-    A JRE that the checkpoint lacks stays as it is, the identity. Returns the names of the modules copied. Raises UserError where
-    the networks, their joints or their inputs differ.
+    A JRE that the checkpoint lacks stays as it is, the identity. Returns the names of the modules copied.
+    fold  official split that this network is to be trained on (`rpstn.models.checkpoints.check_fold`).
+    Raises UserError where the networks, their joints, inputs or official splits differ.
     """
     content = read_checkpoint(path)
+    check_fold(content["meta"], fold, path)
     other = content["config"]
     if "network" not in other:
         raise UserError(f"{path} holds an RPSTN, this network is {model.config.network}; give a checkpoint of that image network")

@@ -15,7 +15,7 @@ import torch
 
 from rpstn.errors import UserError
 from rpstn.models.backbones import BACKBONES, Bottleneck, PoseResNet
-from rpstn.models.checkpoints import save_checkpoint
+from rpstn.models.checkpoints import check_fold, read_checkpoint, save_checkpoint
 from rpstn.models.efficientnet import PoseEfficientNet, imagenet_file, our_key, published
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 
@@ -92,7 +92,9 @@ def convert(checkpoint: str | Path, out: str | Path) -> RPSTN:
 
 
 def load_backbone(
-    backbone: PoseResNet | PoseEfficientNet, path_or_state_dict: str | Path | Mapping[str, torch.Tensor]
+    backbone: PoseResNet | PoseEfficientNet,
+    path_or_state_dict: str | Path | Mapping[str, torch.Tensor],
+    fold: int | None = None,
 ) -> list[str]:
     """Starts a PoseResNet from a SimpleBaseline pose ResNet, a torchvision ResNet, or the encoder of one of our own checkpoints.
 
@@ -100,6 +102,7 @@ def load_backbone(
     layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which then stay as they are.
     Everything else must fit. A PoseEfficientNet starts from published ImageNet weights, which know nothing of its decoder; the
     path "imagenet" stands for those that the extra of that name installs. Returns the names of the modules loaded.
+    fold  official split that the network is to be trained on (`check_fold`), where the file is one of our own checkpoints.
     Raises UserError as above.
     """
     state, where = _read(path_or_state_dict)
@@ -108,6 +111,8 @@ def load_backbone(
         _load(backbone, taken, where, optional=("lateral.", "mix."))
         return sorted({key.split(".")[0] for key in taken})
     if {"encoder.conv1.weight", "encoder.stem.weight"} & state.keys():  # an RPSTN of ours: its encoder alone
+        if fold is not None and not isinstance(path_or_state_dict, Mapping):
+            check_fold(read_checkpoint(path_or_state_dict)["meta"], fold, where)
         state = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
     taken = {key: (key, value) for key, value in state.items() if not key.startswith(("fc.", "final_layer."))}
     whole = any(key.startswith("deconv_layers.") for key in taken)

@@ -111,12 +111,10 @@ class RPSTNConfig:
         if self.graph is not None:
             return self.graph
         if self.skeleton is not None:
-            limbs = get_skeleton(self.skeleton).limbs
-        else:  # the one known skeleton of that size, if there is one
-            fitting = [skeleton for skeleton in SKELETONS.values() if len(skeleton) == self.joints]
-            limbs = fitting[0].limbs if len(fitting) == 1 else ()
-        linked = {*limbs, *((b, a) for a, b in limbs)}
-        return tuple(tuple(float(i == j or (i, j) in linked) for j in range(self.joints)) for i in range(self.joints))
+            return get_skeleton(self.skeleton).graph
+        # The one known skeleton of that size, if there is one.
+        fitting = [skeleton for skeleton in SKELETONS.values() if len(skeleton) == self.joints]
+        return fitting[0].graph if len(fitting) == 1 else tuple(map(tuple, torch.eye(self.joints).tolist()))
 
 
 def check_size(height: int, width: int) -> None:
