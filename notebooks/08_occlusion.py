@@ -58,7 +58,7 @@ import pandas as pd
 from IPython.display import Markdown, Video
 
 from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
-from rpstn.comparison import horizon_words, how_trained, points, told_in, told_in_words
+from rpstn.comparison import effects_table, effects_words, horizon_words, how_trained, told_in_words, verdict_words
 from rpstn.cuts import predict_restarted
 from rpstn.datasets import OCCLUDED
 from rpstn.devices import use_bf16
@@ -161,21 +161,16 @@ axes = plots.hidden_heatmaps(
 )
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "Error of the hidden joint over time, as a part of the person's size: with the occluder (lines) and without (dotted). Shaded: the frames in which it is hidden. Below the grey line it counts as found.", "name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one colour a network, with the hidden frames shaded."}}
-scale = np.linalg.norm(views["hidden"].affine[0, :2])  # input px per source px
-person = clean.boxes[:stretch, 2:].max(axis=1) * scale
-fig, ax = plt.subplots(figsize=(7.2, 3.2))
-for name in networks:
-    with_patch, without = (
-        np.linalg.norm(view.joints[:, index] - views["hidden"].joints[:, index], axis=-1) / person
-        for view in (blind[name], seen[name])
-    )
-    (line,) = ax.plot(with_patch, label=name)
-    ax.plot(without, ls=":", color=line.get_color(), lw=1)
-for t in np.flatnonzero(patched):
-    ax.axvspan(t - 0.5, t + 0.5, color="#dddddd", lw=0, zorder=0)
-ax.axhline(0.2, color="#888888", lw=1)
-ax.set(xlabel="frame", ylabel=f"error of {plots.short(joint)} / person size", ylim=(0, None))
-legend = ax.legend()
+person = clean.boxes[:stretch, 2:].max(axis=1) * np.linalg.norm(views["hidden"].affine[0, :2])  # input px
+off = [
+    {
+        name: np.linalg.norm(view.joints[:, index] - views["hidden"].joints[:, index], axis=-1) / person
+        for name, view in some.items()
+    }
+    for some in (blind, seen)
+]
+ax = plots.over_frames(off[0], patched, dotted=off[1], label=f"error of {plots.short(joint)} / person size")
+line = ax.axhline(0.2, color="#888888", lw=1)
 
 # %% [markdown]
 # The same as a film, slowed down. Hollow joints are hidden.
@@ -198,19 +193,12 @@ Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" 
 # changes what is carried; if they still differ after it has gone, the network remembers it.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How far the kernels with the occluder lie from those without, as a part of their length, by the frame that they were carried into. Shaded: the hidden frames.", "name": "fig-occlusion-kernels"}, "image": {"alt": "A line over the frames of the clip that rises where the occluder is."}}
-fig, ax = plt.subplots(figsize=(7.2, 2.6))
-for name in networks:
-    if seen[name].kernels is not None:
-        change = np.linalg.norm((blind[name].kernels - seen[name].kernels).reshape(stretch - 1, -1), axis=1)
-        ax.plot(
-            np.arange(1, stretch),
-            change / np.linalg.norm(seen[name].kernels.reshape(stretch - 1, -1), axis=1),
-            label=name,
-        )
-for t in np.flatnonzero(patched):
-    ax.axvspan(t - 0.5, t + 0.5, color="#dddddd", lw=0, zorder=0)
-ax.set(xlabel="frame", ylabel="change of the kernels", ylim=(0, None))
-legend = ax.legend()
+changes = {
+    name: np.linalg.norm(view.kernels - seen[name].kernels, axis=(1, 2, 3)) / np.linalg.norm(seen[name].kernels, axis=(1, 2, 3))
+    for name, view in blind.items()
+    if view.kernels is not None
+}
+ax = plots.over_frames(changes, patched, first=1, label="change of the kernels")
 
 # %% mystnb={"figure": {"caption": "Kernels of the first channels that were carried into the frame after the first hidden one.", "name": "fig-occlusion-kernel-grid"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
 fig, ax = plt.subplots(figsize=(6.4, 2.8))
@@ -320,20 +308,7 @@ for kind in kinds:
     table[kind.title] = {name: effects(hidden_clips, each_found, natural, first, name, seed=seed) for name in others}
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        kind: {
-            "joints hidden 1-5 frames": row[baseline].hidden.samples,
-            f"PCK there, {first} (%)": f"{100 * row[baseline].hidden.estimate:.1f}" if row[baseline].hidden.samples else "",
-            **{f"gain over {name}": points(row[name].gain) for name in others},
-            f"back 1-3 frames: gain over {baseline}": points(row[baseline].returned_gain),
-            f"back: {first} against itself as filmed": points(row[baseline].returned_cost),
-            f"not hidden so far: error of {first}, change": points(row[baseline].bystanders),
-            f"not hidden so far: error of {baseline}, change": points(row[baseline].bystanders_baseline),
-        }
-        for kind, row in table.items()
-    }
-).T
+pd.DataFrame(effects_table(table, first, baseline)).T
 
 # %% tags=["hide-input"]
 Markdown(
@@ -355,19 +330,7 @@ axes = plots.interval_panels(
 )
 
 # %% tags=["hide-input"]
-names = ("gain", "returned_gain", "returned_cost", "bystanders", "bystanders_baseline")
-cases = {name: {kind: getattr(row[baseline], name) for kind, row in table.items()} for name in names}
-Markdown(
-    f"- **Hidden joints**: {first} finds more than {baseline} in {told_in(cases['gain'], 1, 'kinds of occluders')}, fewer in "
-    f"{told_in(cases['gain'], -1)}.\n"
-    f"- **Back again**: it finds more of them in {told_in(cases['returned_gain'], 1)}, fewer in {told_in(cases['returned_gain'], -1)}.\n"
-    f"- **Wrong poses carried on**: against itself as filmed, it finds fewer of the joints that are back in "
-    f"{told_in(cases['returned_cost'], -1)}. (The occluder has left the picture in all these frames.)\n"
-    f"- **Not hidden so far**: their error grows in {told_in(cases['bystanders'], 1)} for {first}, in "
-    f"{told_in(cases['bystanders_baseline'], 1)} for {baseline}.\n\n"
-    "An effect counts here if its interval excludes zero. Each kind is tested by itself: of twenty without any effect, about "
-    "one would count."
-)
+Markdown(effects_words({kind: row[baseline] for kind, row in table.items()}, first, baseline))
 
 # %% [markdown]
 # ## Where it hurts: after the occluder, and after a cut
@@ -400,21 +363,13 @@ plots.hidden_curves(
 axes = plots.hidden_curves(since, right, label=label, counted="frames since the cut")
 
 # %%
-soon = ((1, 3),)
-harm = {
-    f"back for up to 3 frames: {first} - {baseline}": part_gain(
-        occluded[first], occluded[baseline], behind, "returned", soon, seed=seed
-    ).intervals[0],
-    f"cut up to 3 frames ago: {first} - {baseline}": part_gain(
-        over[first], over[baseline], cut_clips, "after_cut", soon, seed=seed
-    ).intervals[0],
-    f"cut up to 3 frames ago: {first} - itself, told": part_gain(
-        over[first], told, cut_clips, "after_cut", soon, seed=seed
-    ).intervals[0],
-    f"cut 4 to 12 frames ago: {first} - itself, told": part_gain(
-        over[first], told, cut_clips, "after_cut", ((4, 12),), seed=seed
-    ).intervals[0],
+pairs = {
+    f"back for up to 3 frames: {first} - {baseline}": (occluded[first], occluded[baseline], behind, "returned", ((1, 3),)),
+    f"cut up to 3 frames ago: {first} - {baseline}": (over[first], over[baseline], cut_clips, "after_cut", ((1, 3),)),
+    f"cut up to 3 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((1, 3),)),
+    f"cut 4 to 12 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((4, 12),)),
 }
+harm = {name: part_gain(*pair, seed=seed).intervals[0] for name, pair in pairs.items()}
 
 # %% tags=["hide-input"]
 verdicts = "**no, it helps even here**", "**yes, it hurts**", "**no harm can be told**"
@@ -437,12 +392,4 @@ Markdown(
 # over the first five frames together, above, is one number and needs no such care.
 
 # %% tags=["hide-input"]
-curve = gains[f"{first} - {baseline}"]
-wins = [label for label, item in zip(curve.labels, curve.intervals, strict=True) if item.low > 0]
-losses = [label for label, item in zip(curve.labels, curve.intervals, strict=True) if item.high < 0]
-Markdown(
-    f"Behind occluders, and against {baseline}, the gain of {first} has an interval above zero for joints hidden for "
-    + (f"**{', '.join(wins)}** frames" if wins else "**no** number of frames")
-    + (f", and one below zero for **{', '.join(losses)}** frames" if losses else "")
-    + f", among {np.isfinite(curve.column('low')).sum()} bins of which each was tested by itself, at 95 %."
-)
+Markdown(verdict_words(gains[f"{first} - {baseline}"], first, baseline))

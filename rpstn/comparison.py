@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.metrics.aftermath import horizon
+from rpstn.metrics.aftermath import Effects, horizon
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.metrics.intervals import Interval
 
@@ -100,3 +100,54 @@ def horizon_words(gain: HiddenCurve) -> str:
     if not frames:
         return f"**no horizon**: after {gain.labels[0]} frame, the interval is not above zero"
     return f"**up to {frames} frame{'' if frames == 1 else 's'}**"
+
+
+def effects_table(found: Mapping[str, Mapping[str, Effects]], network: str, baseline: str) -> dict[str, dict[str, Any]]:
+    """What occluders do to a network, as cells of a table: a row for each kind of occluder.
+
+    found  by kind of occluder, then by the other networks: `rpstn.metrics.aftermath.effects` of `network` beside each.
+    """
+    return {
+        kind: {
+            "joints hidden 1-5 frames": row[baseline].hidden.samples,
+            f"PCK there, {network} (%)": f"{100 * row[baseline].hidden.estimate:.1f}" if row[baseline].hidden.samples else "",
+            **{f"gain over {name}": points(effects.gain) for name, effects in row.items()},
+            f"back 1-3 frames: gain over {baseline}": points(row[baseline].returned_gain),
+            f"back: {network} against itself as filmed": points(row[baseline].returned_cost),
+            f"not hidden so far: error of {network}, change": points(row[baseline].bystanders),
+            f"not hidden so far: error of {baseline}, change": points(row[baseline].bystanders_baseline),
+        }
+        for kind, row in found.items()
+    }
+
+
+def effects_words(found: Mapping[str, Effects], network: str, baseline: str) -> str:
+    """Markdown: behind how many kinds of occluders a network finds more or fewer joints than a baseline, and which."""
+
+    def among(name: str, sign: int, what: str = "") -> str:
+        return told_in({kind: getattr(row, name) for kind, row in found.items()}, sign, what)
+
+    return (
+        f"- **Hidden joints**: {network} finds more than {baseline} in {among('gain', 1, 'kinds of occluders')}, fewer in "
+        f"{among('gain', -1)}.\n"
+        f"- **Back again**: it finds more of them in {among('returned_gain', 1)}, fewer in {among('returned_gain', -1)}.\n"
+        f"- **Wrong poses carried on**: against itself as filmed, it finds fewer of the joints that are back in "
+        f"{among('returned_cost', -1)}. (The occluder has left the picture in all these frames.)\n"
+        f"- **Not hidden so far**: their error grows in {among('bystanders', 1)} for {network}, in "
+        f"{among('bystanders_baseline', 1)} for {baseline}.\n\n"
+        "An effect counts here if its interval excludes zero. Each kind is tested by itself: of twenty without any effect, about "
+        "one would count."
+    )
+
+
+def verdict_words(gain: HiddenCurve, network: str, baseline: str) -> str:
+    """Markdown: in which bins of a gain its interval lies above zero, and in which below, and how many bins were tested."""
+    marked = list(zip(gain.labels, gain.intervals, strict=True))
+    wins = ", ".join(label for label, item in marked if item.low > 0)
+    losses = ", ".join(label for label, item in marked if item.high < 0)
+    return (
+        f"Behind occluders, and against {baseline}, the gain of {network} has an interval above zero for joints hidden for "
+        + (f"**{wins}** frames" if wins else "**no** number of frames")
+        + (f", and one below zero for **{losses}** frames" if losses else "")
+        + f", among {np.isfinite(gain.column('low')).sum()} bins of which each was tested by itself, at 95 %."
+    )

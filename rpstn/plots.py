@@ -6,7 +6,7 @@ functions are. Colours and sizes come from style.mplstyle, which each function a
 """
 
 from rpstn.figures.interventions import effect_points, owed_panels, weight_against_loss
-from rpstn.figures.numbers import hidden_curves, interval_panels, interval_points, pck_bars, training_curves
+from rpstn.figures.numbers import hidden_curves, interval_panels, interval_points, over_frames, pck_bars, training_curves
 from rpstn.figures.pictures import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
 from rpstn.figures.relations import (
     kernel_grid,
@@ -36,6 +36,7 @@ __all__ = [
     "joint_rows",
     "kernel_grid",
     "noise_curves",
+    "over_frames",
     "owed_panels",
     "pck_bars",
     "relation_matrix",

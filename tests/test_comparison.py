@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from rpstn.comparison import horizon_words, how_trained, points, told_in, told_in_words
+from rpstn.comparison import (
+    effects_table,
+    effects_words,
+    horizon_words,
+    how_trained,
+    points,
+    told_in,
+    told_in_words,
+    verdict_words,
+)
+from rpstn.metrics.aftermath import Effects
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.metrics.intervals import Interval
 
@@ -66,3 +76,28 @@ def test_a_horizon_in_words():
     assert horizon_words(HiddenCurve(bins, (up, around))) == "**up to 1 frame**"
     assert "no horizon" in horizon_words(HiddenCurve(bins, (around, up)))
     assert "nothing can be said" in horizon_words(HiddenCurve(bins, (Interval(0.1, np.nan, np.nan, 1, 5), up)))
+
+
+def test_effects_of_occluders_are_counted_and_tabled():
+    def item(low, high):
+        return Interval((low + high) / 2, low, high, samples=40, groups=11)
+
+    def row(gain, carried):
+        return Effects(item(0.5, 0.7), item(0.4, 0.6), gain, item(-0.1, 0.2), carried, item(0.01, 0.02), item(-0.01, 0.02))
+
+    found = {"limb": row(item(0.01, 0.03), item(-0.05, -0.01)), "bar": row(item(-0.02, 0.03), item(-0.02, 0.03))}
+    said = effects_words(found, "RPSTN", "alone")
+    assert "RPSTN finds more than alone in 1 of 2 kinds of occluders (limb), fewer in 0 of 2." in said
+    assert "finds fewer of the joints that are back in 1 of 2 (limb)" in said
+    assert "error grows in 2 of 2 (limb; bar) for RPSTN, in 0 of 2 for alone" in said
+    rows = effects_table({kind: {"alone": effects, "other": effects} for kind, effects in found.items()}, "RPSTN", "alone")
+    assert rows["limb"]["gain over other"] == points(found["limb"].gain) and rows["bar"]["PCK there, RPSTN (%)"] == "60.0"
+
+
+def test_a_gains_bins_in_words():
+    bins = ((1, 1), (2, 2), (3, 5))
+    up, around, down = Interval(0.1, 0.01, 0.2, 30, 5), Interval(0.0, -0.1, 0.1, 30, 5), Interval(-0.1, -0.2, -0.01, 30, 5)
+    said = verdict_words(HiddenCurve(bins, (up, around, down)), "RPSTN", "alone")
+    assert "hidden for **1** frames, and one below zero for **3-5** frames, among 3 bins" in said
+    untold = verdict_words(HiddenCurve(bins, (around, around, Interval(0.1, np.nan, np.nan, 1, 1))), "RPSTN", "alone")
+    assert "**no** number of frames, among 2 bins" in untold

@@ -262,3 +262,11 @@ def test_noise_curves_and_circles_show_what_they_are_given():
     (ax,) = plots.accepted_circles(JOINTS[0], SKELETON, circles, [plt.subplots()[1]], joint="left_wrist", side=64)
     assert [(patch.get_label(), patch.get_radius()) for patch in ax.patches] == [("released", 33), ("correct", 5)]
     assert ax.get_title("left") == "L wrist, by torso"
+
+
+def test_lines_over_frames_begin_where_they_are_told_and_shade_what_is_hidden():
+    ax = plots.over_frames({"a": np.arange(4.0)}, np.array([0, 0, 1, 1, 0, 0], bool), dotted={"a": np.ones(3)}, first=2)
+    whole, dotted = ax.get_lines()
+    assert whole.get_xdata().tolist() == [2, 3, 4, 5] and dotted.get_xdata().tolist() == [2, 3, 4]
+    assert dotted.get_color() == whole.get_color()
+    assert [patch.get_x() for patch in ax.patches] == [1.5, 2.5]

@@ -145,3 +145,30 @@ def interval_panels(
             ax.set(yticks=[], xlabel=label if ax is axes[-1] else "")
         ax.set_title(title)
     return axes
+
+
+@styled
+def over_frames(
+    lines: Mapping[str, np.ndarray],
+    hidden: np.ndarray,
+    dotted: Mapping[str, np.ndarray] | None = None,
+    first: int = 0,
+    ax: Axes | None = None,
+    label: str = "",
+) -> Axes:
+    """A value over the frames of a clip, one line a network, the frames in which something is hidden shaded.
+
+    lines   by network, (T,), from frame `first` on; dotted: a second line each, of the same colour.
+    hidden  (frames,) bool.
+    """
+    ax = ax or plt.subplots(figsize=(7.2, 3.0))[1]
+    for name, values in lines.items():
+        (line,) = ax.plot(np.arange(first, first + len(values)), values, label=name)
+        if dotted is not None:
+            ax.plot(np.arange(first, first + len(dotted[name])), dotted[name], ls=":", color=line.get_color(), lw=1)
+    for frame in np.flatnonzero(hidden):
+        ax.axvspan(frame - 0.5, frame + 0.5, color="#dddddd", lw=0, zorder=0)
+    ax.set(xlabel="frame", ylabel=label, ylim=(0, None))
+    if lines:
+        ax.legend()
+    return ax
