@@ -47,6 +47,7 @@ accumulate: int = 1  # parts that a batch is computed in, to save memory
 frames: int = 8  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
+tumble: float = 0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
 validate_every: int = 600  # steps between validations; 0: at the end only
 precision: str = "auto"  # auto: bf16 where the device is fast at it; fp32, bf16
 workers: int = 0  # processes that read ahead; 0 reads between the steps
@@ -60,6 +61,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import load_checkpoint, open_dataset, plots
+from rpstn.datasets.transforms import Augmentation
 from rpstn.evaluate import predict_window
 from rpstn.recipes import TITLES, Pictures, Recipe, run_folder
 from rpstn.runs import read_json
@@ -76,6 +78,7 @@ config = TrainConfig(
     frames=frames,
     size=size,
     sigma=sigma,
+    augmentation=Augmentation(tumble=tumble),
     batch=batch,
     accumulate=accumulate,
     lr=lr,

@@ -1,6 +1,7 @@
 """Crops, augmentation, windows: pixels and joints stay together, and a sample depends on its number alone."""
 
 import pickle
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -302,6 +303,22 @@ def test_training_windows_go_through_all_clips_each_epoch(tmp_path):
     epochs = [order[start : start + 5] for start in range(0, 20, 5)]
     assert all(sorted(epoch) == [0, 1, 2, 3, 4] for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) > 1
+
+
+def test_tumbling_takes_rotations_from_the_whole_circle_and_leaves_the_rest_alone():
+    box, still = np.array([10.0, 20.0, 30.0, 60.0]), Augmentation.none()
+
+    def angles(augmentation, count=400):
+        rng = np.random.default_rng(3)
+        maps = [augmentation.affine(box, 64, rng)[0] for _ in range(count)]
+        return np.rad2deg([np.arctan2(affine[0, 1], affine[0, 0]) for affine in maps])
+
+    part = np.abs(angles(replace(still, rotation=40.0, tumble=0.5)))
+    assert np.abs(angles(replace(still, rotation=40.0))).max() < 40.01
+    # Half of the samples come from the whole circle, of which 140 of 180 degrees lie beyond 40.
+    assert (part > 40.01).mean() == pytest.approx(0.5 * 140 / 180, abs=0.08) and part.max() > 170
+    with pytest.raises(UserError, match="tumble is a probability, not 1.5"):
+        Augmentation(tumble=1.5)
 
 
 def test_training_windows_reverse_and_stride_stay_inside_the_clip(tmp_path):

@@ -131,6 +131,7 @@ class Augmentation:
     erasing_side range of the rectangle's sides, as fractions of the input's side.
     strides      steps between frames to choose from.
     reverse      probability of running backwards in time.
+    tumble       probability that the rotation comes from the whole circle: for people who lie, roll or fall.
     """
 
     rotation: float = 40.0
@@ -144,12 +145,13 @@ class Augmentation:
     erasing_side: tuple[float, float] = (0.1, 0.5)
     strides: tuple[int, ...] = (1,)
     reverse: float = 0.0
+    tumble: float = 0.0
 
     def __post_init__(self) -> None:
         # Ranges read back from JSON are lists.
         for name in ("scale", "erasing_side", "strides"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("flip", "erasing", "reverse"):
+        for name in ("flip", "erasing", "reverse", "tumble"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1")
         for name in ("rotation", "translation", "brightness", "contrast", "colour"):
@@ -170,7 +172,8 @@ class Augmentation:
 
     def affine(self, box: np.ndarray, size: int, generator: np.random.Generator) -> tuple[np.ndarray, bool]:
         """A random crop around box: the map (2,3) from source to input pixels, and whether it mirrors."""
-        rotation = generator.uniform(-self.rotation, self.rotation)
+        widest = 180.0 if self.tumble and generator.random() < self.tumble else self.rotation
+        rotation = generator.uniform(-widest, widest)
         scale = generator.uniform(*self.scale)
         shift = generator.uniform(-self.translation, self.translation, 2) * size
         flip = bool(generator.random() < self.flip)
