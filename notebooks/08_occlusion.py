@@ -193,11 +193,12 @@ Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" 
 # changes what is carried; if they still differ after it has gone, the network remembers it.
 
 # %% tags=["hide-input"] mystnb={"figure": {"caption": "How far the kernels with the occluder lie from those without, as a part of their length, by the frame that they were carried into. Shaded: the hidden frames.", "name": "fig-occlusion-kernels"}, "image": {"alt": "A line over the frames of the clip that rises where the occluder is."}}
-changes = {
-    name: np.linalg.norm(view.kernels - seen[name].kernels, axis=(1, 2, 3)) / np.linalg.norm(seen[name].kernels, axis=(1, 2, 3))
+kernels = {
+    name: [look.kernels.reshape(stretch - 1, -1) for look in (view, seen[name])]
     for name, view in blind.items()
     if view.kernels is not None
 }
+changes = {name: np.linalg.norm(a - b, axis=1) / np.linalg.norm(b, axis=1) for name, (a, b) in kernels.items()}
 ax = plots.over_frames(changes, patched, first=1, label="change of the kernels")
 
 # %% mystnb={"figure": {"caption": "Kernels of the first channels that were carried into the frame after the first hidden one.", "name": "fig-occlusion-kernel-grid"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
