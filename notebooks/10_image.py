@@ -323,7 +323,7 @@ Markdown(
         if used.low > 0
         else "the network would do better if each joint kept to itself."
         if used.high < 0
-        else "no difference that can be told. What the JRE adds to the network, if anything, is then in its two convolutions, which "
+        else "no difference that can be told. If the JRE adds anything to the network, it may come from its two convolutions alone, which "
         "mix joints in the same way for every image."
     )
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +29,14 @@ def publish(words: list[str]) -> None:
 def folds(words: list[str]) -> None:
     """Score three checkpoints, one trained on each split of sub_jhmdb, and take the mean over splits.
 
-    {fold} in the checkpoint's path stands for 1, 2 and 3.
+    {fold} in the checkpoint's path stands for 1, 2 and 3; --fold is not used.
     """
     from rpstn.evaluate import EvaluateConfig
     from rpstn.folds import evaluate_folds, rows_of
     from rpstn.metrics.tables import aligned, table
 
     start = EvaluateConfig(checkpoint=tyro.MISSING, dataset="sub_jhmdb")
-    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn folds", default=start, description=folds.__doc__)
+    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn folds", default=start, description=inspect.cleandoc(folds.__doc__))
     result = evaluate_folds(config)
     for fold, counted in result.metrics["counted"].items():
         left_out = f", {counted['entries_left_out']} damaged entries left out" if counted["entries_left_out"] else ""

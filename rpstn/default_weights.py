@@ -64,6 +64,14 @@ def default_checkpoint() -> Path:
     raise UserError(f"{WEIGHTS}: this installation has no weights; name a checkpoint, or train one with `rpstn train`")
 
 
+def find_weights(checkpoint: str | Path | None) -> Path:
+    """The file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default ones."""
+    if checkpoint is None:
+        return default_checkpoint()
+    shipped = WEIGHTS / f"{checkpoint}.pt"
+    return shipped if shipped.parent == WEIGHTS and shipped.is_file() and not Path(checkpoint).exists() else Path(checkpoint)
+
+
 def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
     """What a checkpoint's meta and the manifest beside it, or in its run directory, say."""
     manifest = manifest_of(checkpoint) or {}

@@ -131,11 +131,11 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     Raises UserError where the extra `export` is not installed, for a checkpoint that cannot be read, and where a graph and torch
     differ; nothing is then left behind.
     """
-    runtime = _need()
     checkpoint, out = Path(checkpoint), Path(out)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder to write to")
     model, meta = load_checkpoint(checkpoint)
+    runtime = _need()
     size, skeleton = int(meta["size"]), skeleton_of(meta)
     graphs = _modules(model, size)
     written = []

@@ -15,14 +15,13 @@ import sys
 import types
 from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
-from rpstn.default_weights import Weights, default_checkpoint, describe_weights
+from rpstn.default_weights import Weights, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import PersonPose, PoseNetwork, PoseStream
@@ -57,8 +56,9 @@ def predict(
     """Poses of one person in every frame of a video.
 
     video_or_frames  path of a video file or of a folder of pictures, a camera's index, or an array (T,H,W,3) of uint8, RGB.
-    checkpoint       file that training wrote; None: the weights that come with the package. What weights were trained on, and how
-                     to train others, `rpstn.default_weights.describe_weights` says, and `rpstn predict` prints.
+    checkpoint       file that training wrote, or the name of weights that come with the package, such as embedded_rpstn; None:
+                     the default ones. What weights were trained on, and how to train others,
+                     `rpstn.default_weights.describe_weights` says, and `rpstn predict` prints.
     boxes            None or "auto": the whole frame at first, then the box follows the pose. (4,) or "x,y,w,h": one box for all
                      frames, whose numbers are those of the clip call. (T,4): one box a frame. Or a .json or .csv file
                      (`rpstn.box_files`). x, y, width, height in pixels of the video.
@@ -104,7 +104,7 @@ def open_one(
     source = open_input(video, fps)
     if source.live and frames is None:
         raise UserError(f"{source.name} has no end; say how many frames, or use `rpstn predict`, which Ctrl-C ends")
-    path = Path(checkpoint) if checkpoint is not None else default_checkpoint()
+    path = find_weights(checkpoint)
     network = PoseNetwork.load(path, device)
     weights = describe_weights(path, network.meta)
     following = Following.by(weights.calibration)

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from rpstn.annotate import Annotator
 from rpstn.annotated_video import AnnotatedVideo
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
-from rpstn.default_weights import Weights, default_checkpoint, describe_weights
+from rpstn.default_weights import Weights, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following
 from rpstn.models.checkpoints import save_atomically
@@ -46,7 +46,7 @@ class PredictConfig:
     """What to predict, with what, and where to put it."""
 
     video: Annotated[str, tyro.conf.arg(metavar="VIDEO")]  # a video file, a folder of pictures, or a camera's index such as 0
-    checkpoint: Path | None = None  # file that training wrote; None: the weights that come with the package
+    checkpoint: Path | None = None  # file that training wrote, or shipped weights such as embedded_rpstn; None: the default ones
     boxes: str = "auto"  # auto: found and followed; x,y,width,height: one for all frames; or a .json or .csv file
     out: Path | None = None  # folder of the results; None: runs/predict/<the video's name>
     frames: int | None = None  # stop after so many; None: at the video's end
@@ -111,7 +111,7 @@ class _Run:
         self.config, self.folder = config, PredictionFolder(config.folder)
         self.boxes = read_boxes(config.boxes)
         self.source: VideoInput = open_input(config.video, config.fps)
-        checkpoint = Path(config.checkpoint) if config.checkpoint is not None else default_checkpoint()
+        checkpoint = find_weights(config.checkpoint)
         self.network = PoseNetwork.load(checkpoint, config.device)
         self.weights = describe_weights(checkpoint, self.network.meta)
         limits = self.weights.calibration

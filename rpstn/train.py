@@ -66,10 +66,10 @@ class TrainConfig:
     sigma: float = 1.5  # of the targets, in heatmap px
     batch: int = 8  # clips a step
     accumulate: int = 1  # parts that a batch is computed in, to save memory
-    steps: int = 1000
+    steps: int = 1000  # of batch clips each
     lr: float = 2e-3  # highest learning rate of AdamW
     warmup: int = 50  # steps in which the rate rises to lr; then it falls to 0 along a cosine
-    weight_decay: float = 1e-2
+    weight_decay: float = 1e-2  # of AdamW
     clip_norm: float = 10.0  # gradients above this norm are scaled down to it
     augmentation: Augmentation = field(default_factory=Augmentation)
     validate_every: int = 0  # steps between validations; 0: at the end only
@@ -77,7 +77,7 @@ class TrainConfig:
     precision: str = "auto"  # auto, fp32, bf16
     device: str = "auto"  # auto, cpu, cuda
     workers: int = 0  # processes that read ahead; 0 reads in the loop
-    seed: int = 2021
+    seed: int = 2021  # of weights, samples and their variation
 
     def __post_init__(self) -> None:
         for name in ("frames", "batch", "accumulate", "steps"):

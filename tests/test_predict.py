@@ -17,7 +17,7 @@ from rpstn.calibration import Calibration, calibrate, calibration_file, calibrat
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import VISIBLE
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, normalise, warp
-from rpstn.default_weights import default_checkpoint, describe_weights
+from rpstn.default_weights import default_checkpoint, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following, is_inside, move, pose_box, search_boxes, whole_frame
 from rpstn.heatmaps import decode
@@ -211,6 +211,14 @@ def test_default_weights_say_what_they_know():
     assert checkpoint.name == ("real_rpstn.pt" if (WEIGHTS / "real_rpstn.pt").is_file() else "embedded_rpstn.pt")
     embedded = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1])
     assert "no picture of a real person" in embedded.trained_on and embedded.calibration.measured_on == "embedded, split val"
+
+
+def test_weights_that_are_shipped_are_found_by_their_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert find_weights("embedded_rpstn") == EMBEDDED and find_weights(None) == default_checkpoint()
+    assert find_weights("runs/mine/best.pt") == Path("runs/mine/best.pt")
+    Path("embedded_rpstn").touch()  # a file of the user's own comes first
+    assert find_weights("embedded_rpstn") == Path("embedded_rpstn")
 
 
 def test_the_training_command_is_one_that_train_takes():

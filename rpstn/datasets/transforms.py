@@ -117,35 +117,21 @@ def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training windows are varied; the same for all frames of a window. Ranges are drawn from uniformly.
+    """How training windows are varied; the same for all frames of a window. Ranges are drawn from uniformly."""
 
-    rotation     degrees to either side.
-    scale        range of the factor on the crop's side (above 1 the person gets smaller).
-    translation  of the picture to either side, as a fraction of the input's side.
-    flip         probability of mirroring, left and right joints exchanged.
-    brightness   range of what is added, to either side, as a fraction of 255.
-    contrast     range of the factor around mid-grey, 1 - contrast .. 1 + contrast.
-    colour       range of each channel's factor, 1 - colour .. 1 + colour.
-    erasing      probability of a rectangle of colour or noise that moves through some of the frames. Visible
-                 joints under it become OCCLUDED.
-    erasing_side range of the rectangle's sides, as fractions of the input's side.
-    strides      steps between frames to choose from.
-    reverse      probability of running backwards in time.
-    tumble       probability that the rotation comes from the whole circle: for people who lie, roll or fall.
-    """
-
-    rotation: float = 40.0
-    scale: tuple[float, float] = (0.8, 1.4)
-    translation: float = 0.05
-    flip: float = 0.5
-    brightness: float = 0.1
-    contrast: float = 0.2
-    colour: float = 0.1
+    rotation: float = 40.0  # degrees to either side
+    scale: tuple[float, float] = (0.8, 1.4)  # range of the factor on the crop's side; above 1 the person gets smaller
+    translation: float = 0.05  # of the picture to either side, as a fraction of the input's side
+    flip: float = 0.5  # probability of mirroring, left and right joints exchanged
+    brightness: float = 0.1  # range of what is added, to either side, as a fraction of 255
+    contrast: float = 0.2  # range of the factor around mid-grey, 1 - contrast .. 1 + contrast
+    colour: float = 0.1  # range of each channel's factor, 1 - colour .. 1 + colour
+    # Probability of a rectangle of colour or noise that moves through some of the frames; visible joints under it become OCCLUDED
     erasing: float = 0.6
-    erasing_side: tuple[float, float] = (0.1, 0.5)
-    strides: tuple[int, ...] = (1,)
-    reverse: float = 0.0
-    tumble: float = 0.0
+    erasing_side: tuple[float, float] = (0.1, 0.5)  # range of the rectangle's sides, as fractions of the input's side
+    strides: tuple[int, ...] = (1,)  # steps between frames to choose from
+    reverse: float = 0.0  # probability of running backwards in time
+    tumble: float = 0.0  # probability that the rotation comes from the whole circle: for people who lie, roll or fall
 
     def __post_init__(self) -> None:
         # Ranges read back from JSON are lists.
