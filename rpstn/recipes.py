@@ -260,6 +260,8 @@ def find_checkpoints(
 def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
     """Copies finished runs' best checkpoints into the package, as float16, each with its manifests; returns the files.
 
+    A manifest also holds those of "encoder" and "pictures", and as "before" those of the runs whose encoder these went on from.
+
     name  of the weights, before the variant's: the data set, whose notebooks then find them, or another.
 
     For those who publish weights: `python -c "from rpstn.recipes import ship; ship('runs/published', 'embedded', ['rpstn'])"`.
@@ -271,6 +273,7 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
         manifest = {**run.manifest, "encoder": RunDirectory(Path(folder) / "encoder").manifest}
         if (Path(folder) / "pictures").is_dir():
             manifest["pictures"] = RunDirectory(Path(folder) / "pictures").manifest
+        manifest["before"] = _before(manifest.get("pictures", manifest["encoder"]))
         manifest = without_places(manifest)
         model, meta = load_checkpoint(run / "best.pt")
         path = weights / f"{name}_{variant}.pt"
@@ -279,8 +282,17 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
     return files
 
 
+def _before(manifest: dict[str, Any]) -> list[dict[str, Any]]:
+    """The manifests of the runs from whose encoder a run went on, and of those before them; the earliest first."""
+    weights = manifest["parameters"]["encoder_weights"]
+    path = Path(weights or "").parent / "manifest.json"
+    return [*_before(earlier := read_json(path)), earlier] if weights and path.is_file() else []
+
+
 def without_places(manifest: dict[str, Any]) -> dict[str, Any]:
     """A run's manifest, with those of the runs before it, without the folders in which data lay: they say nothing to others."""
     result = {key: without_places(part) if key in ("pictures", "encoder") else part for key, part in manifest.items()}
+    if "before" in manifest:
+        result["before"] = [without_places(part) for part in manifest["before"]]
     settings = result.get("parameters") or {}
     return {**result, "parameters": {**settings, "root": Path(settings["root"]).name}} if settings.get("root") else result

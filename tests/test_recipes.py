@@ -7,6 +7,7 @@ import pytest
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
 from rpstn.recipes import TITLES, VARIANTS, Pictures, Recipe, find_checkpoints, ship
+from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 
 
@@ -49,6 +50,15 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path):
     assert weights.stat().st_size < 0.6 * found["rpstn"].stat().st_size and manifest.is_file()
     model, meta = load_checkpoint(weights)
     assert model.config.propagation == "matching" and meta["dataset"] == "embedded"
+    assert read_json(manifest)["before"] == []
+
+    # A second training that goes on from the first one's encoder tells of both.
+    base = dataclasses.replace(recipe.base, out=str(tmp_path / "longer"), encoder_weights=f"{recipe.encoder.out}/best.pt")
+    longer = dataclasses.replace(recipe, base=base)
+    longer.train(["rpstn"], progress=False)
+    told = read_json(ship(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
+    assert [part["parameters"]["out"] for part in told["before"]] == [recipe.encoder.out]
+    assert told["encoder"]["parameters"]["encoder_weights"] == base.encoder_weights
 
 
 def test_a_recipe_makes_its_own_encoder(recipe):
