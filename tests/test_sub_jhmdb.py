@@ -127,7 +127,7 @@ def test_validation_takes_whole_films_that_are_not_tested(root):
 
 def test_a_part_of_the_set_is_noted(root):
     report = check_dataset("sub_jhmdb", root, pixels=False)
-    assert report.ok and report.notes == ("10 of 316 clips of the official set in train and val and test",)
+    assert report.ok and report.notes == ("10 of 316 clips of the official set",)
 
 
 def test_sources_are_the_names_of_films():

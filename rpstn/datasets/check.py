@@ -131,7 +131,8 @@ def _incomplete(name: str, counts: dict[str, SplitReport]) -> Iterator[str]:
     for splits, number, what in TABLE[name].official:
         found = sum(counts[split].sources if what == "videos" else counts[split].clips for split in splits)
         if found < number:
-            yield f"{found:,} of {number:,} {what} of the official set in {' and '.join(splits)}"
+            place = "" if set(splits) == set(counts) else f" in {' and '.join(splits)}"
+            yield f"{found:,} of {number:,} {what} of the official set{place}"
 
 
 def _count(clips: tuple[Clip, ...]) -> SplitReport:
