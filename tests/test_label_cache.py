@@ -174,6 +174,11 @@ def change_directory(path, offset, value):
     path.write_bytes(data)
 
 
+def say_packed(path):
+    path.write_bytes(path.read_bytes().replace(b"\x93NUMPY", b"\xffNUMPY"))  # a kind of block that zlib does not have
+    change_directory(path, 10, 8)
+
+
 def far_offset(index):
     index["records"]["0000.txt"][1]["points"]["offset"] = 10**9
 
@@ -206,7 +211,7 @@ DAMAGE = {
     "JSON of another kind": lambda path: replace_array(path, index=np.frombuffer(b"[1, 2]", np.uint8)),
     "an archive of a later version": lambda path: change_directory(path, 6, 99),
     "encrypted": lambda path: change_directory(path, 8, 1),
-    "packed, it says": lambda path: change_directory(path, 10, 8),
+    "packed, it says": say_packed,
     "packed in an unknown way": lambda path: change_directory(path, 10, 77),
     "nested without end": lambda path: replace_array(path, index=np.full(200_000, ord("["), np.uint8)),
     "offset beyond all numbers": lambda path: change_index(path, beyond_all),
