@@ -101,6 +101,19 @@ def test_joint_outside_the_picture_is_absent_and_counted(root):
     assert clip.visibility[0].tolist() == [2, 2, 2, 0] + [2] * 13 and clip.extra["joints_outside"] == 1
 
 
+def test_few_joints_may_reach_out_of_the_box(root):
+    """One hand beside the box is a label like others; far away it is not."""
+    flags = [0] * 9 + [1] + [0] * 7
+    for x, fits in ((35, True), (60, False)):
+        lone = person(1, 51, np.full((17, 2), (x, 20)), flags, bbox=[5, 10, 18, 20])
+        write(root, "val2017", content([51], [lone]))
+        if fits:
+            assert len(open_dataset("coco", root, "test")) == 1
+        else:
+            with pytest.raises(UserError, match="annotation 1: bbox: only 0 of 1 joints lie in or near"):
+                open_dataset("coco", root, "test")
+
+
 def write_detections(root, entries):
     path = root / "detections.json"
     path.write_text(json.dumps(entries))
@@ -212,6 +225,10 @@ PEOPLE = {
     "box NaN": (lambda p: p.update(bbox=[1, 2, float("nan"), 4]), "bbox holds a value"),
     "box of three": (lambda p: p.update(bbox=[1, 2, 3]), r"bbox has shape \(3,\)"),
     "box an object": (lambda p: p.update(bbox={"x": 1}), "bbox holds what"),
+    "box elsewhere": (lambda p: p.update(bbox=[9000, 9000, 5, 5]), "0 of 16 joints|0 of 8 joints"),
+    "box of somebody else": (lambda p: p.update(bbox=[100, 60, 30, 30]), "joints lie in or near"),
+    "box as thin as nothing": (lambda p: p.update(bbox=[1, 2, 1e-200, 5]), "a box without extent"),
+    "joint at the smallest number": (lambda p: p["keypoints"].__setitem__(0, -(2**63)), "no such number"),
     "no area": (lambda p: p.pop("area"), "lacks area"),
     "zero area": (lambda p: p.update(area=0), "area is 0"),
     "crowd of two": (lambda p: p.update(iscrowd=2), "iscrowd is 2"),

@@ -63,6 +63,7 @@ PENN = {
     "boxes without extent": ("bbox", np.tile([5.0, 5, 5, 5], (4, 1)), "none of the 4 boxes"),
     "boxes NaN": ("bbox", np.full((4, 4), np.nan), "none of the 4 boxes"),
     "boxes far away": ("bbox", np.tile([0.0, 0, 1e300, 1e300], (4, 1)), "none of the 4 boxes"),
+    "boxes elsewhere": ("bbox", lambda boxes: boxes + 5000, "bbox: only 0 of .* joints lie in or near"),
     "corners swapped": ("bbox", np.tile([40.0, 30, 5, 5], (4, 1)), "none of the 4 boxes"),
     "boxes transposed": ("bbox", np.ones((4, 3)), "bbox has shape"),
     "boxes as text": ("bbox", "none", "bbox (holds|has)"),
@@ -76,7 +77,10 @@ PENN = {
     "no height": ("dimensions", np.array([[0, 48, 4]]), "dimensions holds"),
     "negative width": ("dimensions", np.array([[36, -48, 4]]), "dimensions holds"),
     "dimensions as text": ("dimensions", "36x48", "dimensions (has|holds)"),
+    "frames of another clip": ("dimensions", np.array([[36, 48, 9]]), "dimensions states .*9.* frames, nframes 4"),
+    "two dimensions": ("dimensions", np.array([[36, 48]]), "dimensions has shape"),
     "one dimension": ("dimensions", 36, "dimensions has shape"),
+    "train 0": ("train", 0, "train is"),
     "train 5": ("train", 5, "train is"),
     "train as text": ("train", "yes", "train is"),
     "action a number": ("action", 3, "action is numbers"),
@@ -101,6 +105,20 @@ def test_penn_action_labels(penn_root, case):
         content[key] = value(content[key]) if callable(value) else value
     savemat(penn_root / "labels" / "0005.mat", content)
     assert_one_error("penn_action", penn_root, "0005.mat", reason, others=True)
+
+
+def test_penn_action_with_x_and_y_exchanged(penn_root):
+    """Someone upright, in a picture large enough for either: found by the boxes alone."""
+    content = penn.label(train=-1, seed=5)
+    content["x"] = content["x"] / 2 + 60
+    content["y"] = content["y"] * 2 + 20
+    content["bbox"] = np.tile([60.0, 25, 84, 90], (4, 1))
+    content["dimensions"] = np.array([[120, 120, 4]], np.uint16)
+    savemat(penn_root / "labels" / "0005.mat", content)
+    assert len(penn.one(penn_root)) == 2
+    content["x"], content["y"] = content["y"], content["x"]
+    savemat(penn_root / "labels" / "0005.mat", content)
+    assert_one_error("penn_action", penn_root, "0005.mat: bbox", "joints lie in or near", others=True)
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated", "size"])
@@ -183,6 +201,12 @@ def test_sub_jhmdb_split_files(jhmdb_root, damage):
     (path,) = (jhmdb_root / "sub_splits").iterdir()
     ANY_FILE[damage](path)
     assert_one_error("sub_jhmdb", jhmdb_root, "sub_splits", "lists no clip|line 1|not a readable text")
+
+
+def test_sub_jhmdb_split_line_that_names_no_file(jhmdb_root):
+    (path,) = (jhmdb_root / "sub_splits").iterdir()
+    path.write_text(path.read_text() + f"{'a' * 300} 2\n")
+    assert_one_error("sub_jhmdb", jhmdb_root, "a split file of run", "no clip can be called", others=True)
 
 
 def changed(value, index=(0, 3, 2)):

@@ -199,6 +199,13 @@ PEOPLE = {
     "side infinite": (("<xmax>41<", "<xmax>inf<"), "xmax is 'inf'"),
     "zero box": (("<xmax>41<", "<xmax>3<"), "a box without extent"),
     "box turned round": (("<ymax>45<", "<ymax>1<"), "a box without extent"),
+    "box elsewhere": (
+        (
+            "<xmin>3</xmin><ymin>3</ymin><xmax>41</xmax><ymax>45</ymax>",
+            "<xmin>900</xmin><ymin>900</ymin><xmax>1000</xmax><ymax>1000</ymax>",
+        ),
+        "joints lie in or near",
+    ),
     "no nose": ((NOSE, ""), "lacks the joints nose"),
     "another joint": ((NOSE, NOSE + "<Tail>1,2,0</Tail>"), "has tail, which are no joints"),
     "side twice": (("<xmax>41<", "<xmax>40</xmax><xmax>41<"), "xmax is there twice"),

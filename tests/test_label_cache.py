@@ -167,8 +167,24 @@ def pickled(path):
     np.savez(path.with_suffix(""), index=np.array([{"a": 1}, None], dtype=object), blob=np.zeros(3, np.uint8))
 
 
+def change_directory(path, offset, value):
+    """Another byte in the archive's entry for the first array."""
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"PK\1\2", 0, data.rindex(b"PK\1\2")) + offset] = value
+    path.write_bytes(data)
+
+
+def say_packed(path):
+    path.write_bytes(path.read_bytes().replace(b"\x93NUMPY", b"\xffNUMPY"))  # a kind of block that zlib does not have
+    change_directory(path, 10, 8)
+
+
 def far_offset(index):
     index["records"]["0000.txt"][1]["points"]["offset"] = 10**9
+
+
+def beyond_all(index):
+    index["records"]["0000.txt"][1]["points"]["offset"] = 10**30
 
 
 def objects(index):
@@ -193,6 +209,12 @@ DAMAGE = {
     "short blob": lambda path: replace_array(path, blob=np.zeros(5, np.uint8)),
     "no JSON": lambda path: replace_array(path, index=np.zeros(5, np.uint8)),
     "JSON of another kind": lambda path: replace_array(path, index=np.frombuffer(b"[1, 2]", np.uint8)),
+    "an archive of a later version": lambda path: change_directory(path, 6, 99),
+    "encrypted": lambda path: change_directory(path, 8, 1),
+    "packed, it says": say_packed,
+    "packed in an unknown way": lambda path: change_directory(path, 10, 77),
+    "nested without end": lambda path: replace_array(path, index=np.full(200_000, ord("["), np.uint8)),
+    "offset beyond all numbers": lambda path: change_index(path, beyond_all),
     "offset": lambda path: change_index(path, far_offset),
     "object arrays": lambda path: change_index(path, objects),
     "negative shape": lambda path: change_index(path, negative),

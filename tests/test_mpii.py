@@ -13,6 +13,8 @@ from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, open_dataset, read_splits
 from rpstn.datasets.check import check_dataset
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import head_sizes
+from rpstn.metrics.official import official_score
+from rpstn.predictions import Predictions
 from rpstn.skeletons import MPII
 
 REAL = Path(__file__).parents[2] / "shared" / "data" / "MPII"
@@ -116,6 +118,19 @@ def test_unlabelled_and_outside(root):
     write_lists(root, [entry(5)], people)
     clip = open_dataset("mpii", root, "test")[0]
     assert clip.visibility[0].tolist() == [ABSENT, ABSENT] + [VISIBLE] * 14 and clip.extra["joints_outside"] == 1
+
+
+def test_pckh_counts_labelled_joints_outside_the_picture(root):
+    """Thirteen right and one, left of the picture, 500 px off: 13 / 14, pelvis and thorax not counting."""
+    person = entry(0)
+    person["joints"][0] = [-4.0, 30.0]
+    write_lists(root, [entry(5)], [person])
+    dataset = open_dataset("mpii", root, "test")
+    assert dataset[0].visibility[0, 0] == ABSENT and dataset[0].extra["annotated"].all()
+    found = dataset[0].joints.copy()
+    found[0, 0] += 500
+    predictions = Predictions((dataset[0].id,), [found], [np.ones((1, 16), np.float32)], [None])
+    assert official_score(predictions, dataset)["pckh"]["mean"] == pytest.approx(13 / 14)
 
 
 def test_without_head_boxes_there_are_none(tmp_path):

@@ -271,6 +271,11 @@ def test_check_collects_faults(root):
     assert report.ok and "no faults" in str(report) and report.pixels == "24 frames decoded"
     assert sum(split.clips for split in report.splits.values()) == 6
     assert report.splits["test"].joints == (0, 0, 2 * 4 * 13)
+    assert report.notes == (
+        "4 of 1,258 videos of the official set in train and val",
+        "2 of 1,068 videos of the official set in test",
+    )
+    assert all(f"note: {note}" in str(report) for note in report.notes)
     broken = root / "frames" / "0003" / "000003.jpg"
     broken.write_bytes(b"")
     (root / "frames" / "0004" / "000002.jpg").unlink()
@@ -300,6 +305,7 @@ def test_official_labels():
     assert len(splits["test"]) == 1068 and len(splits["train"]) + len(splits["val"]) == 1258
     assert 0.08 < len(splits["val"]) / 1258 < 0.13
     assert {clip.action for clip in splits["val"]} == {clip.action for clip in clips}
+    assert check_dataset("penn_action", REAL, pixels=False).notes == ()
     assert sum(clip.extra["boxes_repaired"] for clip in clips) == 185 + 2
     # 1,012 visible joints and one invisible one with a position.
     assert sum(clip.extra["joints_outside"] for clip in clips) == 1013

@@ -125,6 +125,11 @@ def test_validation_takes_whole_films_that_are_not_tested(root):
     assert "Film_T" not in {clip.source for clip in splits["val"]}
 
 
+def test_a_part_of_the_set_is_noted(root):
+    report = check_dataset("sub_jhmdb", root, pixels=False)
+    assert report.ok and report.notes == ("10 of 316 clips of the official set",)
+
+
 def test_sources_are_the_names_of_films():
     assert source_of("Goal_Keeping_Tips_catch_f_cm_np1_fr_med_2", "catch") == "Goal_Keeping_Tips"
     assert source_of("Sommerland_Syd_sprung_in_den_tod_jump_f_cm_np2_ba_bad_10", "jump") == "Sommerland_Syd_sprung_in_den_tod"

@@ -20,6 +20,8 @@ class Entry:
     terms     on which one may use it, in a few words.
     size      of the official set; what is not known is said to be so.
     layout    what lies in the root: (pattern, what it is).
+    official  how many the official set has: (splits together, number, of what). "videos" are sources; anything else clips.
+              Of splits without public labels, and where no source is at hand, nothing.
     """
 
     module: str
@@ -28,7 +30,11 @@ class Entry:
     terms: str
     size: str
     layout: tuple[tuple[str, str], ...]
+    official: tuple[tuple[tuple[str, ...], int, str], ...] = ()
 
+
+# val is cut from the official train, except in the sets whose own splits are not kept.
+_TRAINED, _TESTED, _ALL = ("train", "val"), ("test",), ("train", "val", "test")
 
 # Modules by name, since each is imported only when its data set is opened.
 TABLE = {
@@ -47,6 +53,8 @@ TABLE = {
         RESEARCH,
         "2,326 videos, 163,841 frames: 1,258 train, 1,068 test",
         (("labels/*.mat", "labels"), ("frames/*", "folders of frames")),
+        # Counted from `train` in the official label files.
+        ((_TRAINED, 1258, "videos"), (_TESTED, 1068, "videos")),
     ),
     "sub_jhmdb": Entry(
         "sub_jhmdb",
@@ -62,6 +70,8 @@ TABLE = {
             ("Rename_Images/*/*", "folders of frames, or"),
             ("ReCompress_Videos/*/*.avi", "videos"),
         ),
+        # Jhuang et al. 2013; each official split divides all of them into train and test.
+        ((_ALL, 316, "clips"),),
     ),
     "coco": Entry(
         "coco",
@@ -88,6 +98,8 @@ TABLE = {
             ("annotations/val/*.json", "labels to score"),
             ("images/*/*", "folders of frames"),
         ),
+        # Andriluka et al. 2018; test here is the official val.
+        ((_TRAINED, 593, "videos"), (_TESTED, 170, "videos")),
     ),
     "hieve": Entry(
         "hieve",
@@ -97,6 +109,8 @@ TABLE = {
         "not checked: no copy was at hand; read its page, which asks for registration",
         "19 train and 13 test videos (test scored by a server)",
         (("labels/**/*.xml", "labels, one a frame"), ("images/**/*.*", "frames")),
+        # Its page; the 13 test videos have no public labels.
+        ((_TRAINED, 19, "videos"),),
     ),
     "mpii": Entry(
         "mpii",
@@ -120,6 +134,8 @@ TABLE = {
         RESEARCH,
         "10,000 pictures",
         (("joints.mat", "labels"), ("images/*.jpg", "pictures")),
+        # Johnson and Everingham 2011, and as many in its joints.mat.
+        ((_ALL, 10_000, "pictures"),),
     ),
     "own": Entry(
         "own",

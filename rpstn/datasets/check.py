@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, Clip, read_splits
+from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.sources import ImageFrames, read_image
 from rpstn.errors import UserError
 
@@ -36,6 +37,7 @@ class SplitReport:
 class Report:
     """What check_dataset found. str() is a short text; ok says whether every clip can be used.
 
+    notes   where fewer are there than in the official set; a part of a set is no fault.
     faults  one message for each label file, clip or picture that cannot be used.
     """
 
@@ -43,6 +45,7 @@ class Report:
     root: Path
     splits: dict[str, SplitReport]
     shared_sources: dict[str, int]
+    notes: tuple[str, ...]
     faults: tuple[str, ...]
     pixels: str
 
@@ -72,6 +75,7 @@ class Report:
                 lines.append("        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count))
         for pair, count in self.shared_sources.items():
             lines.append(f"  note: {count} sources occur in {pair}")
+        lines += [f"  note: {note}" for note in self.notes]
         lines.append(f"  pixels: {self.pixels}")
         lines += [f"  fault: {fault}" for fault in self.faults[:_SHOWN]]
         if len(self.faults) > _SHOWN:
@@ -108,16 +112,27 @@ def check_dataset(
                     progress(done, len(clips))
         read = sum(len(clip) for clip in clips)
     sources = {split: {clip.source for clip in dataset} for split, dataset in splits.items()}
+    counts = {split: _count(dataset.clips) for split, dataset in splits.items()}
     pairs = (("train", "val"), ("train", "test"), ("val", "test"))
     shared = {f"{a} and {b}": len(sources[a] & sources[b]) for a, b in pairs}
     return Report(
         name=name,
         root=next(iter(splits.values())).root,
-        splits={split: _count(dataset.clips) for split, dataset in splits.items()},
+        splits=counts,
         shared_sources={pair: count for pair, count in shared.items() if count},
+        notes=tuple(_incomplete(name, counts)),
         faults=tuple(faults),
         pixels=f"{read} frames decoded" if pixels else "not looked at",
     )
+
+
+def _incomplete(name: str, counts: dict[str, SplitReport]) -> Iterator[str]:
+    """One note for each part of the official set of which not all is there."""
+    for splits, number, what in TABLE[name].official:
+        found = sum(counts[split].sources if what == "videos" else counts[split].clips for split in splits)
+        if found < number:
+            place = "" if set(splits) == set(counts) else f" in {' and '.join(splits)}"
+            yield f"{found:,} of {number:,} {what} of the official set{place}"
 
 
 def _count(clips: tuple[Clip, ...]) -> SplitReport:

@@ -28,7 +28,8 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets import records
-from rpstn.datasets.clip import ABSENT, Clip
+from rpstn.datasets.boxes import check_near
+from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
@@ -186,11 +187,14 @@ def _labelled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str
     if (outside == labelled).all():
         raise UserError(f"{where}: all its joints lie outside the picture; {_REMEDY}")
     visibility[outside] = ABSENT
+    place, seen = records.box(entry, where, _REMEDY), visibility == VISIBLE
+    # A box surrounds what is seen: hidden joints may lie behind what cuts it off.
+    check_near(joints, seen if seen.any() else visibility != ABSENT, place, f"{where}: bbox", _REMEDY)
     return _clip(
         f"{image:012d}_{identity}",
         joints,
         visibility,
-        records.box(entry, where, _REMEDY),
+        place,
         frames,
         {
             "image_id": image,

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 
 from rpstn.datasets import records
+from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.tracks import Sighting
 from rpstn.errors import UserError
@@ -91,7 +92,7 @@ def read_label(entry: ElementTree.Element, size: tuple[int, int], where: str) ->
     if box is None:
         raise UserError(f"{where}: lacks bndbox; {REMEDY}")
     left, top, right, bottom = (number(box, side, where) for side in _SIDES)
-    if right <= left or bottom <= top:
+    if min(right - left, bottom - top) < LEAST_EXTENT:
         raise UserError(f"{where}: bndbox goes from {left:g}, {top:g} to {right:g}, {bottom:g}, a box without extent; {REMEDY}")
     joints, visibility = np.zeros((len(HIEVE), 2)), np.full(len(HIEVE), ABSENT, np.uint8)
     given: dict[str, str] = {}
@@ -121,4 +122,5 @@ def read_label(entry: ElementTree.Element, size: tuple[int, int], where: str) ->
     beyond = (visibility != ABSENT) & ~records.inside(joints, size)
     visibility[beyond] = ABSENT
     sighting = Sighting(joints, visibility, np.array([left, top, right - left, bottom - top]))
+    check_near(joints, visibility == VISIBLE, sighting.box, f"{where}: bndbox", REMEDY)
     return Label(sighting, int(beyond.sum()), (entry.findtext("action") or "").strip())

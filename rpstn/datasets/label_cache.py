@@ -14,6 +14,7 @@ import json
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ _NAME = ".rpstn-labels.npz"
 # Below this many files, reading them takes less time than keeping a cache in step.
 LEAST = 64
 _KINDS = "biuf"
+# All that reading bytes that are no such file can raise. RuntimeError: zipfile's of an encrypted archive, of a version or
+# a packing that it does not know, and of JSON nested without end.
+_DAMAGED = (
+    OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, MemoryError, OverflowError, RuntimeError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def cached_records(
@@ -143,7 +150,7 @@ def _load(place: Path, version: str) -> dict[str, tuple[list[int], Record]]:
             name: (state, {key: _unpack(value, blob) for key, value in record.items()})
             for name, (state, record) in index["records"].items()
         }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile):
+    except _DAMAGED:
         return {}
 
 

@@ -21,7 +21,8 @@ box holds the joints, grown by a tenth, and counts as repaired.
 is missing where neither is there or has it. PCKh measures by 0.6 x its diagonal (rpstn.metrics.keypoints.pckh).
 
 **Joints.** The lists say which joints are labelled, not which are hidden: those count as VISIBLE. The official file
-tells hidden ones: OCCLUDED. Positions are 1-based.
+tells hidden ones: OCCLUDED. Positions are 1-based. Left of or above the picture a joint is ABSENT; PCKh counts it, by
+extra["annotated"] (1,16) bool: labelled joints wherever they lie.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets.boxes import FARTHEST, joints_box
+from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT, check_near, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.mpii_matlab import Person, find_official, read_head_boxes, read_official
+from rpstn.datasets.records import impossible
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
@@ -144,7 +146,7 @@ def _person(path: Path, number: int, entry: Any) -> Person:
     if lacking:
         raise UserError(f"{where} lacks {', '.join(lacking)}; {_REMEDY}")
     image = entry["image"]
-    if not isinstance(image, str) or not image or Path(image).name != image:
+    if not isinstance(image, str) or not image or impossible(image) or Path(image).name != image:
         raise UserError(f"{where} has the image {image!r:.80}, expected a file's name; {_REMEDY}")
     joints = _numbers(where, "joints", entry["joints"], (len(MPII), 2))
     flags = _numbers(where, "joints_vis", entry["joints_vis"], (len(MPII),))
@@ -167,9 +169,10 @@ def _numbers(where: str, key: str, value: Any, shape: tuple[int, ...]) -> np.nda
         raise UserError(f"{where}: {key} holds what are no numbers, or rows of different length; {_REMEDY}")
     if array.shape != shape:
         raise UserError(f"{where}: {key} has shape {array.shape}, expected {shape}; {_REMEDY}")
+    array = array.astype(np.float64)  # first: the magnitude of the smallest whole number is no whole number
     if not np.isfinite(array).all() or np.abs(array).max() > FARTHEST:
         raise UserError(f"{where}: {key} holds a value that is no position or size; {_REMEDY}")
-    return array.astype(np.float64)
+    return array
 
 
 def _with_heads(root: Path, valid: Path, official: Path | None, people: list[Person]) -> list[Person]:
@@ -195,7 +198,7 @@ def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
     labelled = person.visibility != ABSENT
     if not labelled.any():
         raise UserError(f"{person.where} has no labelled joint, so nobody is there; {_REMEDY}")
-    if person.scale <= 0:
+    if 200 * person.scale < LEAST_EXTENT:  # of NaN this is false
         raise UserError(f"{person.where}: scale is {person.scale:g}, which gives no box; {_REMEDY}")
     picture = folder / person.image
     if present is not None and picture.name not in present:
@@ -209,11 +212,13 @@ def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
         side = 200 * person.scale
         middle = person.center - 1 + [0, 15 * person.scale]
         box = np.concatenate([middle - side / 2, [side, side]]).astype(np.float32)
+        check_near(points, labelled, box, f"{person.where}: center and scale", _REMEDY)
     else:
         box = joints_box(points[labelled], _MARGIN)
         if box is None:
             raise UserError(f"{person.where} has neither a place nor joints that span a box; {_REMEDY}")
     extra: dict[str, Any] = {"boxes_repaired": int(not placed), "joints_outside": int(outside.sum())}
+    extra["annotated"] = labelled[None]
     if person.head_box is not None:
         extra["head_box"] = person.head_box[None]
     return Clip(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets.boxes import FARTHEST
+from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.matfiles import read_mat
+from rpstn.datasets.records import impossible
 from rpstn.errors import UserError
 from rpstn.skeletons import MPII
 
@@ -58,9 +59,10 @@ def read_head_boxes(path: Path, count: int) -> np.ndarray:
             f"list; {_REMEDY}"
         )
     corners = label.astype(np.float64).transpose(2, 0, 1)
-    if not np.isfinite(corners).all() or not (corners[:, 1] > corners[:, 0]).all():
-        wrong = int((~(np.isfinite(corners).all(axis=(1, 2)) & (corners[:, 1] > corners[:, 0]).all(axis=1))).argmax())
-        raise UserError(f"{path}: the head box of entry {wrong} has no extent; {_REMEDY}")
+    # The comparison with NaN is false.
+    sound = (np.abs(corners) <= FARTHEST).all(axis=(1, 2)) & (corners[:, 1] - corners[:, 0] >= LEAST_EXTENT).all(axis=1)
+    if not sound.all():
+        raise UserError(f"{path}: the head box of entry {int((~sound).argmax())} has no extent; {_REMEDY}")
     return np.concatenate([corners[:, 0] - 1, corners[:, 1] - corners[:, 0]], axis=1)
 
 
@@ -90,7 +92,7 @@ def read_official(path: Path, errors: list[UserError]) -> list[Person]:
 
 def _person(where: str, number: int, entry: Any, rect: Any, points: list[Any], train: bool) -> Person:
     image = _text(_get(entry.get("image"), "name"))
-    if not image or Path(image).name != image:
+    if not image or impossible(image) or Path(image).name != image:
         raise UserError(f"{where} has the image {image!r:.80}, expected a file's name; {_REMEDY}")
     joints = np.full((len(MPII), 2), -1.0)
     visibility = np.full(len(MPII), ABSENT, np.uint8)
@@ -107,7 +109,7 @@ def _person(where: str, number: int, entry: Any, rect: Any, points: list[Any], t
     center = np.array([_optional(_get(middle, key)) for key in ("x", "y")])
     corners = np.array([_optional(rect.get(key)) for key in ("x1", "y1", "x2", "y2")])
     head = np.concatenate([corners[:2] - 1, corners[2:] - corners[:2]])
-    known = bool(np.isfinite(head).all() and (head[2:] > 0).all())
+    known = bool((np.abs(head) <= FARTHEST).all() and (head[2:] >= LEAST_EXTENT).all())
     scale = _optional(rect.get("scale"))
     name = f"{Path(image).stem}-{number + 1}"
     return Person(where, name, image, joints, visibility, center, scale, head if known else None, train)

@@ -49,6 +49,7 @@ from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.own_description import REMEDY, known_keys, numbers, read_description, read_skeleton
 from rpstn.datasets.own_tables import read_boxes_table, read_joints_table
 from rpstn.datasets.own_write import own_clip, write_own
+from rpstn.datasets.records import impossible
 from rpstn.datasets.sources import ImageFrames, VideoFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
@@ -202,7 +203,7 @@ def _boxes(where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, vi
 
 def _inside(where: str, root: Path, key: str, value: Any) -> Path:
     """A path below root."""
-    if not isinstance(value, str) or not value or "\0" in value:
+    if not isinstance(value, str) or not value or impossible(value):
         raise UserError(f"{where}: {key} is {value!r:.80}, expected a path; correct it")
     if Path(value).is_absolute() or ".." in Path(value).parts:
         raise UserError(f"{where}: {key} is {value!r:.80}, which leads out of the folder; put the data below it")

@@ -107,9 +107,10 @@ def numbers(where: str, key: str, value: Any, shape: tuple[int | None, ...]) -> 
     if not fits:
         wanted = tuple("any" if side is None else side for side in shape)
         raise UserError(f"{where}: {key} has shape {array.shape}, expected {wanted}; correct it")
+    array = array.astype(np.float64)  # first: the magnitude of the smallest whole number is no whole number
     if not np.isfinite(array).all() or np.abs(array).max() > FARTHEST:
         raise UserError(f"{where}: {key} holds a value that is no number of pixels; correct it")
-    return array.astype(np.float64)
+    return array
 
 
 def _names(path: Path, key: str, value: Any) -> tuple[str, ...]:

@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets import records
+from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
@@ -196,12 +197,13 @@ def _track(
             box = hull_box(joints[flags > 0])
             if box is None:
                 raise UserError(f"{where}: has neither a box with an extent nor joints that span one; {_REMEDY}")
-        if entry.get("bbox_head"):
-            heads[frame.number] = records.numbers(entry, "bbox_head", (4,), where, _REMEDY)
+        if _given(entry, "bbox_head"):
+            heads[frame.number] = records.box(entry, where, _REMEDY, "bbox_head")
         beyond = (flags > 0) & ~records.inside(joints, video.size)
         outside += int(beyond.sum())
         annotated[frame.number] = flags > 0
         visibility = np.where((flags > 0) & ~beyond, VISIBLE, ABSENT).astype(np.uint8)
+        check_near(joints, visibility != ABSENT, box, f"{where}: bbox", _REMEDY)
         sightings[frame.number] = Sighting(joints, visibility, box)
     if not sightings:
         return None
@@ -239,14 +241,19 @@ def _track(
 
 def _box(entry: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | None:
     """The stored box (4,); None where there is none, or where it has no extent because the joints have none."""
-    if not entry.get("bbox"):
+    if not _given(entry, "bbox"):
         return None
     box = records.numbers(entry, "bbox", (4,), where, _REMEDY)
-    if (box[2:] > 0).all():
+    if (box[2:] >= LEAST_EXTENT).all():
         return box
-    if (box[2:] < 0).any() or np.ptp(joints, axis=0).min() > 0:
+    if (box[2:] < 0).any() or np.ptp(joints, axis=0).min() >= LEAST_EXTENT:
         raise UserError(f"{where}: bbox is {box.tolist()}, a box without extent around joints that have one; {_REMEDY}")
     return None
+
+
+def _given(entry: dict[str, Any], key: str) -> bool:
+    """Whether the box is there at all: none is left out, null or an empty list. Anything else has to be one."""
+    return entry.get(key) not in (None, [])
 
 
 def hull_box(joints: np.ndarray) -> np.ndarray | None:

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.datasets.boxes import LEAST_EXTENT
 from rpstn.errors import UserError
 
 # Pictures have a few thousand pixels a side; what lies further out is no position.
 FARTHEST = 1e5
 _LARGEST_ID = 2**63
+# What file systems allow for a part of a path, and less than they allow for a whole one, in bytes.
+_LONGEST_PART, _LONGEST_PATH = 255, 2048
 
 
 def read_json(path: Path, remedy: str) -> Any:
@@ -75,9 +78,10 @@ def numbers(
         raise UserError(f"{where}: {key} holds what are no plain numbers, or rows of different length; {remedy}")
     if array.shape != shape:
         raise UserError(f"{where}: {key} has shape {array.shape}, expected {shape}; {remedy}")
+    array = array.astype(np.float64)  # first: the magnitude of the smallest whole number is no whole number
     if not np.isfinite(array).all() or np.abs(array).max(initial=0) > limit:
         raise UserError(f"{where}: {key} holds a value that is no such number; {remedy}")
-    return array.astype(np.float64)
+    return array
 
 
 def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) -> tuple[np.ndarray, np.ndarray]:
@@ -92,15 +96,24 @@ def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) ->
 def box(entry: Mapping[str, Any], where: str, remedy: str, key: str = "bbox") -> np.ndarray:
     """A box (4,) x, y, width, height with an extent."""
     found = numbers(entry, key, (4,), where, remedy)
-    if (found[2:] <= 0).any():
+    if (found[2:] < LEAST_EXTENT).any():
         raise UserError(f"{where}: {key} is {found.tolist()}, a box without extent; {remedy}")
     return found
+
+
+def impossible(name: str) -> bool:
+    """Whether no file can have this name or path: it has a NUL, half a surrogate pair, or too many bytes in a part."""
+    try:
+        stored = name.encode()
+    except UnicodeEncodeError:
+        return True
+    return b"\0" in stored or len(stored) > _LONGEST_PATH or max(map(len, stored.split(b"/"))) > _LONGEST_PART
 
 
 def file_name(entry: Mapping[str, Any], where: str, remedy: str) -> PurePosixPath:
     """entry["file_name"], a path that stays below the data set's folder."""
     name = entry.get("file_name")
-    if not isinstance(name, str) or not name or "\0" in name:
+    if not isinstance(name, str) or not name or impossible(name):
         raise UserError(f"{where}: file_name is {str(name)[:40]!r}, expected a file's name; {remedy}")
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or not path.name:

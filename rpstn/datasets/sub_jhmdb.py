@@ -23,6 +23,7 @@ import numpy as np
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.matfiles import read_mat
+from rpstn.datasets.records import impossible
 from rpstn.datasets.sources import ImageFrames, VideoFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
@@ -123,6 +124,8 @@ def source_of(name: str, action: str) -> str:
 
 def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) -> Clip:
     """One clip. Raises UserError naming the file and the reason."""
+    if impossible(name):
+        raise UserError(f"{root}: a split file of {action} lists {name!r:.80}, which no clip can be called; {_REMEDY}")
     path = root / "joint_positions" / action / name / "joint_positions.mat"
     stored = _load(path, "pos_img")
     if stored.ndim == 2:

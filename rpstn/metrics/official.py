@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets import coco
-from rpstn.datasets.clip import ABSENT, ClipDataset
+from rpstn.datasets.clip import ClipDataset
 from rpstn.errors import UserError
 from rpstn.metrics.average_precision import oks_average_precision, usual_detections
 from rpstn.metrics.keypoints import MPII_LEFT_OUT, correct, head_sizes, pckh, summarise
@@ -53,7 +53,7 @@ def official_score(predictions: Predictions, dataset: ClipDataset, *, seed: int 
 
 
 def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
-    """PCKh@0.5 of MPII's people: all annotated joints, hidden or not, of whoever has a head box.
+    """PCKh@0.5 of MPII's people: all annotated joints, hidden or outside the picture, of whoever has a head box.
 
     "mean" pools all samples, as the column Mean of published tables does; pelvis and thorax do not count in it.
     """
@@ -62,7 +62,8 @@ def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]
     without = int(np.isnan(head_sizes(boxes)).sum())
     if without == len(boxes):
         return _none("no head boxes, without which there is no PCKh; put annot/gt_valid.mat beside the lists")
-    found, truth, known = _stacked(predictions, dataset)
+    found, truth = np.concatenate(predictions.joints), np.concatenate([clip.joints for clip in dataset])
+    known = np.concatenate([clip.extra["annotated"] for clip in dataset])
     result = pckh(found, truth, known, head_boxes=boxes, threshold=HEAD_THRESHOLD)
     right = correct(found, truth, known, size=head_sizes(boxes), threshold=HEAD_THRESHOLD)
     return {
@@ -160,12 +161,6 @@ def official_lines(metrics: Mapping[str, Any]) -> list[str]:
 
 def _none(reason: str) -> dict[str, Any]:
     return {"mean": None, "reason": reason}
-
-
-def _stacked(predictions: Predictions, dataset: ClipDataset) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Predicted and true joints (N,K,2), and which are annotated (N,K)."""
-    known = np.concatenate([clip.visibility for clip in dataset]) != ABSENT
-    return np.concatenate(predictions.joints), np.concatenate([clip.joints for clip in dataset]), known
 
 
 def _grouped(per_joint: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
