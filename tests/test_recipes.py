@@ -1,6 +1,7 @@
 """The book's training plan: variants that differ in what their name says, and checkpoints that are found or refused."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
@@ -35,7 +36,7 @@ def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
         recipe.variant("conkat")
 
 
-def test_runs_are_found_shipped_and_loaded(recipe, tmp_path):
+def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
     results = recipe.train(["rpstn"], progress=False)
     found = find_checkpoints("embedded", recipe.base.out)
     assert found == {"rpstn": results["rpstn"].checkpoint}
@@ -52,12 +53,13 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path):
     assert model.config.propagation == "matching" and meta["dataset"] == "embedded"
     assert read_json(manifest)["before"] == []
 
+    monkeypatch.chdir(tmp_path)  # manifests keep places that are relative
     # A second training that goes on from the first one's encoder tells of both.
-    base = dataclasses.replace(recipe.base, out=str(tmp_path / "longer"), encoder_weights=f"{recipe.encoder.out}/best.pt")
+    base = dataclasses.replace(recipe.base, out="longer", encoder_weights="runs/encoder/best.pt")
     longer = dataclasses.replace(recipe, base=base)
     longer.train(["rpstn"], progress=False)
     told = read_json(ship(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
-    assert [part["parameters"]["out"] for part in told["before"]] == [recipe.encoder.out]
+    assert [part["metrics"] for part in told["before"]] == [read_json(Path("runs/encoder/manifest.json"))["metrics"]]
     assert told["encoder"]["parameters"]["encoder_weights"] == base.encoder_weights
 
 
