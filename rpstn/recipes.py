@@ -216,12 +216,15 @@ def shipped_checkpoints(dataset: str) -> dict[str, Path]:
 def manifest_of(checkpoint: Path) -> dict[str, Any] | None:
     """The manifest of the run that made a checkpoint, shipped or in its run directory; None where there is none.
 
-    The runs that it started from stand in it as "pictures" and "encoder", as far as theirs lie beside it.
+    The runs that it started from stand in it as "pictures" and "encoder", as far as theirs lie beside it; as "before" those whose
+    encoder these went on from, the earliest first.
     """
     for path in (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json"):
         if path.is_file():
-            before = {name: checkpoint.parent.parent / name / "manifest.json" for name in ("pictures", "encoder")}
-            return {name: read_json(path) for name, path in before.items() if path.is_file()} | read_json(path)
+            places = {name: checkpoint.parent.parent / name / "manifest.json" for name in ("pictures", "encoder")}
+            beside = {name: read_json(place) for name, place in places.items() if place.is_file()}
+            before = [run for manifest in list(beside.values())[:1] for run in _before(manifest)]
+            return {**beside, "before": before, **read_json(path)}
     return None
 
 
@@ -260,7 +263,7 @@ def find_checkpoints(
 def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
     """Copies finished runs' best checkpoints into the package, as float16, each with its manifests; returns the files.
 
-    A manifest also holds those of "encoder" and "pictures", and as "before" those of the runs whose encoder these went on from.
+    A manifest also holds those of the runs before (`manifest_of`).
 
     name  of the weights, before the variant's: the data set, whose notebooks then find them, or another.
 
@@ -270,11 +273,7 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
     files = []
     for variant in variants:
         run = RunDirectory(Path(folder) / variant)
-        manifest = {**run.manifest, "encoder": RunDirectory(Path(folder) / "encoder").manifest}
-        if (Path(folder) / "pictures").is_dir():
-            manifest["pictures"] = RunDirectory(Path(folder) / "pictures").manifest
-        manifest["before"] = _before(manifest.get("pictures", manifest["encoder"]))
-        manifest = without_places(manifest)
+        manifest = without_places({**(manifest_of(run / "best.pt") or {}), **run.manifest})
         model, meta = load_checkpoint(run / "best.pt")
         path = weights / f"{name}_{variant}.pt"
         save_checkpoint(path, model, {key: value for key, value in meta.items() if key != "config"}, half=True)
@@ -284,7 +283,7 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
 
 def _before(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """The manifests of the runs from whose encoder a run went on, and of those before them; the earliest first."""
-    weights = manifest["parameters"]["encoder_weights"]
+    weights = (manifest.get("parameters") or {}).get("encoder_weights")
     path = Path(weights or "").parent / "manifest.json"
     return [*_before(earlier := read_json(path)), earlier] if weights and path.is_file() else []
 

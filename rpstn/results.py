@@ -115,6 +115,8 @@ def how_made(result: Mapping[str, Any]) -> str:
     """Markdown: steps, clips a step, sizes and time of each training behind a result, the earlier ones first."""
     runs: dict[str, Mapping[str, Any]] = {}
     for title, trained in result.get("trained", {}).items():
+        for number, run in enumerate(trained.get("before", []), start=1):
+            runs.setdefault(f"start {number}", run)
         for name in ("pictures", "encoder"):
             if name in trained:
                 runs.setdefault(name, trained[name])

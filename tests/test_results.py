@@ -4,7 +4,7 @@ import pytest
 
 from rpstn.errors import UserError
 from rpstn.published import load_published
-from rpstn.results import joint_table, load_results, verdict
+from rpstn.results import how_made, joint_table, load_results, verdict
 from rpstn.runs import write_json
 
 from .conftest import CHECKOUT
@@ -41,3 +41,15 @@ def test_published_means_stand_under_their_number_of_joints():
         row = rows["SimpleBaseline-R50", "test of split 1", "torso", joints]
         cells = [cell.strip() for cell in joint_table(own, "torso", [row]).splitlines()[-1].strip("|").split("|")]
         assert cells[place] == f"{row.mean:.1f}" and cells[-1 if place == -3 else -3] == ""
+
+
+def test_every_training_behind_a_result_has_its_row():
+    def run(steps, **more):
+        parameters = {"dataset": "embedded", "encoder": "small", "steps": steps, "batch": 5, "frames": 8, "size": 128}
+        return {"parameters": parameters, "seconds": 90.0, "device": "two cores", **more}
+
+    earlier = {"before": [run(11), run(12)], "encoder": run(13)}
+    lines = how_made({"trained": {"RPSTN": run(14, **earlier), "concat": run(15, **earlier)}}).splitlines()[2:]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert [row[0] for row in cells] == ["start 1", "start 2", "encoder", "RPSTN", "concat"]
+    assert [row[3] for row in cells] == ["11", "12", "13", "14", "15"] and cells[0][4] == "40"
