@@ -7,7 +7,6 @@ from pathlib import Path
 
 # Said where a set's own page has terms that this project has not checked: it only states what it relies on.
 RESEARCH = "for research; read the terms on its page, and pass no picture on"
-NOT_COUNTED = "not stated here: `rpstn data check` counts yours"
 
 
 @dataclass(frozen=True)
@@ -78,8 +77,8 @@ TABLE = {
         "coco",
         "get the 2017 train and val images and annotations from https://cocodataset.org/#download and unpack them, "
         "so that annotations/, train2017/ and val2017/ lie in the root",
-        RESEARCH,
-        NOT_COUNTED,
+        "labels CC BY 4.0, pictures under the terms of Flickr, says its page",
+        "118 thousand train and 5 thousand val pictures, 19 GB; 0.24 GB of labels",
         (
             ("annotations/person_keypoints_*2017.json", "labels"),
             ("train2017/*.jpg", "pictures to train on"),
@@ -117,8 +116,8 @@ TABLE = {
         "mpii",
         "get the images and annotations from http://human-pose.mpi-inf.mpg.de and, for the usual lists, annot/train.json and "
         "annot/valid.json from the data pages of SimpleBaseline or HRNet; images/ and annot/ lie in the root",
-        RESEARCH,
-        NOT_COUNTED,
+        "for research, says its page; no commercial use, since the pictures belong to others",
+        "about 25 thousand pictures of 40 thousand people, 12.9 GB",
         (
             ("annot*/*.json", "lists of people"),
             ("annot*/*gt_val*.mat", "head boxes, without which there is no PCKh"),
