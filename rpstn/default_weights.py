@@ -10,6 +10,7 @@ from typing import Any
 
 from rpstn.calibration import COMMAND, Calibration, calibration_of
 from rpstn.errors import UserError
+from rpstn.parameters import suggest
 from rpstn.recipes import WEIGHTS, manifest_of
 
 # The first that is there is the default.
@@ -65,11 +66,21 @@ def default_checkpoint() -> Path:
 
 
 def find_weights(checkpoint: str | Path | None) -> Path:
-    """The file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default ones."""
+    """The file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default ones.
+
+    Raises UserError for a bare name that is neither.
+    """
     if checkpoint is None:
         return default_checkpoint()
-    shipped = WEIGHTS / f"{checkpoint}.pt"
-    return shipped if shipped.parent == WEIGHTS and shipped.is_file() and not Path(checkpoint).exists() else Path(checkpoint)
+    path, shipped = Path(checkpoint), {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
+    if path.exists() or path.suffix or path.name != str(path):
+        return path
+    if path.name not in shipped:
+        raise UserError(
+            f"no checkpoint at {path}, and no weights of that name come with the package: these are {', '.join(shipped)}"
+            f"{suggest(path.name, shipped)}"
+        )
+    return shipped[path.name]
 
 
 def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
