@@ -223,8 +223,8 @@ def manifest_of(checkpoint: Path) -> dict[str, Any] | None:
         if path.is_file():
             places = {name: checkpoint.parent.parent / name / "manifest.json" for name in ("pictures", "encoder")}
             beside = {name: read_json(place) for name, place in places.items() if place.is_file()}
-            before = [run for manifest in list(beside.values())[:1] for run in _before(manifest)]
-            return {**beside, "before": before, **read_json(path)}
+            first = next(iter(beside.values()), {})
+            return {**beside, "before": _before(first), **read_json(path)}
     return None
 
 
@@ -273,7 +273,10 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
     files = []
     for variant in variants:
         run = RunDirectory(Path(folder) / variant)
-        manifest = without_places({**(manifest_of(run / "best.pt") or {}), **run.manifest})
+        # RunDirectory.manifest, unlike manifest_of, refuses a run that is missing or not finished.
+        earlier = ["encoder", *(["pictures"] if (Path(folder) / "pictures").is_dir() else [])]
+        finished = {**run.manifest, **{name: RunDirectory(Path(folder) / name).manifest for name in earlier}}
+        manifest = without_places({**(manifest_of(run / "best.pt") or {}), **finished})
         model, meta = load_checkpoint(run / "best.pt")
         path = weights / f"{name}_{variant}.pt"
         save_checkpoint(path, model, {key: value for key, value in meta.items() if key != "config"}, half=True)

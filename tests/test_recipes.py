@@ -61,6 +61,9 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
     told = read_json(ship(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
     assert [part["metrics"] for part in told["before"]] == [read_json(Path("runs/encoder/manifest.json"))["metrics"]]
     assert told["encoder"]["parameters"]["encoder_weights"] == base.encoder_weights
+    Path("longer/encoder/manifest.json").unlink()  # as if it were still running
+    with pytest.raises(UserError, match="encoder"):
+        ship("longer", "longer", ["rpstn"], tmp_path / "weights")
 
 
 def test_a_recipe_makes_its_own_encoder(recipe):
