@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.transforms import Augmentation
 from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
@@ -61,6 +62,9 @@ TITLES = {
     **{f"frames_{length}": f"T = {length}" for length in LENGTHS},
 }
 
+# The samples of the shipped weights' last stage: behind occluders this large there is something to carry from frame to frame.
+OCCLUDED = Augmentation(erasing=0.8, erasing_side=(0.1, 0.8), tumble=0.35)
+
 # What the demo makes of the grid: the paper's own rows, and the network without either part.
 DEMO = ("full", "cat", "without_p", "frame_by_frame")
 REFERENCES, SIGHTS = ("torso", "person"), ("all", "occluded")
@@ -79,13 +83,14 @@ class AblationConfig:
     out: str | None = None  # folder of all cells; None: runs/<dataset>/ablations
     init: str | None = None  # checkpoint of the shared encoder; None: the shipped one, trained frame by frame
     encoder: str = "small"  # backbone of encoder and initializer; init must hold the same
-    steps: int = 1000  # of each cell
+    steps: int = 300  # of each cell
     lr: float = 1.5e-3  # highest learning rate
     batch: int = 5  # clips a step at `frames` frames; cells of another length take as many frames a step
     accumulate: int = 1  # parts that a batch is computed in, to save memory
     frames: int = 8  # frames of a clip
     size: int = 128  # input side in px
     sigma: float = 1.5  # of the targets, in heatmap px
+    augmentation: Augmentation = field(default_factory=lambda: OCCLUDED)
     validate_every: int = 0  # steps between validations; 0: at the end only
     window: int = 24  # frames that go through a network at once on the test split
     clips: int = 0  # test clips of each source that are scored; 0: all
@@ -127,8 +132,8 @@ class AblationConfig:
         return TrainConfig(
             dataset=self.dataset, root=self.root, fold=self.fold, out=self.folder, init=str(self.start), encoder=self.encoder,
             initializer=self.encoder, frames=self.frames, batch=self.batch, accumulate=self.accumulate, size=self.size,
-            sigma=self.sigma, steps=self.steps, lr=self.lr, validate_every=self.validate_every, precision=self.precision,
-            device=self.device, workers=self.workers, seed=self.seeds[0],
+            sigma=self.sigma, steps=self.steps, lr=self.lr, augmentation=self.augmentation, validate_every=self.validate_every,
+            precision=self.precision, device=self.device, workers=self.workers, seed=self.seeds[0],
         )  # fmt: skip
 
     @property
