@@ -2,7 +2,7 @@
 
     python -m benchmarks.predict_quality --root data/sub_jhmdb [--checkpoint FILE] [--clips 12]
 
-Three ways on the same clips: windows of 24 frames with one crop each, as `rpstn evaluate` does it; streaming with each frame's
+Three ways on the same clips: windows of 8 frames with one crop each, as `rpstn evaluate` does it; streaming with each frame's
 box; and streaming with "auto", which gets no box at all. PCK@0.2 by person size, in percent. Labels are converted to the
 checkpoint's skeleton; joints that a data set does not have are not scored. With "auto", a person whom it loses, or never finds,
 counts as wrong in each frame.

@@ -35,7 +35,7 @@ every: int = 3  # of the test clips, one in so many is predicted
 deviations: list = [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32]  # noise on the truth, px of a map of 64
 looked_at: float = 8  # noise in the tables, px of the map
 clips: int = 500  # times that the one standing person is scored under each noise
-window: int = 24  # frames that go through a network at once
+window: int = 8  # frames that go through a network at once
 batch: int = 8  # windows at once
 seed: int = 2021  # of noise, guesses and bootstrap
 

@@ -40,7 +40,7 @@ frames: int = 5  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 clips: int = 2  # test clips of each source that are scored; 0: all
-window: int = 24  # frames that go through a network at once; it starts anew after them
+window: int = 8  # frames that go through a network at once; it starts anew after them
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 results: str = "results/ablations.json"  # the published grid, merged by `rpstn ablate merge`; relative to the checkout
 
@@ -145,8 +145,8 @@ Markdown("In words, for this small budget:\n\n" + "\n".join(f"- {line}" for line
 # %% [markdown]
 # ## The published grid
 #
-# The whole grid takes a machine for days. Each cell is a directory of its own, so it can be stopped at any time,
-# and several machines can share the work:
+# The whole grid takes hours, and with a larger budget days. Each cell is a directory of its own, so it can be stopped at any
+# time, and several machines can share the work:
 #
 # ```
 # rpstn ablate --seeds 2021 2022          # one machine

@@ -40,7 +40,8 @@ runs = load_results(results)
 # ## Drawn people
 #
 # The embedded data set: real motion, drawn bodies, exact truth. PCK@0.2 by person size, over all annotated joints, seen and
-# hidden.
+# hidden. With flip test, the prediction for the mirrored frames is averaged in, as many papers have it; the gains and
+# the hidden joints further down are without.
 
 # %% tags=["hide-input"]
 drawn = runs.get("embedded")

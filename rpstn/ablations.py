@@ -92,7 +92,7 @@ class AblationConfig:
     sigma: float = 1.5  # of the targets, in heatmap px
     augmentation: Augmentation = field(default_factory=lambda: OCCLUDED)
     validate_every: int = 0  # steps between validations; 0: at the end only
-    window: int = 24  # frames that go through a network at once on the test split
+    window: int = 8  # frames that go through a network at once on the test split, the same for all cells
     clips: int = 0  # test clips of each source that are scored; 0: all
     precision: str = "auto"  # auto, fp32, bf16
     device: str = "auto"  # auto, cpu, cuda

@@ -149,7 +149,7 @@ def study(
     dataset: ClipDataset,
     interventions: Mapping[str, Intervention],
     *,
-    window: int = 24,
+    window: int = 8,
     batch: int = 8,
     keep_maps: bool = False,
     progress: bool = True,

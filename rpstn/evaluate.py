@@ -52,7 +52,7 @@ class EvaluateConfig:
     detections: Path | None = None  # a person detector's results for coco, whose boxes take the place of the labels'
     skip_damaged: bool = False  # leave out entries that cannot be used, and count them, instead of stopping
     seed: int = 0  # of the cut between train and val, where the data set has none
-    window: int = 24  # frames that go through the network at once; 0: whole clips
+    window: int = 8  # frames that go through the network at once; 0: whole clips
     batch: int = 8  # windows at once; changes speed and memory, not the numbers (beyond rounding)
     flip_test: bool = False  # average with the prediction for the mirrored frames
     refine: str = "gaussian"  # step within a heatmap pixel: gaussian; quarter, as published tables have it; none

@@ -51,7 +51,7 @@ def predict_clips(
     model: torch.nn.Module,
     meta: dict[str, Any],
     dataset: ClipDataset,
-    window: int = 24,
+    window: int = 8,
     *,
     batch: int = 8,
     flip_test: bool = False,
@@ -65,8 +65,10 @@ def predict_clips(
            relations or None.
     meta   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
     refine of the places in the heatmaps, see `rpstn.heatmaps.decode`.
+    window frames that go through the network at once; 0: whole clips.
     The crop of a window is the smallest box that holds the person's boxes in all its frames, without
-    augmentation. Raises UserError where the checkpoint does not fit the data set (`check_checkpoint`).
+    augmentation: the longer a window, the smaller a person who moves is in it, so windows as long as in training suit best.
+    Raises UserError where the checkpoint does not fit the data set (`check_checkpoint`).
     """
     check_checkpoint(meta, dataset)
     keep_memory()

@@ -43,8 +43,9 @@ class PublishConfig:
     root: str | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     folder: str | None = None  # folder of the runs, as the train notebook leaves it; None: the weights that the package ships
-    window: int = 24  # frames that go through the network at once; 0: whole clips
-    flip_test: bool = False  # average with the prediction for the mirrored frames
+    window: int = 8  # frames that go through the network at once, for the scores of all joints; 0: whole clips
+    hidden_window: int = 24  # the same for hidden joints, which need frames before and behind the occluder
+    flip_test: bool = True  # score all once more, averaged with the prediction for the mirrored frames
     protocols: tuple[str, ...] = ("joint", "limb", "half", "person")  # occluders for the gain on hidden joints
     compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants beside which RPSTN stands behind occluders
     start: int = 8  # frame in which an occluder comes
@@ -66,10 +67,11 @@ class PublishConfig:
 def publish(config: PublishConfig, progress: bool = True) -> Path:
     """Scores every variant on the test split, as it is and behind occluders, and writes the result; returns its path.
 
-    The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`), "gains" (the full network's PCK@0.2 by
-    person size less that of each other variant, all annotated joints), "hidden" (by protocol: PCK of the joints that the occluder
-    hides, in its first to last frame, and the full network's gain on them), and beside them "measured_on", "trained" (each
-    variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over sources.
+    The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`; with flip test under a title of their own),
+    "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints), "hidden" (by
+    protocol: PCK of the joints that the occluder hides, in its first to last frame, and the full network's gain on them), and
+    beside them "measured_on", "trained" (each variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over
+    sources. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another official split,
     and for variants that were not trained alike.
     """
@@ -91,17 +93,18 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     for name, path in found.items():
         check_checkpoint(models[TITLES[name]][1], dataset, path)
 
-    def predict(part: ClipDataset, titles: Iterable[str]) -> dict[str, Predictions]:
+    def predict(part: ClipDataset, titles: Iterable[str], window: int, flip_test: bool = False) -> dict[str, Predictions]:
         found = {}
         for title in titles:
             model, meta = models[title]
-            settings = {"flip_test": config.flip_test, "progress": progress}
-            found[title] = predict_clips(model.to(device), meta, part, config.window, **settings)
+            found[title] = predict_clips(model.to(device), meta, part, window, flip_test=flip_test, progress=progress)
         return found
 
-    plainly = predict(dataset, models)
-    scores = {title: score(predictions, dataset) for title, predictions in plainly.items()}
+    plainly = predict(dataset, models, config.window)
     full, *others = plainly
+    flipped = predict(dataset, models, config.window, flip_test=True) if config.flip_test else {}
+    rows = plainly | {f"{title}, flip test": predictions for title, predictions in flipped.items()}
+    scores = {title: score(predictions, dataset) for title, predictions in rows.items()}
     right = {title: samples(predictions, dataset, reference="person").right for title, predictions in plainly.items()}
     sources = samples(plainly[full], dataset, reference="person").sources
     result = {
@@ -123,7 +126,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
         behind = {"as it is": (dataset, "anything"), **behind}
     compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in found]
     for name, (part, by) in behind.items():
-        result["hidden"][name] = _hidden(plainly if part is dataset else predict(part, compared), part, by, config.length)
+        result["hidden"][name] = _hidden(predict(part, compared, config.hidden_window), part, by, config.length)
     result["trained"] = {TITLES[name]: run for name, run in trained.items()}
     settings = {**asdict(config), "root": config.root and Path(config.root).name}
     result["manifest"] = manifest(
@@ -177,7 +180,7 @@ def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[s
         "sources": counted["sources"],
         "frames": counted["frames"],
         "window": config.window,
-        "flip_test": config.flip_test,
+        "window_for_hidden_joints": config.hidden_window,
         "boxes": "ground truth",
         **({"note": config.note} if config.note else {}),
     }

@@ -238,7 +238,7 @@ def settle(
 
 @torch.inference_mode()
 def ideal_relations(
-    dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 24, layout: str = "paper"
+    dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 8, layout: str = "paper"
 ) -> Relations:
     """Relations of perfect heatmaps: the targets at the true joints, in the crops that the network gets;
     absent joints are empty maps.
@@ -275,7 +275,7 @@ def baselines(
     meta: dict[str, Any],
     dataset: ClipDataset,
     *,
-    window: int = 24,
+    window: int = 8,
     batch: int = 8,
     seed: int = 0,
 ) -> dict[str, np.ndarray]:

@@ -14,7 +14,9 @@ from rpstn.runs import read_json, write_json
 def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_root, tmp_path):
     config = PublishConfig("drawn", root=str(embedded_root), protocols=("limb",), start=2, length=2, out=str(tmp_path))
     result = read_json(publish(config, progress=False))
-    assert set(result["rows"]) == {"RPSTN", "frame by frame", "without propagation"}
+    variants = ["RPSTN", "frame by frame", "without propagation"]
+    assert list(result["rows"]) == [*variants, *(f"{title}, flip test" for title in variants)]
+    assert result["rows"]["RPSTN, flip test"] != result["rows"]["RPSTN"]
     assert set(result["gains"]) == {"frame by frame", "without propagation"}
     assert set(result["hidden"]) == {"as it is", "limb"}
     hidden, rows = result["hidden"]["limb"], result["rows"]
