@@ -48,6 +48,8 @@ frames: int = 8  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 tumble: float = 0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
+erasing: float = 0.6  # part of the variants' clips with a painted occluder; of the encoder's frames 0.6
+erasing_side: list = [0.1, 0.5]  # range of its sides, as fractions of the input's; of the encoder's frames 0.1 to 0.5
 validate_every: int = 600  # steps between validations; 0: at the end only
 precision: str = "auto"  # auto: bf16 where the device is fast at it; fp32, bf16
 workers: int = 0  # processes that read ahead; 0 reads between the steps
@@ -56,6 +58,8 @@ shown: int = 3  # validation clips drawn at the end
 
 # %%
 # %matplotlib inline
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import Markdown
@@ -67,6 +71,7 @@ from rpstn.recipes import TITLES, Pictures, Recipe, run_folder
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 
+varied = Augmentation(tumble=tumble)
 config = TrainConfig(
     dataset=dataset,
     root=root,
@@ -78,7 +83,7 @@ config = TrainConfig(
     frames=frames,
     size=size,
     sigma=sigma,
-    augmentation=Augmentation(tumble=tumble),
+    augmentation=varied,
     batch=batch,
     accumulate=accumulate,
     lr=lr,
@@ -94,6 +99,7 @@ recipe = Recipe(
     steps=steps,
     pretrain_lr=pretrain_lr,
     pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size) if pictures else None,
+    clips=replace(varied, erasing=erasing, erasing_side=tuple(erasing_side)),
 )
 plots.use_style()
 

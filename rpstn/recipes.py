@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.datasets.catalogue import TABLE
+from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.runs import RunDirectory, read_json, write_json
@@ -69,6 +70,7 @@ class Recipe:
     steps           steps of each variant, on clips.
     pretrain_lr     highest learning rate of the encoder's training; base.lr is that of the variants.
     pictures        what the encoder learns before, with the same highest rate; None: nothing.
+    clips           how the clips of all variants are varied, such as behind larger occluders; None: as the encoder's frames.
     """
 
     base: TrainConfig
@@ -76,6 +78,7 @@ class Recipe:
     steps: int
     pretrain_lr: float
     pictures: Pictures | None = None
+    clips: Augmentation | None = None
 
     def __post_init__(self) -> None:
         if self.base.init is not None:
@@ -136,6 +139,7 @@ class Recipe:
             self.base,
             **VARIANTS[name],
             steps=self.steps,
+            augmentation=self.clips or self.base.augmentation,
             init=f"{self.encoder.out}/best.pt",
             encoder_weights=None,
             out=f"{self.base.out}/{name}",

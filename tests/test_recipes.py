@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
 from rpstn.recipes import TITLES, VARIANTS, Pictures, Recipe, find_checkpoints, ship
@@ -34,6 +35,13 @@ def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
         assert name in TITLES
     with pytest.raises(UserError, match="concat"):
         recipe.variant("conkat")
+
+
+def test_clips_may_be_varied_in_another_way_than_the_encoders_frames(recipe):
+    clips = Augmentation(erasing=0.8, erasing_side=(0.1, 0.8))
+    other = dataclasses.replace(recipe, clips=clips)
+    assert all(other.variant(name).augmentation == clips for name in VARIANTS)
+    assert other.encoder.augmentation == recipe.variant("rpstn").augmentation == recipe.base.augmentation != clips
 
 
 def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
