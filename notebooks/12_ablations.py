@@ -90,14 +90,17 @@ plots.use_style()
 # ## The grid
 #
 # Every cell is one training. All start from one encoder, which has learned frame by frame, make the same number of steps
-# on the same samples, and differ in what the table says. Cells with clips of another length take as many frames a step, as
-# nearly as whole clips allow.
+# on the same samples, and differ in what the table says. Only cells with clips of another length see other samples: they take as
+# many frames a step, as nearly as whole clips allow. Shorter clips are so more clips, with more first frames for the initializer, and
+# their crops are tighter, since a crop holds all boxes of its clip. So the rows of T say what training on such clips is worth, not what a
+# longer memory is.
 
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
         name: {
             "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
+            "clips a step": config.cell(name, config.seeds[0]).batch,
             "in the paper": {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}.get(name, ""),
             "here": "yes" if name in config.cells else "",
         }
@@ -115,7 +118,8 @@ study = summarise(read_cells(made))
 # %% tags=["hide-input"]
 measured, budget = study["measured_on"], study["budget"]
 Markdown(
-    f"Each cell made **{budget['steps']} steps** of {budget['batch']} clips of {budget['frames']} frames, with "
+    f"Each cell made **{budget['steps']} steps** of {budget['batch']} clips of {budget['frames']} frames, {budget['augmentation']['erasing']:.0%} "
+    f"of them behind a painted occluder whose sides are up to {budget['augmentation']['erasing_side'][1]:.0%} of the input's, with "
     f"{len(config.seeds)} seed{'' if len(config.seeds) == 1 else 's'}, and was scored on {measured['clips']} {measured['split']} clips of `{measured['data_set']}` from "
     f"{measured['sources']} sources. **Such a budget says little**: a new part starts from nothing beside an encoder that is "
     "trained, and the first steps mostly show how much it disturbs. What can be seen here is how such a comparison is made, and "
@@ -193,6 +197,9 @@ axes = plots.interval_panels(
     },
     label="full minus this, PCK@0.2 torso (percentage points)",
 )
+
+# %% [markdown]
+# In words. Where no part made any difference, about one interval of 95 % in twenty would still exclude zero, and here are many.
 
 # %% tags=["hide-input"]
 Markdown(

@@ -125,7 +125,7 @@ measured = seen.weights.calibration.measured_on
 Markdown(
     f"For these weights the limit is {seen.limit:.2f}. "
     + (
-        f"It was measured on {measured}: a tenth of the joints that can be seen lie below it."
+        f"It was measured on {measured}: a tenth of the joints that can be seen lie below it there."
         if measured
         else f"It is **assumed**: nothing was measured for them, which `{COMMAND}` does."
     )

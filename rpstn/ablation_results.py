@@ -177,19 +177,33 @@ def merge_cells(
     /,
     *,
     out: Path = Path("results/ablations.json"),
+    fewer: bool = False,
 ) -> dict[str, Any]:
     """Summarise the finished cells of some folders into one file, whole or not at all; returns the study.
 
-    The file holds one study a data set; those of other sets stay. Raises what `read_cells` raises.
+    The file holds one study a data set; those of other sets stay. Raises what `read_cells` raises, and UserError for a file that
+    holds more than the folders do.
 
     Args:
         folders: where `rpstn ablate` has worked, on this machine or copied from others.
         out: JSON file to write.
+        fewer: write it even where the file holds cells or seeds that these folders lack, which it then loses.
     """
     study = {**summarise(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
     content = read_json(out) if Path(out).is_file() else {}
+    there = content.get(study_name(study), {"cells": {}})
+    if lost := sorted(_runs(there) - _runs(study)):
+        if not fewer:
+            raise UserError(
+                f"{out} holds {len(lost)} runs that {', '.join(map(str, folders))} lack, such as {lost[0]}; name all folders of "
+                "the study, another --out, or --fewer to lose them"
+            )
     write_json(out, {**content, study_name(study): study})
     return study
+
+
+def _runs(study: Mapping[str, Any]) -> set[str]:
+    return {f"{name}-{seed}" for name, cell in study["cells"].items() for seed in cell["seeds"]}
 
 
 def study_name(study: Mapping[str, Any]) -> str:
@@ -225,7 +239,10 @@ def interval_words(study: Mapping[str, Any]) -> str:
 
 
 def verdicts(study: Mapping[str, Any], *, reference: str = "torso", sight: str = "all") -> list[str]:
-    """One sentence for each cell but the full network: better, worse, or no difference that can be told, and by how much."""
+    """One sentence for each cell but the full network: better, worse, or no difference that can be told, and by how much.
+
+    Fewer than five trainings of each decide nothing: chance between trainings is then not in the bounds, or not all of it.
+    """
     lines = []
     for name, cell in study["cells"].items():
         item = loss_interval(study, name, reference, sight)
@@ -234,6 +251,8 @@ def verdicts(study: Mapping[str, Any], *, reference: str = "torso", sight: str =
         said = (
             "**nothing can be said**"
             if np.isnan(item.low)
+            else "**too few trainings to tell**"
+            if item.few_seeds
             else "**no difference can be told**"
             if not item.excludes_zero
             else "**the full network is better**"

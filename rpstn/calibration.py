@@ -2,7 +2,7 @@
 
 A joint's confidence is the height of its heatmap's peak. Targets have peaks of 1, but what a network reaches depends on the
 network: one that was trained longer, or on easier pictures, is surer of itself. So the limits are read off labelled clips that
-the checkpoint was not trained on, its val split:
+the checkpoint was not trained on, its val split, streamed as a video is, with the labels' boxes:
 
     hidden_below   the confidence under which one VISIBLE joint in ten lies. A joint below it is called hidden.
     lost_below     the mean confidence over the joints under which one frame in a hundred lies. Below it no person was found.
@@ -79,20 +79,24 @@ def _checksum(checkpoint: str | Path) -> str:
 
 
 def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) -> Calibration:
-    """Measures the limits on a ClipDataset with the checkpoint's skeleton.
+    """Measures the limits on a ClipDataset with the checkpoint's skeleton, streamed as videos are, with the labels' boxes.
 
     Raises UserError where the skeletons differ and where no joint is visible.
     """
-    from rpstn.evaluate import predict_clips
-    from rpstn.models.checkpoints import load_checkpoint
+    from rpstn.following import Following
+    from rpstn.inference import check_checkpoint
+    from rpstn.pose_stream import PoseNetwork
+    from rpstn.predict import predict_streamed
 
-    model, meta = load_checkpoint(checkpoint)
-    predictions = predict_clips(model, meta, dataset, progress=progress)
+    network = PoseNetwork.load(checkpoint)
+    check_checkpoint(dict(network.meta), dataset)
+    predictions, _ = predict_streamed(network, dataset, Following(), progress=progress)
     confidence = np.concatenate(predictions.confidence)
     visibility = np.concatenate([clip.visibility for clip in dataset])
     truth = np.concatenate([clip.joints for clip in dataset])
     sizes = np.concatenate([clip.boxes[:, 2:].max(axis=1) for clip in dataset])
-    seen, occluded = visibility == 2, visibility == 1
+    looked = ~np.isnan(confidence)  # a frame whose box lies outside of it is not looked at
+    seen, occluded = looked & (visibility == 2), looked & (visibility == 1)
     if not seen.any():
         raise UserError(f"data set {dataset.name}, split {dataset.split}: no joint is visible; calibrate on another")
     low = float(np.quantile(confidence[seen], QUANTILE_HIDDEN))
@@ -102,7 +106,7 @@ def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) ->
     return Calibration(
         hidden_below=round(low, 4),
         lost_below=round(float(np.quantile(confidence[seen.any(axis=1)].mean(axis=1), QUANTILE_LOST)), 4),
-        measured_on=f"{dataset.name}, split {dataset.split}",
+        measured_on=f"{dataset.name}, split {dataset.split}, streamed with its boxes",
         joints=int(seen.sum()),
         frames=len(confidence),
         hidden_found=round(float(below[occluded].mean()), 4) if occluded.any() else None,

@@ -21,10 +21,12 @@ import numpy as np
 from tqdm import tqdm
 
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
+from rpstn.datasets.clip import ClipDataset
 from rpstn.default_weights import Weights, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
-from rpstn.pose_stream import PersonPose, PoseNetwork, PoseStream
+from rpstn.pose_stream import LOST, PersonPose, PoseNetwork, PoseStream
+from rpstn.predictions import Predictions
 from rpstn.streaming import Ahead
 from rpstn.video_input import Frame, VideoInput, open_input
 
@@ -133,6 +135,28 @@ def predict_frames(
             yield frame, stream.step(frame.index, frame.pixels)
     finally:
         frames.close()
+
+
+def predict_streamed(
+    network: PoseNetwork, dataset: ClipDataset, following: Following, *, boxes_given: bool = True, progress: bool = True
+) -> tuple[Predictions, list[list[str]]]:
+    """Every clip of a labelled data set, streamed as `predict` streams a video, and the status of each frame (`PersonPose`).
+
+    boxes_given  the labels' boxes; else nothing is given, and the person is looked for in each clip.
+    Unlike `rpstn.evaluate.predict_clips`, each frame has its own crop, and the state lasts as long as the clip.
+    """
+    joints, confidence, states = [], [], []
+    with tqdm(total=sum(map(len, dataset)), desc=f"stream {dataset.name}", unit="frame", disable=not progress) as bar:
+        for clip in dataset:
+            source = open_input(clip.frames.read(range(len(clip))))
+            found = predict_frames(network, source, clip.boxes if boxes_given else None, following)
+            people = [each[0] if each else None for _, each in found]
+            poses = poses_of(people, len(network.skeleton))
+            joints.append(poses.poses)
+            confidence.append(poses.confidences)
+            states.append([LOST if pose is None else pose.status for pose in people])
+            bar.update(len(clip))
+    return Predictions(tuple(clip.id for clip in dataset), joints, confidence, [None] * len(joints)), states
 
 
 def check_boxes(boxes: FixedBox | BoxTable | None, frame: Frame) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from rpstn.comparison import APART
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import OCCLUDED, ClipDataset
 from rpstn.devices import choose_device
@@ -28,8 +29,6 @@ from rpstn.protocols import long_enough
 from rpstn.recipes import TITLES, VARIANTS, find_checkpoints, manifest_of, shipped_checkpoints, without_places
 from rpstn.runs import manifest, plain, write_json
 
-# What variants must share, so that what differs between their scores is what their names say.
-ALIKE = ("init", "steps", "lr", "batch", "frames")
 # What is said of a data set beside its scores.
 NATURE = {"embedded": "embedded (drawn bodies)"}
 
@@ -138,9 +137,9 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
 def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises UserError where the runs of two variants, by name, differ in what all must share. A run without manifest passes."""
     known = {name: run["parameters"] for name, run in trained.items() if "parameters" in run}
-    for key in ALIKE:
+    for key in sorted({key for settings in known.values() for key in settings} - APART):
         values = {name: settings.get(key) for name, settings in known.items()}
-        if len(set(values.values())) > 1:
+        if any(value != next(iter(values.values())) for value in values.values()):
             told = ", ".join(f"{name} {value}" for name, value in values.items())
             raise UserError(f"the variants were trained with different {key} ({told}); train them alike, or publish them apart")
 

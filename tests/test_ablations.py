@@ -159,12 +159,17 @@ def test_the_mean_is_over_seeds_and_the_difference_is_paired(made):
 def test_verdicts_follow_the_numbers(made):
     study = summarise(read_cells(made))
     loss = study["cells"]["without_p"]["scores"]["torso"]["all"]["loss"]
+    loss.update(estimate=0.2, interval=[0.1, 0.3])
+    assert "too few trainings to tell" in verdicts(study)[0] and "range of the draws" in verdicts(study)[0], "two seeds"
+    loss.update(seeds=[1])
+    assert "too few trainings to tell" in verdicts(study)[0] and not loss_interval(study, "without_p").excludes_zero
+    loss.update(seeds=[1, 2, 3, 4, 5])
     for interval, words in (([0.1, 0.3], "is better"), ([-0.3, -0.1], "is worse"), ([-0.1, 0.3], "no difference")):
         loss.update(estimate=sum(interval) / 2, interval=interval)
-        assert words in verdicts(study)[0] and "range of the draws" in verdicts(study)[0], "two seeds have no interval of 95 %"
+        assert words in verdicts(study)[0] and "95 % interval" in verdicts(study)[0]
     loss.update(interval=[None, None])
     assert "nothing can be said" in verdicts(study)[0] and "no interval" in verdicts(study)[0]
-    loss.update(interval=[0.1, 0.3], seeds=[1, 2, 3, 4, 5])
+    loss.update(interval=[0.1, 0.3])
     assert "95 % interval +10.0 to +30.0" in verdicts(study)[0]
     del study["cells"]["without_p"]
     assert "nothing to compare" in verdicts(study)[0]
@@ -300,6 +305,11 @@ def test_the_command_line_merges_and_prints_the_table(made, tmp_path, capsys):
     assert main(["ablate", "merge", *map(str, made), "--out", str(out)]) == 0
     shown = capsys.readouterr().out
     assert TITLES["without_p"] in shown and "ankle" in shown and out.is_file()
+    whole = out.read_bytes()
+    assert main(["ablate", "merge", str(made[0]), "--out", str(out)]) == 2
+    assert "2 runs that" in capsys.readouterr().err and out.read_bytes() == whole, "published seeds are not lost by a slip"
+    assert main(["ablate", "merge", str(made[0]), "--out", str(out), "--fewer"]) == 0 and out.read_bytes() != whole
+    capsys.readouterr()
     assert main(["ablate", "merge", str(tmp_path / "nowhere")]) == 2
     assert "no such folder" in capsys.readouterr().err
     assert main(["ablate", "--cells", "ful"]) == 2

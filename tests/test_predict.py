@@ -22,8 +22,8 @@ from rpstn.errors import UserError
 from rpstn.following import Following, is_inside, move, pose_box, search_boxes, whole_frame
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.pose_stream import FOLLOWED, FOUND, LOST, PoseNetwork, PoseStream
-from rpstn.predict import predict_frames
+from rpstn.pose_stream import FOLLOWED, FOUND, GIVEN, LOST, PoseNetwork, PoseStream
+from rpstn.predict import predict_frames, predict_streamed
 from rpstn.recipes import WEIGHTS
 from rpstn.video_input import ArrayInput, open_input
 
@@ -210,7 +210,9 @@ def test_default_weights_say_what_they_know():
     assert checkpoint.name in said and "trained on" in said and "rpstn train --dataset" in said
     assert checkpoint.name == ("real_rpstn.pt" if (WEIGHTS / "real_rpstn.pt").is_file() else "embedded_rpstn.pt")
     embedded = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1])
-    assert "no picture of a real person" in embedded.trained_on and embedded.calibration.measured_on == "embedded, split val"
+    assert "no picture of a real person" in embedded.trained_on and embedded.calibration.measured_on.startswith(
+        "embedded, split val"
+    )
 
 
 def test_weights_that_are_shipped_are_found_by_their_name(tmp_path, monkeypatch):
@@ -277,17 +279,17 @@ class TestFollowing:
                 Following(**wrong)
 
 
-def test_calibration_measures_what_it_says(embedded_root, tmp_path):
-    """One visible joint in ten lies below the limit; without a file the limits are assumed and say so."""
-    from rpstn.evaluate import predict_clips
-
+def test_calibration_measures_what_it_says(embedded_root, network, tmp_path):
+    """One visible joint in ten lies below the limit in a stream; without a file the limits are assumed and say so."""
     dataset = open_dataset("embedded", embedded_root, split="val")
     found = calibrate(EMBEDDED, dataset, progress=False)
-    confidence = np.concatenate(predict_clips(*load_checkpoint(EMBEDDED), dataset, progress=False).confidence)
+    predictions, states = predict_streamed(network, dataset, Following(), progress=False)
+    confidence = np.concatenate(predictions.confidence)
     visible = np.concatenate([part.visibility for part in dataset]) == VISIBLE
     assert (confidence[visible] < found.hidden_below).mean() == pytest.approx(0.1, abs=0.01)
     assert found.sha256 == describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1]).sha256
     assert found.joints == visible.sum() and found.right["above"] > found.right["below"]
+    assert {state for clip in states for state in clip} == {GIVEN}
     assert calibration_of(tmp_path / "mine.pt") == Calibration() and Calibration().measured_on is None
 
 

@@ -32,7 +32,7 @@ def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_ro
     assert "| RPSTN |" in published(result) and "Measured on: data set embedded (drawn bodies)" in published(result)
 
 
-@pytest.mark.parametrize(("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.pt")])
+@pytest.mark.parametrize(("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.pt"), ("size", 96), ("seed", 7)])
 def test_variants_that_were_not_trained_alike_are_refused(embedded_root, tmp_path, key, value):
     for name, path in shipped_checkpoints("embedded").items():
         run = tmp_path / name

@@ -45,13 +45,18 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """False where there are no bounds."""
-        return self.low > 0 or self.high < 0
+        """False where there are no bounds, and where trainings were drawn and are too few to say anything about others."""
+        return not self.few_seeds and (self.low > 0 or self.high < 0)
+
+    @property
+    def few_seeds(self) -> bool:
+        """Whether trainings count and are too few for an interval of the level: bounds are then of sources alone or a range."""
+        return self.seeds is not None and self.seeds < LEAST
 
     @property
     def is_range(self) -> bool:
         """Whether the bounds are the range of the draws, since seeds are too few for an interval of the level."""
-        return self.seeds is not None and 1 < self.seeds < LEAST and not np.isnan(self.low)
+        return self.few_seeds and self.seeds != 1 and not np.isnan(self.low)
 
     def __str__(self) -> str:
         return self.text()
