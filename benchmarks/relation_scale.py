@@ -35,7 +35,7 @@ class Study:
     steps: int = 600
     batch: int = 40  # single frames a step
     lr: float = 1.5e-3
-    window: int = 24
+    window: int = 8
     runs: str = "runs/relation_scale"  # where the runs go
     out: Path = Path("results/relation_scale.json")
 
