@@ -6,6 +6,7 @@ the checkpoint was not trained on, its val split, streamed as a video is, with t
 
     hidden_below   the confidence under which one VISIBLE joint in ten lies. A joint below it is called hidden.
     lost_below     the mean confidence over the joints under which one frame in a hundred lies. Below it no person was found.
+    sure_from      the mean confidence under which one frame in four lies. A search that has found as much looks no further.
 
 Confidence tells a hidden joint from a seen one only in part: a network that carries the pose is often sure of a joint that it
 cannot see, which is its purpose. `hidden_found` says which share of the occluded joints lies below the limit, and `right` which
@@ -26,9 +27,9 @@ import numpy as np
 from rpstn.errors import UserError
 from rpstn.runs import read_json, write_json
 
-QUANTILE_HIDDEN, QUANTILE_LOST = 0.10, 0.01
+QUANTILE_HIDDEN, QUANTILE_LOST, QUANTILE_SURE = 0.10, 0.01, 0.25
 # Without a measurement: what the package's own small networks need, to the first digit.
-ASSUMED_HIDDEN, ASSUMED_LOST = 0.4, 0.3
+ASSUMED_HIDDEN, ASSUMED_LOST, ASSUMED_SURE = 0.4, 0.3, 0.5
 COMMAND = "python -m rpstn.calibration CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures
 
 
@@ -36,7 +37,7 @@ COMMAND = "python -m rpstn.calibration CHECKPOINT --dataset NAME --root YOUR_COP
 class Calibration:
     """Limits of confidence, and what they were measured on.
 
-    hidden_below, lost_below   see the module.
+    hidden_below, lost_below, sure_from   see the module.
     measured_on    data set and split, or None: the limits are assumed.
     joints, frames that were measured: visible joints, and frames.
     hidden_found   share of the occluded joints that lie below hidden_below.
@@ -46,6 +47,7 @@ class Calibration:
 
     hidden_below: float = ASSUMED_HIDDEN
     lost_below: float = ASSUMED_LOST
+    sure_from: float = ASSUMED_SURE
     measured_on: str | None = None
     joints: int = 0
     frames: int = 0
@@ -100,12 +102,14 @@ def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) ->
     if not seen.any():
         raise UserError(f"data set {dataset.name}, split {dataset.split}: no joint is visible; calibrate on another")
     low = float(np.quantile(confidence[seen], QUANTILE_HIDDEN))
+    lost, sure = np.quantile(confidence[seen.any(axis=1)].mean(axis=1), (QUANTILE_LOST, QUANTILE_SURE))
     below = confidence < low
     right = np.linalg.norm(np.concatenate(predictions.joints) - truth, axis=-1) <= 0.2 * sizes[:, None]
     known = seen | occluded
     return Calibration(
         hidden_below=round(low, 4),
-        lost_below=round(float(np.quantile(confidence[seen.any(axis=1)].mean(axis=1), QUANTILE_LOST)), 4),
+        lost_below=round(float(lost), 4),
+        sure_from=round(float(sure), 4),
         measured_on=f"{dataset.name}, split {dataset.split}, streamed with its boxes",
         joints=int(seen.sum()),
         frames=len(confidence),

@@ -61,7 +61,7 @@ class Following:
         counts as lost.
         """
         low, lost = calibration.hidden_below, calibration.lost_below if lost_below is None else lost_below
-        return cls(lost_below=lost, sure=max(1.15 * low, lost), trusted=0.5 * low)
+        return cls(lost_below=lost, sure=max(calibration.sure_from, lost), trusted=0.5 * low)
 
 
 def whole_frame(size: tuple[int, int]) -> np.ndarray:

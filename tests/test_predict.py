@@ -269,8 +269,8 @@ class TestFollowing:
         assert move(box, np.array([0, 0, 1e5, 1e5]), self.settings, (240, 320))[2] <= 640
 
     def test_a_search_goes_on_below_the_limit_of_lost(self):
-        limits = Calibration(hidden_below=0.3, lost_below=0.32)
-        assert Following.by(limits).sure == pytest.approx(0.345) and Following.by(limits).lost_below == 0.32
+        limits = Calibration(hidden_below=0.3, lost_below=0.32, sure_from=0.345)
+        assert Following.by(limits).sure == 0.345 and Following.by(limits).lost_below == 0.32
         assert Following.by(limits, 0.6).sure == Following.by(limits, 0.6).lost_below == 0.6
 
     def test_wrong_settings(self):

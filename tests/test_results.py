@@ -2,10 +2,11 @@
 
 import pytest
 
+from rpstn.datasets.embedded.make import COUNTS
 from rpstn.errors import UserError
 from rpstn.published import load_published
 from rpstn.results import how_made, joint_table, load_results, verdict
-from rpstn.runs import write_json
+from rpstn.runs import read_json, write_json
 
 from .conftest import CHECKOUT
 
@@ -20,6 +21,22 @@ def test_studies_of_another_form_are_no_published_runs(tmp_path):
         load_results(tmp_path)
     write_json(tmp_path / "mine.json", found["embedded"])
     assert list(load_results(tmp_path)) == ["mine"]
+
+
+def test_published_studies_are_of_the_data_set_that_the_package_makes():
+    """A new version of the embedded data, or of its splits, calls for new measurements."""
+    studies = {
+        "embedded": load_results()["embedded"]["measured_on"],
+        "relation_scale": read_json(CHECKOUT / "results" / "relation_scale.json")["measured_on"],
+        "ablations": read_json(CHECKOUT / "results" / "ablations.json")["embedded"]["measured_on"],
+    }
+    assert {name: measured["clips"] for name, measured in studies.items()} == dict.fromkeys(studies, COUNTS["test"])
+
+
+def test_hidden_joints_gain_by_what_is_carried():
+    """On embedded test clips, for joints hidden for up to five frames: the interval of the gain excludes zero."""
+    gains = load_results()["embedded"]["hidden"]["as it is"]["gains"]
+    assert gains["frame by frame"]["interval"][0] > 0 and gains["without propagation"]["interval"][0] > 0
 
 
 def test_a_verdict_says_what_its_intervals_leave_out():
