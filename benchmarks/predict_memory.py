@@ -4,7 +4,7 @@
 
 A 320x240 video of 15 frames a second is made by running one clip of the embedded test set forth and back, then predicted with
 "auto". Printed: resident memory after the first minute of video and at its end, and time per frame in the first and in the last
-minute.
+minute. They are written to results/predict_memory.json with the manifest, which names the weights.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tyro
 
 from rpstn.datasets import open_dataset
+from rpstn.devices import choose_device
 from rpstn.pose_stream import PoseStream
 from rpstn.prediction_run import PredictConfig, predict_video
-from rpstn.runs import write_json
+from rpstn.runs import manifest, write_json
 from rpstn.video import WebmWriter
 
 FPS = 15
@@ -35,7 +37,7 @@ class Memory:
     root: Path | None = None  # folder of the embedded data set; None: $RPSTN_DATA/embedded, else data/embedded
     draw: bool = True  # with the annotated video
     device: str = "auto"
-    out: Path | None = None  # JSON file to write
+    out: Path = Path("results/predict_memory.json")
 
 
 def resident() -> float:
@@ -57,9 +59,10 @@ def make_video(path: Path, frames: np.ndarray, count: int) -> None:
     writer.close()
 
 
-def measure(config: Memory) -> dict[str, float]:
-    """Runs it once."""
-    clip = open_dataset("embedded", config.root, split="test")[0]
+def measure(config: Memory) -> dict[str, Any]:
+    """Runs it once, and returns what it wrote: the measured numbers by name, and the manifest."""
+    dataset = open_dataset("embedded", config.root, split="test")
+    clip = dataset[0]
     count = round(config.minutes * 60 * FPS)
     minute = min(60 * FPS, count // 3)  # of a shorter video, its thirds
     marks: list[tuple[float, float, float]] = []
@@ -80,7 +83,7 @@ def measure(config: Memory) -> dict[str, float]:
         finally:
             PoseStream.step = step  # type: ignore[method-assign]
     (begun, begun_cpu, _), (first, first_cpu, early), (last, last_cpu, _), (end, end_cpu, late) = marks
-    found = {
+    found: dict[str, Any] = {
         "frames": result.frames,
         "drawn": config.draw,
         "mib_after_first_minute": early,
@@ -96,8 +99,14 @@ def measure(config: Memory) -> dict[str, float]:
     }
     for name, value in found.items():
         print(f"{name:30} {value:.2f}")
-    if config.out:
-        write_json(config.out, found)
+    found["manifest"] = manifest(
+        config,
+        device=choose_device(config.device),
+        data=dataset.checksum(),
+        seconds=result.seconds,
+        weights={"name": result.weights.name, "sha256": result.weights.sha256},
+    )
+    write_json(config.out, found)
     return found
 
 

@@ -3,13 +3,15 @@
     python -m benchmarks.predict_quality --root data/sub_jhmdb [--checkpoint FILE] [--clips 12]
 
 Three ways on the same clips: windows of 8 frames with one crop each, as `rpstn evaluate` does it; streaming with each frame's
-box; and streaming with "auto", which gets no box at all. PCK@0.2 by person size, in percent. Labels are converted to the
-checkpoint's skeleton; joints that a data set does not have are not scored. With "auto", a person whom it loses, or never finds,
-counts as wrong in each frame.
+box; and streaming with "auto", which gets no box at all. PCK@0.2 by person size, in percent, each mean with its 95 % bootstrap
+interval over sources (`rpstn.metrics.intervals`; none for fewer than five). Labels are converted to the checkpoint's skeleton;
+joints that a data set does not have are not scored. With "auto", a person whom it loses, or never finds, counts as wrong in each
+frame.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,10 +23,11 @@ from tqdm import tqdm
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.convert import convert_dataset
-from rpstn.default_weights import default_checkpoint, describe_weights
+from rpstn.default_weights import describe_weights, find_weights
 from rpstn.evaluate import predict_clips
 from rpstn.following import Following
 from rpstn.metrics.scores import score
+from rpstn.metrics.tables import aligned, table
 from rpstn.pose_stream import LOST, PoseNetwork
 from rpstn.predict import predict_frames
 from rpstn.predictions import Predictions
@@ -43,7 +46,7 @@ class Quality:
     split: str = "test"
     clips: int = 12  # evenly taken from the split; 0: all
     device: str = "auto"
-    out: Path | None = None  # JSON file to write
+    out: Path = Path("results/predict_quality.json")
 
 
 def choose(dataset: ClipDataset, count: int) -> ClipDataset:
@@ -54,12 +57,14 @@ def choose(dataset: ClipDataset, count: int) -> ClipDataset:
 
 
 def measure(config: Quality) -> dict[str, Any]:
-    """Scores of the three ways, and how often "auto" was lost."""
-    checkpoint = config.checkpoint or default_checkpoint()
+    """Scores of the three ways, how often "auto" was lost, and the manifest: what it wrote."""
+    begun = time.monotonic()
+    checkpoint = find_weights(config.checkpoint)
     network = PoseNetwork.load(checkpoint, config.device)
     given = open_dataset(config.dataset, config.root, split=config.split, fold=config.fold, skip_damaged=True)
     dataset = choose(convert_dataset(given, network.skeleton), config.clips)
-    following = Following.by(describe_weights(checkpoint, network.meta).calibration)
+    weights = describe_weights(checkpoint, network.meta)
+    following = Following.by(weights.calibration)
     found = {"windows": predict_clips(network.model, dict(network.meta), dataset, progress=False)}
     lost = {}
     for name in ("given", "auto"):
@@ -75,19 +80,25 @@ def measure(config: Quality) -> dict[str, Any]:
         lost[name] = float(np.mean([state == LOST for state in states]))
     scores = {name: score(predictions, dataset)["scores"]["person"]["all"] for name, predictions in found.items()}
     result = {
-        "weights": checkpoint.name,
+        "weights": weights.name,
         "on": f"{config.dataset}, split {config.split} {config.fold}",
         "clips": len(dataset),
+        "sources": len({clip.source for clip in dataset}),
         "frames": sum(len(clip) for clip in dataset),
-        "pck": {name: {"mean": part["mean"], **part["groups"]} for name, part in scores.items()},
+        "pck": {name: {key: part[key] for key in ("mean", "interval", "groups")} for name, part in scores.items()},
         "lost": lost["auto"],
+        "manifest": manifest(
+            config,
+            device=network.device,
+            data=dataset.checksum(),
+            seconds=time.monotonic() - begun,
+            weights={"name": weights.name, "sha256": weights.sha256},
+        ),
     }
-    print(f"{result['weights']} on {result['on']}: {result['clips']} clips, {result['frames']} frames, PCK@0.2 person, percent")
-    for name, part in result["pck"].items():
-        print(f"{name:8}" + "".join(f" {joint} {100 * value:5.1f}" for joint, value in part.items() if value is not None))
+    counted = ", ".join(f"{result[name]} {name}" for name in ("clips", "sources", "frames"))
+    print(f"{result['weights']} on {result['on']}: {counted}, PCK@0.2 person, percent\n{aligned(table(scores))}")
     print(f"auto: lost in {100 * lost['auto']:.1f} % of the frames")
-    if config.out:
-        write_json(config.out, result | {"manifest": manifest(config)})
+    write_json(config.out, result)
     return result
 
 

@@ -17,6 +17,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +173,7 @@ def _is_box(box: np.ndarray) -> bool:
 
 
 def _from_file(path: Path) -> BoxTable:
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises OSError for a name that is too long
         raise UserError(f"{path}: there is no such file of boxes; give a .json or .csv file, x,y,width,height, or auto")
     if path.suffix.lower() not in (".json", ".csv"):
         raise UserError(f"{path}: boxes are read from .json and .csv files; convert it")
@@ -185,6 +187,13 @@ def _from_file(path: Path) -> BoxTable:
 
 def _from_csv(path: Path, text: str) -> list[tuple[int, str, Any]]:
     reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
+    try:
+        return _csv_rows(path, reader)
+    except csv.Error as error:  # a field beyond csv.field_size_limit; only the inner reader has counted its line
+        raise UserError(f"{path}, line {reader.reader.line_num}: is no line of a table ({error}); correct it") from None
+
+
+def _csv_rows(path: Path, reader: csv.DictReader) -> list[tuple[int, str, Any]]:
     names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
     names = [{"w": "width", "h": "height"}.get(name, name) for name in names]
     reader.fieldnames = names
@@ -198,7 +207,7 @@ def _from_csv(path: Path, text: str) -> list[tuple[int, str, Any]]:
             rows.append((_whole(row["frame"]), (row.get("id") or "1").strip(), box))
         except (TypeError, ValueError, AttributeError):
             raise UserError(
-                f"{path}, line {reader.line_num}: {list(row.values())} is no frame and box; correct this line"
+                f"{path}, line {reader.line_num}: {reprlib.repr(list(row.values()))} is no frame and box; correct this line"
             ) from None
     return rows
 
@@ -206,8 +215,8 @@ def _from_csv(path: Path, text: str) -> list[tuple[int, str, Any]]:
 def _from_json(path: Path, text: str) -> list[tuple[int, str, Any]]:
     try:
         content = json.loads(text)
-    except ValueError as error:
-        raise UserError(f"{path}: this is no JSON ({error}); correct it") from None
+    except (ValueError, RecursionError) as error:  # RecursionError: lists in lists in lists
+        raise UserError(f"{path}: this is no JSON of boxes ({error}); correct it") from None
     if isinstance(content, dict):
         content = content.get("boxes")
     if not isinstance(content, list):
@@ -220,13 +229,14 @@ def _from_json(path: Path, text: str) -> list[tuple[int, str, Any]]:
             if isinstance(entry, dict):
                 box = entry["box"] if "box" in entry else entry["bbox"]
                 row = (_whole(entry["frame"]), str(entry.get("id", "1")), box)
+                row[1].encode()  # half of a character (a lone surrogate), which JSON allows, cannot be written
             else:
                 row = (index, "1", entry)
             box = [np.nan] * 4 if row[2] is None else [np.nan if value is None else float(value) for value in row[2]]
             if len(box) != 4:
                 raise ValueError
-        except (KeyError, TypeError, ValueError):
-            raise UserError(f"{path}: entry {index} is {json.dumps(entry)[:80]}, no box of a frame; correct it") from None
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            raise UserError(f"{path}: entry {index} is {reprlib.repr(entry)}, no box of a frame; correct it") from None
         rows.append((row[0], row[1], box))
     return rows
 

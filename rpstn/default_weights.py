@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,7 @@ def find_weights(checkpoint: str | Path | None) -> Path:
     if checkpoint is None:
         return default_checkpoint()
     path, shipped = Path(checkpoint), {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
-    if path.exists() or path.suffix or path.name != str(path):
+    if os.path.exists(path) or path.suffix or path.name != str(path):
         return path
     if path.name not in shipped:
         raise UserError(

@@ -33,7 +33,7 @@ class PredictionFolder:
 
     def files(self) -> tuple[Path, ...]:
         """The results that are there."""
-        return tuple(path for path in self.results.values() if path.is_file())
+        return tuple(path for path in self.results.values() if os.path.isfile(path))
 
     def check(self, video: str, settings: Mapping[str, Any], live: bool, resume: bool, overwrite: bool) -> bool:
         """Whether a run lies here that is to be gone on with. Nothing is changed.
@@ -43,7 +43,7 @@ class PredictionFolder:
         """
         if Path(video).resolve() in {path.resolve() for path in self._all}:
             raise UserError(f"{video} is a file that predictions in {self.out} replace; choose another folder with --out")
-        unfinished = self.journal.exists()
+        unfinished = os.path.exists(self.journal)  # Path's raises for a name that is too long
         if overwrite or not (unfinished or self.files()):
             return False
         if not resume:

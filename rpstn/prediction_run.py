@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
+import os
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -35,7 +35,7 @@ from rpstn.predict import check_boxes
 from rpstn.prediction_folder import PredictionFolder
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
-from rpstn.video_input import Frame, VideoInput, open_input
+from rpstn.video_input import Frame, FrameFolder, VideoFile, VideoInput, camera_index, open_input
 
 FORMAT = 1
 SAVE_EVERY = 10.0  # seconds between saved states
@@ -74,8 +74,8 @@ class PredictConfig:
         if self.out is not None:
             return Path(self.out)
         path = Path(self.video)
-        camera = re.fullmatch(r"\d+", self.video) and not path.exists()
-        name = f"camera-{self.video}" if camera else path.resolve().name if path.is_dir() else path.stem
+        camera = camera_index(self.video) is not None
+        name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem
         return Path("runs", "predict", name)
 
 
@@ -125,11 +125,12 @@ class _Run:
 
     def _settings(self) -> dict[str, Any]:
         """What must be the same for a run to be gone on with."""
-        path = Path(self.config.video)
+        source = self.source
         return {
             "format": FORMAT,
-            "video": self.source.name,
-            "bytes": path.stat().st_size if path.is_file() else self.source.count,
+            "video": source.name,
+            "bytes": source.path.stat().st_size if isinstance(source, VideoFile) else None,
+            "pictures": source.count if isinstance(source, FrameFolder) else None,
             "checkpoint": self.weights.sha256,
             "boxes": "auto" if self.boxes is None else self.boxes.checksum(),
             "following": asdict(self.following),

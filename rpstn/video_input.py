@@ -29,6 +29,7 @@ from rpstn.video import quiet
 # Frames a second where a source does not say. Headers outside of FPS are wrong: browsers write 1000 for "varies".
 DEFAULT_FPS, FPS = 25.0, (0.1, 300.0)
 _LOOK = 12  # frames whose times tell the rate where the header does not
+_CAMERAS = 10**9  # no camera has this index; OpenCV takes what fits 32 bits
 
 
 class Frame(NamedTuple):
@@ -79,13 +80,24 @@ def open_input(video: str | os.PathLike[str] | int | np.ndarray, fps: float | No
             f"video is of type {type(video).__name__}; give a path, a camera's index, or a uint8 array (T,H,W,3) of RGB frames"
         )
     path = Path(video)
-    if path.is_dir():
+    if os.path.isdir(path):  # Path.is_dir raises OSError for a name that is too long
         return FrameFolder(path, fps or DEFAULT_FPS)
-    if path.is_file():
+    if os.path.isfile(path):
         return VideoFile(path)
-    if re.fullmatch(r"\d+", str(video)):
-        return Camera(int(str(video)))
+    index = camera_index(video)
+    if index is not None:
+        return Camera(index)
     raise UserError(f"{path}: there is no such video file or folder; check the path, or give a camera's index such as 0")
+
+
+def camera_index(video: str | os.PathLike[str]) -> int | None:
+    """The index of the camera that `video` names; None where it is a path.
+
+    A file or folder whose name is a number is a path; so is a number beyond all cameras, such as a date.
+    """
+    if os.path.exists(video) or not re.fullmatch(r"\d{1,9}", str(video)):
+        return None
+    return int(str(video))
 
 
 def as_rgb(picture: np.ndarray, where: str) -> np.ndarray:
@@ -229,7 +241,10 @@ class FrameFolder:
 
     def __post_init__(self) -> None:
         self.name = self.path.resolve().name
-        found = (path for path in self.path.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith("."))
+        try:
+            found = [path for path in self.path.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
+        except OSError as error:
+            raise UserError(f"{self.path}: this folder cannot be read ({error.strerror}); allow it, or give another") from error
         self.paths = sorted(found, key=_natural)
         self.count: int | None = len(self.paths)
         if not self.paths:
@@ -240,14 +255,16 @@ class FrameFolder:
 
     def _read(self) -> Iterator[Frame]:
         """read_image makes RGB of grey, 16-bit and 4-channel pictures, and names the one that is broken."""
+        # Removing it would move the times and the boxes of all frames behind it.
+        remedy = "put a whole picture in its place, such as a copy of the one beside it"
         for index, path in enumerate(self.paths):
-            pixels = read_image(path, upright=True, remedy="put a whole picture in its place, or remove it")
+            pixels = read_image(path, upright=True, remedy=remedy)
             yield Frame(index, index / self.fps, pixels)
 
 
 def _natural(path: Path) -> list[tuple[int, int, str]]:
     parts = re.split(r"(\d+)", path.name)
-    return [(1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts]
+    return [(1, int(part), "") if part.isdecimal() else (0, 0, part) for part in parts]
 
 
 @dataclass
@@ -275,7 +292,7 @@ class ArrayInput:
 
 @dataclass
 class Camera:
-    """A camera by its index. Times are those at which frames arrived."""
+    """A camera by its index. Times are those at which frames arrived. Raises UserError for an index that no camera has."""
 
     index: int
     fps: float = DEFAULT_FPS
@@ -285,6 +302,8 @@ class Camera:
 
     def __post_init__(self) -> None:
         self.name = f"camera {self.index}"
+        if abs(self.index) >= _CAMERAS:
+            raise UserError(f"there is no {self.name}; the first camera is 0, and a path is given as text")
 
     def __iter__(self) -> Iterator[Frame]:
         return _same_size(self._taken(), self.notes)

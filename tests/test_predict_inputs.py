@@ -2,6 +2,7 @@
 
 import json
 import wave
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from rpstn.box_files import MAX_GAP, FixedBox, read_boxes
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
 from rpstn.video import write_webm
-from rpstn.video_input import ArrayInput, Camera, FrameFolder, VideoFile, as_rgb, fit, open_input
+from rpstn.video_input import ArrayInput, Camera, FrameFolder, VideoFile, as_rgb, camera_index, fit, open_input
 
 BOX = [10.0, 20.0, 30.0, 40.0]
 
@@ -43,11 +44,12 @@ def test_a_video_file(video):
 def test_a_folder_in_the_order_of_its_numbers(tmp_path):
     for number in (1, 2, 10):
         cv2.imwrite(str(tmp_path / f"f{number}.png"), np.full((8, 8, 3), number, np.uint8))
+    cv2.imwrite(str(tmp_path / "²5.png"), np.full((8, 8, 3), 99, np.uint8))  # a digit, but no number
     (tmp_path / "notes.txt").write_text("no picture")
     source = open_input(tmp_path, fps=5)
     frames = list(source)
     assert isinstance(source, FrameFolder)
-    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [1, 2, 10] and frames[2].time == pytest.approx(0.4)
+    assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [1, 2, 10, 99] and frames[2].time == pytest.approx(0.4)
 
 
 def test_grey_and_four_channel_pictures(tmp_path):
@@ -165,10 +167,41 @@ def test_a_film_that_breaks_off_ends_there(tmp_path):
 def test_what_is_not_there(tmp_path):
     with pytest.raises(UserError, match="nothing.mp4.*no such video"):
         open_input(tmp_path / "nothing.mp4")
+    for name in ("x" * 5000, "x" * 5000 + ".mp4"):  # longer than a file system takes
+        with pytest.raises(UserError, match="no such video"):
+            open_input(name)
     with pytest.raises(UserError, match="list.*uint8 array"):
         open_input([1, 2])
     with pytest.raises(UserError, match="fps is 0"):
         open_input(tmp_path, fps=0)
+
+
+def test_a_number_that_is_a_path_is_no_camera(tmp_path, video, monkeypatch):
+    """What is there is taken before a camera; a number beyond all cameras, such as a date, is the name of what is not there."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("3", "20240501123000"):
+        (tmp_path / name).mkdir()
+        cv2.imwrite(str(tmp_path / name / "1.png"), np.zeros((8, 8, 3), np.uint8))
+        assert isinstance(open_input(name), FrameFolder) and camera_index(name) is None
+    video.rename(tmp_path / "4")
+    assert isinstance(open_input("4"), VideoFile) and camera_index("4") is None
+    assert camera_index("5") == 5
+    for name in ("20240501123001", "9" * 5000):
+        assert camera_index(name) is None
+        with pytest.raises(UserError, match="no such video file.*camera's index"):
+            open_input(name)
+    for index in (20240501123000, -(2**31) - 1):
+        with pytest.raises(UserError, match=f"no camera {index}.*first camera is 0"):
+            open_input(index)
+
+
+def test_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(UserError, match=f"{tmp_path.name}.*Permission denied.*another"):
+        open_input(tmp_path)
 
 
 def test_a_camera_that_is_not_there(capfd):
@@ -184,7 +217,7 @@ def test_a_broken_picture_names_itself(tmp_path):
     (tmp_path / "2.png").write_bytes(b"broken")
     frames = iter(open_input(tmp_path))
     assert next(frames).index == 0
-    with pytest.raises(UserError, match="2.png"):
+    with pytest.raises(UserError, match="2.png.*a copy of the one beside it"):
         next(frames)
 
 
@@ -255,6 +288,15 @@ class TestBoxes:
             ("a.json", "[null, [1, 2, 0, 4]]", "none of its 2"),
             ("a.json", "[]", "none of its 0"),
             ("a.txt", "0 1 2 3 4", ".json and .csv"),
+            pytest.param("a.csv", "frame,x,y,width,height\n0,1,2,3," + "4" * 140000, "line 2.*field larger", id="long field"),
+            pytest.param("a.csv", "x" * 140000, "line 1.*field larger", id="long head"),
+            pytest.param("a.csv", "frame,x,y,width,height\n0,1,2,3," + "x" * 9999, r"line 2: .{,200}$", id="long word"),
+            pytest.param("a.json", f"[[1, 2, 3, {'9' * 400}]]", "entry 0", id="huge side"),
+            pytest.param("a.json", f'[{{"frame": {"9" * 400}, "box": [1, 2, 3, 4]}}]', "entry 0", id="huge frame"),
+            pytest.param("a.json", f"[[1, 2, 3, {'9' * 5000}]]", "no JSON", id="more digits than Python reads"),
+            pytest.param("a.json", "[" * 100000 + "]" * 100000, "no JSON.*recursion", id="nested"),
+            pytest.param("a.json", "[" * 500 + "]" * 500, r"entry 0 is .{,200}$", id="less nested"),
+            pytest.param("a.json", r'[{"frame": 0, "box": [1, 2, 3, 4], "id": "\ud800"}]', "entry 0", id="half a character"),
         ],
     )
     def test_broken_files(self, tmp_path, name, text, reason):
@@ -265,6 +307,8 @@ class TestBoxes:
     def test_missing_file(self, tmp_path):
         with pytest.raises(UserError, match="nowhere.csv.*no such file"):
             read_boxes(tmp_path / "nowhere.csv")
+        with pytest.raises(UserError, match="no such file of boxes"):
+            read_boxes("x" * 5000 + ".csv")
 
     def test_nan_is_no_box_and_long_gaps_stay(self):
         boxes = np.full((3 * MAX_GAP, 4), np.nan)

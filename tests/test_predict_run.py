@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from rpstn.prediction_folder import PredictionFolder
 from rpstn.prediction_run import PredictConfig, predict_video
 from rpstn.recipes import WEIGHTS
 from rpstn.skeletons import PENN_ACTION
-from rpstn.streaming import Behind
+from rpstn.streaming import AHEAD, BEHIND, Behind
 from rpstn.video import write_webm
 from rpstn.video_input import Camera, FrameFolder
 
@@ -271,6 +272,24 @@ def test_an_error_in_the_middle_keeps_what_was_done(folder, tmp_path):
     assert predict_video(config(broken, tmp_path / "out", resume=True), progress=False).frames == 6
 
 
+def test_a_broken_picture_is_replaced_not_removed(folder, tmp_path):
+    """What the error offers is what --resume takes. A picture less would move the times and boxes of those behind it."""
+    broken = tmp_path / "film"
+    broken.mkdir()
+    for index in range(5):
+        (broken / f"{index}.png").write_bytes(b"broken" if index == 3 else (folder / f"{index}.png").read_bytes())
+    given = config(broken, tmp_path / "out", draw=False)
+    with pytest.raises(UserError, match="3.png.*a copy of the one beside it.*go on with --resume") as told:
+        predict_video(given, progress=False)
+    assert "remove" not in str(told.value)
+    (broken / "3.png").unlink()
+    with pytest.raises(UserError, match=r"other settings \(pictures\); give the same ones"):
+        predict_video(replace(given, resume=True), progress=False)
+    (broken / "3.png").write_bytes((broken / "2.png").read_bytes())
+    assert predict_video(replace(given, resume=True), progress=False).complete
+    assert [entry["frame"] for entry in read(tmp_path / "out")["frames"]] == [0, 1, 2, 3, 4]
+
+
 def test_no_frame_more_than_asked_for_is_read(folder, tmp_path):
     """A broken picture behind the limit stops nothing."""
     short = tmp_path / "film"
@@ -356,6 +375,44 @@ def test_wrong_settings():
     assert PredictConfig("films/film.webm").folder.as_posix() == "runs/predict/film"
     assert PredictConfig("..").folder.name == Path("..").resolve().name
     assert PredictConfig("7").folder.as_posix() == "runs/predict/camera-7"
+    assert PredictConfig("20240501123000").folder.as_posix() == "runs/predict/20240501123000"
+
+
+@pytest.mark.parametrize("wrong", ["video", "checkpoint", "boxes", "out"])
+def test_a_name_that_is_too_long_is_told_in_one_line(folder, tmp_path, capsys, wrong):
+    words = {"video": str(folder), "checkpoint": str(EMBEDDED), "boxes": "auto", "out": str(tmp_path / "out")}
+    words[wrong] = "x" * 5000 + {"checkpoint": ".pt", "boxes": ".csv"}.get(wrong, "")
+    video = words.pop("video")
+    options = [word for name, value in words.items() for word in (f"--{name}", value)]
+    assert cli.main(["predict", video, *options, "--device", "cpu"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("rpstn: error:") and said.count("\n") == 1 and "x" * 5000 in said
+
+
+def test_memory_does_not_grow_with_the_video(folder, tmp_path, monkeypatch):
+    """Of all frames, only those that wait before and behind the network are in memory at once."""
+    alive: list[weakref.ref] = []
+    read_pictures, step, most = FrameFolder._read, PoseStream.step, 0
+
+    def watched(self):
+        for frame in read_pictures(self):
+            alive.append(weakref.ref(frame.pixels))
+            yield frame
+
+    def counted(self, index, pixels):
+        nonlocal most
+        most = max(most, sum(pixels() is not None for pixels in alive))
+        return step(self, index, pixels)
+
+    film = tmp_path / "film"
+    film.mkdir()
+    for index in range(2 * (AHEAD + BEHIND)):
+        (film / f"{index}.png").symlink_to(folder / f"{index % LENGTH}.png")
+    monkeypatch.setattr(FrameFolder, "_read", watched)
+    monkeypatch.setattr(PoseStream, "step", counted)
+    result = predict_video(config(film, tmp_path / "out", relation=False), progress=False)
+    # Besides, one is being read, one predicted, one drawn, and a thread may still hold the one before.
+    assert len(alive) == result.frames == 2 * (AHEAD + BEHIND) and 0 < most <= AHEAD + BEHIND + 6
 
 
 def test_states_are_saved_on_the_way(folder, tmp_path, monkeypatch):

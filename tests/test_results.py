@@ -14,7 +14,7 @@ from .conftest import CHECKOUT
 def test_studies_of_another_form_are_no_published_runs(tmp_path):
     """results/ also holds the relation's scales and the bench, which have rows of their own."""
     found = load_results()
-    assert "embedded" in found and not {"relation_scale", "bench", "published", "predict_memory"} & set(found)
+    assert "embedded" in found and not {"relation_scale", "bench", "published", "predict_memory", "predict_quality"} & set(found)
     assert all({"rows", "gains", "measured_on", "hidden", "trained"} <= set(run) for run in found.values())
     (tmp_path / "scale.json").write_text((CHECKOUT / "results" / "relation_scale.json").read_text())
     with pytest.raises(UserError, match="no published run"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,7 +53,7 @@ def read_checkpoint(path: str | Path) -> dict:
     Raises UserError for a missing, broken or foreign file, naming it and what is wrong with it.
     """
     path = Path(path)
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises OSError for a name that is too long
         raise UserError(f"no checkpoint at {path}; train one with `rpstn train`, or give the path of an existing .pt file")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
