@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import tyro
-from tqdm import tqdm
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
@@ -29,10 +28,8 @@ from rpstn.following import Following
 from rpstn.metrics.scores import score
 from rpstn.metrics.tables import aligned, table
 from rpstn.pose_stream import LOST, PoseNetwork
-from rpstn.predict import predict_frames
-from rpstn.predictions import Predictions
+from rpstn.predict import predict_streamed
 from rpstn.runs import manifest, write_json
-from rpstn.video_input import open_input
 
 
 @dataclass(frozen=True)
@@ -66,18 +63,9 @@ def measure(config: Quality) -> dict[str, Any]:
     weights = describe_weights(checkpoint, network.meta)
     following = Following.by(weights.calibration)
     found = {"windows": predict_clips(network.model, dict(network.meta), dataset, progress=False)}
-    lost = {}
     for name in ("given", "auto"):
-        joints, confidence, states = [], [], []
-        for clip in tqdm(dataset, desc=name, leave=False):
-            frames = clip.frames.read(range(len(clip)))
-            boxes = clip.boxes if name == "given" else None
-            poses = [people[0] for _, people in predict_frames(network, open_input(frames), boxes, following)]
-            joints.append(np.stack([pose.joints for pose in poses]))
-            confidence.append(np.stack([pose.confidence for pose in poses]))
-            states += [pose.status for pose in poses]
-        found[name] = Predictions(tuple(clip.id for clip in dataset), joints, confidence, [None] * len(joints))
-        lost[name] = float(np.mean([state == LOST for state in states]))
+        found[name], states = predict_streamed(network, dataset, following, boxes_given=name == "given")
+    lost = np.mean([state == LOST for clip in states for state in clip])
     scores = {name: score(predictions, dataset)["scores"]["person"]["all"] for name, predictions in found.items()}
     result = {
         "weights": weights.name,
@@ -86,7 +74,7 @@ def measure(config: Quality) -> dict[str, Any]:
         "sources": len({clip.source for clip in dataset}),
         "frames": sum(len(clip) for clip in dataset),
         "pck": {name: {key: part[key] for key in ("mean", "interval", "groups")} for name, part in scores.items()},
-        "lost": lost["auto"],
+        "lost": float(lost),
         "manifest": manifest(
             config,
             device=network.device,
@@ -97,7 +85,7 @@ def measure(config: Quality) -> dict[str, Any]:
     }
     counted = ", ".join(f"{result[name]} {name}" for name in ("clips", "sources", "frames"))
     print(f"{result['weights']} on {result['on']}: {counted}, PCK@0.2 person, percent\n{aligned(table(scores))}")
-    print(f"auto: lost in {100 * lost['auto']:.1f} % of the frames")
+    print(f"auto: lost in {100 * lost:.1f} % of the frames")
     write_json(config.out, result)
     return result
 
