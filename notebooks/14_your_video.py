@@ -274,3 +274,69 @@ print("the same confidences as above:", bool(np.allclose(confidences, seen.confi
 # one graph for the first frame, one for every later one, which takes heatmaps and features that the frame before left.
 # And if the joints that you care about are not a person's, label a few clips and train on them:
 # {doc}`../datasets` shows it, from the first label to the poses of a new film.
+
+# %% [markdown]
+# ## Files in, files out
+#
+# **Boxes in.** `--boxes` takes one box for all frames, `x,y,width,height`, or a file. `x` and `y` are the left and upper
+# edge. All four are pixels of the video, not parts of the frame. Two corners are not taken for a box and cannot be told from
+# one: subtract first. Frames count from 0. A CSV file has a head line, and a column `id` if there are several people:
+#
+# ```text
+# frame,id,x,y,width,height
+# 0,ann,40,32,96,210
+# 1,ann,42,32,96,210
+# 1,bob,300,40,88,190
+# ```
+#
+# A JSON file says the same in entries, in any order:
+#
+# ```json
+# [{"frame": 0, "id": "ann", "box": [40, 32, 96, 210]},
+#  {"frame": 1, "id": "ann", "box": [42, 32, 96, 210]},
+#  {"frame": 1, "id": "bob", "box": [300, 40, 88, 190]}]
+# ```
+#
+# or, for one person, as a list with one entry a frame:
+#
+# ```json
+# [[40, 32, 96, 210], null, [44, 32, 96, 210]]
+# ```
+#
+# A frame may lack a person's box: `null`, NaN and no entry mean the same. A gap of up to 15 frames is bridged evenly between
+# the boxes before and after it. In a longer gap, before the first box and after the last, the person gets no pose. Nor do
+# they in a box that lies outside the frame. What was bridged, or lies outside, stands in the notes.
+#
+# **Poses out.** `poses.json` first says what was predicted: the video's size and rate, the joints by name, the weights, the
+# limits of confidence, notes and a summary. Then follows one entry a frame. Here one of a network with two joints:
+#
+# ```json
+# {"frame": 3, "time": 0.12, "people": [
+#   {"id": "1", "status": "followed", "category_id": 1, "score": 0.58, "bbox": [38.5, 30.0, 212.0, 212.0],
+#    "keypoints": [101.2, 44.9, 0.83, 97.4, 80.1, 0.33], "hidden": [1]}]}
+# ```
+#
+# - `frame` counts from 0. `time` is in seconds since the first frame, by the file's own times where it has any. The pictures
+#   of a folder have none; `--fps` gives their rate.
+# - `keypoints` holds x, y and a confidence for each joint, in the order of `categories[0].keypoints`. The third number is the
+#   height of the heatmap's peak. In COCO's labels it is a visibility of 0, 1 or 2; do not read one for the other.
+# - `hidden` lists the joints that the network does not see well, by their place, from 0. (`categories[0].skeleton` counts
+#   from 1, as COCO does.) They have coordinates too.
+# - `score` is the mean confidence over the joints.
+# - `bbox` is where the network looked, not a box around the joints: the fixed box, or a square that moves. What it saw is a
+#   square, a quarter larger than the longer side of `bbox`.
+# - `status` says how that place was found. `given`: your box. `found`: by a search, and the network starts anew. `followed`:
+#   from the frame before. `lost`: there is a pose, but the network is too unsure to call it a person; all joints are then
+#   hidden.
+# - With `--relation` each person has a matrix `relation`. Row i says what refined joint i takes from the joints.
+#
+# `poses.csv` holds the joints as a table, one line for each joint of each person in each frame. `hidden` is 0 or 1:
+#
+# ```text
+# frame,time,person,status,joint,x,y,confidence,hidden
+# 3,0.12,1,followed,head,101.2,44.9,0.83,0
+# ```
+#
+# **A film to look at.** `annotated.webm` is for the eye. It has an even rate, so where the times of your file have gaps, a
+# frame stands for several pictures: picture 100 of the film need not be frame 100 of the poses. The number of the frame is
+# written below the picture. The film also has another size than the video. Measure in `poses.json`, not in the film.

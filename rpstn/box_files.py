@@ -28,6 +28,7 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.errors import UserError
+from rpstn.following import is_inside
 
 MAX_GAP = 15
 LAST_FRAME = 1e9  # a year of video; what is larger is no number of a frame
@@ -89,14 +90,27 @@ class BoxTable:
                 found[name] = (1 - share) * boxes[after - 1] + share * boxes[after]
         return found
 
-    def notes(self, last: int, complete: bool, whole: bool) -> list[str]:
-        """What is odd about them for a video whose last frame was `last`.
+    def notes(self, last: int, size: tuple[int, int], complete: bool, whole: bool) -> list[str]:
+        """What is odd about them for a video of frames of (height, width) `size`, whose last one was `last`.
 
         complete  it was gone through to its end. whole: that end is the video's own, no limit's.
         """
         notes = []
         if self.dropped:
             notes.append(f"{self.origin}: {self.dropped} entries without extent, or with NaN, were left out")
+        for name, (frames, boxes) in self.people.items():
+            gaps = np.diff(frames[frames <= last]) - 1
+            bridged, outside = int(gaps[gaps <= MAX_GAP].sum()), [not is_inside(box, size) for box in boxes[frames <= last]]
+            if bridged:
+                notes.append(
+                    f"{self.origin}: {bridged} frames without a box of person {name} were bridged between the boxes before and "
+                    f"after (gaps of up to {MAX_GAP} frames are)"
+                )
+            if any(outside):
+                notes.append(
+                    f"{self.origin}: {sum(outside)} of {len(outside)} boxes of person {name} lie outside the frame of "
+                    f"{size[1]}x{size[0]} pixels; there are no poses in them"
+                )
         if complete and self.last < last:
             notes.append(
                 f"{self.origin}: the boxes end at frame {self.last}, the video at frame {last}; there are no poses in between. "

@@ -243,14 +243,15 @@ def export(
     says what goes in and comes out. Files that differ from torch are not kept.
 
     Args:
-        checkpoint: file that training wrote.
+        checkpoint: file that training wrote, or shipped weights such as embedded_rpstn.
         out: folder to write to.
         tolerance: largest difference, as a part of an output's largest value.
     """
+    from rpstn.default_weights import find_weights
     from rpstn.export import export as run
     from rpstn.export import lines
 
-    for line in lines(run(checkpoint, out, tolerance=tolerance)):
+    for line in lines(run(find_weights(checkpoint), out, tolerance=tolerance)):
         print(line)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rpstn.pose_stream import LOST
+from rpstn.pose_stream import GIVEN, LOST
 from rpstn.skeletons import Skeleton
 
 SHORTEST = 3  # frames of a stretch that is listed: a shorter one is mostly noise of the confidence
@@ -38,12 +38,14 @@ class _Joint:
 class _Person:
     frames: int = 0
     lost: int = 0
+    unsure: int = 0
     found: int = 0
     joints: dict[int, _Joint] = field(default_factory=dict)
 
 
-def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton) -> dict[str, Any]:
-    """By person's id: frames with a pose, frames lost, searches that found, and for each joint
+def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lost_below: float = 0.0) -> dict[str, Any]:
+    """By person's id: frames with a pose, frames lost, given boxes in which the network is as unsure (mean confidence below
+    `lost_below`), searches that found, and for each joint
 
         hidden     in how many frames.
         stretches  those of at least SHORTEST frames: first frame, number of frames, seconds, and the frame in which the joint
@@ -64,6 +66,7 @@ def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton) ->
             known = people.setdefault(person["id"], _Person(joints={joint: _Joint() for joint in range(len(skeleton))}))
             known.frames += 1
             known.lost += person["status"] == LOST
+            known.unsure += person["status"] == GIVEN and person["score"] < lost_below
             known.found += person["status"] == "found"
             hidden = set(person["hidden"])
             for joint, track in known.joints.items():
@@ -74,6 +77,7 @@ def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton) ->
         name: {
             "frames": known.frames,
             "lost": known.lost,
+            "unsure": known.unsure,
             "found": known.found,
             "joints": {
                 skeleton.joints[joint]: {"hidden": track.hidden, "stretches": track.stretches}
@@ -93,17 +97,31 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
     """The summary for a terminal: each person, and the joints that were hidden longest."""
     lines = []
     for name, person in summary.items():
-        lost = f", lost in {person['lost']}" if person["lost"] else ""
-        lines.append(f"person {name}: {person['frames']} frames with a pose{lost}")
+        frames, unseen = person["frames"], person["lost"] + person["unsure"]
+        if unseen == frames:  # then its joints are hidden throughout, which says nothing more
+            lines.append(f"person {name}: not seen in any of {frames} frames")
+            continue
+        lines.append(f"person {name}: {frames} frames" + (f", not seen in {unseen} of them" if unseen else " with a pose"))
         hidden = {joint: values for joint, values in person["joints"].items() if values["hidden"]}
         ranked = sorted(hidden.items(), key=lambda item: -item[1]["hidden"])
         for joint, values in ranked[:shown]:
             lines.append(f"  {joint.replace('_', ' ')}: hidden in {values['hidden']} frames{_longest(values['stretches'])}")
         if len(ranked) > shown:
-            lines.append(f"  {len(ranked) - shown} more joints were hidden now and then")
+            most, least = (ranked[place][1]["hidden"] for place in (shown, -1))
+            lines.append(f"  {len(ranked) - shown} more: hidden in {least if least == most else f'{least} to {most}'} frames")
         if not ranked:
             lines.append("  no joint was hidden")
     return lines or ["nobody was in any frame"]
+
+
+def box_notes(summary: Mapping[str, Any]) -> list[str]:
+    """The people in most of whose given boxes the network saw nobody."""
+    return [
+        f"the network saw nobody in {person['unsure']} of {person['frames']} boxes that were given for person {name}: see "
+        "whether they lie around a person; boxes are x, y, width, height in pixels of the video"
+        for name, person in summary.items()
+        if person["unsure"] > person["frames"] / 2
+    ]
 
 
 def _longest(stretches: list[dict[str, Any]]) -> str:

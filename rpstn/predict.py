@@ -30,6 +30,11 @@ from rpstn.predictions import Predictions
 from rpstn.streaming import Ahead
 from rpstn.video_input import Frame, VideoInput, open_input
 
+# A person fewer pixels tall is none that a network could see: such boxes are parts of the frame, 0..1, or of another picture.
+LEAST_SIDE = 4.0
+# In a crop so many times as long as the frame, the frame is a spot.
+MOST_FRAMES = 10.0
+
 
 class Poses(NamedTuple):
     """One person's poses in T frames, as NumPy.
@@ -160,20 +165,28 @@ def predict_streamed(
 
 
 def check_boxes(boxes: FixedBox | BoxTable | None, frame: Frame) -> None:
-    """Raises UserError where no box shows any of the frame, so that nobody could be found in the whole video."""
+    """Raises UserError where no box shows any of the frame, or all are of a size that no person has, so that nobody could be
+    found in the whole video.
+    """
+    if boxes is None:
+        return
     size = frame.pixels.shape[:2]
-    if isinstance(boxes, FixedBox):
-        outside = not is_inside(np.array(boxes.box), size)
-        what = f"box {','.join(f'{value:g}' for value in boxes.box)} lies"
-    elif boxes is not None:
-        outside = not any(is_inside(box, size) for _, rows in boxes.people.values() for box in rows)
-        what = f"{boxes.origin}: all boxes lie"
+    fixed = isinstance(boxes, FixedBox)
+    rows = np.array([boxes.box]) if fixed else np.concatenate([rows for _, rows in boxes.people.values()])
+    sides = rows[:, 2:].max(axis=1)
+    frames = f"the video's frames of {size[1]}x{size[0]} pixels"
+    are, lie = ("is", "lies") if fixed else ("are", "lie")
+    if sides.max() < LEAST_SIDE:
+        example, wrong = rows[sides.argmax()], f"{are} less than {LEAST_SIDE:g} pixels long, in {frames}"
+    elif sides.min() > MOST_FRAMES * max(size):
+        example, wrong = rows[sides.argmin()], f"{are} more than {MOST_FRAMES:g} times as long as {frames}"
+    elif not any(is_inside(box, size) for box in rows):
+        example, wrong = rows[0], f"{lie} outside of {frames}"
     else:
         return
-    if outside:
-        raise UserError(
-            f"{what} outside of the video's frames of {size[1]}x{size[0]} pixels; give x, y, width, height in its pixels, or auto"
-        )
+    named = ",".join(f"{value:g}" for value in example)
+    told = f"box {named} {wrong}" if fixed else f"{boxes.origin}: all boxes {wrong}, such as {named}"
+    raise UserError(f"{told}; give x, y, width, height in pixels of the video, not in parts of the frame, or auto")
 
 
 def poses_of(found: Sequence[PersonPose | None], joints: int) -> Poses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ import torch
 from rpstn.errors import UserError
 from rpstn.pose_files import Journal, read_head
 from rpstn.video_input import VideoFile
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or what its owner grants
 
 
 class PredictionFolder:
@@ -94,6 +97,19 @@ class PredictionFolder:
             yield
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written to ({error.strerror}); choose another folder with --out") from error
+
+    @contextmanager
+    def room(self) -> Iterator[None]:
+        """A disk that gets full in the block is told as a UserError. Journal and saved state stay, for a second call to go on."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise UserError(
+                f"{self.out}: the disk is full; what was predicted is kept in {self.journal.name}. Make room there, then repeat "
+                "the call with --resume"
+            ) from error
 
     def keep_video(self, longer: bool) -> None:
         """What was drawn becomes annotated.webm if it shows more than the one that is there; else it goes."""

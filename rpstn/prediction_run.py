@@ -30,7 +30,7 @@ from rpstn.following import Following
 from rpstn.models.checkpoints import save_atomically
 from rpstn.pose_files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
 from rpstn.pose_stream import PoseNetwork, PoseStream
-from rpstn.pose_summary import summarise_poses
+from rpstn.pose_summary import box_notes, summarise_poses
 from rpstn.predict import check_boxes
 from rpstn.prediction_folder import PredictionFolder
 from rpstn.runs import portable
@@ -43,14 +43,18 @@ SAVE_EVERY = 10.0  # seconds between saved states
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """What to predict, with what, and where to put it."""
+    """What to predict, with what, and where to put it.
+
+    What files of boxes and the results hold: "Files in, files out" in the book's chapter "Your own video"
+    (notebooks/14_your_video.py).
+    """
 
     video: Annotated[str, tyro.conf.arg(metavar="VIDEO")]  # a video file, a folder of pictures, or a camera's index such as 0
     checkpoint: Path | None = None  # file that training wrote, or shipped weights such as embedded_rpstn; None: the default ones
     boxes: str = "auto"  # auto: found and followed; x,y,width,height: one for all frames; or a .json or .csv file
     out: Path | None = None  # folder of the results; None: runs/predict/<the video's name>
     frames: int | None = None  # stop after so many; None: at the video's end
-    fps: float | None = None  # frames a second of a folder of pictures; None: 25
+    fps: float | None = None  # frames a second of a folder of pictures; None: 25. Videos have their own
     draw: bool = True  # write annotated.webm
     relation: bool = False  # draw the relation matrix beside the picture, and write it into poses.json
     hidden_below: float | None = None  # confidence below which a joint counts as hidden; None: as measured for the checkpoint
@@ -160,7 +164,7 @@ class _Run:
                 "name": portable(self.source.name), "width": width, "height": height, "fps": self.source.fps,
             }  # fmt: skip
             journal = self.folder.begin(self.settings, self.video, state)
-            with stop_when_asked() as asked:
+            with stop_when_asked() as asked, self.folder.room():
                 complete = False
                 try:
                     complete = self._run(first, frames, journal, asked, progress)
@@ -181,7 +185,8 @@ class _Run:
     def _of_a_killed_recording(self) -> PredictResult:
         """A camera's frames are gone: the files are made of what the journal and the video hold of them."""
         self.video = read_head(self.folder.journal)["video"]
-        return self._finish(complete=True, drawn=True)
+        with self.folder.room():
+            return self._finish(complete=True, drawn=True)
 
     def _run(self, first: Frame, frames: Ahead[Frame], journal: Journal, asked: StopAsked, progress: bool) -> bool:
         """All frames; returns whether the end was reached."""
@@ -239,13 +244,17 @@ class _Run:
     def _finish(self, complete: bool, drawn: bool) -> PredictResult:
         """Make the result files of the journal; remove what only a resumed run needs once the video is done."""
         skeleton, journal, results = self.network.skeleton, self.folder.journal, self.folder.results
-        summary = summarise_poses(read_entries(journal), skeleton)
+        summary = summarise_poses(read_entries(journal), skeleton, self.following.lost_below)
         last, count = -1, 0
         for entry in read_entries(journal):
             last, count = entry["frame"], count + 1
         notes = list(self.source.notes)
+        if self.config.fps is not None and not isinstance(self.source, FrameFolder):
+            notes.append(f"fps {self.config.fps:g} was not used: {self.source.name} has times of its own, a folder has none")
         if isinstance(self.boxes, BoxTable):
-            notes += self.boxes.notes(last, complete, self.config.frames is None)
+            size = self.video["height"], self.video["width"]
+            notes += self.boxes.notes(last, size, complete, self.config.frames is None)
+        notes += box_notes(summary)
         if self.dropped:
             notes.append(f"{self.dropped} frames came faster than they could be predicted and were left out")
         write_poses_json(results["poses.json"], self._head(complete, summary, notes), read_entries(journal))

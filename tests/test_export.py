@@ -54,6 +54,17 @@ def test_without_the_extra_the_remedy_is_named(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_shipped_weights_are_exported_by_name(tmp_path, monkeypatch, capsys):
+    """As predict and evaluate take them: what is missing is the extra, not the checkpoint."""
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", "embedded_rpstn", "-o", "out"]) == 2
+    assert "onnxruntime" in capsys.readouterr().err
+    assert main(["export", "embeded_rpstn", "-o", "out"]) == 2
+    assert "did you mean 'embedded_rpstn'" in capsys.readouterr().err
+    assert main(["export", "--help"]) == 0 and "shipped weights such as" in capsys.readouterr().out
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     pytest.importorskip("onnxruntime")
     with pytest.raises(UserError, match="no checkpoint at"):

@@ -176,6 +176,17 @@ def test_refusals_name_value_and_remedy(frames, tmp_path):
         rpstn.predict(frames[:2], boxes="400,0,20,20", device="cpu")
     with pytest.raises(UserError, match="all boxes lie outside"):
         rpstn.predict(frames[:2], boxes=[[400, 0, 20, 20], [-60, 0, 20, 20]], device="cpu")
+    with pytest.raises(
+        UserError, match="box 0.1,0.2,0.5,0.5 is less than 4 pixels long.*160x160.*pixels of the video, not in parts"
+    ):
+        rpstn.predict(frames[:2], boxes="0.1,0.2,0.5,0.5", device="cpu")
+    with pytest.raises(
+        UserError, match="all boxes are less than 4 pixels long.* such as 0.1,0.2,0.5,0.6; give x, y, width, height"
+    ):
+        rpstn.predict(frames[:2], boxes=[[0.1, 0.2, 0.5, 0.5], [0.1, 0.2, 0.5, 0.6]], device="cpu")
+    with pytest.raises(UserError, match="box 0,0,100000,100000 is more than 10 times as long"):
+        rpstn.predict(frames[:2], boxes="0,0,1e5,1e5", device="cpu")
+    assert len(rpstn.predict(frames[:2], boxes=[[20, 20, 2, 2], [20, 20, 110, 110]], device="cpu").poses) == 2
     with pytest.raises(UserError, match="limit is 0 frames"):
         rpstn.predict(frames[:2], frames=0)
     with pytest.raises(UserError, match="camera 0 has no end.*rpstn predict"):

@@ -1,6 +1,7 @@
 """What people give to predict: videos, folders, arrays and boxes, whole and broken."""
 
 import json
+import re
 import wave
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from rpstn.box_files import MAX_GAP, FixedBox, read_boxes
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
+from rpstn.pose_files import COLUMNS, frame_entry
+from rpstn.pose_stream import FOLLOWED, PersonPose
 from rpstn.video import write_webm
 from rpstn.video_input import ArrayInput, Camera, FrameFolder, VideoFile, as_rgb, camera_index, fit, open_input
 
@@ -145,6 +148,20 @@ def test_no_video_stream(tmp_path):
     for name, reason in (("sound.wav", "no video stream"), ("text.mp4", "no video"), ("empty.avi", "empty"), ("cut.webm", "")):
         with pytest.raises(UserError, match=f"{name}.*{reason}.*give another"):
             list(open_input(tmp_path / name))
+
+
+def test_what_may_not_be_read_is_told_so(tmp_path, monkeypatch):
+    """Neither a traceback nor a question of codecs. Tests may run as one who may read everything, so the refusal is made up."""
+
+    def refused(*_):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "film.mp4").write_text("not readable")
+    (tmp_path / "pictures").mkdir()
+    for name, method in (("film.mp4", "open"), ("pictures", "iterdir")):
+        monkeypatch.setattr(Path, method, refused)
+        with pytest.raises(UserError, match=f"{name}: cannot be read .Permission denied.; change its permissions"):
+            open_input(tmp_path / name)
 
 
 def test_zero_frames(tmp_path, video, monkeypatch):
@@ -317,3 +334,37 @@ class TestBoxes:
         assert table.dropped == 3 * MAX_GAP - 3
         assert table.at(1) == {} and "1" in table.at(10)
         assert table.at(MAX_GAP + 4) == {}, "a gap of one frame more than MAX_GAP"
+
+    def test_notes_tell_what_was_bridged_and_what_lies_outside(self, tmp_path):
+        """Up to the last frame that was looked at; a gap that is too long is not bridged."""
+        entries = [[1, 2, 8, 8], None, None, [90, 2, 8, 8], *[None] * (MAX_GAP + 1), [1, 2, 8, 8], None, [1, 2, 8, 8]]
+        path = tmp_path / "boxes.json"
+        path.write_text(json.dumps(entries))
+        boxes = read_boxes(path)
+        end = len(entries) - 1
+        dropped, bridged, outside = boxes.notes(end, (48, 64), complete=True, whole=True)
+        assert f"{MAX_GAP + 4} entries without extent" in dropped and "3 frames without a box of person 1 were bridged" in bridged
+        assert "1 of 4 boxes of person 1 lie outside the frame of 64x48 pixels" in outside
+        assert "2 frames without a box" in boxes.notes(5, (48, 64), complete=False, whole=True)[1]
+        assert not read_boxes([[1, 2, 8, 8]] * 3).notes(2, (48, 64), complete=True, whole=True)
+
+
+def test_the_formats_are_as_the_book_says(checkout, tmp_path):
+    """The examples of "Files in, files out" are read, and hold what is written."""
+    text = (checkout / "notebooks" / "14_your_video.py").read_text().partition("## Files in, files out")[2]
+    text = re.sub(r"^# ?", "", text, flags=re.MULTILINE)
+    table, entries, rows, poses, joints = re.findall(r"^```\w+\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    found = {}
+    for name, content in (("table.csv", table), ("entries.json", entries), ("rows.json", rows)):
+        (tmp_path / name).write_text(content)
+        found[name] = read_boxes(tmp_path / name)
+    assert found["table.csv"].ids == ("ann", "bob") and found["table.csv"].checksum() == found["entries.json"].checksum()
+    np.testing.assert_array_equal(found["rows.json"].at(1)["1"], [42, 32, 96, 210])
+    assert f"gap of up to {MAX_GAP} frames" in text
+    said = json.loads(poses)
+    (person,) = said["people"]
+    points = np.array(person["keypoints"]).reshape(-1, 3)
+    pose = PersonPose("1", np.array(person["bbox"]), points[:, :2], points[:, 2], None, FOLLOWED)
+    assert frame_entry(3, 0.12, [pose], hidden_below=0.4) == said
+    head, line = joints.split()
+    assert tuple(head.split(",")) == COLUMNS and line.split(",")[5:] == [*map(str, person["keypoints"][:3]), "0"]

@@ -1,9 +1,11 @@
 """`rpstn predict`: files that are whole, whatever ends the run, and a second call that goes on without a seam."""
 
 import csv
+import errno
 import itertools
 import json
 import os
+import resource
 import signal
 import threading
 import time
@@ -14,12 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from rpstn import cli, prediction_run
 from rpstn.annotate import Annotator
 from rpstn.datasets import open_dataset
 from rpstn.datasets.sources import decode_video
 from rpstn.errors import UserError
+from rpstn.pose_files import Journal
 from rpstn.pose_stream import LOST, PoseStream
 from rpstn.prediction_folder import PredictionFolder
 from rpstn.prediction_run import PredictConfig, predict_video
@@ -334,6 +338,68 @@ def test_boxes_shorter_than_the_video_and_several_people(folder, tmp_path):
     assert len(decode_video(tmp_path / "out" / "annotated.webm")) == 5
 
 
+def test_boxes_outside_the_frame_and_around_nobody_are_noted(folder, tmp_path):
+    """One box inside is no reason to leave out the others without a word."""
+    path = tmp_path / "boxes.csv"
+    rows = [f"{i},ann,{20 if i < 3 else 400},20,110,110\n{i},bob,5000,20,110,110\n{i},wall,150,0,9,9" for i in range(5)]
+    path.write_text("\n".join(["frame,id,x,y,width,height", *rows]))
+    result = predict_video(config(folder, tmp_path / "out", boxes=str(path), frames=5, draw=False), progress=False)
+    assert read(tmp_path / "out")["notes"] == list(result.notes)
+    said = "\n".join(result.notes)
+    assert "2 of 5 boxes of person ann lie outside" in said and "5 of 5 boxes of person bob lie outside" in said
+    assert "nobody in 5 of 5 boxes that were given for person wall" in said and "given for person ann" not in said
+    assert result.summary["wall"]["unsure"] == 5 and list(result.summary) == ["ann", "wall"]
+    fixed = predict_video(config(folder, tmp_path / "fixed", boxes="150,0,9,9", frames=3, draw=False), progress=False)
+    assert any("nobody in 3 of 3 boxes" in note for note in fixed.notes)
+
+
+def test_a_rate_that_is_not_used_is_noted(folder, tmp_path):
+    film = write_webm(tmp_path / "film.webm", [cv2.imread(str(folder / "0.png"))] * 2, fps=10)
+    said = predict_video(config(film, tmp_path / "out", fps=50.0, draw=False), progress=False)
+    assert any("fps 50 was not used: film.webm has times of its own" in note for note in said.notes)
+    assert read(tmp_path / "out")["video"]["fps"] == pytest.approx(10)
+    assert not predict_video(config(folder, tmp_path / "folder", fps=50.0, frames=1, draw=False), progress=False).notes
+
+
+@pytest.mark.parametrize("place", ["journal", "state", "results"])
+def test_a_full_disk_is_told_and_resume_goes_on(folder, whole, tmp_path, monkeypatch, capsys, place):
+    """The disk gets full at the sixth frame or at the end, and stays so until the user makes room."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    words = ["predict", str(folder), "--checkpoint", str(EMBEDDED), "--device", "cpu", "--fps", "10", "--relation"]
+    with monkeypatch.context() as patch:
+        patch.setattr(prediction_run, "SAVE_EVERY", -1.0)
+        append = Journal.append
+        if place != "state":
+            patch.setattr("rpstn.prediction_run.write_poses_json", full)
+        if place == "journal":
+            patch.setattr(Journal, "append", lambda self, entry: full() if self.frames == 5 else append(self, entry))
+            patch.setattr(Journal, "close", full)  # what was not flushed cannot be flushed now
+        elif place == "state":
+            save = prediction_run.save_atomically
+            patch.setattr(prediction_run, "save_atomically", lambda *given: full() if given[0]["frames"] == 5 else save(*given))
+        assert cli.main([*words, "--out", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"{tmp_path}: the disk is full; what was predicted is kept in journal.jsonl" in said and "--resume" in said
+    assert "Traceback" not in said and {"journal.jsonl", "state.pt"} <= {path.name for path in tmp_path.iterdir()}
+    assert cli.main([*words, "--out", str(tmp_path), "--resume"]) == 0
+    assert read(tmp_path) == read(whole.out) and {path.name for path in tmp_path.iterdir()} == FILES
+
+
+def test_a_state_that_finds_no_room_says_what_the_system_says(tmp_path):
+    """Not the RuntimeError of torch's archive, in which the reason is lost."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            prediction_run.save_atomically({"stream": torch.zeros(100_000)}, tmp_path / "state.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_variable_rate_is_shown_at_its_own_pace(folder, tmp_path, monkeypatch):
     """A frame that stands for 0.5 s stands for five pictures at 10 a second; none is left out."""
     from rpstn.video_input import FrameFolder
@@ -366,6 +432,7 @@ def test_the_command(folder, tmp_path, monkeypatch, capsys):
     assert "--resume" in capsys.readouterr().err
     assert cli.main([*words, "--resume", "--overwrite"]) == 2
     assert cli.main([*words, "--resume"]) == 0
+    assert cli.main(["predict", "--help"]) == 0 and "14_your_video.py" in capsys.readouterr().out
 
 
 def test_wrong_settings():

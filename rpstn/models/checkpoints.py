@@ -25,9 +25,16 @@ META = {"skeleton": str, "size": int, "sigma": int | float, "frames": int, "data
 
 
 def save_atomically(values: dict, path: str | Path) -> None:
-    """torch.save, but a reader finds the old file or the new one, never a part."""
-    with replacing(path) as temporary:
-        torch.save(values, temporary)
+    """torch.save, but a reader finds the old file or the new one, never a part. OSError where it cannot be written."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        try:
+            torch.save(values, file)
+        except RuntimeError as error:
+            # torch still ends its archive after a failure, such as a full disk, and raises what that comes to. In a file that
+            # it opens itself, the reason would be lost.
+            if isinstance(error.__context__, OSError):
+                raise error.__context__ from None
+            raise
 
 
 def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, meta: dict, *, half: bool = False) -> None:
