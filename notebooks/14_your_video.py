@@ -53,7 +53,10 @@ from rpstn.calibration import COMMAND
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.convert import convert_dataset
 from rpstn.looking import watch
+from rpstn.notebooks import CHECKOUT
 from rpstn.recipes import find_checkpoints
+from rpstn.results import prediction_table
+from rpstn.runs import read_json
 from rpstn.video import write_webm
 
 if video is None:
@@ -274,6 +277,23 @@ print("the same confidences as above:", bool(np.allclose(confidences, seen.confi
 # one graph for the first frame, one for every later one, which takes heatmaps and features that the frame before left.
 # And if the joints that you care about are not a person's, label a few clips and train on them:
 # {doc}`../datasets` shows it, from the first label to the poses of a new film.
+
+# %% [markdown]
+# ## How good is it on real people?
+#
+# `benchmarks/predict_quality.py` ran the weights that `rpstn predict` takes by itself on real clips that they never saw: with the boxes of
+# the labels, and with "auto", which gets no box and has to find the person first. A person whom it loses counts as wrong.
+
+# %% tags=["hide-input"]
+quality = read_json(CHECKOUT / "results" / "predict_quality.json")
+Markdown(
+    f"{prediction_table(quality)}\n\nMeasured on: {quality['on']}, {quality['clips']} clips of {quality['sources']} sources, "
+    f"{quality['frames']:,} frames; PCK@0.2 by person size, percent. With auto, the person was lost in {quality['lost']:.1%} of the frames."
+)
+
+# %% [markdown]
+# It has limits. A film without any person, a wall or a hedge, may still get a skeleton: what the network has seen in training always
+# had a person in it. Look at the scores, and see the film, before you believe it.
 
 # %% [markdown]
 # ## Files in, files out

@@ -5,7 +5,7 @@ import pytest
 from rpstn.datasets.embedded.make import COUNTS
 from rpstn.errors import UserError
 from rpstn.published import load_published
-from rpstn.results import how_made, joint_table, load_results, verdict
+from rpstn.results import how_made, joint_table, load_results, prediction_table, verdict
 from rpstn.runs import read_json, write_json
 
 from .conftest import CHECKOUT
@@ -70,3 +70,9 @@ def test_every_training_behind_a_result_has_its_row():
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[0] for row in cells] == ["start 1", "start 2", "encoder", "RPSTN", "concat"]
     assert [row[3] for row in cells] == ["11", "12", "13", "14", "15"] and cells[0][4] == "40"
+
+
+def test_quality_of_prediction_stands_in_a_table():
+    quality = read_json(CHECKOUT / "results" / "predict_quality.json")
+    lines = prediction_table(quality).splitlines()
+    assert len(lines) == 5 and f"{100 * quality['pck']['auto']['mean']:.1f}" in lines[-1]
