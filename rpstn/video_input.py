@@ -140,14 +140,6 @@ def _same_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
         yield frame
 
 
-def _check_readable(path: Path) -> None:
-    """Raises UserError for a file or folder that the system does not let us read."""
-    try:
-        next(path.iterdir(), None) if path.is_dir() else path.open("rb").close()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); change its permissions, or give another") from error
-
-
 def _usable(fps: float) -> bool:
     return math.isfinite(fps) and FPS[0] <= fps <= FPS[1]
 
@@ -176,7 +168,12 @@ class VideoFile:
             capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         try:
             if not capture.isOpened():
-                _check_readable(self.path)
+                try:
+                    self.path.open("rb").close()
+                except OSError as error:
+                    raise UserError(
+                        f"{self.path}: this file cannot be read ({error.strerror}); allow it, or give another"
+                    ) from error
                 empty = self.path.stat().st_size == 0
                 reason = "the file is empty" if empty else "it has no video stream, or OpenCV lacks its codec"
                 raise UserError(f"{self.path}: no video can be read, {reason}; give another file, or convert it to .webm or .mp4")
@@ -249,7 +246,6 @@ class FrameFolder:
     notes: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        _check_readable(self.path)
         self.name = self.path.resolve().name
         try:
             found = [path for path in self.path.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]

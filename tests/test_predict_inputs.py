@@ -150,18 +150,14 @@ def test_no_video_stream(tmp_path):
             list(open_input(tmp_path / name))
 
 
-def test_what_may_not_be_read_is_told_so(tmp_path, monkeypatch):
-    """Neither a traceback nor a question of codecs. Tests may run as one who may read everything, so the refusal is made up."""
-
-    def refused(*_):
+def test_a_video_that_may_not_be_read_is_no_question_of_codecs(tmp_path, monkeypatch):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
     (tmp_path / "film.mp4").write_text("not readable")
-    (tmp_path / "pictures").mkdir()
-    for name, method in (("film.mp4", "open"), ("pictures", "iterdir")):
-        monkeypatch.setattr(Path, method, refused)
-        with pytest.raises(UserError, match=f"{name}: cannot be read .Permission denied.; change its permissions"):
-            open_input(tmp_path / name)
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(UserError, match="film.mp4: this file cannot be read .Permission denied.; allow it"):
+        open_input(tmp_path / "film.mp4")
 
 
 def test_zero_frames(tmp_path, video, monkeypatch):
