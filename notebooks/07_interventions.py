@@ -49,7 +49,7 @@ from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.datasets import OCCLUDED, VISIBLE
-from rpstn.effects import MEASURES, CutPlan, cut_pairs, landed, own_loss, square, study
+from rpstn.effects import MEASURES, CutPlan, landed, own_loss, square, study
 from rpstn.effects_in_words import IN_PLACE, MEASURED, adding, answer, landing, ranked, verdict
 from rpstn.evaluate import predict_clips
 from rpstn.interventions import Cut, all_pairs, named
@@ -105,7 +105,8 @@ Markdown(
 
 # %%
 replaced = {name: named(name, skeleton, average=average, seed=config.seed) for name in interventions}
-done = study(model, meta, test, replaced, window=config.window, batch=config.batch, keep_maps=True)
+pairs = all_pairs(len(skeleton))  # single pairs come further down; the encoder's work is done once for both
+done = study(model, meta, test, replaced, pairs=pairs, every=plan.every, window=config.window, batch=config.batch)
 sights = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
 effects = {}
 for name, changed in done.changed.items():
@@ -151,8 +152,7 @@ Markdown(
 )
 
 # %%
-strength = np.square(done.before.astype(np.float64)).sum(axis=(2, 3))  # the Gram matrix's diagonal
-weaker = relations.weaker_takes_more(done.relations if sums == "rows" else np.swapaxes(done.relations, 1, 2), strength)
+weaker = relations.weaker_takes_more(done.relations if sums == "rows" else np.swapaxes(done.relations, 1, 2), done.strength)
 weaker = interval(weaker, done.truth.sources, seed=config.seed)
 
 # %% tags=["hide-input"]
@@ -180,9 +180,8 @@ Markdown(
 # frame as it was; so only what lies behind the heatmaps that enter the relation is computed again, and all pairs cost little.
 
 # %%
-pairs = all_pairs(len(skeleton))
 rows = slice(None, None, plan.every)
-losses = cut_pairs(model, done, pairs, rows=rows)
+losses = done.alone
 sources = done.truth.sources[rows]
 weights = np.stack([done.relations[rows, i, j] for i, j in pairs], axis=1)
 owed = {measured: own_loss(loss, pairs) for measured, loss in losses.items()}
@@ -255,14 +254,13 @@ Markdown(
 order = np.argsort(-weights.mean(axis=0), kind="stable")[: plan.carried]
 chosen = {item.source: index for index, item in reversed(list(enumerate(test)))}  # the first clip of each source
 few = replace(test, clips=tuple(test.clips[index] for index in sorted(chosen.values())))
-cuts = {number: Cut(*pairs[number]) for number in order}
-whole = study(model, meta, few, cuts, window=config.window, batch=config.batch)
-here = np.isin(done.truth.clips, sorted(chosen.values()))
-once = cut_pairs(model, done, [pairs[number] for number in order], rows=here)
+largest_pairs = [pairs[number] for number in order]
+cuts = {pair: Cut(*pair) for pair in largest_pairs}
+whole = study(model, meta, few, cuts, pairs=largest_pairs, window=config.window, batch=config.batch)
 both = {}
 for measured in MEASURED:
-    always = np.stack([whole.own.loss(whole.changed[number])[measured][:, pairs[number][0]] for number in order] or [[]], axis=1)
-    alone = own_loss(once[measured], [pairs[number] for number in order]) if len(order) else always
+    always = np.stack([whole.own.loss(whole.changed[i, j])[measured][:, i] for i, j in largest_pairs] or [[]], axis=1)
+    alone = own_loss(whole.alone[measured], largest_pairs) if largest_pairs else always
     both[measured] = {"in one frame": alone, "in all frames": always}
 
 # %% tags=["hide-input"]

@@ -58,7 +58,7 @@ import pandas as pd
 from IPython.display import Markdown, Video
 
 from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
-from rpstn.comparison import effects_table, effects_words, horizon_words, how_trained, told_in_words, verdict_words
+from rpstn.comparison import effects_table, effects_words, horizon_words, how_trained, left_out, told_in_words, verdict_words
 from rpstn.cuts import predict_restarted
 from rpstn.datasets import OCCLUDED
 from rpstn.devices import use_bf16
@@ -215,7 +215,9 @@ ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=name) if c
 # are 95 % bootstrap intervals over sources.
 
 # %%
-behind = main.hide(long_enough(test, start + longest))
+longer = long_enough(test, start + longest)
+behind = main.hide(longer)
+bare = left_out(len(longer) - len(behind), "with nothing to hide")
 occluded = {name: predict_clips(*network, behind, **settings) for name, network in networks.items()}
 bins = [bin for bin in BINS if bin[0] <= longest]
 curves = {name: hidden_curve(predictions, behind, bins, by="occluder", seed=seed) for name, predictions in occluded.items()}
@@ -241,7 +243,7 @@ short = {
 
 # %% tags=["hide-input"]
 Markdown(
-    f"Does {first} find joints that an occluder has hidden for up to five frames more often? {len(behind)} clips, {main.title}:\n\n"
+    f"Does {first} find joints that an occluder has hidden for up to five frames more often? {len(behind)} clips{bare}, {main.title}:\n\n"
     + "\n".join(
         f"- than {name}: {gain.text(signed=True, unit=' percentage points')}: {told_in_words(gain)}."
         for name, gain in short.items()
@@ -302,9 +304,10 @@ Markdown(
 
 # %%
 some = few(long_enough(test, table_start + longest), each)
-table = {}
+table, fewest = {}, len(some)
 for kind in kinds:
     hidden_clips = kind.hide(some)
+    fewest = min(fewest, len(hidden_clips))
     each_found = {name: predict_clips(*networks[name], hidden_clips, **settings, progress=False) for name in networks}
     table[kind.title] = {name: effects(hidden_clips, each_found, natural, first, name, seed=seed) for name in others}
 
@@ -313,7 +316,8 @@ pd.DataFrame(effects_table(table, first, baseline)).T
 
 # %% tags=["hide-input"]
 Markdown(
-    f"Percentage points with 95 % intervals over the sources of {len(some)} clips; occluders cover frames {table_start} to "
+    f"Percentage points with 95 % intervals over the sources of {len(some)} clips"
+    f"{left_out(len(some) - fewest, 'at most, where an occluder has nothing to hide')}; occluders cover frames {table_start} to "
     f"{table_start + longest - 1}. Gains are of {first} in PCK@0.2 (person). The change of the error is in percent of the person's "
     "size, behind the occluder minus as filmed, of joints that are seen while others are hidden and that were not hidden before. "
     "Back are joints in frames without the occluder, 1 to 3 frames after it last hid them."
@@ -340,11 +344,13 @@ Markdown(effects_words({kind: row[baseline] for kind, row in table.items()}, fir
 # what was believed of it in the dark only disturbs. **A cut**: the video goes on with another person at another place; all that is carried
 # is wrong.
 #
-# For the cut, each clip is put behind the beginning of a clip of another source. The network is not told. It stands beside
-# frame by frame, and beside itself when it *is* told, starting anew in the first frame behind the cut, in the same crop.
+# For the cut, each clip is put behind the beginning of a clip of another source, with pictures of the same size. The network is
+# not told. It stands beside frame by frame, and beside itself when it *is* told, starting anew in the first frame behind the cut,
+# in the same crop.
 
 # %%
-cut_clips = splice_dataset(few(long_enough(test, cut), cuts_each), cut, 2 * cut, seed)
+uncut = few(long_enough(test, cut), cuts_each)
+cut_clips = splice_dataset(uncut, cut, 2 * cut, seed)
 over = {name: predict_clips(*networks[name], cut_clips, **settings) for name in (first, baseline)}
 told = predict_restarted(*networks[first], cut_clips, **settings)
 since = {
@@ -375,7 +381,8 @@ harm = {name: part_gain(*pair, seed=seed).intervals[0] for name, pair in pairs.i
 # %% tags=["hide-input"]
 verdicts = "**no, it helps even here**", "**yes, it hurts**", "**no harm can be told**"
 Markdown(
-    f"Does carrying hurt? {len(behind)} clips with an occluder, {len(cut_clips)} with a cut:\n\n"
+    f"Does carrying hurt? {len(behind)} clips with an occluder{bare}, {len(cut_clips)} with a cut"
+    f"{left_out(len(uncut) - len(cut_clips), 'with pictures of a size that no other source has')}:\n\n"
     + "\n".join(
         f"- {name}: {item.text(signed=True, unit=' percentage points')}: {told_in_words(item, *verdicts)}."
         for name, item in harm.items()

@@ -64,6 +64,11 @@ def _listed(names: list[str]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def left_out(count: int, why: str) -> str:
+    """What stands behind a number of clips where others had to be left out: " (left out: 3 WHY)"; nothing where none had."""
+    return f" (left out: {count} {why})" if count else ""
+
+
 def told_in_words(
     item: Interval,
     above: str = "**yes, more often**",

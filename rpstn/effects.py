@@ -1,7 +1,8 @@
 """What interventions on relations cost: each joint's loss, frame by frame, with whole relations replaced or single pairs cut.
 
 The costly half of a network, `RPSTN.encode`, does not depend on relations. It is computed once for each clip; the other half,
-`RPSTN.locate`, once for each intervention. For single pairs there is a way that is cheaper still, `cut_pairs`.
+`RPSTN.locate`, once for each intervention. For single pairs there is a way that is cheaper still, `cut_pairs`. Heatmaps are
+measured batch by batch and not kept: those of a data set such as Penn Action would fill tens of gigabytes.
 """
 
 from __future__ import annotations
@@ -104,16 +105,18 @@ class Study:
     """A network on clips, under several interventions.
 
     own         what it finds with its own relations; changed: the same by intervention's name.
-    relations   (N,K,K) its own. before (N,K,h,w): the heatmaps that its relations were computed from, None if not asked for.
-    stride      input px per heatmap px.
+    relations   (N,K,K) its own. strength (N,K) float64: sums of squares of the heatmaps that its relations were computed from,
+                the Gram matrix's diagonal.
+    alone       by measure, what every joint loses in a frame when a single pair is cut in that frame alone (see `cut_pairs`):
+                (pairs,M,K), of M frames, one in `every`; empty where no pairs were given.
     """
 
     truth: Truth
     own: Found
     changed: dict[str, Found]
     relations: np.ndarray
-    before: np.ndarray | None
-    stride: float
+    strength: np.ndarray
+    alone: dict[str, np.ndarray]
 
 
 def measure(heatmaps: torch.Tensor, truth: Truth, stride: float) -> Found:
@@ -149,15 +152,16 @@ def study(
     dataset: ClipDataset,
     interventions: Mapping[str, Intervention],
     *,
+    pairs: Sequence[tuple[int, int]] = (),
+    every: int = 1,
     window: int = 8,
     batch: int = 8,
-    keep_maps: bool = False,
     progress: bool = True,
 ) -> Study:
     """Every clip, first with the network's own relations, then under each intervention, which acts in all frames.
 
+    pairs, every   joints (i, j); each pair is also cut in one frame alone, in the first of every `every` frames.
     window, batch  as for `rpstn.evaluate.predict_clips`: frames that go through the network at once, windows at once.
-    keep_maps      keep the heatmaps before the relation, which `cut_pairs` needs: N K h w numbers.
     Frames come in the data set's order. Raises UserError for an image network, for one without relations, and for one
     that does not fit the data set (`rpstn.inference.check_checkpoint`).
     """
@@ -168,7 +172,7 @@ def study(
     truths: list[Truth] = []
     own: list[Found] = []
     changed: dict[str, list[Found]] = {name: [] for name in interventions}
-    relations, before, stride = [], [], 1.0
+    relations, strength, alone, counted = [], [], [], 0
     frames = sum(len(clip) for clip in dataset)
     with tqdm(total=frames, desc=f"intervene on {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar:
         for places in _batches([len(clip) for clip in dataset], window, batch):
@@ -181,12 +185,16 @@ def study(
             stride = meta["size"] / output.heatmaps.shape[-1]
             truths.append(truth)
             own.append(measure(output.heatmaps.flatten(0, 1), truth, stride))
-            relations.append(output.relations.flatten(0, 1).cpu().numpy())
-            if keep_maps:
-                maps = [heatmaps for heatmaps, _ in seen]
-                # Without propagation all frames are in one entry, clip by clip; else one entry a frame.
-                whole = maps[0] if model.config.propagation == "none" else torch.stack(maps, dim=1).flatten(0, 1)
-                before.append(whole.cpu().numpy())
+            relation = output.relations.flatten(0, 1)
+            relations.append(relation.cpu().numpy())
+            entered = [heatmaps for heatmaps, _ in seen]
+            # Without propagation all frames are in one entry, clip by clip; else one entry a frame.
+            maps = entered[0] if model.config.propagation == "none" else torch.stack(entered, dim=1).flatten(0, 1)
+            strength.append(maps.double().square().sum(dim=(2, 3)).cpu().numpy())
+            some = np.arange(-counted % every, len(maps), every)  # counted over all frames, not anew in each batch
+            if len(pairs) and len(some):
+                alone.append(cut_pairs(model, maps[some], relation[some], truth.of(some), stride, pairs))
+            counted += len(maps)
             for name, intervention in interventions.items():
                 with intervened(model, intervention):
                     changed[name].append(measure(model.locate(encoded).heatmaps.flatten(0, 1), truth, stride))
@@ -196,49 +204,41 @@ def study(
         own=_joined(own),
         changed={name: _joined(parts) for name, parts in changed.items()},
         relations=np.concatenate(relations),
-        before=np.concatenate(before) if keep_maps else None,
-        stride=stride,
+        strength=np.concatenate(strength),
+        alone={name: np.concatenate([part[name] for part in alone], axis=1) for name in MEASURES if alone},
     )
 
 
 @torch.inference_mode()
 def cut_pairs(
     model: RPSTN,
-    done: Study,
+    heatmaps: torch.Tensor,
+    relation: torch.Tensor,
+    truth: Truth,
+    stride: float,
     pairs: Sequence[tuple[int, int]],
-    *,
-    rows: Any = slice(None),
-    block: int = 48,
-    progress: bool = True,
 ) -> dict[str, np.ndarray]:
     """What every joint loses in a frame when one pair (i, j) is cut in that frame alone: by measure, (pairs,N,K).
 
-    The frames before it are as they were, so the heatmaps that enter the relation are those kept by `study`, and only
+    The frames before it are as they were, so the heatmaps that enter the relation are too, and only
 
         M' = BN(Conv_o(W' Conv_g(M)) + M),     W' = Cut(i, j) of W
 
     is computed anew. Without propagation that is all there is to a cut. With propagation a cut in all frames also acts through
     what is carried: `study` with the cuts as interventions measures that.
 
-    rows   which of the frames of `done`: index, slice or mask. block: frames at once, few enough for the processor's cache.
-    Raises ValueError where `done` has no maps.
+    heatmaps  (N,K,h,w), as they enter the relation. relation (N,K,K): the network's own. truth: of these N frames.
+    stride    input px per heatmap px.
     """
-    if done.before is None:
-        raise ValueError("the study kept no heatmaps; call study with keep_maps=True")
-    extractor, device = model.relation, next(model.parameters()).device
-    maps, relations, truth = done.before[rows], done.relations[rows], done.truth.of(rows)
-    losses = {name: np.full((len(pairs), *truth.scored.shape), np.nan, np.float32) for name in MEASURES}
-    for start in tqdm(range(0, len(maps), block), desc="cut pairs", unit="block", disable=not progress):
-        here = slice(start, start + block)
-        heatmaps, relation = (torch.from_numpy(value[here]).to(device) for value in (maps, relations))
-        target = truth.of(here)
-        own = measure(model.norm(extractor.apply_relation(heatmaps, relation)), target, done.stride)
-        for number, (i, j) in enumerate(pairs):
-            less = Cut(i, j).apply(relation, extractor.layout)
-            found = measure(model.norm(extractor.apply_relation(heatmaps, less)), target, done.stride)
-            for name, loss in own.loss(found).items():
-                losses[name][number, here] = loss
-    return losses
+    extractor = model.relation
+    own = measure(model.norm(extractor.apply_relation(heatmaps, relation)), truth, stride)
+    losses: dict[str, list[np.ndarray]] = {name: [] for name in MEASURES}
+    for i, j in pairs:
+        less = Cut(i, j).apply(relation, extractor.layout)
+        found = measure(model.norm(extractor.apply_relation(heatmaps, less)), truth, stride)
+        for name, loss in own.loss(found).items():
+            losses[name].append(loss)
+    return {name: np.stack(parts) for name, parts in losses.items()}
 
 
 def own_loss(losses: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:

@@ -173,13 +173,16 @@ def choose(
     length: int = 5,
     seed: int = 0,
     **settings,
-) -> Occluder:
-    """The occluder that a protocol puts into a clip; settings are passed to `Occluder`.
+) -> Occluder | None:
+    """The occluder that a protocol puts into a clip, None where the clip has nothing that it could hide; settings are
+    passed to `Occluder`.
 
     "joint": one joint, "limb": the two joints of one limb, "half": the joints of the left or of the right
     side; drawn at random from those that are visible in the frame before the occlusion, if there are any.
     "person", "bar", "erasing": as the Occluder of that kind. The draw depends on seed and clip's name only.
-    Raises UserError for an unknown protocol, and where skeleton or clip have nothing that it could hide.
+    A joint that is annotated in none of the clip's frames has no place at which it could be hidden: half the body is
+    then the rest of that side, and one joint or limb is another one.
+    Raises UserError for an unknown protocol, and for a skeleton that has nothing that it could hide.
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no occlusion protocol is called {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
@@ -197,10 +200,13 @@ def choose(
     if not any(sets):
         lacks = "limbs" if protocol == "limb" else "joints whose names begin with left_ or right_"
         raise UserError(f"skeleton {skeleton.name!r} has no {lacks}, which protocol {protocol!r} hides; choose another protocol")
-    known = [joints for joints in sets if joints and all((clip.visibility[:, joint] != ABSENT).any() for joint in joints)]
+    annotated = (clip.visibility != ABSENT).any(axis=0)
+    if protocol == "half":
+        sets = [tuple(joint for joint in side if annotated[joint]) for side in sets]
+    known = [joints for joints in sets if joints and all(annotated[joint] for joint in joints)]
     seen = [joints for joints in known if all(before[joint] == VISIBLE for joint in joints)]
     if not known:
-        raise UserError(f"clip {clip.id!r} has no annotated joints for protocol {protocol!r}; leave it out")
+        return None
     chosen = (seen or known)[rng.integers(len(seen or known))]
     return Occluder("joints", tuple(skeleton.joints[joint] for joint in chosen), **settings)
 
@@ -208,15 +214,17 @@ def choose(
 def occlude_dataset(
     dataset: ClipDataset, protocol: str, *, start: int = 8, length: int = 5, seed: int = 0, **settings
 ) -> ClipDataset:
-    """Every clip of a data set behind the protocol's occluder (see `choose`); UserError if a clip is too
-    short for it.
+    """The clips of a data set behind the protocol's occluder (see `choose`). Those in which it has nothing to hide are
+    left out: the result has so many fewer.
+
+    Raises UserError for a clip that is too short, and where no clip is left.
     """
+    chosen = [choose(protocol, clip, dataset.skeleton, start=start, length=length, seed=seed, **settings) for clip in dataset]
     clips = tuple(
-        occlude(
-            clip,
-            dataset.skeleton,
-            choose(protocol, clip, dataset.skeleton, start=start, length=length, seed=seed, **settings),
-        )
-        for clip in dataset
+        occlude(clip, dataset.skeleton, occluder) for clip, occluder in zip(dataset, chosen, strict=True) if occluder is not None
     )
+    if not clips:
+        raise UserError(
+            f"no {dataset.split} clip of {dataset.name} has annotated joints for protocol {protocol!r}; choose another protocol"
+        )
     return replace(dataset, name=f"{dataset.name} behind {protocol}", clips=clips)

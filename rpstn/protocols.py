@@ -55,7 +55,10 @@ class Protocol:
         return f"{WORDS[self.name]}, {PLACES[self.attached]}"
 
     def hide(self, dataset: ClipDataset) -> ClipDataset:
-        """All clips of the data set behind this protocol's occluder. Raises UserError for a clip that is too short for it."""
+        """The clips of the data set behind this protocol's occluder; those in which it has nothing to hide are left out.
+
+        Raises UserError for a clip that is too short for it, and where no clip is left.
+        """
         return occlude_dataset(
             dataset, self.name, start=self.start, length=self.length, seed=self.seed, attached=self.attached, size=self.size,
             texture=self.texture,
@@ -153,15 +156,21 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
 
 
 def splice_dataset(dataset: ClipDataset, at: int, length: int, seed: int = 0) -> ClipDataset:
-    """Every clip of a data set behind a cut from a clip of another source, drawn by the seed and the clip's name.
+    """The clips of a data set behind a cut from a clip of another source, drawn by the seed and the clip's name.
 
-    Raises UserError where there is one source alone, and what `splice` raises.
+    A clip whose pictures have a size that no other source has is left out: the result has so many fewer.
+    Raises UserError where no clip is left, as with one source alone, and what `splice` raises.
     """
     clips = []
     for clip in dataset:
         others = [other for other in dataset if other.source != clip.source and other.frames.size == clip.frames.size]
         if not others:
-            raise UserError(f"clip {clip.id!r}: no clip of another source has pictures of its size; a cut needs two sources")
+            continue
         rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode())))
         clips.append(splice(others[rng.integers(len(others))], clip, at, length))
+    if not clips:
+        raise UserError(
+            f"among {len(dataset)} {dataset.split} clips of {dataset.name}, none has pictures as large as another source's; "
+            "a cut needs two sources with pictures of one size: take more clips"
+        )
     return replace(dataset, name=f"{dataset.name} with cuts", clips=tuple(clips))

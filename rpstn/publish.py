@@ -68,9 +68,9 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
 
     The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`; with flip test under a title of their own),
     "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints), "hidden" (by
-    protocol: PCK of the joints that the occluder hides, in its first to last frame, and the full network's gain on them), and
-    beside them "measured_on", "trained" (each variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over
-    sources. Gains and hidden joints are without flip test.
+    protocol: PCK of the joints that the occluder hides, in its first to last frame, and the full network's gain on them, over
+    "clips" that go on behind it and in which it has something to hide), and beside them "measured_on", "trained" (each variant's
+    manifest) and "manifest". Intervals are 95 %, from a bootstrap over sources. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another official split,
     and for variants that were not trained alike.
     """

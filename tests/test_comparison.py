@@ -8,6 +8,7 @@ from rpstn.comparison import (
     effects_words,
     horizon_words,
     how_trained,
+    left_out,
     points,
     told_in,
     told_in_words,
@@ -67,6 +68,11 @@ def test_differences_are_told_as_their_intervals_say():
         and told_in({"c": around}, 1, "kinds") == "0 of 1 kinds"
     )
     assert points(up) == "+2.0 (+1.0 to +3.0)" and points(none) == "" and points(single) == "+50.0 (no interval)"
+
+
+def test_clips_that_were_left_out_are_counted():
+    assert f"14 clips{left_out(2, 'with nothing to hide')}" == "14 clips (left out: 2 with nothing to hide)"
+    assert left_out(0, "with nothing to hide") == ""
 
 
 def test_a_horizon_in_words():

@@ -1,6 +1,5 @@
 """Interventions: what each does to a relation, that they reach the network and leave it as it was, and what they cost."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import pytest
 import torch
 
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
-from rpstn.effects import MEASURES, CutPlan, cut_pairs, heights, own_loss, square, study
+from rpstn.effects import MEASURES, CutPlan, heights, own_loss, square, study
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
 from rpstn.heatmaps import decode
@@ -253,8 +252,8 @@ def test_encode_and_locate_are_the_two_halves_of_a_call(model):
 def test_a_study_finds_what_predictions_find(model):
     data = dataset_of(5, 5, 3)
     cut = {"cut": Cut(3, 5), "identity": Fixed.identity(13)}
-    done = study(model, META, data, cut, window=4, batch=2, keep_maps=True, progress=False)
-    assert list(done.truth.sources) == ["s0"] * 10 + ["s1"] * 3 and done.before.shape == (13, 13, 16, 16)
+    done = study(model, META, data, cut, window=4, batch=2, progress=False)
+    assert list(done.truth.sources) == ["s0"] * 10 + ["s1"] * 3 and done.alone == {}
     own = predict_clips(model, META, data, 4, batch=2, progress=False)
     with intervened(model, Cut(3, 5)):
         changed = predict_clips(model, META, data, 4, batch=2, progress=False)
@@ -275,20 +274,41 @@ def test_a_study_finds_what_predictions_find(model):
 def test_cut_maps_give_what_the_network_gives():
     """Without propagation a cut in one frame is a cut in all; with it, the two are the same in the first frame only."""
     pairs = [(3, 5), (0, 12), (7, 8)]
-    for settings, rows in (({"propagation": "none"}, slice(None)), ({}, slice(0, None, 4))):
+    cuts = {pair: Cut(*pair) for pair in pairs}
+    for settings, every in (({"propagation": "none"}, 1), ({}, 4)):
         net, data = network(**settings), dataset_of(4, 4)
-        done = study(net, META, data, {pair: Cut(*pair) for pair in pairs}, window=4, keep_maps=True, progress=False)
-        losses = cut_pairs(net, done, pairs, rows=rows, block=3, progress=False)
-        expected = np.stack([done.own.loss(done.changed[pair])["height"][rows] for pair in pairs])
-        np.testing.assert_allclose(losses["height"], expected, atol=2e-6)
-        assert np.nanmax(np.abs(losses["height"])) > 1e-4, "the cut reached the heatmaps"
-    later = cut_pairs(net, done, pairs, progress=False)["height"]
+        done = study(net, META, data, cuts, pairs=pairs, every=every, window=4, progress=False)
+        expected = np.stack([done.own.loss(done.changed[pair])["height"][::every] for pair in pairs])
+        np.testing.assert_allclose(done.alone["height"], expected, atol=2e-6)
+        assert np.nanmax(np.abs(done.alone["height"])) > 1e-4, "the cut reached the heatmaps"
+    later = study(net, META, data, {}, pairs=pairs, window=4, progress=False).alone["height"]
     carried = np.stack([done.own.loss(done.changed[pair])["height"] for pair in pairs])
     assert np.nanmax(np.abs(later - carried)[:, [1, 2, 3, 5, 6, 7]]) > 2e-5, (
         "with propagation, a cut in all frames does more than one in a single frame"
     )
-    with pytest.raises(ValueError, match="keep_maps"):
-        cut_pairs(net, replace(done, before=None), pairs)
+
+
+def test_one_frame_in_so_many_is_counted_over_all_clips(plain):
+    """Batches of 8, 2 and 3 frames, one of them without a frame that is cut in."""
+    data, pairs = dataset_of(5, 5, 3), [(3, 5), (7, 8)]
+    whole = study(plain, META, data, {}, pairs=pairs, window=4, batch=2, progress=False)
+    some = study(plain, META, data, {}, pairs=pairs, every=5, window=4, batch=2, progress=False)
+    for name in MEASURES:
+        assert whole.alone[name].shape == (2, 13, 13)
+        np.testing.assert_allclose(some.alone[name], whole.alone[name][:, ::5], atol=1e-5)
+
+
+def test_heatmaps_are_measured_and_not_kept(model):
+    """On Penn Action they would fill the memory: what stays of them is one number a joint and frame."""
+    data = dataset_of(4, 3)
+    with watched(model) as seen:
+        done = study(model, META, data, {}, pairs=[(3, 5)], window=4, batch=1, progress=False)
+    entered = torch.cat([heatmaps for heatmaps, _ in seen])
+    assert len(entered) == 7 and entered.shape[1:] == (13, 16, 16)
+    np.testing.assert_allclose(done.strength, entered.double().square().sum(dim=(2, 3)), rtol=1e-9)
+    kept = [done.relations, done.strength, *done.alone.values(), *vars(done.truth).values(), *vars(done.own).values()]
+    assert set(vars(done)) == {"truth", "own", "changed", "relations", "strength", "alone"}
+    assert max(array.size for array in kept) <= 7 * 13 * 13
 
 
 def test_losses_are_read_where_they_belong():

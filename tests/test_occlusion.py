@@ -207,6 +207,38 @@ def test_a_data_set_behind_an_occluder_is_a_data_set():
     assert occlude_dataset(dataset, "joint", start=5, length=6, size=0.06).checksum() == hidden.checksum()
 
 
+def annotated(clip, *names):
+    """The clip with no other joints annotated than these."""
+    visibility = np.full_like(clip.visibility, ABSENT)
+    for name in names:
+        visibility[:, SKELETON.index(name)] = VISIBLE
+    return replace(clip, visibility=visibility)
+
+
+def test_half_the_body_is_what_is_annotated_of_it():
+    """As in one Penn Action test clip in five, where neither side has all its joints in any frame."""
+    clip = annotated(walking(), "head", "left_wrist", "left_elbow", "right_hip")
+    drawn = {choose("half", clip, SKELETON, seed=seed).joints for seed in range(12)}
+    assert drawn == {("left_elbow", "left_wrist"), ("right_hip",)}
+    hidden = occlude_dataset(replace(many(), clips=(clip,)), "half", start=5, length=6, size=0.06)[0]
+    now = (hidden.visibility == OCCLUDED).any(axis=0)
+    assert {SKELETON.joints[joint] for joint in np.flatnonzero(now)} in map(set, drawn)
+
+
+def test_clips_with_nothing_to_hide_are_left_out():
+    head, apart = (annotated(walking(20, name), *joints) for name, joints in (("head", ["head"]), ("apart", ["left_wrist"])))
+    dataset = replace(many(3), clips=(head, *many(2), apart))
+    for protocol, kept in (
+        ("limb", ["walk 0", "walk 1"]), ("half", ["walk 0", "walk 1", "apart"]), ("joint", ["head", "walk 0", "walk 1", "apart"]),
+    ):  # fmt: skip
+        hidden = occlude_dataset(dataset, protocol, start=5, length=6, size=0.06)
+        assert [clip.extra["as_filmed"] for clip in hidden] == kept
+        alone = occlude_dataset(many(2), protocol, start=5, length=6, size=0.06)
+        assert {clip.id for clip in alone} <= {clip.id for clip in hidden}, "the others' occluders are what they were"
+    with pytest.raises(UserError, match="no test clip of made has annotated joints for protocol 'limb'; choose another"):
+        occlude_dataset(replace(dataset, clips=(head, apart)), "limb")
+
+
 def predicted(dataset, forget):
     """Predictions that are right until a joint has been hidden for `forget` frames; visible joints are
     right.

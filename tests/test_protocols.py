@@ -20,7 +20,7 @@ from rpstn.occlusion import Occluder, occlude
 from rpstn.predictions import Predictions
 from rpstn.protocols import Protocol, grid, long_enough, splice, splice_dataset
 
-from .test_occlusion import SKELETON, Grey, many, walking
+from .test_occlusion import SKELETON, Grey, annotated, many, walking
 
 
 def said(dataset, wrong):
@@ -128,6 +128,16 @@ def test_the_error_of_bystanders_is_a_distance_over_the_persons_size():
         part_curve(off, behind, "bystanders", measure="length")
 
 
+def test_effects_are_measured_without_the_clips_that_had_nothing_to_hide():
+    head = annotated(walking(20, "head"), "head")
+    filmed = replace(many(6), clips=(head, *many(6)))
+    behind = Protocol("limb", start=4, length=8, size=0.06).hide(filmed)
+    assert len(behind) == 6
+    found, clear = ({name: right(part) for name in ("ours", "theirs")} for part in (behind, filmed))
+    result = effects(behind, found, clear, "ours", "theirs")
+    assert result.hidden.estimate == 1 and result.hidden.groups == 6 and result.returned_cost.estimate == 0
+
+
 def test_predictions_as_filmed_go_by_name():
     filmed = many(3)
     some = replace(filmed, clips=(filmed[2], filmed[0]))
@@ -200,6 +210,17 @@ def test_every_clip_is_behind_a_cut_from_another_source():
     assert all(clip.id.split(" cut ")[0] != clip.source for clip in cuts)
     assert cuts.checksum() == splice_dataset(dataset, 4, 10, seed=1).checksum()
     assert {clip.id for clip in cuts} != {clip.id for clip in splice_dataset(dataset, 4, 10, seed=2)}
+
+
+def test_clips_of_a_size_that_no_other_source_has_are_left_out():
+    large = [replace(walking(20, name), frames=Grey(20, (200, 300))) for name in ("large", "larger")]
+    wide = replace(walking(20, "wide"), frames=Grey(20, (100, 300)))
+    cuts = splice_dataset(replace(many(3), clips=(wide, *many(3), *large)), 4, 10, seed=1)
+    assert [clip.source for clip in cuts] == ["walk 0", "walk 1", "walk 2", "large", "larger"]
+    assert [clip.id for clip in cuts][:3] == [clip.id for clip in splice_dataset(many(3), 4, 10, seed=1)]
+    assert [clip.id for clip in cuts][3:] == ["larger cut at 4 to large", "large cut at 4 to larger"]
+    with pytest.raises(UserError, match="among 2 test clips of made, none.*another source.*take more clips"):
+        splice_dataset(replace(many(3), clips=(wide, large[0])), 4, 10)
 
 
 @pytest.fixture(scope="module")
