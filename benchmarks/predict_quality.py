@@ -73,7 +73,7 @@ def measure(config: Quality) -> dict[str, Any]:
         "clips": len(dataset),
         "sources": len({clip.source for clip in dataset}),
         "frames": sum(len(clip) for clip in dataset),
-        "pck": {name: {key: part[key] for key in ("mean", "interval", "groups")} for name, part in scores.items()},
+        "pck": scores,
         "lost": float(lost),
         "manifest": manifest(
             replace(config, root=config.root and Path(config.root.name)),  # places are of no interest to others

@@ -112,10 +112,9 @@ if start >= stretch:
         f"the occlusion starts in frame {start}, behind the {stretch} frames looked at; choose a smaller start or another window"
     )
 hidden = occlude(clean, skeleton, occluder)
-views = {
-    name: predict_window(*next(iter(networks.values())), item, 0, stretch).window
-    for name, item in (("as filmed", clean), ("hidden", hidden))
-}
+seen = {name: predict_window(*network, clean, 0, stretch) for name, network in networks.items()}
+blind = {name: predict_window(*network, hidden, 0, stretch) for name, network in networks.items()}
+views = {"as filmed": seen[first].window, "hidden": blind[first].window}  # what a network sees, and the truth in it
 columns = list(range(max(0, start - 2), min(stretch, start + length + 3)))
 columns = columns[:: -(-len(columns) // 8)]  # eight frames at most
 
@@ -130,10 +129,6 @@ axes = plots.filmstrip(
 
 # %% [markdown]
 # ## What each network finds
-
-# %%
-seen = {name: predict_window(*network, clean, 0, stretch) for name, network in networks.items()}
-blind = {name: predict_window(*network, hidden, 0, stretch) for name, network in networks.items()}
 
 # %% mystnb={"figure": {"caption": "Predictions on the occluded clip, one row a network.", "name": "fig-occlusion-predictions"}, "image": {"alt": "Rows of frames with predicted stick figures, one row for the truth and one for each network."}}
 axes = plots.filmstrip(

@@ -192,12 +192,12 @@ def merge_cells(
     study = {**summarise(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
     content = read_json(out) if Path(out).is_file() else {}
     there = content.get(study_name(study), {"cells": {}})
-    if lost := sorted(_runs(there) - _runs(study)):
-        if not fewer:
-            raise UserError(
-                f"{out} holds {len(lost)} runs that {', '.join(map(str, folders))} lack, such as {lost[0]}; name all folders of "
-                "the study, another --out, or --fewer to lose them"
-            )
+    lost = sorted(_runs(there) - _runs(study))
+    if lost and not fewer:
+        raise UserError(
+            f"{out} holds {len(lost)} runs that {', '.join(map(str, folders))} lack, such as {lost[0]}; name all folders of the "
+            "study, another --out, or --fewer to lose them"
+        )
     write_json(out, {**content, study_name(study): study})
     return study
 

@@ -63,7 +63,7 @@ TITLES = {
 }
 
 # The samples of the shipped weights' last stage: behind occluders this large there is something to carry from frame to frame.
-OCCLUDED = Augmentation(erasing=0.8, erasing_side=(0.1, 0.8), tumble=0.35)
+LARGE_OCCLUDERS = Augmentation(erasing=0.8, erasing_side=(0.1, 0.8), tumble=0.35)
 
 # What the demo makes of the grid: the paper's own rows, and the network without either part.
 DEMO = ("full", "cat", "without_p", "frame_by_frame")
@@ -90,7 +90,7 @@ class AblationConfig:
     frames: int = 8  # frames of a clip
     size: int = 128  # input side in px
     sigma: float = 1.5  # of the targets, in heatmap px
-    augmentation: Augmentation = field(default_factory=lambda: OCCLUDED)
+    augmentation: Augmentation = field(default_factory=lambda: LARGE_OCCLUDERS)
     validate_every: int = 0  # steps between validations; 0: at the end only
     window: int = 8  # frames that go through a network at once on the test split, the same for all cells
     clips: int = 0  # test clips of each source that are scored; 0: all

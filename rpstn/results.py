@@ -101,14 +101,7 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
 def prediction_table(quality: Mapping[str, Any]) -> str:
     """Markdown: PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
     titles = {"windows": "windows of 8 frames, one crop each", "given": "as a stream, boxes given", "auto": "as a stream, auto"}
-    rows = []
-    for name, title in titles.items():
-        part = quality["pck"][name]
-        groups = {joint: percent(value) for joint, value in part["groups"].items()}
-        low, high = part["interval"]
-        bounds = "" if low is None else f"{percent(low)} to {percent(high)}"
-        rows.append({"": title, **groups, "mean": percent(part["mean"]), "95 % interval": bounds})
-    return markdown(rows)
+    return table({title: quality["pck"][name] for name, title in titles.items()})
 
 
 def others_table(rows: Sequence[PublishedRow]) -> str:

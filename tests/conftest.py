@@ -41,3 +41,30 @@ def data_root(tmp_path_factory) -> Path:
 def embedded_root(data_root) -> Path:
     """The root of the small embedded data set. Do not change it."""
     return data_root / "embedded"
+
+
+@pytest.fixture(scope="session")
+def dance(embedded_root, tmp_path_factory) -> Path:
+    """A folder of frames: lossless, so that runs can be compared bit for bit. Do not change it."""
+    import cv2
+
+    from rpstn.datasets import open_dataset
+
+    from .predicting import LENGTH
+
+    place = tmp_path_factory.mktemp("films") / "dance"
+    place.mkdir()
+    clip = open_dataset("embedded", embedded_root, split="test")[0]
+    for index, pixels in enumerate(clip.frames.read(range(LENGTH))):
+        cv2.imwrite(str(place / f"{index}.png"), pixels[..., ::-1])
+    return place
+
+
+@pytest.fixture(scope="session")
+def whole_run(dance, tmp_path_factory):
+    """The result of a prediction of `dance` to its end, with relations. Do not change its files."""
+    from rpstn.prediction_run import predict_video
+
+    from .predicting import config
+
+    return predict_video(config(dance, tmp_path_factory.mktemp("whole") / "out"), progress=False)
