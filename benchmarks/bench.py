@@ -24,6 +24,7 @@ import cv2
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.data import default_collate
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import released_style
@@ -183,7 +184,7 @@ def step(device: torch.device, quick: bool) -> list[Row]:
     network: nn.Module = torch.compile(model) if cuda and not quick else model
     name = f"{plain.config.initializer} + {plain.config.encoder}, T {length}, {size} px, batch {batch}"
     del plain
-    found, repeats = [], 1 if quick else 3
+    found, repeats = [], 1 if quick else 7
     plans = [(False, 1.5, "fp32"), (True, 2.5, "bf16")] if not cuda else [(False, None, "fp32"), (True, 4.0, "bf16, compiled")]
     with yardstick(step_theirs, device, quick) as theirs:
         for bf16, asked, title in plans:
@@ -255,7 +256,7 @@ def inference(device: torch.device, quick: bool) -> list[Row]:
 
 
 def loading(device: torch.device, quick: bool) -> list[Row]:
-    """From JPEG files to a batch's frames and targets: decode, crop, rotate, targets. One worker, that is, one thread.
+    """From JPEG files to a batch: decode, crop, rotate, targets, stack. One worker, that is, one thread.
 
     Our frames leave the worker as bytes; they become numbers on the device, within the step. In the rows "loading kept" they come
     decoded from the training's cache, as from the second epoch on; the released code's way decodes them in every epoch.
@@ -276,7 +277,7 @@ def loading(device: torch.device, quick: bool) -> list[Row]:
 
 
 def _frames(folder: Path, width: int, height: int) -> list[Path]:
-    """Five frames of a clip of the embedded set, enlarged where needed, as JPEG files."""
+    """Five frames of a clip of the embedded set, enlarged where needed, as JPEG files of the quality that it has there."""
     from rpstn.datasets.embedded.clips import draw_clip
     from rpstn.datasets.embedded.plan import plan_clips
 
@@ -284,30 +285,48 @@ def _frames(folder: Path, width: int, height: int) -> list[Path]:
     paths = []
     for index, frame in enumerate(rendered.frames):
         paths.append(folder / f"{index:06d}.jpg")
-        cv2.imwrite(str(paths[-1]), cv2.resize(frame[..., ::-1], (width, height), interpolation=cv2.INTER_CUBIC))
+        picture = cv2.resize(frame[..., ::-1], (width, height), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(paths[-1]), picture, [cv2.IMWRITE_JPEG_QUALITY, rendered.quality])
     return paths
 
 
-def _loading(paths: list[Path], width: int, height: int, asked: float, quick: bool) -> list[Row]:
-    size, sigma = 256, 2.0
-    random = np.random.default_rng(0)
-    joints = random.uniform(0, (width - 1, height - 1), (5, 13, 2)).astype(np.float32)
-    box = np.array([0.25 * width, 0.1 * height, 0.5 * width, 0.8 * height], np.float32)
-    affine = crop_affine(box, size, rotation=20.0, scale=1.1)
-    source = ImageFrames(tuple(paths), (height, width))
+_SAMPLE = {"size": 256, "sigma": 2.0}
+_BATCH = 8
 
-    def theirs() -> tuple[torch.Tensor, torch.Tensor]:
-        return released_style.load_window(paths, joints, affine, size, sigma)
+
+def _sample(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (5,13,2) in pixels of the picture, and a map (2,3) of it into the network's input."""
+    joints = np.random.default_rng(0).uniform(0, (width - 1, height - 1), (5, 13, 2)).astype(np.float32)
+    box = np.array([0.25 * width, 0.1 * height, 0.5 * width, 0.8 * height], np.float32)
+    return joints, crop_affine(box, _SAMPLE["size"], rotation=20.0, scale=1.1)
+
+
+def loading_theirs(paths: list[Path], width: int, height: int, device: torch.device, quick: bool) -> Callable[[], Any]:
+    cv2.setNumThreads(1)  # for the process that this runs in
+    joints, affine = _sample(width, height)
+    return lambda: default_collate([released_style.load_window(paths, joints, affine, **_SAMPLE) for _ in range(_BATCH)])
+
+
+def _loading(paths: list[Path], width: int, height: int, asked: float, quick: bool) -> list[Row]:
+    cpu, (joints, affine) = torch.device("cpu"), _sample(width, height)
+    source = ImageFrames(tuple(paths), (height, width))
+    size, sigma = _SAMPLE["size"], _SAMPLE["sigma"]
+
+    def window(read: Callable[[range], np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        placed = apply_affine(joints, affine).astype(np.float32)
+        return torch.from_numpy(warp(read(range(5)), affine, size)), torch.from_numpy(placed)
 
     def ours(read: Callable[[range], np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
-        placed = torch.from_numpy(apply_affine(joints, affine).astype(np.float32))
-        return torch.from_numpy(warp(read(range(5)), affine, size)), encode(placed, (size // 4, size // 4), 4, sigma)
+        frames, placed = default_collate([window(read) for _ in range(_BATCH)])
+        return frames, encode(placed, (size // 4, size // 4), 4, sigma)
 
-    found, what = [], f"5 frames of {width}x{height} to {size} px"
+    make = partial(loading_theirs, paths, width, height)
+    found, what = [], f"{_BATCH} x 5 frames of {width}x{height} to {size} px"
     for name, read, least in (("loading", source.read, asked), ("loading kept", partial(FrameCache().read, source), None)):
-        agreement = float((ours(read)[1] - theirs()[1]).abs().max())
-        seconds = alternate([theirs, partial(ours, read)], torch.device("cpu"), 5 if quick else 40)
-        found.append(Row(name, what, *seconds, agreement, least, {"clips/s": round(1 / seconds[1], 1)}))
+        agreement = float((ours(read)[1] - make(cpu, quick)()[1]).abs().max())
+        with yardstick(make, cpu, quick) as theirs:
+            seconds = alternate([theirs, partial(ours, read)], cpu, 3 if quick else 15)
+        found.append(Row(name, what, *seconds, agreement, least, {"clips/s": round(_BATCH / seconds[1], 1)}))
     return found
 
 

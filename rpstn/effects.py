@@ -187,9 +187,8 @@ def study(
             own.append(measure(output.heatmaps.flatten(0, 1), truth, stride))
             relation = output.relations.flatten(0, 1)
             relations.append(relation.cpu().numpy())
-            entered = [heatmaps for heatmaps, _ in seen]
-            # Without propagation all frames are in one entry, clip by clip; else one entry a frame.
-            maps = entered[0] if model.config.propagation == "none" else torch.stack(entered, dim=1).flatten(0, 1)
+            # Frame after frame, in one entry without propagation, else in one a frame; wanted clip after clip.
+            maps = torch.cat([heatmaps for heatmaps, _ in seen]).unflatten(0, (-1, encoded.batch)).transpose(0, 1).flatten(0, 1)
             strength.append(maps.double().square().sum(dim=(2, 3)).cpu().numpy())
             some = np.arange(-counted % every, len(maps), every)  # counted over all frames, not anew in each batch
             if len(pairs) and len(some):

@@ -151,6 +151,19 @@ def test_identity_crop_returns_the_picture_and_the_border_repeats_the_edge():
     assert (wide == 77).all()
 
 
+@pytest.mark.parametrize(("size", "within"), [(48, 2), (12, 12)])  # 12 px: the edge is the mean of 8 x 8 pixels there
+@pytest.mark.parametrize("middle", [(30, 20), (2, 38), (-90, 20), (30, 400), (300, -500)])
+def test_beyond_the_picture_its_edge_goes_on_however_far(middle, size, within):
+    """As if the picture had been made larger by its own edge first."""
+    y, x, colour = np.meshgrid(np.arange(48), np.arange(64), [0, 1, 2], indexing="ij")
+    frames, room = (2 * y + x + 30 * colour).astype(np.uint8)[None], 640  # smooth: OpenCV rounds places to 1/32 px
+    box = np.array([middle[0] - 40, middle[1] - 30, 80, 60], float)
+    larger = np.pad(frames, [(0, 0), (room, room), (room, room), (0, 0)], mode="edge")
+    expected = warp(larger, crop_affine(box + [room, room, 0, 0], size, rotation=20, flip=True), size)
+    found = warp(frames, crop_affine(box, size, rotation=20, flip=True), size)
+    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=within)
+
+
 def test_shrinking_averages_instead_of_skipping():
     """A one-pixel checkerboard is grey from afar; linear interpolation alone makes patterns of it."""
     board = (np.indices((512, 512)).sum(axis=0) % 2 * 255).astype(np.uint8)

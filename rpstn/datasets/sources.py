@@ -31,7 +31,7 @@ def read_image(
     except OSError as error:
         raise UserError(f"{path}: cannot read this image ({error.strerror}); {remedy}") from error
     # OpenCV fills the lost part of a JPEG that was cut short with grey, and says so on stderr only.
-    whole = not data.startswith(_JPEG_START) or _JPEG_END in data
+    whole = not data.startswith(_JPEG_START) or data.rfind(_JPEG_END) > 0  # from behind: it is nearly always the last
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and whole else None

@@ -139,11 +139,12 @@ class RPSTNOutput(NamedTuple):
 
 
 class Encoded(NamedTuple):
-    """Features (B,T,C,h,w) of all frames, and the first frame's heatmaps before refinement (B,K,h,w), None without
-    propagation.
+    """Features (T*B,C,h,w), those of all clips' first frames first, then of their second; how many clips there are, B; and the
+    first frames' heatmaps before refinement (B,K,h,w), None without propagation.
     """
 
     features: torch.Tensor
+    batch: int
     first: torch.Tensor | None
 
 
@@ -254,19 +255,21 @@ class RPSTN(nn.Module):
         Who intervenes on relations encodes once and locates as often as there are interventions.
         """
         check_size(*frames.shape[-2:])
-        # F does not depend on other frames: all frames of all clips go through it in one batch.
-        features = self.encoder(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        # F does not depend on other frames: all frames of all clips go through it in one batch. Frame after frame, so that those
+        # of one time lie together: taken apart along a further axis, gradients came back in another memory layout than the
+        # features have, and BatchNorm was several times slower.
+        features = self.encoder(frames.transpose(0, 1).flatten(0, 1))
         first = None if self.config.propagation == "none" else self.initializer_head(self.initializer(frames[:, 0]))
-        return Encoded(features, first)
+        return Encoded(features, len(frames), first)
 
     def locate(self, encoded: Encoded) -> RPSTNOutput:
         """Relations and propagation behind `encode`: forward(frames) = locate(encode(frames))."""
-        batch, length = encoded.features.shape[:2]
         if self.config.propagation == "none":
-            heatmaps, relations = self._refine(self.head(encoded.features.flatten(0, 1)))
-            relations = None if relations is None else relations.unflatten(0, (batch, length))
-            return RPSTNOutput(heatmaps.unflatten(0, (batch, length)), relations, None)
-        features = encoded.features.unbind(1)
+            found = self._refine(self.head(encoded.features))
+            found = [None if part is None else part.unflatten(0, (-1, encoded.batch)).transpose(0, 1) for part in found]
+            return RPSTNOutput(*found, None)
+        features = encoded.features.split(encoded.batch)
+        length = len(features)
         heatmaps, relation = self._refine(encoded.first)
         steps, state = [(heatmaps, relation, None)], State(heatmaps, features[0])
         for t in range(1, length):
