@@ -105,7 +105,7 @@ def matching(device: torch.device, quick: bool) -> list[Row]:
     ours = _matching(global_matching, device, quick)
     pairs = list(zip(ours(), matching_theirs(device, quick)(), strict=True))
     with yardstick(matching_theirs, device, quick) as theirs:
-        seconds = alternate([theirs, ours], device, 3 if quick else 15)
+        seconds = alternate([theirs, ours], device, 3 if quick else 15, settle=True)
     # Three correlations of one size: forward, for the features, for the kernels. Each reads and writes the maps at least once.
     features, kernels = pairs[1][0], pairs[2][0]  # their gradients have their shapes
     side = kernels.shape[-1]
