@@ -37,6 +37,7 @@ pictures: Optional[str] = None  # data set of single pictures that the encoder l
 pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
 pictures_steps: int = 10000  # steps on pictures, where there are any
 pictures_size: Optional[int] = None  # input side on pictures, px; None: as on clips
+pictures_lr: Optional[float] = None  # highest learning rate on pictures; None: as on the encoder's frames
 pretrain_steps: int = 4000  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
@@ -98,7 +99,7 @@ recipe = Recipe(
     pretrain_steps=pretrain_steps,
     steps=steps,
     pretrain_lr=pretrain_lr,
-    pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size) if pictures else None,
+    pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size, pictures_lr) if pictures else None,
     clips=replace(varied, erasing=erasing, erasing_side=tuple(erasing_side)),
 )
 plots.use_style()

@@ -48,12 +48,15 @@ class Pictures:
     dataset, root  such as lspet, mpii or coco; their joints are made into those of the clips as far as they correspond.
     steps          of frames * batch pictures.
     size           input side in px, None: that of the clips. A smaller one shows more pictures in the same time.
+    lr             highest learning rate, None: that of the encoder. Clips show few people, and a network soon knows them by heart;
+                   a lower rate there keeps more of what many pictures taught.
     """
 
     dataset: str
     root: str | None
     steps: int
     size: int | None = None
+    lr: float | None = None
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -69,7 +72,7 @@ class Recipe:
     pretrain_steps  steps of the encoder, on single frames, frames * batch of them at once.
     steps           steps of each variant, on clips.
     pretrain_lr     highest learning rate of the encoder's training; base.lr is that of the variants.
-    pictures        what the encoder learns before, with the same highest rate; None: nothing.
+    pictures        what the encoder learns before; None: nothing.
     clips           how the clips of all variants are varied, such as behind larger occluders; None: as the encoder's frames.
     """
 
@@ -108,6 +111,7 @@ class Recipe:
             skip_damaged=True,
             steps=self.pictures.steps,
             size=self.pictures.size or self.base.size,
+            lr=self.pictures.lr or self.pretrain_lr,
             out=f"{self.base.out}/pictures",
         )
 
