@@ -48,8 +48,8 @@ class Pictures:
     dataset, root  such as lspet, mpii or coco; their joints are made into those of the clips as far as they correspond.
     steps          of frames * batch pictures.
     size           input side in px, None: that of the clips. A smaller one shows more pictures in the same time.
-    lr             highest learning rate, None: that of the encoder. Clips show few people, and a network soon knows them by heart;
-                   a lower rate there keeps more of what many pictures taught.
+    lr             highest learning rate, None: that of the encoder. Clips show few people, and a network soon knows them by
+                   heart; a lower rate there keeps more of what many pictures taught.
     """
 
     dataset: str
