@@ -325,7 +325,7 @@ def _loading(paths: list[Path], width: int, height: int, asked: float, quick: bo
     for name, read, least in (("loading", source.read, asked), ("loading kept", partial(FrameCache().read, source), None)):
         agreement = float((ours(read)[1] - make(cpu, quick)()[1]).abs().max())
         with yardstick(make, cpu, quick) as theirs:
-            seconds = alternate([theirs, partial(ours, read)], cpu, 3 if quick else 15)
+            seconds = alternate([theirs, partial(ours, read)], cpu, 3 if quick else 15, settle=True)
         found.append(Row(name, what, *seconds, agreement, least, {"clips/s": round(_BATCH / seconds[1], 1)}))
     return found
 
