@@ -32,7 +32,7 @@ results: Optional[str] = None  # folder of the published runs; None: the checkou
 from IPython.display import Markdown
 
 from rpstn.published import load_published, missing_tables, published_rows
-from rpstn.results import hidden_table, how_made, joint_table, load_results, measured_on, others_table, verdict
+from rpstn.results import hidden_table, how_made, joint_table, load_results, measured_on, others_table, verdict, weakest_source
 
 runs = load_results(results)
 
@@ -46,7 +46,7 @@ runs = load_results(results)
 # %% tags=["hide-input"]
 drawn = runs.get("embedded")
 none = "No run on the embedded data set has been published here."
-Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}" if drawn else none)
+Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}\n\n{weakest_source(drawn)}" if drawn else none)
 
 # %% [markdown]
 # **The full network beside networks without one part or the other.** The intervals are from a paired bootstrap over sources: both

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from rpstn.comparison import APART
@@ -21,6 +22,7 @@ from rpstn.errors import UserError
 from rpstn.evaluate import check_checkpoint, predict_clips
 from rpstn.metrics.hidden import hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, paired_interval
+from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.occlusion import PROTOCOLS, occlude_dataset
@@ -112,6 +114,10 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
             part: {title: found[part] for title, found in scores.items()}
             for part in ("held_out", "not_held_out")
             if part in scores[full]
+        },
+        "by_source": {
+            title: {str(source): float(summarise(values[sources == source]).mean) for source in np.unique(sources)}
+            for title, values in right.items()
         },
         "gains": {title: _interval(paired_interval(right[full], right[title], sources, pool="joints")) for title in others},
         "hidden": {},

@@ -98,6 +98,19 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
     return " ".join([*sentences, "One training each: chance between trainings is not in these intervals."]) if sentences else ""
 
 
+def weakest_source(result: Mapping[str, Any]) -> str:
+    """In words, on which source the full network finds least, by person size, and what it finds on the others."""
+    title, scores = next(iter(result.get("by_source", {}).items()), ("", {}))
+    if len(scores) < 2:
+        return ""
+    least = min(scores, key=scores.__getitem__)
+    others = [value for source, value in scores.items() if source != least]
+    return (
+        f"Of {len(scores)} sources, {title} finds least on {least}: {100 * scores[least]:.1f} %. On the others it finds "
+        f"{100 * min(others):.1f} to {100 * max(others):.1f} %, {100 * sum(others) / len(others):.1f} % on average."
+    )
+
+
 def prediction_table(quality: Mapping[str, Any]) -> str:
     """Markdown: PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
     titles = {"windows": "windows of 8 frames, one crop each", "given": "as a stream, boxes given", "auto": "as a stream, auto"}

@@ -5,7 +5,7 @@ import pytest
 from rpstn.datasets.embedded.make import COUNTS
 from rpstn.errors import UserError
 from rpstn.published import load_published
-from rpstn.results import how_made, joint_table, load_results, prediction_table, verdict
+from rpstn.results import how_made, joint_table, load_results, prediction_table, verdict, weakest_source
 from rpstn.runs import read_json, write_json
 
 from .conftest import CHECKOUT
@@ -76,3 +76,12 @@ def test_quality_of_prediction_stands_in_a_table():
     quality = read_json(CHECKOUT / "results" / "predict_quality.json")
     lines = prediction_table(quality).splitlines()
     assert len(lines) == 5 and f"{100 * quality['pck']['auto']['mean']:.1f}" in lines[-1]
+
+
+def test_the_weakest_source_is_named_with_what_the_others_reach():
+    result = {"by_source": {"RPSTN": {"walk:1": 0.9, "fall:0": 0.5, "run:2": 0.8}, "frame by frame": {"walk:1": 0.1}}}
+    assert weakest_source(result) == (
+        "Of 3 sources, RPSTN finds least on fall:0: 50.0 %. On the others it finds 80.0 to 90.0 %, 85.0 % on average."
+    )
+    assert weakest_source({}) == ""
+    assert "getup_faceup" in weakest_source(load_results()["embedded"])
