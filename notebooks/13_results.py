@@ -66,16 +66,21 @@ Markdown(how_made(drawn) if drawn else none)
 
 # %% [markdown]
 # **How much of it is the training's?** Below are the same networks, trained otherwise. Their encoder went on with more clips, and the
-# stage after it was gentler: what came from the encoder learned at a tenth of the rate instead of a quarter, in shorter clips of more
-# people a step, and for fewer steps. So every variant kept more of what its encoder knew, and what is carried had less time to be
-# learned.
+# stage after it was gentler: fewer steps at a lower rate, most of all for what came from the encoder, in shorter clips of more people.
+# So every variant may have kept more of what its encoder knew, and what is carried had less time to be learned.
 
 # %% tags=["hide-input"]
 gentle = runs.get("embedded-gentle")
 shown = "No second training has been published here."
 if gentle:
     shown = "\n\n".join(
-        [joint_table(gentle), hidden_table(gentle), *(verdict(gentle, other) for other in gentle["gains"]), how_made(gentle)]
+        [
+            joint_table(gentle),
+            measured_on(gentle),
+            hidden_table(gentle),
+            *(verdict(gentle, other) for other in gentle["gains"]),
+            how_made(gentle),
+        ]
     )
 Markdown(shown)
 
@@ -85,7 +90,7 @@ if drawn and gentle:
     gains = [run["hidden"]["as it is"]["gains"]["frame by frame"]["estimate"] for run in (drawn, gentle)]
     scores = [run["rows"][name]["person"]["all"]["mean"] for run in (drawn, gentle) for name in ("RPSTN", "frame by frame")]
     above = (
-        f"Frame by frame rose from {100 * scores[1]:.1f} to {100 * scores[3]:.1f}, RPSTN from {100 * scores[0]:.1f} to "
+        f"Frame by frame went from {100 * scores[1]:.1f} to {100 * scores[3]:.1f}, RPSTN from {100 * scores[0]:.1f} to "
         f"{100 * scores[2]:.1f}, and on hidden joints the gain went from {100 * gains[0]:+.1f} to {100 * gains[1]:+.1f} points. "
         "A gain over a baseline is a gain over *that* baseline: it says what carrying added to one training, not to the best one."
     )

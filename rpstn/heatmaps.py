@@ -44,7 +44,7 @@ def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sig
     # A Gaussian is separable: two vectors and one outer product per joint.
     profiles = torch.exp((places - centre[..., None]) ** 2 / (-2 * sigma**2))
     # Products of the far tails would be subnormal numbers, with which a CPU is many times slower than with zeros.
-    profiles = profiles.masked_fill(profiles < 1e-19, 0.0)
+    profiles = profiles.masked_fill(profiles < 1.1e-19, 0.0)
     return profiles[..., 1, :height, None] * profiles[..., 0, None, :width]
 
 

@@ -111,7 +111,7 @@ class Recipe:
             skip_damaged=True,
             steps=self.pictures.steps,
             size=self.pictures.size or self.base.size,
-            lr=self.pictures.lr or self.pretrain_lr,
+            lr=self.pretrain_lr if self.pictures.lr is None else self.pictures.lr,
             out=f"{self.base.out}/pictures",
         )
 

@@ -101,6 +101,7 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
 def weakest_source(result: Mapping[str, Any]) -> str:
     """In words, on which source the full network finds least, by person size, and what it finds on the others."""
     title, scores = next(iter(result.get("by_source", {}).items()), ("", {}))
+    scores = {source: value for source, value in scores.items() if value is not None}  # None: no joint of it is annotated
     if len(scores) < 2:
         return ""
     least = min(scores, key=scores.__getitem__)

@@ -76,5 +76,5 @@ def test_a_clip_without_any_joint_has_loss_zero():
 
 def test_targets_hold_no_subnormal_numbers():
     """A CPU is many times slower with them than with zeros."""
-    maps = encode(torch.tensor([[[3.0, 250.0]], [[128.0, 127.5]]]), (64, 64), 4.0, 2.0)
+    maps = encode(torch.tensor([[[3.0, 250.0]], [[128.0, 127.5]], [[252.2639, 252.2639]]]), (64, 64), 4.0, 2.0)
     assert (maps == 0).any() and maps[maps > 0].min() > torch.finfo(torch.float32).tiny

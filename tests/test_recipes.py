@@ -89,6 +89,8 @@ def test_pictures_come_first_and_the_encoder_goes_on_from_them(recipe):
     assert start.lr == encoder.lr == whole.pretrain_lr and encoder.init_rate == 1.0
     faster = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, lr=0.5))
     assert (faster.start.lr, faster.encoder.lr) == (0.5, whole.pretrain_lr)
+    with pytest.raises(UserError, match="lr"):
+        _ = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, lr=0.0)).start
     # Files that the first run starts from are not loaded a second time, over what has been learned.
     assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
     with pytest.raises(UserError, match="at least 1"):

@@ -79,7 +79,9 @@ def test_quality_of_prediction_stands_in_a_table():
 
 
 def test_the_weakest_source_is_named_with_what_the_others_reach():
-    result = {"by_source": {"RPSTN": {"walk:1": 0.9, "fall:0": 0.5, "run:2": 0.8}, "frame by frame": {"walk:1": 0.1}}}
+    result = {
+        "by_source": {"RPSTN": {"walk:1": 0.9, "fall:0": 0.5, "run:2": 0.8, "unseen:3": None}, "frame by frame": {"walk:1": 0.1}}
+    }
     assert weakest_source(result) == (
         "Of 3 sources, RPSTN finds least on fall:0: 50.0 %. On the others it finds 80.0 to 90.0 %, 85.0 % on average."
     )

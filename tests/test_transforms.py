@@ -164,6 +164,12 @@ def test_beyond_the_picture_its_edge_goes_on_however_far(middle, size, within):
     np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=within)
 
 
+def test_a_box_far_larger_than_the_picture_costs_no_memory():
+    frames = np.full((1, 30, 40, 3), 9, np.uint8)
+    for side in (1e4, 1e7, 1e12):
+        assert (warp(frames, crop_affine([-side / 2, -side / 2, side, side], 64, rotation=10), 64) == 9).all()
+
+
 def test_shrinking_averages_instead_of_skipping():
     """A one-pixel checkerboard is grey from afar; linear interpolation alone makes patterns of it."""
     board = (np.indices((512, 512)).sum(axis=0) % 2 * 255).astype(np.uint8)

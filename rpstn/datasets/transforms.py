@@ -103,6 +103,10 @@ def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
         affine = np.column_stack([affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]])
     corners = apply_affine(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (size - 1), invert_affine(affine))
     low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
+    room = max(high - low) <= 4 * size + 8  # else the picture is a speck in the crop, and the rest would be all edge
+    border = cv2.BORDER_CONSTANT if room else cv2.BORDER_REPLICATE
+    if not room:
+        low, high = np.zeros(2, int), np.array(frames.shape[2:0:-1]) // factor - 1
     affine = np.column_stack([affine[:, :2], affine[:, :2] @ low + affine[:, 2]])
     x1, x2, left, right = _within(low[0], high[0], frames.shape[2] // factor)
     y1, y2, above, below = _within(low[1], high[1], frames.shape[1] // factor)
@@ -114,7 +118,7 @@ def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
             part = cv2.resize(part, (x2 - x1, y2 - y1), interpolation=cv2.INTER_AREA)
         # OpenCV warps four channels several times as fast as three, and faster where it need not think of edges.
         part = cv2.copyMakeBorder(cv2.cvtColor(part, cv2.COLOR_RGB2RGBA), above, below, left, right, cv2.BORDER_REPLICATE)
-        cv2.warpAffine(part, affine, (size, size), dst=drawn, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        cv2.warpAffine(part, affine, (size, size), dst=drawn, flags=cv2.INTER_LINEAR, borderMode=border)
         cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB, dst=target)
     return np.ascontiguousarray(out[:, :, ::-1]) if flip else out
 
