@@ -32,7 +32,17 @@ results: Optional[str] = None  # folder of the published runs; None: the checkou
 from IPython.display import Markdown
 
 from rpstn.published import load_published, missing_tables, published_rows
-from rpstn.results import hidden_table, how_made, joint_table, load_results, measured_on, others_table, verdict, weakest_source
+from rpstn.results import (
+    hidden_table,
+    how_made,
+    joint_table,
+    load_results,
+    measured_on,
+    others_table,
+    trained_otherwise,
+    verdict,
+    weakest_source,
+)
 
 runs = load_results(results)
 
@@ -71,32 +81,17 @@ Markdown(how_made(drawn) if drawn else none)
 
 # %% tags=["hide-input"]
 gentle = runs.get("embedded-gentle")
-shown = "No second training has been published here."
-if gentle:
-    shown = "\n\n".join(
-        [
-            joint_table(gentle),
-            measured_on(gentle),
-            hidden_table(gentle),
-            *(verdict(gentle, other) for other in gentle["gains"]),
-            how_made(gentle),
-        ]
-    )
-Markdown(shown)
+Markdown(f"{joint_table(gentle)}\n\n{measured_on(gentle)}\n\n{hidden_table(gentle)}" if gentle else none)
 
 # %% tags=["hide-input"]
-above = "No comparison."
-if drawn and gentle:
-    gains = [run["hidden"]["as it is"]["gains"]["frame by frame"]["estimate"] for run in (drawn, gentle)]
-    scores = [run["rows"][name]["person"]["all"]["mean"] for run in (drawn, gentle) for name in ("RPSTN", "frame by frame")]
-    above = (
-        f"Frame by frame went from {100 * scores[1]:.1f} to {100 * scores[3]:.1f}, RPSTN from {100 * scores[0]:.1f} to "
-        f"{100 * scores[2]:.1f}, and on hidden joints the gain went from {100 * gains[0]:+.1f} to {100 * gains[1]:+.1f} points. "
-        "A gain over a baseline is a gain over *that* baseline: it says what carrying added to one training, not to the best one."
-    )
-Markdown(above)
+Markdown("\n\n".join([*(verdict(gentle, other) for other in gentle["gains"]), how_made(gentle)]) if gentle else none)
+
+# %% tags=["hide-input"]
+Markdown(trained_otherwise(drawn, gentle) if drawn and gentle else none)
 
 # %% [markdown]
+# A gain over a baseline is a gain over *that* baseline: it says what carrying added to one training, not to the best one.
+#
 # ## Real people
 #
 # Sub-JHMDB, in its official splits, with the boxes of the masks. By person size first, then by the torso's, which is shorter and

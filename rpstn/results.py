@@ -112,6 +112,21 @@ def weakest_source(result: Mapping[str, Any]) -> str:
     )
 
 
+def trained_otherwise(result: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """In words, two trainings side by side: the variants' means by person size, and the gain on joints hidden as they are."""
+    means = [
+        f"{title} {100 * scores['person']['all']['mean']:.1f} and {100 * again['rows'][title]['person']['all']['mean']:.1f}"
+        for title, scores in result["rows"].items()
+        if title in again["rows"]
+    ]
+    natural = [run["hidden"].get("as it is", {"gains": {}})["gains"] for run in (result, again)]
+    gains = [
+        f"{gain(value)} and {gain(natural[1][other])} over {other}" for other, value in natural[0].items() if other in natural[1]
+    ]
+    hidden = f" On joints hidden as they are in the clips, the full network gains {'; '.join(gains)}." if gains else ""
+    return f"First the training above, then this one: {'; '.join(means)}.{hidden}"
+
+
 def prediction_table(quality: Mapping[str, Any]) -> str:
     """Markdown: PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
     titles = {"windows": "windows of 8 frames, one crop each", "given": "as a stream, boxes given", "auto": "as a stream, auto"}

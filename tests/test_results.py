@@ -5,7 +5,7 @@ import pytest
 from rpstn.datasets.embedded.make import COUNTS
 from rpstn.errors import UserError
 from rpstn.published import load_published
-from rpstn.results import how_made, joint_table, load_results, prediction_table, verdict, weakest_source
+from rpstn.results import how_made, joint_table, load_results, prediction_table, trained_otherwise, verdict, weakest_source
 from rpstn.runs import read_json, write_json
 
 from .conftest import CHECKOUT
@@ -87,3 +87,16 @@ def test_the_weakest_source_is_named_with_what_the_others_reach():
     )
     assert weakest_source({}) == ""
     assert "getup_faceup" in weakest_source(load_results()["embedded"])
+
+
+def test_two_trainings_stand_side_by_side():
+    def run(mean, estimate, *others):
+        gains = {"frame by frame": {"estimate": estimate, "interval": [0.001, 0.02], "samples": 9, "sources": 3}}
+        rows = {title: {"person": {"all": {"mean": mean}}} for title in ("RPSTN", *others)}
+        return {"rows": rows, "hidden": {"as it is": {"gains": gains}} if estimate else {}}
+
+    assert trained_otherwise(run(0.891, 0.01, "concat"), run(0.9, 0.004)) == (
+        "First the training above, then this one: RPSTN 89.1 and 90.0. On joints hidden as they are in the clips, the full "
+        "network gains +1.0 (0.1 to 2.0) and +0.4 (0.1 to 2.0) over frame by frame."
+    )
+    assert trained_otherwise(run(0.5, 0.01), run(0.25, None)).endswith("RPSTN 50.0 and 25.0.")
