@@ -38,6 +38,7 @@ pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA
 pictures_steps: int = 10000  # steps on pictures, where there are any
 pictures_size: Optional[int] = None  # input side on pictures, px; None: as on clips
 pictures_lr: Optional[float] = None  # highest learning rate on pictures; None: as on the encoder's frames
+pictures_beside: float = 0.0  # part of each of the encoder's batches that stays pictures, so that it does not forget them
 pretrain_steps: int = 4000  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
@@ -48,6 +49,10 @@ accumulate: int = 1  # parts that a batch is computed in, to save memory
 frames: int = 8  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
+whole_train: bool = False  # learn the val split too, as published trainings do; the last step is then kept
+brightness: float = 0.1  # range of what is added to all values, to either side, as a fraction of 255
+contrast: float = 0.2  # range of the factor around mid-grey, to either side of 1
+colour: float = 0.1  # range of each channel's factor, to either side of 1
 tumble: float = 0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
 erasing: float = 0.6  # part of the variants' clips with a painted occluder; of the encoder's frames 0.6
 erasing_side: list = [0.1, 0.5]  # range of its sides, as fractions of the input's; of the encoder's frames 0.1 to 0.5
@@ -72,11 +77,12 @@ from rpstn.recipes import TITLES, Pictures, Recipe, run_folder
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 
-varied = Augmentation(tumble=tumble)
+varied = Augmentation(tumble=tumble, brightness=brightness, contrast=contrast, colour=colour)
 config = TrainConfig(
     dataset=dataset,
     root=root,
     fold=fold,
+    whole_train=whole_train,
     out=out or run_folder(dataset, fold),
     encoder=encoder,
     initializer=initializer,
@@ -99,7 +105,7 @@ recipe = Recipe(
     pretrain_steps=pretrain_steps,
     steps=steps,
     pretrain_lr=pretrain_lr,
-    pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size, pictures_lr) if pictures else None,
+    pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size, pictures_lr, pictures_beside) if pictures else None,
     clips=replace(varied, erasing=erasing, erasing_side=tuple(erasing_side)),
 )
 plots.use_style()
@@ -163,7 +169,9 @@ manifests = {name: read_json(result.run / "manifest.json") for name, result in r
 pd.DataFrame(
     {
         TITLES.get(name, name): {
-            "PCK@0.2 on val (%)": round(100 * result.metrics["val_pck"], 1),
+            "PCK@0.2 on val (%)": "learned too"
+            if result.metrics["val_pck"] is None
+            else round(100 * result.metrics["val_pck"], 1),
             "parameters (million)": round(result.metrics["parameters"] / 1e6, 2),
             "steps": result.metrics["steps"],
             "minutes": round(manifests[name]["seconds"] / 60, 1),

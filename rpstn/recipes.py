@@ -50,6 +50,7 @@ class Pictures:
     size           input side in px, None: that of the clips. A smaller one shows more pictures in the same time.
     lr             highest learning rate, None: that of the encoder. Clips show few people, and a network soon knows them by
                    heart; a lower rate there keeps more of what many pictures taught.
+    beside         part of each of the encoder's batches that stays pictures, against the same; 0: none.
     """
 
     dataset: str
@@ -57,6 +58,7 @@ class Pictures:
     steps: int
     size: int | None = None
     lr: float | None = None
+    beside: float = 0.0
 
     def __post_init__(self) -> None:
         if self.steps < 1:
@@ -109,6 +111,7 @@ class Recipe:
             fold=1,
             convert_to=self.base.convert_to or TABLE[self.base.dataset].skeleton,
             skip_damaged=True,
+            whole_train=False,
             steps=self.pictures.steps,
             size=self.pictures.size or self.base.size,
             lr=self.pretrain_lr if self.pictures.lr is None else self.pictures.lr,
@@ -122,7 +125,10 @@ class Recipe:
         if self.start is None:
             return config
         # The whole network comes from the pictures, so nothing in it is to learn more slowly than the rest.
-        return replace(config, init=f"{self.start.out}/best.pt", init_rate=1.0, encoder_weights=None)
+        config = replace(config, init=f"{self.start.out}/best.pt", init_rate=1.0, encoder_weights=None)
+        if not self.pictures.beside:
+            return config
+        return replace(config, beside=self.start.dataset, beside_root=self.start.root, beside_share=self.pictures.beside)
 
     @property
     def _single(self) -> TrainConfig:
@@ -305,4 +311,5 @@ def without_places(manifest: dict[str, Any]) -> dict[str, Any]:
     if "before" in manifest:
         result["before"] = [without_places(part) for part in manifest["before"]]
     settings = result.get("parameters") or {}
-    return {**result, "parameters": {**settings, "root": Path(settings["root"]).name}} if settings.get("root") else result
+    names = {key: Path(settings[key]).name for key in ("root", "beside_root") if settings.get(key)}
+    return {**result, "parameters": {**settings, **names}} if names else result

@@ -8,20 +8,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
-from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
-from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.transforms import Augmentation, normalise
-from rpstn.datasets.windows import TrainingWindows
 from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
@@ -38,6 +33,7 @@ from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
 from rpstn.resuming import check_inputs, resume, save_state
 from rpstn.runs import RunDirectory, plain, seed_everything
 from rpstn.skeletons import SKELETONS, get_skeleton, name_skeleton
+from rpstn.training_data import batches, beside_count, open_training_data
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,12 @@ class TrainConfig:
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     convert_to: str | None = None  # skeleton whose joints are learned, such as penn_action; None: the data set's own
     skip_damaged: bool = False  # leave out entries that cannot be used, and say how many, instead of stopping
+    whole_train: bool = (
+        False  # learn the val split too, as published trainings do; with no score to choose by, the last step stays
+    )
+    beside: str | None = None  # data set of single pictures that fill a part of every batch, such as lspet; only with frames 1
+    beside_root: str | None = None  # its folder; None: $RPSTN_DATA/<beside>, else data/<beside>
+    beside_share: float = 0.5  # the part that they fill
     out: str = "runs/rpstn"  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
@@ -90,6 +92,9 @@ class TrainConfig:
             raise UserError(
                 f"batch {self.batch} cannot be computed in {self.accumulate} equal parts; choose a divisor as accumulate"
             )
+        if self.beside is not None and self.frames > 1:
+            raise UserError(f"{self.beside} gives single pictures; put them beside single frames (frames 1, not {self.frames})")
+        beside_count(self)
         if self.initializer_weights is not None and self.propagation == "none":
             raise UserError("without propagation there is no initializer; leave initializer_weights empty")
         if self.precision not in ("auto", "fp32", "bf16"):
@@ -129,7 +134,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: its directory, the checkpoint that scored best on val, and that score."""
+    """A finished run: its directory, the checkpoint that scored best on val, and that score (None with whole_train)."""
 
     run: Path
     checkpoint: Path
@@ -208,18 +213,20 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     """Trains, or goes on with an interrupted run, or returns a finished one at once.
 
     Writes into config.out: config.json and inputs.json (what it was asked for and given), log.csv (a row a step), last.pt (to
-    resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for a missing data set, and for a
-    directory that holds a run of another configuration, of other data or from another start.
+    resume), best.pt (best on val, the result; the last step with whole_train), manifest.json (at the end). Raises UserError for
+    a missing data set, and for a directory that holds a run of another configuration, of other data or from another
+    start.
     """
-    training, validation = (_open(config, split) for split in ("train", "val"))
+    data = open_training_data(config)
+    training = data.training
     device = choose_device(config.device)
     bf16 = use_bf16(config.precision, device)
     keep_memory()
     seed_everything(config.seed)
     model, trained = new_model(config, training)
-    data = {"train": training.checksum(), "val": validation.checksum()}
+    checksums = data.checksums()
     run = RunDirectory(config.out).start(config)
-    check_inputs(run, data, config)
+    check_inputs(run, checksums, config)
     if run.finished:
         return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
 
@@ -238,7 +245,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     smooth = None
     for row in log:
         smooth = _smoothed(smooth, row["loss"])
-    batches = _batches(config, training, first, device)
+    parts = batches(config, data, first, device)
     started = saved = time.monotonic()
     bar = tqdm(
         total=config.steps,
@@ -256,7 +263,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
             for group in optimizer.param_groups:
                 group["lr"] = rate * group["share"]
             optimizer.zero_grad(set_to_none=True)
-            loss = gradients(model, [next(batches) for _ in range(config.accumulate)], config, bf16)
+            loss = gradients(model, [next(parts) for _ in range(config.accumulate)], config, bf16)
             if not math.isfinite(loss):
                 raise UserError(f"{config.out}: the loss is {loss} at step {step}; lower lr (now {config.lr}), start a new run")
             torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
@@ -267,8 +274,11 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
 
             row = {"step": step + 1, "loss": loss, "lr": rate, "val_pck": ""}
             done = step + 1 == config.steps
-            if done or (config.validate_every and (step + 1) % config.validate_every == 0):
-                row["val_pck"] = validate(model, meta, validation, config, bf16)
+            if data.validation is None:
+                if done:
+                    save_checkpoint(run / "best.pt", model, {**meta, "step": step + 1})
+            elif done or (config.validate_every and (step + 1) % config.validate_every == 0):
+                row["val_pck"] = validate(model, meta, data.validation, config, bf16)
                 if row["val_pck"] > best:
                     best = row["val_pck"]
                     save_checkpoint(run / "best.pt", model, {**meta, "step": step + 1, "val_pck": best})
@@ -277,7 +287,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
                 saved = time.monotonic()
                 save_state(run, model, optimizer, step + 1, seconds_before + saved - started, best, log)
     metrics = {
-        "val_pck": best,
+        "val_pck": None if data.validation is None else best,
         "loss": smooth,
         "steps": config.steps,
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -288,7 +298,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         device=device,
         metrics=metrics,
         precision="bf16" if bf16 else "fp32",
-        data=data,
+        data=checksums,
     )
     return TrainResult(run.path, run / "best.pt", metrics)
 
@@ -315,35 +325,6 @@ def _groups(model: RPSTN | FrameByFrame, trained: list[str], config: TrainConfig
     fast = [p for name, p in model.named_parameters() if not name.startswith(prefixes)]
     groups = [{"params": fast, "share": 1.0}, {"params": slow, "share": config.init_rate}]
     return [group for group in groups if group["params"]]
-
-
-def _open(config: TrainConfig, split: str) -> ClipDataset:
-    """A split with the joints to be learned. Raises UserError where clips are asked of a set of single pictures."""
-    dataset = open_dataset(config.dataset, config.root, split=split, fold=config.fold, skip_damaged=config.skip_damaged)
-    if config.frames > 1 and max(map(len, dataset)) == 1:
-        raise UserError(f"{dataset.name} holds single pictures, no clips of {config.frames} frames; train on it with frames 1")
-    return dataset if config.convert_to is None else convert_dataset(dataset, get_skeleton(config.convert_to))
-
-
-def _batches(config: TrainConfig, dataset: ClipDataset, first: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:
-    """Parts of batches, from step `first` on."""
-    windows = TrainingWindows(
-        dataset,
-        config.frames,
-        config.size,
-        steps=config.steps,
-        batch=config.batch,
-        seed=config.seed,
-        augmentation=config.augmentation,
-    )
-    loader = DataLoader(
-        Subset(windows, range(first * config.batch, config.steps * config.batch)),
-        batch_size=config.batch // config.accumulate,
-        num_workers=config.workers,
-        pin_memory=device.type == "cuda",
-    )
-    for part in loader:
-        yield {name: value.to(device, non_blocking=True) for name, value in part.items()}
 
 
 def _smoothed(smooth: float | None, loss: float) -> float:

@@ -91,6 +91,13 @@ def test_pictures_come_first_and_the_encoder_goes_on_from_them(recipe):
     assert (faster.start.lr, faster.encoder.lr) == (0.5, whole.pretrain_lr)
     with pytest.raises(UserError, match="lr"):
         _ = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, lr=0.0)).start
+    # Some pictures may stay beside the encoder's frames, never beside clips; val is learned by what learns the clips.
+    mixed = dataclasses.replace(
+        whole, base=dataclasses.replace(base, whole_train=True), pictures=Pictures("lspet", "lsp", 3, beside=0.4)
+    )
+    assert (mixed.encoder.beside, mixed.encoder.beside_root, mixed.encoder.beside_share) == ("lspet", "lsp", 0.4)
+    assert encoder.beside is mixed.start.beside is mixed.variant("rpstn").beside is None
+    assert mixed.encoder.whole_train and mixed.variant("rpstn").whole_train and not mixed.start.whole_train
     # Files that the first run starts from are not loaded a second time, over what has been learned.
     assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
     with pytest.raises(UserError, match="at least 1"):

@@ -11,6 +11,8 @@ import torch
 
 from rpstn import train as training
 from rpstn.datasets import open_dataset
+from rpstn.datasets.transforms import Augmentation
+from rpstn.datasets.windows import TrainingWindows
 from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.models import RPSTN, PoseResNet, load_checkpoint
@@ -36,7 +38,7 @@ def same(a, b):
 def test_steps_lower_the_loss(config):
     """Ten steps on one batch, for each kind of propagation."""
     dataset = open_dataset("embedded", config.root, "train")
-    windows = training.TrainingWindows(dataset, 3, 64, steps=1, batch=4, augmentation=training.Augmentation.none())
+    windows = TrainingWindows(dataset, 3, 64, steps=1, batch=4, augmentation=Augmentation.none())
     batch = torch.utils.data.default_collate([windows[i] for i in range(4)])
     for propagation in ("matching", "concat", "none"):
         torch.manual_seed(0)
@@ -150,7 +152,7 @@ def test_parts_of_a_batch_give_the_whole_batchs_gradient(config):
     dataset = open_dataset("embedded", config.root, "train")
     torch.manual_seed(0)
     model = RPSTN(config.model_config(dataset)).eval()
-    windows = training.TrainingWindows(dataset, 2, 64, steps=1, batch=2, augmentation=training.Augmentation.none())
+    windows = TrainingWindows(dataset, 2, 64, steps=1, batch=2, augmentation=Augmentation.none())
     items = [windows[i] for i in range(2)]
     items[0]["visibility"] = torch.full_like(items[0]["visibility"], 2)
     items[1]["visibility"] = torch.zeros_like(items[1]["visibility"])
