@@ -114,8 +114,9 @@ plots.use_style()
 # ## The plan
 #
 # The paper pre-trains its encoder on single images. So does this plan: the encoder first learns frame by
-# frame, where `pictures` names a data set of single pictures on those first. Every variant then starts from that encoder and sees the same clips, in the same order, for the same
-# number of steps. What differs between two variants is what their names say:
+# frame, where `pictures` names a data set of single pictures on those first. A hundred clips show few people, and an encoder soon
+# knows them by heart; with `pictures_beside`, a part of every batch stays pictures. Every variant then starts from that encoder and
+# sees the same clips, in the same order, for the same number of steps. What differs between two variants is what their names say:
 #
 # - **RPSTN**: relation and propagation;
 # - **frame by frame**: neither, each frame for itself;
@@ -162,7 +163,8 @@ axes = plots.training_curves({TITLES.get(name, name): result.run / "log.csv" for
 
 # %% [markdown]
 # The scores below are those of the checkpoints that did best on the val split. They chose the checkpoint, so
-# they flatter it a little; the test split is left for the next notebook.
+# they flatter it a little; the test split is left for the next notebook. With `whole_train` the val split is learned too, as
+# published trainings do: nothing is then left to choose by, and the last step is kept.
 
 # %% tags=["hide-input"]
 manifests = {name: read_json(result.run / "manifest.json") for name, result in results.items()}
