@@ -162,7 +162,7 @@ def how_made(result: Mapping[str, Any]) -> str:
         rows.append(
             {
                 "training": name,
-                "data set": settings["dataset"],
+                "data set": _learned(settings),
                 "encoder": settings["encoder"],
                 "steps": str(settings["steps"]),
                 "frames a step": str(settings["batch"] * settings["frames"]),
@@ -172,6 +172,13 @@ def how_made(result: Mapping[str, Any]) -> str:
             }
         )
     return markdown(rows, words=("data set", "encoder", "device"))
+
+
+def _learned(settings: Mapping[str, Any]) -> str:
+    """What a training's batches came from. Older runs know of nothing but their data set's train split."""
+    whole = " (train and val)" if settings.get("whole_train") else ""
+    beside = settings.get("beside")
+    return settings["dataset"] + whole + (f", {settings['beside_share']:.0%} {beside}" if beside else "")
 
 
 def gain(value: Mapping[str, Any]) -> str:

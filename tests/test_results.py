@@ -70,6 +70,9 @@ def test_every_training_behind_a_result_has_its_row():
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[0] for row in cells] == ["start 1", "start 2", "encoder", "RPSTN", "concat"]
     assert [row[3] for row in cells] == ["11", "12", "13", "14", "15"] and cells[0][4] == "40"
+    mixed = run(16)
+    mixed["parameters"] |= {"whole_train": True, "beside": "lspet", "beside_share": 0.5}
+    assert "| embedded (train and val), 50% lspet |" in how_made({"trained": {"RPSTN": mixed}}) and cells[0][1] == "embedded"
 
 
 def test_quality_of_prediction_stands_in_a_table():
