@@ -23,7 +23,7 @@ def load_results(folder: str | Path | None = None) -> dict[str, dict[str, Any]]:
     folder  None: the checkout's results/. Raises UserError where none is found.
     """
     folder = Path(folder or RESULTS)
-    files = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+    files = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)}
     found = {
         name: content
         for name, content in files.items()
@@ -125,6 +125,25 @@ def trained_otherwise(result: Mapping[str, Any], again: Mapping[str, Any]) -> st
     ]
     hidden = f" On joints hidden as they are in the clips, the full network gains {'; '.join(gains)}." if gains else ""
     return f"First the training above, then this one: {'; '.join(means)}.{hidden}"
+
+
+def trainings_table(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown: several trainings on one data set, a row each: what the full network's encoder learned from, and its means.
+
+    Where a data set leaves joints out of its own mean, the means are of those that count.
+    """
+    rows = []
+    for name, run in runs.items():
+        title, scores = next(iter(run["rows"].items()))
+        encoder = run["trained"][title].get("encoder", run["trained"][title])["parameters"]
+        row = {"run": name, "px": str(encoder["size"]), "encoder's batches": _learned(encoder)}
+        row["window"] = str(run["measured_on"]["window"])
+        for words, found in (("", scores), (", flip test", run["rows"].get(f"{title}, flip test"))):
+            for reference in ("person", "torso"):
+                part = found[reference]["all"] if found else {}
+                row[f"{reference}{words}"] = percent(part.get("mean_scored", part.get("mean")))
+        rows.append(row)
+    return markdown(rows, words=("encoder's batches",))
 
 
 def prediction_table(quality: Mapping[str, Any]) -> str:

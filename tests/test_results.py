@@ -5,7 +5,16 @@ import pytest
 from rpstn.datasets.embedded.make import COUNTS
 from rpstn.errors import UserError
 from rpstn.published import load_published
-from rpstn.results import how_made, joint_table, load_results, prediction_table, trained_otherwise, verdict, weakest_source
+from rpstn.results import (
+    how_made,
+    joint_table,
+    load_results,
+    prediction_table,
+    trained_otherwise,
+    trainings_table,
+    verdict,
+    weakest_source,
+)
 from rpstn.runs import read_json, write_json
 
 from .conftest import CHECKOUT
@@ -73,6 +82,27 @@ def test_every_training_behind_a_result_has_its_row():
     mixed = run(16)
     mixed["parameters"] |= {"whole_train": True, "beside": "lspet", "beside_share": 0.5}
     assert "| embedded (train and val), 50% lspet |" in how_made({"trained": {"RPSTN": mixed}}) and cells[0][1] == "embedded"
+
+
+def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
+    def scores(person, torso):
+        return {"person": {"all": {"mean": person}}, "torso": {"all": {"mean": 0.1, "mean_scored": torso}}}
+
+    def run(size, rows, **more):
+        parameters = {"dataset": "sub_jhmdb", "size": size, **more}
+        return {
+            "rows": rows,
+            "trained": {"RPSTN": {"encoder": {"parameters": parameters}}},
+            "measured_on": {"window": size // 32},
+        }
+
+    mixed = {"beside": "lspet", "beside_share": 0.5}
+    rows = {"RPSTN": scores(0.92, 0.66), "frame by frame": scores(0.3, 0.3), "RPSTN, flip test": scores(0.93, 0.67)}
+    runs = {"small": run(128, {"RPSTN": scores(0.9, 0.6)}), "large": run(256, rows, **mixed)}
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in trainings_table(runs).splitlines()]
+    assert lines[0][3:] == ["window", "person", "torso", "person, flip test", "torso, flip test"]
+    assert lines[2][:6] == ["small", "128", "sub_jhmdb", "4", "90.0", "60.0"] and not any(lines[2][6:])
+    assert lines[3] == ["large", "256", "sub_jhmdb, 50% lspet", "8", "92.0", "66.0", "93.0", "67.0"]
 
 
 def test_quality_of_prediction_stands_in_a_table():
