@@ -49,7 +49,6 @@ accumulate: int = 1  # parts that a batch is computed in, to save memory
 frames: int = 8  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
-whole_train: bool = False  # learn the val split too, as published trainings do; the last step is then kept
 brightness: float = 0.1  # range of what is added to all values, to either side, as a fraction of 255
 contrast: float = 0.2  # range of the factor around mid-grey, to either side of 1
 colour: float = 0.1  # range of each channel's factor, to either side of 1
@@ -82,7 +81,6 @@ config = TrainConfig(
     dataset=dataset,
     root=root,
     fold=fold,
-    whole_train=whole_train,
     out=out or run_folder(dataset, fold),
     encoder=encoder,
     initializer=initializer,
@@ -163,17 +161,14 @@ axes = plots.training_curves({TITLES.get(name, name): result.run / "log.csv" for
 
 # %% [markdown]
 # The scores below are those of the checkpoints that did best on the val split. They chose the checkpoint, so
-# they flatter it a little; the test split is left for the next notebook. With `whole_train` the val split is learned too, as
-# published trainings do: nothing is then left to choose by, and the last step is kept.
+# they flatter it a little; the test split is left for the next notebook.
 
 # %% tags=["hide-input"]
 manifests = {name: read_json(result.run / "manifest.json") for name, result in results.items()}
 pd.DataFrame(
     {
         TITLES.get(name, name): {
-            "PCK@0.2 on val (%)": "learned too"
-            if result.metrics["val_pck"] is None
-            else round(100 * result.metrics["val_pck"], 1),
+            "PCK@0.2 on val (%)": round(100 * result.metrics["val_pck"], 1),
             "parameters (million)": round(result.metrics["parameters"] / 1e6, 2),
             "steps": result.metrics["steps"],
             "minutes": round(manifests[name]["seconds"] / 60, 1),

@@ -116,11 +116,12 @@ Markdown("\n\n".join(text))
 
 # %% [markdown]
 # **Where the precision was won.** The full network of each run above, PCK@0.2 over the 13 joints that published means count. By
-# person size little is left to win. By torso size the limit is a few pixels, and what counts is how many pixels the network sees of a
-# joint, how many people it goes on learning from, and how tightly a window's one crop holds the person.
+# person size little is left to win. By torso size the limit is a few pixels. The runs differ in the pixels of their input, in what their
+# encoder's batches came from, and in the frames of a window, which share one crop. They differ in steps and augmentation too, so the
+# table says where each stands, not what a single one of these brings.
 
 # %% tags=["hide-input"]
-Markdown(trainings_table(real))
+Markdown(trainings_table(real) if real else "")
 
 # %% [markdown]
 # ## What others have published

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import numpy as np
 import tyro
 
-from rpstn.ablations import CELLS, REFERENCES, RESULT, SIGHTS, TALLY, TITLES, finished
+from rpstn.ablations import CELLS, REFERENCES, RESULT, SIGHTS, TALLY, TITLES, complete, finished
 from rpstn.errors import UserError
 from rpstn.metrics.crossed import crossed_interval, mean_score
 from rpstn.metrics.intervals import LEAST, Interval
@@ -49,7 +49,7 @@ def read_cell(path: str | Path) -> Cell:
             arrays = dict(file)
         hits = {key: arrays[f"{key[0]}_{key[1]}_hits"] for key in keys}
         counts = {key: arrays[f"{key[0]}_{key[1]}_counts"] for key in keys}
-        cell = Cell(path, record["cell"], int(record["seed"]), record["plan"], record, arrays["sources"], hits, counts)
+        cell = Cell(path, record["cell"], int(record["seed"]), complete(record["plan"]), record, arrays["sources"], hits, counts)
         _ = record["training"]["metrics"], record["scoring"]["device"], cell.plan["measured_on"]["labels"], cell.plan["shared"]
         _ = cell.plan["changes"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:

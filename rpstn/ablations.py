@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,11 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.parameters import suggest
 from rpstn.protocols import few
 from rpstn.recipes import run_folder, shipped_checkpoints
-from rpstn.runs import manifest, plain, read_json, replacing, write_json
+from rpstn.runs import defaults, manifest, plain, read_json, replacing, write_json
 from rpstn.train import TrainConfig, train
+
+# Places, speed, and the seed, which stands beside. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
+_APART = ("root", "beside_root", "out", "init", "workers", "device", "seed", "save_every")
 
 LENGTHS = (2, 3, 4, 5, 6, 7, 8)
 
@@ -178,7 +181,7 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
     result = train(config.cell(name, seed), progress=progress)
     path = result.run / RESULT
     if path.is_file() and (result.run / TALLY).is_file():
-        if read_json(path)["plan"] != plan:
+        if complete(read_json(path)["plan"]) != plan:
             raise UserError(
                 f"{result.run}: was scored in another way or on other clips; choose another out, or remove {path.name}"
             )
@@ -208,11 +211,15 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
     return result.run
 
 
+def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """A cell's plan (see `describe`), with the settings that came after the version which wrote it."""
+    later = {key: value for key, value in defaults(TrainConfig).items() if key not in _APART}
+    return {**plan, "shared": later | plan["shared"]}
+
+
 def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) -> dict[str, Any]:
     """What two cells must share to be compared, free of places: budget, start, test clips; and what this cell changes."""
-    # Places, speed, and the seed, which stands beside. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
-    apart = ("root", "out", "init", "workers", "device", "seed", "save_every")
-    shared = {key: value for key, value in plain(config.base).items() if key not in apart}
+    shared = {key: value for key, value in plain(config.base).items() if key not in _APART}
     shared["precision"] = "bf16" if use_bf16(config.precision, choose_device(config.device)) else "fp32"  # what "auto" is here
     return plain(
         {

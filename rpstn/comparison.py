@@ -10,9 +10,11 @@ import numpy as np
 from rpstn.metrics.aftermath import Effects, horizon
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.metrics.intervals import Interval
+from rpstn.runs import defaults
+from rpstn.train import TrainConfig
 
 # What a variant's name says, and what cannot change what is learned.
-APART = {"relation", "propagation", "out", "root", "workers", "device", "save_every"}
+APART = {"relation", "propagation", "out", "root", "beside_root", "workers", "device", "save_every"}
 
 
 def how_trained(trainings: Mapping[str, Mapping[str, Any] | None]) -> str:
@@ -31,7 +33,7 @@ def how_trained(trainings: Mapping[str, Mapping[str, Any] | None]) -> str:
             f"How {_listed(unknown)} came to be is not known, since no manifest lies beside the weights: "
             "a difference may be training's."
         )
-    runs = {name: dict(run) for name, run in trainings.items() if run is not None}
+    runs = {name: defaults(TrainConfig) | dict(run) for name, run in trainings.items() if run is not None}
     names = list(dict.fromkeys(key for run in runs.values() for key in run if key not in APART))
     differing = [key for key in names if any(run.get(key) != next(iter(runs.values())).get(key) for run in runs.values())]
     who = {1: next(iter(runs)), 2: "Both networks"}.get(len(runs), f"All {len(runs)} networks")

@@ -104,9 +104,8 @@ def _trained_on(manifest: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
         return manifest["trained_on"]
     names: list[str] = []
     for run in (manifest.get("pictures"), manifest.get("encoder"), {"parameters": {"dataset": meta["dataset"]}}):
-        name = ((run or {}).get("parameters") or {}).get("dataset")
-        if name and name not in names:
-            names.append(str(name))
+        settings = (run or {}).get("parameters") or {}
+        names += [str(name) for name in (settings.get("beside"), settings.get("dataset")) if name and str(name) not in names]
     known = [f"{name} ({_KINDS[name]})" if name in _KINDS else name for name in names]
     return "data set " + ", then ".join(known)
 

@@ -29,7 +29,8 @@ from rpstn.occlusion import PROTOCOLS, occlude_dataset
 from rpstn.predictions import Predictions
 from rpstn.protocols import long_enough
 from rpstn.recipes import TITLES, VARIANTS, find_checkpoints, manifest_of, shipped_checkpoints, without_places
-from rpstn.runs import manifest, plain, write_json
+from rpstn.runs import defaults, manifest, plain, write_json
+from rpstn.train import TrainConfig
 
 # What is said of a data set beside its scores.
 NATURE = {"embedded": "embedded (drawn bodies)"}
@@ -142,7 +143,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
 
 def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
     """Raises UserError where the runs of two variants, by name, differ in what all must share. A run without manifest passes."""
-    known = {name: run["parameters"] for name, run in trained.items() if "parameters" in run}
+    known = {name: defaults(TrainConfig) | run["parameters"] for name, run in trained.items() if "parameters" in run}
     for key in sorted({key for settings in known.values() for key in settings} - APART):
         values = {name: settings.get(key) for name, settings in known.items()}
         if any(value != next(iter(values.values())) for value in values.values()):

@@ -63,6 +63,8 @@ class Pictures:
     def __post_init__(self) -> None:
         if self.steps < 1:
             raise UserError(f"pictures of {self.dataset} need at least 1 step, not {self.steps}")
+        if not 0 <= self.beside < 1:
+            raise UserError(f"beside is the part of a batch that stays pictures; give 0 to below 1, not {self.beside}")
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,6 @@ class Recipe:
             fold=1,
             convert_to=self.base.convert_to or TABLE[self.base.dataset].skeleton,
             skip_damaged=True,
-            whole_train=False,
             steps=self.pictures.steps,
             size=self.pictures.size or self.base.size,
             lr=self.pretrain_lr if self.pictures.lr is None else self.pictures.lr,

@@ -194,10 +194,11 @@ def how_made(result: Mapping[str, Any]) -> str:
 
 
 def _learned(settings: Mapping[str, Any]) -> str:
-    """What a training's batches came from. Older runs know of nothing but their data set's train split."""
-    whole = " (train and val)" if settings.get("whole_train") else ""
-    beside = settings.get("beside")
-    return settings["dataset"] + whole + (f", {settings['beside_share']:.0%} {beside}" if beside else "")
+    """What a training's batches came from. Older runs know of nothing but their data set."""
+    if not settings.get("beside"):
+        return settings["dataset"]
+    part = settings["batch"] // settings["accumulate"]
+    return f"{settings['dataset']}, {round(part * settings['beside_share'])} in {part} from {settings['beside']}"
 
 
 def gain(value: Mapping[str, Any]) -> str:

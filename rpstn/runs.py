@@ -27,7 +27,7 @@ from rpstn.errors import UserError
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
-_PATHS = ("root", "init", "encoder_weights", "initializer_weights", "out")  # settings of a run that are paths
+_PATHS = ("root", "init", "encoder_weights", "initializer_weights", "beside_root", "out")  # settings of a run that are paths
 
 
 def seed_everything(seed: int) -> np.random.Generator:
@@ -212,8 +212,11 @@ def manifest(
     )
 
 
-def _defaults(config: Any) -> dict[str, Any]:
-    """The settings of a configuration that have a plain default, by name."""
+def defaults(config: Any) -> dict[str, Any]:
+    """The settings of a configuration, or of its class, that have a plain default, by name.
+
+    A run of an older version says nothing of settings that came later: it is what it is if nobody asks for them.
+    """
     if not dataclasses.is_dataclass(config):
         return {}
     known = {field.name: field.default for field in dataclasses.fields(config) if field.default is not dataclasses.MISSING}
@@ -265,8 +268,7 @@ class RunDirectory:
         Errors: UserError if the directory holds a run of another configuration.
         """
         wanted, found = plain(config), self.config
-        # A setting that the version which began this run did not have is what it is if nobody asks for it.
-        differing = [] if found is None else _differing(_defaults(config) | found, wanted)
+        differing = [] if found is None else _differing(defaults(config) | found, wanted)
         if differing:
             raise UserError(
                 f"{self.path}: holds a run of another configuration (differing: {', '.join(differing)}); "

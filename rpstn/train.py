@@ -1,4 +1,4 @@
-"""Training: an explicit loop. Everything that decides the result stands in TrainConfig and in this file.
+"""Training: an explicit loop. What decides the result stands in TrainConfig, in this file and in `rpstn.training_data`.
 
 A run is bit for bit the same when it is interrupted and resumed (same machine, CPU): sample i of a run depends on the seed and
 on i alone, and the last checkpoint holds model, optimizer and step.
@@ -45,11 +45,8 @@ class TrainConfig:
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     convert_to: str | None = None  # skeleton whose joints are learned, such as penn_action; None: the data set's own
     skip_damaged: bool = False  # leave out entries that cannot be used, and say how many, instead of stopping
-    whole_train: bool = (
-        False  # learn the val split too, as published trainings do; with no score to choose by, the last step stays
-    )
     beside: str | None = None  # data set of single pictures that fill a part of every batch, such as lspet; only with frames 1
-    beside_root: str | None = None  # its folder; None: $RPSTN_DATA/<beside>, else data/<beside>
+    beside_root: str | None = None  # its folder, as root is; entries that cannot be used are left out
     beside_share: float = 0.5  # the part that they fill
     out: str = "runs/rpstn"  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
@@ -134,7 +131,7 @@ class TrainConfig:
 
 @dataclass(frozen=True)
 class TrainResult:
-    """A finished run: its directory, the checkpoint that scored best on val, and that score (None with whole_train)."""
+    """A finished run: its directory, the checkpoint that scored best on val, and that score."""
 
     run: Path
     checkpoint: Path
@@ -213,7 +210,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     """Trains, or goes on with an interrupted run, or returns a finished one at once.
 
     Writes into config.out: config.json and inputs.json (what it was asked for and given), log.csv (a row a step), last.pt (to
-    resume), best.pt (best on val, the result; the last step with whole_train), manifest.json (at the end). Raises UserError for
+    resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for
     a missing data set, and for a directory that holds a run of another configuration, of other data or from another
     start.
     """
@@ -274,10 +271,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
 
             row = {"step": step + 1, "loss": loss, "lr": rate, "val_pck": ""}
             done = step + 1 == config.steps
-            if data.validation is None:
-                if done:
-                    save_checkpoint(run / "best.pt", model, {**meta, "step": step + 1})
-            elif done or (config.validate_every and (step + 1) % config.validate_every == 0):
+            if done or (config.validate_every and (step + 1) % config.validate_every == 0):
                 row["val_pck"] = validate(model, meta, data.validation, config, bf16)
                 if row["val_pck"] > best:
                     best = row["val_pck"]
@@ -287,7 +281,7 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
                 saved = time.monotonic()
                 save_state(run, model, optimizer, step + 1, seconds_before + saved - started, best, log)
     metrics = {
-        "val_pck": None if data.validation is None else best,
+        "val_pck": best,
         "loss": smooth,
         "steps": config.steps,
         "parameters": sum(p.numel() for p in model.parameters()),

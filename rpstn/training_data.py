@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -25,12 +25,12 @@ class TrainingData:
     """The splits of a run.
 
     training    clips to learn.
-    validation  clips that choose the checkpoint; None where they are learned too.
+    validation  clips that choose the checkpoint.
     beside      single pictures that fill a part of every batch, with the joints of the clips; None where there are none.
     """
 
     training: ClipDataset
-    validation: ClipDataset | None
+    validation: ClipDataset
     beside: ClipDataset | None
 
     def checksums(self) -> dict[str, str]:
@@ -40,15 +40,18 @@ class TrainingData:
 
 
 def open_training_data(config: TrainConfig) -> TrainingData:
-    """The splits that a run asks for, with the joints to be learned. Raises UserError for clips asked of single pictures."""
+    """The splits that a run asks for, with the joints to be learned.
+
+    Raises UserError for clips asked of single pictures, and for clips that were given as pictures beside.
+    """
     training, validation = (_open(config, split) for split in ("train", "val"))
     beside = None
     if config.beside is not None:
         pictures = open_dataset(config.beside, config.beside_root, split="train", skip_damaged=True)
+        if max(map(len, pictures)) > 1:  # the train clips of one split may be the test clips of another
+            raise UserError(f"beside is {config.beside}, which holds clips; give a data set of single pictures, such as lspet")
         beside = convert_dataset(pictures, training.skeleton)
-    if not config.whole_train:
-        return TrainingData(training, validation, beside)
-    return TrainingData(replace(training, split="train+val", clips=training.clips + validation.clips), None, beside)
+    return TrainingData(training, validation, beside)
 
 
 def beside_count(config: TrainConfig) -> int:
@@ -59,11 +62,11 @@ def beside_count(config: TrainConfig) -> int:
     if config.beside is None:
         return 0
     part = config.batch // config.accumulate
-    count = round(part * config.beside_share)
+    count = round(part * config.beside_share) if 0 < config.beside_share < 1 else 0
     if not 0 < count < part:
         raise UserError(
-            f"beside_share {config.beside_share} of {part} pictures at once is {count}; choose one that leaves at least one "
-            "for each data set, or a larger batch"
+            f"beside_share is {config.beside_share}, of {part} pictures at once; give a part between 0 and 1 that leaves at "
+            "least one for each data set, or a larger batch"
         )
     return count
 

@@ -98,6 +98,21 @@ def test_a_finished_cell_is_kept_and_another_budget_is_refused(made, embedded_ro
         ablate(configured(embedded_root, made[0], seeds=(1,), clips=0, window=3), progress=False)
 
 
+def test_a_cell_of_an_older_version_is_kept(made, embedded_root, tmp_path):
+    """Its plan says nothing of settings that came later: they are what they are if nobody asks for them."""
+    for folder in made:
+        shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    record = tmp_path / "full-1" / RESULT
+    content = read_json(record)
+    assert content["plan"]["shared"].pop("beside_share") == 0.5
+    record.write_text(json.dumps(content))
+    assert {(cell.name, cell.seed) for cell in read_cells([tmp_path])} == {(cell.name, cell.seed) for cell in read_cells(made)}
+    config = json.loads((tmp_path / "full-1" / "config.json").read_text()) | {"out": str(tmp_path / "full-1")}
+    (tmp_path / "full-1" / "config.json").write_text(json.dumps(config))
+    ablate(configured(embedded_root, tmp_path, cells=("full",), seeds=(1,)), progress=False)
+    assert read_json(record) == content, "the cell was made anew"
+
+
 def test_a_cell_that_was_cut_off_before_its_score_is_scored(made, embedded_root, tmp_path):
     shutil.copytree(made[0] / "full-1", tmp_path / "full-1")
     tally, record = (tmp_path / "full-1" / name for name in (TALLY, RESULT))

@@ -1,5 +1,6 @@
 """rpstn.predict: the numbers of the clip call, a box that follows, and people who come and go."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -224,6 +225,14 @@ def test_default_weights_say_what_they_know():
     assert "no picture of a real person" in embedded.trained_on and embedded.calibration.measured_on.startswith(
         "embedded, split val"
     )
+
+
+def test_pictures_that_stood_beside_are_named_too(tmp_path):
+    settings = {"dataset": "sub_jhmdb", "beside": "lspet"}
+    (tmp_path / "mine.pt").write_bytes(b"weights")
+    (tmp_path / "mine.json").write_text(json.dumps({"encoder": {"parameters": settings}, "parameters": settings}))
+    said = describe_weights(tmp_path / "mine.pt", {"dataset": "sub_jhmdb", "skeleton": "sub_jhmdb"}).trained_on
+    assert said.index("lspet") < said.index("sub_jhmdb") and said.count("lspet") == 1
 
 
 def test_weights_that_are_shipped_are_found_by_their_name(tmp_path, monkeypatch):

@@ -39,7 +39,8 @@ def test_variants_that_were_not_trained_alike_are_refused(embedded_root, tmp_pat
         run.mkdir()
         (run / "best.pt").symlink_to(path)
         manifest = read_json(path.with_suffix(".json"))
-        manifest["parameters"] |= {key: value} if name == "frame_by_frame" else {}
+        # The share has its default, of which the version that trained the others knew nothing.
+        manifest["parameters"] |= {key: value, "beside_share": 0.5} if name == "frame_by_frame" else {}
         write_json(run / "manifest.json", manifest)
     with pytest.raises(UserError, match=f"different {key}.*frame_by_frame {value}"):
         publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path), out=str(tmp_path)), progress=False)

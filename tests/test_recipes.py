@@ -8,7 +8,7 @@ import pytest
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
-from rpstn.recipes import TITLES, VARIANTS, Pictures, Recipe, find_checkpoints, ship
+from rpstn.recipes import TITLES, VARIANTS, Pictures, Recipe, find_checkpoints, ship, without_places
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 
@@ -79,6 +79,13 @@ def test_a_recipe_makes_its_own_encoder(recipe):
         dataclasses.replace(recipe, base=dataclasses.replace(recipe.base, init="encoder.pt"))
 
 
+def test_a_shipped_manifest_names_no_folders():
+    run = {"parameters": {"root": "a/JHMDB", "beside_root": "b/LSPET", "steps": 3}}
+    told = without_places({**run, "encoder": run, "before": [run]})
+    assert told["encoder"] == told["before"][0] == {"parameters": {"root": "JHMDB", "beside_root": "LSPET", "steps": 3}}
+    assert told["parameters"] == told["encoder"]["parameters"]
+
+
 def test_pictures_come_first_and_the_encoder_goes_on_from_them(recipe):
     base = dataclasses.replace(recipe.base, dataset="sub_jhmdb", fold=2, encoder_weights="imagenet.pth")
     whole = dataclasses.replace(recipe, base=base, pictures=Pictures("lspet", "lsp", 3))
@@ -91,16 +98,15 @@ def test_pictures_come_first_and_the_encoder_goes_on_from_them(recipe):
     assert (faster.start.lr, faster.encoder.lr) == (0.5, whole.pretrain_lr)
     with pytest.raises(UserError, match="lr"):
         _ = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, lr=0.0)).start
-    # Some pictures may stay beside the encoder's frames, never beside clips; val is learned by what learns the clips.
-    mixed = dataclasses.replace(
-        whole, base=dataclasses.replace(base, whole_train=True), pictures=Pictures("lspet", "lsp", 3, beside=0.4)
-    )
+    # Some pictures may stay beside the encoder's frames, never beside clips.
+    mixed = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, beside=0.4))
     assert (mixed.encoder.beside, mixed.encoder.beside_root, mixed.encoder.beside_share) == ("lspet", "lsp", 0.4)
     assert encoder.beside is mixed.start.beside is mixed.variant("rpstn").beside is None
-    assert mixed.encoder.whole_train and mixed.variant("rpstn").whole_train and not mixed.start.whole_train
     # Files that the first run starts from are not loaded a second time, over what has been learned.
     assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
     with pytest.raises(UserError, match="at least 1"):
         Pictures("lspet", None, 0)
+    with pytest.raises(UserError, match="beside"):
+        Pictures("lspet", None, 1, beside=1.0)
     with pytest.raises(UserError, match="own"):
         dataclasses.replace(whole, base=dataclasses.replace(base, dataset="own"))

@@ -80,8 +80,8 @@ def test_every_training_behind_a_result_has_its_row():
     assert [row[0] for row in cells] == ["start 1", "start 2", "encoder", "RPSTN", "concat"]
     assert [row[3] for row in cells] == ["11", "12", "13", "14", "15"] and cells[0][4] == "40"
     mixed = run(16)
-    mixed["parameters"] |= {"whole_train": True, "beside": "lspet", "beside_share": 0.5}
-    assert "| embedded (train and val), 50% lspet |" in how_made({"trained": {"RPSTN": mixed}}) and cells[0][1] == "embedded"
+    mixed["parameters"] |= {"beside": "lspet", "beside_share": 0.5, "accumulate": 1}
+    assert "| embedded, 2 in 5 from lspet |" in how_made({"trained": {"RPSTN": mixed}}) and cells[0][1] == "embedded"
 
 
 def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
@@ -89,7 +89,7 @@ def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
         return {"person": {"all": {"mean": person}}, "torso": {"all": {"mean": 0.1, "mean_scored": torso}}}
 
     def run(size, rows, **more):
-        parameters = {"dataset": "sub_jhmdb", "size": size, **more}
+        parameters = {"dataset": "sub_jhmdb", "size": size, "batch": 40, "accumulate": 1, **more}
         return {
             "rows": rows,
             "trained": {"RPSTN": {"encoder": {"parameters": parameters}}},
@@ -102,7 +102,7 @@ def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in trainings_table(runs).splitlines()]
     assert lines[0][3:] == ["window", "person", "torso", "person, flip test", "torso, flip test"]
     assert lines[2][:6] == ["small", "128", "sub_jhmdb", "4", "90.0", "60.0"] and not any(lines[2][6:])
-    assert lines[3] == ["large", "256", "sub_jhmdb, 50% lspet", "8", "92.0", "66.0", "93.0", "67.0"]
+    assert lines[3] == ["large", "256", "sub_jhmdb, 20 in 40 from lspet", "8", "92.0", "66.0", "93.0", "67.0"]
 
 
 def test_quality_of_prediction_stands_in_a_table():

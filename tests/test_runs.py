@@ -13,9 +13,12 @@ from rpstn.train import TrainConfig
 def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatch):
     """Relative or absolute: the run goes on. config.json keeps what was typed first."""
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(root="data/set", out="runs/a", init="runs/../runs/encoder/best.pt")
+    config = TrainConfig(
+        root="data/set", out="runs/a", init="runs/../runs/encoder/best.pt", beside="lspet", beside_root="data/lsp", frames=1
+    )
     RunDirectory("runs/a").start(config)
-    absolute = {"root": f"{tmp_path}/data/set", "out": f"{tmp_path}/runs/a", "init": f"{tmp_path}/runs/encoder/best.pt"}
+    places = {"root": "data/set", "beside_root": "data/lsp", "out": "runs/a", "init": "runs/encoder/best.pt"}
+    absolute = {name: f"{tmp_path}/{place}" for name, place in places.items()}
     RunDirectory("runs/a").start(dataclasses.replace(config, **absolute))
     assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["root"] == "data/set"
 
