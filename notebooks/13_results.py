@@ -29,10 +29,14 @@ from typing import Optional
 results: Optional[str] = None  # folder of the published runs; None: the checkout's results/
 
 # %%
+from pathlib import Path
+
 from IPython.display import Markdown
 
 from rpstn.published import load_published, missing_tables, published_rows
 from rpstn.results import (
+    RESULTS,
+    check_table,
     hidden_table,
     how_made,
     joint_table,
@@ -44,6 +48,7 @@ from rpstn.results import (
     verdict,
     weakest_source,
 )
+from rpstn.runs import read_json
 
 runs = load_results(results)
 
@@ -122,6 +127,14 @@ Markdown("\n\n".join(text))
 
 # %% tags=["hide-input"]
 Markdown(trainings_table(real) if real else "")
+
+# %% [markdown]
+# **A further check.** The weights that `rpstn predict` takes meet pictures that are unlike their clips: crowds, small people, half bodies.
+# Each picture stands alone, so nothing is carried; PCK@0.2 by person size.
+
+# %% tags=["hide-input"]
+check = Path(results or RESULTS) / "real_on_coco.json"
+Markdown(check_table(read_json(check)) if check.is_file() else "No such check has been published here.")
 
 # %% [markdown]
 # ## What others have published

@@ -146,6 +146,21 @@ def trainings_table(runs: Mapping[str, Mapping[str, Any]]) -> str:
     return markdown(rows, words=("encoder's batches",))
 
 
+def check_table(check: Mapping[str, Any]) -> str:
+    """Markdown: an evaluation on a data set that the weights were not made for, by person size, and what it was measured on.
+
+    check  evaluation: metrics.json of `rpstn evaluate`; manifest: that of the same folder; note: what a reader has to know.
+    """
+    found = check["evaluation"]
+    counted = found["counted"]
+    told = (
+        f"Measured on: {found['dataset']}, {counted['clips']} people from {counted['sources']} sources, "
+        f"{counted['visible_joints']} visible and {counted['occluded_joints']} occluded joints, boxes {found['boxes']}, weights "
+        f"{Path(found['checkpoint']['name']).name}; {check['note']}."
+    )
+    return f"{table(found['scores']['person'])}\n\n{told}"
+
+
 def prediction_table(quality: Mapping[str, Any]) -> str:
     """Markdown: PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
     titles = {"windows": "windows of 8 frames, one crop each", "given": "as a stream, boxes given", "auto": "as a stream, auto"}

@@ -6,6 +6,7 @@ from rpstn.datasets.embedded.make import COUNTS
 from rpstn.errors import UserError
 from rpstn.published import load_published
 from rpstn.results import (
+    check_table,
     how_made,
     joint_table,
     load_results,
@@ -103,6 +104,15 @@ def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
     assert lines[0][3:] == ["window", "person", "torso", "person, flip test", "torso, flip test"]
     assert lines[2][:6] == ["small", "128", "sub_jhmdb", "4", "90.0", "60.0"] and not any(lines[2][6:])
     assert lines[3] == ["large", "256", "sub_jhmdb, 20 in 40 from lspet", "8", "92.0", "66.0", "93.0", "67.0"]
+
+
+def test_a_check_on_other_pictures_stands_in_a_table():
+    check = read_json(CHECKOUT / "results" / "real_on_coco.json")
+    text = check_table(check)
+    assert all(f"| {sight} |" in text for sight in ("all", "visible", "occluded")) and "68 people from 32 sources" in text
+    assert (
+        f"{100 * check['evaluation']['scores']['person']['visible']['mean']:.1f}" in text and "/" not in text.split("weights ")[1]
+    )
 
 
 def test_quality_of_prediction_stands_in_a_table():
