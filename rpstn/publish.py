@@ -32,6 +32,8 @@ from rpstn.recipes import TITLES, VARIANTS, find_checkpoints, manifest_of, shipp
 from rpstn.runs import defaults, manifest, plain, write_json
 from rpstn.train import TrainConfig
 
+FRAMES = 64  # go through a network at once; changes speed and memory, not the numbers
+
 # What is said of a data set beside its scores.
 NATURE = {"embedded": "embedded (drawn bodies)"}
 
@@ -99,7 +101,10 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
         found = {}
         for title in titles:
             model, meta = models[title]
-            found[title] = predict_clips(model.to(device), meta, part, window, flip_test=flip_test, progress=progress)
+            batch = max(1, FRAMES // window) if window else 1  # long windows of large frames would fill the memory
+            found[title] = predict_clips(
+                model.to(device), meta, part, window, batch=batch, flip_test=flip_test, progress=progress
+            )
         return found
 
     plainly = predict(dataset, models, config.window)
