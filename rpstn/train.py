@@ -46,8 +46,8 @@ class TrainConfig:
     convert_to: str | None = None  # skeleton whose joints are learned, such as penn_action; None: the data set's own
     skip_damaged: bool = False  # leave out entries that cannot be used, and say how many, instead of stopping
     beside: str | None = None  # data set of single pictures that fill a part of every batch, such as lspet; only with frames 1
-    beside_root: str | None = None  # its folder, as root is; entries that cannot be used are left out
-    beside_share: float = 0.5  # the part that they fill
+    beside_root: str | None = None  # folder of beside; None: as for root. Entries that cannot be used are left out
+    beside_share: float = 0.5  # the part of each batch that beside fills, above 0 and below 1
     out: str = "runs/rpstn"  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
