@@ -46,6 +46,7 @@ import numpy as np
 
 from rpstn.datasets.boxes import fill_boxes, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files
 from rpstn.datasets.own_description import REMEDY, known_keys, numbers, read_description, read_skeleton
 from rpstn.datasets.own_tables import read_boxes_table, read_joints_table
 from rpstn.datasets.own_write import own_clip, write_own
@@ -57,7 +58,6 @@ from rpstn.skeletons import Skeleton
 
 __all__ = ["own_clip", "read_skeleton", "read_splits", "write_own"]
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 VALIDATION = 0.1
 MARGIN = 0.15
 _CLIP_KEYS = ("id", "split", "source", "action", "frames", "video", "labels", "joints", "visibility", "boxes")
@@ -175,11 +175,16 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
         raise UserError(f"{place}: missing, though {where} names it; put its {'pictures' if key == 'frames' else 'video'} there")
     if key == "video":
         return VideoFrames(place, length)
-    paths = tuple(sorted(item for item in place.iterdir() if item.suffix.lower() in PICTURES))
+    try:
+        paths, left_out = frame_files(place)
+    except OSError as error:
+        raise UserError(f"{place}: this folder cannot be read ({error.strerror}); allow it") from error
+    if left_out:
+        raise UserError(f"{place}: {describe_left_out(left_out)}, so labels would meet other frames; convert or move them")
     if not paths:
-        raise UserError(f"{place}: no pictures there ({', '.join(PICTURES)}); put those of {where} into it")
+        raise UserError(f"{place}: no images there ({', '.join(PICTURES)}); put those of {where} into it")
     if length is not None and len(paths) != length:
-        raise UserError(f"{place}: {len(paths)} pictures, {where} has labels for {length}; make them agree")
+        raise UserError(f"{place}: {len(paths)} images, {where} has labels for {length}; make them agree")
     return ImageFrames(paths)
 
 
