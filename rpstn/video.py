@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE
-from rpstn.datasets.sources import count_frames
+from rpstn.datasets.video_frames import count_frames
 from rpstn.errors import UserError
 from rpstn.quiet import quiet
 from rpstn.runs import replacing
