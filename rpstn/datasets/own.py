@@ -1,7 +1,8 @@
 """Your own joints, frames and labels: one folder with a dataset.json.
 
     root/dataset.json
-    root/frames/jump/000001.png ...     pictures of one clip, in the order of their names; or a video file
+    root/frames/jump/000001.png ...     images of one clip, in the order of the numbers in their names (2.png before 10.png);
+                                        or a video file
     root/labels/jump.csv                labels of one clip
 
 dataset.json:
@@ -34,6 +35,9 @@ boxes      [frame][x, y, width, height] of the person, or a table with the head 
            given: around the joints that are there, grown by 15 % of the longer side to each side; in a frame without
            two joints, the box of the nearest frame that has them.
 
+A joint outside the frame is absent; one that lies further out than the frame is wide or high is an error. Images are turned
+upright as their metadata (EXIF) say, as programs for labelling show them, and all of one clip have one size.
+
 Paths are relative to root. `write_own` writes such a folder.
 """
 
@@ -50,7 +54,7 @@ from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files
 from rpstn.datasets.own_description import REMEDY, known_keys, numbers, read_description, read_skeleton
 from rpstn.datasets.own_tables import read_boxes_table, read_joints_table
 from rpstn.datasets.own_write import own_clip, write_own
-from rpstn.datasets.records import impossible
+from rpstn.datasets.records import impossible, inside
 from rpstn.datasets.sources import ImageFrames, VideoFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
@@ -74,7 +78,7 @@ def read_splits(
 ) -> dict[str, list[Clip]]:
     """All clips by split, in the order of dataset.json.
 
-    labels_only  pictures and videos may be absent (they fail when read); the clip is then as long as its labels.
+    labels_only  images and videos may be absent (they fail when read); the clip is then as long as its labels.
     faults       where given, errors of single clips are appended to it and the clip is left out, instead of raised.
     `fold` has no meaning here.
     """
@@ -120,7 +124,7 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     if not isinstance(action, str) or not isinstance(source, str):
         raise UserError(f"{where}: action and source must be texts; correct them")
     inline = _labels(where, entry, skeleton)
-    table = None if inline else _inside(where, path.parent, "labels", entry["labels"])
+    table = None if inline else _below(where, path.parent, "labels", entry["labels"])
     frames = _frames(where, path.parent, entry, len(inline[0]) if inline else None, labels_only)
     if inline:
         joints, visibility = inline
@@ -130,19 +134,47 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     length = len(joints)
     if not (visibility != ABSENT).any():
         raise UserError(f"{where} has no joint in any of its {length} frames, so nobody is there; label or remove it")
-    boxes, repaired = _boxes(where, path.parent, entry, joints, visibility)
     outside = 0
-    if isinstance(frames, ImageFrames):
-        height, width = frames.size
-        beyond = (visibility != ABSENT) & ~((joints >= -0.5) & (joints <= np.array([width, height]) - 0.5)).all(axis=-1)
-        outside = int(beyond.sum())
-        visibility = np.where(beyond, ABSENT, visibility).astype(np.uint8)
-        if not visibility.any():
-            raise UserError(f"{where} has all its joints outside the {width}x{height} pixels of its frames; correct them")
+    if frames is not None:
+        visibility, outside = _within(where, joints, visibility, frames.size, skeleton)
+    boxes, repaired = _boxes(where, path.parent, entry, joints, visibility, None if frames is None else frames.size)
     if frames is None:
         frames = ImageFrames(tuple(path.parent / entry.get("frames", "frames") / f"{index:06d}.png" for index in range(length)))
     extra = {"boxes_repaired": repaired, "joints_outside": outside}
     return split, Clip(name, source, action, joints, visibility, boxes, frames, extra)
+
+
+def _within(
+    where: str, joints: np.ndarray, visibility: np.ndarray, size: tuple[int, int], skeleton: Skeleton
+) -> tuple[np.ndarray, int]:
+    """Visibility with joints outside the frame absent, and how many these are.
+
+    People reach out of a frame, but not by more than its side: UserError for a joint further out, a typing error mostly.
+    """
+    pixels = f"the {size[1]}x{size[0]} pixels of its frames"
+    labelled = visibility != ABSENT
+    beyond = labelled & ~inside(joints, size)
+    if (beyond == labelled).all():
+        raise UserError(f"{where} has all its joints outside {pixels}; correct them")
+    far = np.argwhere(labelled & _far(joints, joints, size))
+    if len(far):
+        frame, joint = far[0]
+        more = f" (and {len(far) - 1} more)" if len(far) > 1 else ""
+        raise UserError(
+            f"{where}: {skeleton.joints[joint]} of frame {frame} lies at {_point(joints[frame, joint])}, far outside {pixels}"
+            f"{more}; correct it, or make it absent (visibility 0)"
+        )
+    return np.where(beyond, ABSENT, visibility).astype(np.uint8), int(beyond.sum())
+
+
+def _far(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Whether what reaches from low to high (...,2) is further outside the frame than the frame is wide or high."""
+    sides = np.array([size[1], size[0]])
+    return ((low < -0.5 - sides) | (high > 2 * sides - 0.5)).any(axis=-1)
+
+
+def _point(values: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:g}" for value in values.tolist()) + ")"
 
 
 def _labels(where: str, entry: dict[str, Any], skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray] | None:
@@ -168,11 +200,11 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
     if ("frames" in entry) == ("video" in entry):
         raise UserError(f'{where} needs either "frames" (a folder) or "video" (a file); {REMEDY}')
     key = "frames" if "frames" in entry else "video"
-    place = _inside(where, root, key, entry[key])
+    place = _below(where, root, key, entry[key])
     if not (place.is_dir() if key == "frames" else place.is_file()):
         if labels_only:
             return None
-        raise UserError(f"{place}: missing, though {where} names it; put its {'pictures' if key == 'frames' else 'video'} there")
+        raise UserError(f"{place}: missing, though {where} names it; put its {'images' if key == 'frames' else 'video'} there")
     if key == "video":
         return VideoFrames(place, length)
     try:
@@ -185,13 +217,16 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
         raise UserError(f"{place}: no images there ({', '.join(PICTURES)}); put those of {where} into it")
     if length is not None and len(paths) != length:
         raise UserError(f"{place}: {len(paths)} images, {where} has labels for {length}; make them agree")
-    return ImageFrames(paths)
+    return ImageFrames(paths, upright=True)
 
 
-def _boxes(where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, visibility: np.ndarray) -> tuple[np.ndarray, int]:
+def _boxes(
+    where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, visibility: np.ndarray, size: tuple[int, int] | None
+) -> tuple[np.ndarray, int]:
+    """Boxes (T,4), stated or made from the joints that are there, and how many stated ones had to be replaced."""
     stated = entry.get("boxes")
     if isinstance(stated, str):
-        boxes = read_boxes_table(_inside(where, root, "boxes", stated), len(joints))
+        boxes = read_boxes_table(_below(where, root, "boxes", stated), len(joints))
     elif stated is not None:
         boxes = numbers(where, "boxes", stated, (len(joints), 4))
     else:
@@ -200,16 +235,23 @@ def _boxes(where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, vi
             box = joints_box(joints[index, there], MARGIN) if there.any() else None
             if box is not None:
                 boxes[index] = box
+    if size is not None and stated is not None:
+        far = np.flatnonzero(_far(boxes[:, :2], boxes[:, :2] + boxes[:, 2:], size))
+        if len(far):
+            raise UserError(
+                f"{where}: the box {_point(boxes[far[0]])} of frame {far[0]} reaches far outside the {size[1]}x{size[0]} pixels "
+                f"of its frames; correct it (x, y, width, height)"
+            )
     filled, repaired = fill_boxes(boxes)
     if filled is None:
         raise UserError(f"{where}: none of its {len(joints)} boxes has an extent; give boxes, or label two joints in a frame")
     return filled, repaired if stated is not None else 0
 
 
-def _inside(where: str, root: Path, key: str, value: Any) -> Path:
+def _below(where: str, root: Path, key: str, value: Any) -> Path:
     """A path below root."""
     if not isinstance(value, str) or not value or impossible(value):
         raise UserError(f"{where}: {key} is {value!r:.80}, expected a path; correct it")
-    if Path(value).is_absolute() or ".." in Path(value).parts:
+    if Path(value).is_absolute() or value.startswith("~") or ".." in Path(value).parts:
         raise UserError(f"{where}: {key} is {value!r:.80}, which leads out of the folder; put the data below it")
     return root / value

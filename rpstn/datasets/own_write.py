@@ -16,6 +16,7 @@ from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 from rpstn.skeletons import Skeleton
 
 
@@ -38,7 +39,7 @@ def write_own(
     Coordinates are written to a thousandth of a pixel. Raises UserError where root holds a data set already, for a
     split or an id that cannot be, and for a clip with another number of joints.
     """
-    root = Path(root)
+    root = expanded(root)
     described = root / "dataset.json"
     if described.exists() and not overwrite:
         raise UserError(f"{described}: there is a data set already; choose another folder, or overwrite it")
