@@ -51,10 +51,11 @@ import numpy as np
 from rpstn.datasets.boxes import fill_boxes, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files
+from rpstn.datasets.own_bounds import check_boxes, keep_inside
 from rpstn.datasets.own_description import REMEDY, known_keys, numbers, read_description, read_skeleton
 from rpstn.datasets.own_tables import read_boxes_table, read_joints_table
 from rpstn.datasets.own_write import own_clip, write_own
-from rpstn.datasets.records import impossible, inside
+from rpstn.datasets.records import impossible
 from rpstn.datasets.sources import ImageFrames, VideoFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
@@ -136,45 +137,12 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
         raise UserError(f"{where} has no joint in any of its {length} frames, so nobody is there; label or remove it")
     outside = 0
     if frames is not None:
-        visibility, outside = _within(where, joints, visibility, frames.size, skeleton)
+        visibility, outside = keep_inside(where, joints, visibility, frames.size, skeleton.joints)
     boxes, repaired = _boxes(where, path.parent, entry, joints, visibility, None if frames is None else frames.size)
     if frames is None:
         frames = ImageFrames(tuple(path.parent / entry.get("frames", "frames") / f"{index:06d}.png" for index in range(length)))
     extra = {"boxes_repaired": repaired, "joints_outside": outside}
     return split, Clip(name, source, action, joints, visibility, boxes, frames, extra)
-
-
-def _within(
-    where: str, joints: np.ndarray, visibility: np.ndarray, size: tuple[int, int], skeleton: Skeleton
-) -> tuple[np.ndarray, int]:
-    """Visibility with joints outside the frame absent, and how many these are.
-
-    People reach out of a frame, but not by more than its side: UserError for a joint further out, a typing error mostly.
-    """
-    pixels = f"the {size[1]}x{size[0]} pixels of its frames"
-    labelled = visibility != ABSENT
-    beyond = labelled & ~inside(joints, size)
-    if (beyond == labelled).all():
-        raise UserError(f"{where} has all its joints outside {pixels}; correct them")
-    far = np.argwhere(labelled & _far(joints, joints, size))
-    if len(far):
-        frame, joint = far[0]
-        more = f" (and {len(far) - 1} more)" if len(far) > 1 else ""
-        raise UserError(
-            f"{where}: {skeleton.joints[joint]} of frame {frame} lies at {_point(joints[frame, joint])}, far outside {pixels}"
-            f"{more}; correct it, or make it absent (visibility 0)"
-        )
-    return np.where(beyond, ABSENT, visibility).astype(np.uint8), int(beyond.sum())
-
-
-def _far(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Whether what reaches from low to high (...,2) is further outside the frame than the frame is wide or high."""
-    sides = np.array([size[1], size[0]])
-    return ((low < -0.5 - sides) | (high > 2 * sides - 0.5)).any(axis=-1)
-
-
-def _point(values: np.ndarray) -> str:
-    return "(" + ", ".join(f"{value:g}" for value in values.tolist()) + ")"
 
 
 def _labels(where: str, entry: dict[str, Any], skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray] | None:
@@ -236,12 +204,7 @@ def _boxes(
             if box is not None:
                 boxes[index] = box
     if size is not None and stated is not None:
-        far = np.flatnonzero(_far(boxes[:, :2], boxes[:, :2] + boxes[:, 2:], size))
-        if len(far):
-            raise UserError(
-                f"{where}: the box {_point(boxes[far[0]])} of frame {far[0]} reaches far outside the {size[1]}x{size[0]} pixels "
-                f"of its frames; correct it (x, y, width, height)"
-            )
+        check_boxes(where, boxes, size)
     filled, repaired = fill_boxes(boxes)
     if filled is None:
         raise UserError(f"{where}: none of its {len(joints)} boxes has an extent; give boxes, or label two joints in a frame")
