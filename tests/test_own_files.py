@@ -165,8 +165,9 @@ def test_check_names_the_frames_of_a_video_that_cannot_be_decoded(tmp_path):
     damage(tmp_path / "a.avi", [0, 7])
     (clip,) = opened(tmp_path, video_entry(16))
     assert [number_of(frame) for frame in clip.frames.read([1, 8])] == [1, 8]
-    (fault,) = check_dataset("own", tmp_path).faults
-    assert "a.avi: 2 frames (0, 7) of 16 cannot be decoded" in fault
+    report = check_dataset("own", tmp_path)
+    assert len(report.faults) == 1 and report.pixels == "14 frames decoded"
+    assert "a.avi: 2 frames (0, 7) of 16 cannot be decoded" in report.faults[0]
 
 
 def test_sizes_that_differ_are_faults(tmp_path):
@@ -225,8 +226,12 @@ def test_a_key_that_repeats_is_an_error(tmp_path):
 
 def test_empty_splits_say_why(tmp_path):
     root = described(folder(tmp_path, ["0.png"]), [entry(1, split="train")])
-    with pytest.raises(UserError, match="'val' is empty.* one group, 'a', .*add a clip with the split \"val\", or cut the clip"):
+    with pytest.raises(UserError, match="'val' is empty.* one group, 'a', .*add a clip with the split \"val\", or cut a clip"):
         open_dataset("own", root, "val")
+    described(root, [entry(1, split="train", id=f"{number}", action=f"{number}") for number in range(2)])
+    with pytest.raises(UserError, match="'val' is empty.* no action of train has two groups.*add a clip"):
+        open_dataset("own", root, "val")
+    described(root, [entry(1, split="train")])
     with pytest.raises(UserError, match=r"'test' is empty.*\(1 in train\); give some the split \"test\" in dataset.json"):
         open_dataset("own", root, "test")
 

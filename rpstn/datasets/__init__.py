@@ -143,16 +143,15 @@ def _empty(dataset: ClipDataset, fold: int, seed: int, faults: list[UserError] |
         return UserError(f"{what} ({len(faults)} entries are damaged, the first: {faults[0]}); correct or restore them")
     others = read_splits(name, dataset.root, fold=fold, seed=seed, labels_only=True, faults=[])
     counts = {other: len(clips) for other, clips in others.items() if len(clips)}
-    if split == "val" and len({clip.source for clip in others["train"]}) == 1:
-        only = others["train"][0].source
-        return UserError(
-            f"{what}: all clips of train are of one group, {only!r}, and val is cut from train by whole group; "
-            + (
-                'add a clip with the split "val", or cut the clip in time and give one part that split'
-                if name == "own"
-                else "add clips of another group"
-            )
+    if split == "val" and counts.get("train"):
+        groups = {clip.source for clip in others["train"]}
+        whose = (
+            f"all clips of train are of one group, {groups.pop()!r}" if len(groups) == 1 else "no action of train has two groups"
         )
+        remedy = "add a clip of another group"
+        if name == "own":
+            remedy = 'add a clip with the split "val", or cut a clip in time and give one part that split'
+        return UserError(f"{what}: {whose}, and val is cut from train by whole group; {remedy}")
     if counts:
         held = ", ".join(f"{count} in {other}" for other, count in counts.items())
         remedy = f'give some the split "{split}" in dataset.json' if name == "own" else "add the label files of this split"

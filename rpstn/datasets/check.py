@@ -106,11 +106,10 @@ def check_dataset(
     read = 0
     if pixels:
         clips = [clip for dataset in splits.values() for clip in dataset]
-        for done, found in enumerate(_look_over(clips), 1):
-            faults += found
+        for done, (decoded, found) in enumerate(_look_over(clips), 1):
+            read, faults = read + decoded, faults + found
             if progress is not None:
                 progress(done, len(clips))
-        read = sum(len(clip) for clip in clips)
     sources = {split: {clip.source for clip in dataset} for split, dataset in splits.items()}
     counts = {split: _count(dataset.clips) for split, dataset in splits.items()}
     pairs = (("train", "val"), ("train", "test"), ("val", "test"))
@@ -126,13 +125,13 @@ def check_dataset(
     )
 
 
-def _look_over(clips: list[Clip]) -> Iterator[list[str]]:
-    """What is wrong with each clip's frames. Videos come last and alone: while one is decoded, stderr is shut for all threads."""
+def _look_over(clips: list[Clip]) -> Iterator[tuple[int, list[str]]]:
+    """What _look_at finds in each clip. Videos come last and alone: while one is decoded, stderr is shut for all threads."""
     videos = [clip for clip in clips if isinstance(clip.frames, VideoFrames)]
     with ThreadPoolExecutor(4) as pool:
         others = (clip for clip in clips if not isinstance(clip.frames, VideoFrames))
-        yield from pool.map(lambda clip: list(_broken(clip)), others)
-    yield from (list(_broken(clip)) for clip in videos)
+        yield from pool.map(_look_at, others)
+    yield from map(_look_at, videos)
 
 
 def _incomplete(name: str, counts: dict[str, SplitReport]) -> Iterator[str]:
@@ -158,38 +157,39 @@ def _count(clips: tuple[Clip, ...]) -> SplitReport:
     )
 
 
-def _broken(clip: Clip) -> Iterator[str]:
-    """Decode a clip's frames; one message for each that cannot be, and one if the number of files is off."""
-    if isinstance(clip.frames, VideoFrames):
-        try:
-            lost = sorted(set(range(len(clip))) - clip.frames.read_whole().keys())
-        except UserError as error:
-            yield str(error)
-        else:
-            if lost:
-                yield str(clip.frames.broken(lost))
-        return
-    if not isinstance(clip.frames, ImageFrames):
-        try:
-            clip.frames.read([0])
-        except UserError as error:
-            yield str(error)
-        return
-    folder = clip.frames.paths[0].parent
+def _look_at(clip: Clip) -> tuple[int, list[str]]:
+    """Decode a clip's frames: how many can be, one message for each that cannot, and one if the number of files is off."""
+    if isinstance(clip.frames, ImageFrames):
+        return _look_at_images(clip, clip.frames)
+    try:
+        if isinstance(clip.frames, VideoFrames):
+            sound = clip.frames.read_whole()
+            lost = sorted(set(range(len(clip))) - sound.keys())
+            return len(sound), [str(clip.frames.broken(lost))] if lost else []
+        return len(clip.frames.read(range(len(clip)))), []
+    except UserError as error:
+        return 0, [str(error)]
+
+
+def _look_at_images(clip: Clip, frames: ImageFrames) -> tuple[int, list[str]]:
+    faults: list[str] = []
+    folder = frames.paths[0].parent
     # Single images share one folder, and a person's track is a part of its video: there the number of files says nothing.
-    whole = len(clip) > 1 and "labelled" not in clip.extra
-    present = _count_files(folder, clip.frames.paths) if whole else len(clip)
-    if present != len(clip):
-        yield f"{folder}: {present} images, the labels are for {len(clip)}; unpack the clip again"
-    for index, path in enumerate(clip.frames.paths):
+    if len(clip) > 1 and "labelled" not in clip.extra:
+        present = _count_files(folder, frames.paths)
+        if present != len(clip):
+            faults.append(f"{folder}: {present} images, the labels are for {len(clip)}; unpack the clip again")
+    decoded = 0
+    for index, path in enumerate(frames.paths):
         try:
-            size = clip.frames.image(index).shape[:2]
+            size = frames.image(index).shape[:2]
+            decoded += 1
+            if size != frames.size:
+                expected = f"{frames.size[1]}x{frames.size[0]}"
+                faults.append(f"{path}: {size[1]}x{size[0]} pixels, labels for {expected}; put the original back")
         except UserError as error:
-            yield str(error)
-        else:
-            if size != clip.frames.size:
-                expected = f"{clip.frames.size[1]}x{clip.frames.size[0]}"
-                yield f"{path}: {size[1]}x{size[0]} pixels, labels for {expected}; put the original back"
+            faults.append(str(error))
+    return decoded, faults
 
 
 def _count_files(folder: Path, paths: Sequence[Path]) -> int:
