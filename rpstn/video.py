@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -11,8 +9,9 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE
-from rpstn.datasets.sources import count_frames
+from rpstn.datasets.video_frames import count_frames
 from rpstn.errors import UserError
+from rpstn.quiet import quiet
 from rpstn.runs import replacing
 from rpstn.skeletons import Skeleton
 
@@ -90,44 +89,6 @@ def _write(path: Path, frames: Iterable[np.ndarray], fps: float, code: str) -> i
     if not writer.count:
         raise ValueError("there are no frames to write")
     return writer.count
-
-
-class _Silence:
-    """Sends file descriptor 2 away when the first block begins and brings it back when the last one ends.
-
-    It belongs to the whole process: of two blocks that overlap in time, as those of two threads do, the second would keep, and
-    bring back, what the first had put there.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._blocks, self._kept = threading.Lock(), 0, -1
-
-    def __enter__(self) -> None:
-        with self._lock:
-            if not self._blocks:
-                with open(os.devnull, "w") as nowhere:
-                    self._kept = os.dup(2)
-                    os.dup2(nowhere.fileno(), 2)
-            self._blocks += 1
-
-    def __exit__(self, *_error: object) -> None:
-        with self._lock:
-            self._blocks -= 1
-            if not self._blocks:
-                os.dup2(self._kept, 2)
-                os.close(self._kept)
-
-
-_SILENCE = _Silence()
-
-
-def quiet() -> _Silence:
-    """`with quiet():` keeps what C code prints on stderr out of terminals and notebooks. Blocks of several threads may overlap.
-
-    For every .webm, FFmpeg notes that the codec's tag is none of the container's, takes the right one and
-    goes on.
-    """
-    return _SILENCE
 
 
 def draw_pose(

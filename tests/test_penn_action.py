@@ -287,7 +287,7 @@ def test_check_collects_faults(root):
     assert not report.ok and len(report.faults) == 5
     for words in (
         "0003/000003.jpg: broken",
-        "0004: 3 pictures",
+        "0004: 3 images",
         "0004/000002.jpg: cannot read",
         "10x10 pixels",
         "0006.mat: x has",

@@ -11,6 +11,7 @@ from pathlib import Path
 from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 from rpstn.skeletons import get_skeleton
 
 __all__ = [
@@ -54,9 +55,9 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     if name not in DATASETS:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
     if root is not None:
-        path, origin = Path(root), "given as root"
+        path, origin = expanded(root), "given as root"
     elif os.environ.get("RPSTN_DATA"):
-        path, origin = Path(os.environ["RPSTN_DATA"]) / name, "from $RPSTN_DATA"
+        path, origin = expanded(os.environ["RPSTN_DATA"]) / name, "from $RPSTN_DATA"
     else:
         path, origin = Path("data") / name, "the default place"
     if not path.is_dir():
@@ -127,10 +128,32 @@ def open_dataset(
         name, root, splits=(split,), fold=fold, seed=seed, labels_only=labels_only, faults=faults, detections=detections
     )[split]
     if not dataset.clips:
-        reason = f" ({len(faults)} entries are damaged, the first: {faults[0]})" if faults else ""
-        place = dataset.root.absolute()
-        raise UserError(f"data set {name}: split {split!r} is empty in {place}{reason}; check that its label files are complete")
+        raise _empty(dataset, fold, seed, faults)
     if faults:
         warnings.warn(DamagedClipsWarning(name, faults), stacklevel=2)
         return replace(dataset, left_out=len(faults))
     return dataset
+
+
+def _empty(dataset: ClipDataset, fold: int, seed: int, faults: list[UserError] | None) -> UserError:
+    """The error for a split without clips, with the reason as far as it can be found."""
+    name, split = dataset.name, dataset.split
+    what = f"data set {name}: split {split!r} is empty in {dataset.root.absolute()}"
+    if faults:
+        return UserError(f"{what} ({len(faults)} entries are damaged, the first: {faults[0]}); correct or restore them")
+    others = read_splits(name, dataset.root, fold=fold, seed=seed, labels_only=True, faults=[])
+    counts = {other: len(clips) for other, clips in others.items() if len(clips)}
+    if split == "val" and counts.get("train"):
+        groups = {clip.source for clip in others["train"]}
+        whose = (
+            f"all clips of train are of one group, {groups.pop()!r}" if len(groups) == 1 else "no action of train has two groups"
+        )
+        remedy = "add a clip of another group"
+        if name == "own":
+            remedy = 'add a clip with the split "val", or cut a clip in time and give one part that split'
+        return UserError(f"{what}: {whose}, and val is cut from train by whole group; {remedy}")
+    if counts:
+        held = ", ".join(f"{count} in {other}" for other, count in counts.items())
+        remedy = f'give some the split "{split}" in dataset.json' if name == "own" else "add the label files of this split"
+        return UserError(f"{what}, while there are clips elsewhere ({held}); {remedy}")
+    return UserError(f"{what}; check that its label files are complete")

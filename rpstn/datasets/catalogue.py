@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rpstn.datasets.frame_files import visible
+
 # Said where a set's own page has terms that this project has not checked: it only states what it relies on.
 RESEARCH = "for research; read the terms on its page, and pass no picture on"
 
@@ -149,4 +151,4 @@ TABLE = {
 
 def found_files(name: str, root: Path) -> list[tuple[str, str, int]]:
     """(pattern, what it is, how many are there) for each part of a data set's layout. Nothing is opened."""
-    return [(pattern, what, sum(1 for _ in root.glob(pattern))) for pattern, what in TABLE[name].layout]
+    return [(pattern, what, len(visible(root.glob(pattern)))) for pattern, what in TABLE[name].layout]

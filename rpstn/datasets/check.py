@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ import numpy as np
 
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, Clip, read_splits
 from rpstn.datasets.catalogue import TABLE
-from rpstn.datasets.sources import ImageFrames, read_image
+from rpstn.datasets.frame_files import visible
+from rpstn.datasets.sources import ImageFrames, VideoFrames
 from rpstn.errors import UserError
 
 _SHOWN = 5
@@ -105,12 +106,10 @@ def check_dataset(
     read = 0
     if pixels:
         clips = [clip for dataset in splits.values() for clip in dataset]
-        with ThreadPoolExecutor(4) as pool:
-            for done, found in enumerate(pool.map(lambda clip: list(_broken(clip)), clips), 1):
-                faults += found
-                if progress is not None:
-                    progress(done, len(clips))
-        read = sum(len(clip) for clip in clips)
+        for done, (decoded, found) in enumerate(_look_over(clips), 1):
+            read, faults = read + decoded, faults + found
+            if progress is not None:
+                progress(done, len(clips))
     sources = {split: {clip.source for clip in dataset} for split, dataset in splits.items()}
     counts = {split: _count(dataset.clips) for split, dataset in splits.items()}
     pairs = (("train", "val"), ("train", "test"), ("val", "test"))
@@ -124,6 +123,15 @@ def check_dataset(
         faults=tuple(faults),
         pixels=f"{read} frames decoded" if pixels else "not looked at",
     )
+
+
+def _look_over(clips: list[Clip]) -> Iterator[tuple[int, list[str]]]:
+    """What _look_at finds in each clip. Videos come last and alone: while one is decoded, stderr is shut for all threads."""
+    videos = [clip for clip in clips if isinstance(clip.frames, VideoFrames)]
+    with ThreadPoolExecutor(4) as pool:
+        others = (clip for clip in clips if not isinstance(clip.frames, VideoFrames))
+        yield from pool.map(_look_at, others)
+    yield from map(_look_at, videos)
 
 
 def _incomplete(name: str, counts: dict[str, SplitReport]) -> Iterator[str]:
@@ -149,26 +157,42 @@ def _count(clips: tuple[Clip, ...]) -> SplitReport:
     )
 
 
-def _broken(clip: Clip) -> Iterator[str]:
-    """Decode a clip's frames; one message for each that cannot be, and one if the number of files is off."""
-    if not isinstance(clip.frames, ImageFrames):
+def _look_at(clip: Clip) -> tuple[int, list[str]]:
+    """Decode a clip's frames: how many can be, one message for each that cannot, and one if the number of files is off."""
+    if isinstance(clip.frames, ImageFrames):
+        return _look_at_images(clip, clip.frames)
+    try:
+        if isinstance(clip.frames, VideoFrames):
+            sound = clip.frames.read_whole()
+            lost = sorted(set(range(len(clip))) - sound.keys())
+            return len(sound), [str(clip.frames.broken(lost))] if lost else []
+        return len(clip.frames.read(range(len(clip)))), []
+    except UserError as error:
+        return 0, [str(error)]
+
+
+def _look_at_images(clip: Clip, frames: ImageFrames) -> tuple[int, list[str]]:
+    faults: list[str] = []
+    folder = frames.paths[0].parent
+    # Single images share one folder, and a person's track is a part of its video: there the number of files says nothing.
+    if len(clip) > 1 and "labelled" not in clip.extra:
+        present = _count_files(folder, frames.paths)
+        if present != len(clip):
+            faults.append(f"{folder}: {present} images, the labels are for {len(clip)}; unpack the clip again")
+    decoded = 0
+    for index, path in enumerate(frames.paths):
         try:
-            clip.frames.read([0])
+            size = frames.image(index).shape[:2]
+            decoded += 1
+            if size != frames.size:
+                expected = f"{frames.size[1]}x{frames.size[0]}"
+                faults.append(f"{path}: {size[1]}x{size[0]} pixels, labels for {expected}; put the original back")
         except UserError as error:
-            yield str(error)
-        return
-    folder = clip.frames.paths[0].parent
-    # Single pictures share one folder, and a person's track is a part of its video: there the number of files says nothing.
-    whole = len(clip) > 1 and "labelled" not in clip.extra
-    present = len(list(folder.glob("*" + clip.frames.paths[0].suffix))) if whole else len(clip)
-    if present != len(clip):
-        yield f"{folder}: {present} pictures, the labels are for {len(clip)}; unpack the clip again"
-    for path in clip.frames.paths:
-        try:
-            size = read_image(path).shape[:2]
-        except UserError as error:
-            yield str(error)
-        else:
-            if size != clip.frames.size:
-                expected = f"{clip.frames.size[1]}x{clip.frames.size[0]}"
-                yield f"{path}: {size[1]}x{size[0]} pixels, labels for {expected}; put the original back"
+            faults.append(str(error))
+    return decoded, faults
+
+
+def _count_files(folder: Path, paths: Sequence[Path]) -> int:
+    """How many images of a clip's kinds lie in its folder; hidden files are none."""
+    kinds = {path.suffix.lower() for path in paths}
+    return sum(path.suffix.lower() in kinds for path in visible(folder.glob("*")))

@@ -33,6 +33,7 @@ from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 from rpstn.skeletons import COCO
 
 VALIDATION = 0.05
@@ -69,7 +70,7 @@ def read_splits(
         missing = " and ".join(str(path) for path in paths.values())
         raise UserError(f"{missing}: missing; unpack annotations_trainval2017.zip into the root")
     found: dict[str, list[Clip]] = {split: [] for split in splits}
-    boxes = None if detections is None else _detections(Path(detections))
+    boxes = None if detections is None else _detections(expanded(detections))
     for year, path in present.items():
         content = records.read_json(path, _REMEDY)
         category = records.check_category(content, COCO.joints, str(path), _REMEDY)

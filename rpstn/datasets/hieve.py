@@ -37,6 +37,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from rpstn.datasets.clip import ABSENT, Clip
+from rpstn.datasets.frame_files import visible
 from rpstn.datasets.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
@@ -85,7 +86,7 @@ def read_splits(
 
 def _videos(folder: Path) -> list[Path]:
     """The folders in it that hold XML files, by number where they are numbered."""
-    found = [path for path in folder.iterdir() if path.is_dir() and next(path.glob("*.xml"), None)] if folder.is_dir() else []
+    found = [path for path in folder.iterdir() if path.is_dir() and visible(path.glob("*.xml"))] if folder.is_dir() else []
     return sorted(found, key=lambda path: (not path.name.isdecimal(), int(path.name) if path.name.isdecimal() else 0, path.name))
 
 
@@ -95,7 +96,7 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
     damaged: dict[str, UserError] = {}
     size: tuple[int, int] | None = None
     frames: set[int] = set()
-    for path in sorted(folder.glob("*.xml")):
+    for path in sorted(visible(folder.glob("*.xml"))):
         try:
             if not (path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 10) or int(path.stem) in frames:
                 raise UserError(f"{path}: a label file is named by its frame's number, 000000.xml, once for each; {REMEDY}")
@@ -148,7 +149,8 @@ def _pictures(folder: Path, root: Path, labels_only: bool) -> tuple[Path, dict[i
             f"ffmpeg -i {folder.name}.mp4 -start_number 0 -q:v 2 {places[0]}/%06d.jpg"
         )
     found = sorted(place.iterdir()) if place is not None else []
-    return place or places[0], {int(path.stem): path for path in found if path.stem.isdecimal() and path.suffix in _SUFFIXES}
+    images = [path for path in found if path.stem.isdecimal() and path.suffix.lower() in _SUFFIXES]
+    return place or places[0], {int(path.stem): path for path in images}
 
 
 def _track(

@@ -1,7 +1,8 @@
 """Your own joints, frames and labels: one folder with a dataset.json.
 
     root/dataset.json
-    root/frames/jump/000001.png ...     pictures of one clip, in the order of their names; or a video file
+    root/frames/jump/000001.png ...     images of one clip, in the order of the numbers in their names (2.png before 10.png);
+                                        or a video file
     root/labels/jump.csv                labels of one clip
 
 dataset.json:
@@ -34,6 +35,9 @@ boxes      [frame][x, y, width, height] of the person, or a table with the head 
            given: around the joints that are there, grown by 15 % of the longer side to each side; in a frame without
            two joints, the box of the nearest frame that has them.
 
+A joint outside the frame is absent; one that lies further out than the frame is wide or high is an error. Images are turned
+upright as their metadata (EXIF) say, as programs for labelling show them, and all of one clip have one size.
+
 Paths are relative to root. `write_own` writes such a folder.
 """
 
@@ -46,6 +50,8 @@ import numpy as np
 
 from rpstn.datasets.boxes import fill_boxes, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files
+from rpstn.datasets.own_bounds import check_boxes, keep_inside
 from rpstn.datasets.own_description import REMEDY, known_keys, numbers, read_description, read_skeleton
 from rpstn.datasets.own_tables import read_boxes_table, read_joints_table
 from rpstn.datasets.own_write import own_clip, write_own
@@ -57,7 +63,6 @@ from rpstn.skeletons import Skeleton
 
 __all__ = ["own_clip", "read_skeleton", "read_splits", "write_own"]
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 VALIDATION = 0.1
 MARGIN = 0.15
 _CLIP_KEYS = ("id", "split", "source", "action", "frames", "video", "labels", "joints", "visibility", "boxes")
@@ -74,7 +79,7 @@ def read_splits(
 ) -> dict[str, list[Clip]]:
     """All clips by split, in the order of dataset.json.
 
-    labels_only  pictures and videos may be absent (they fail when read); the clip is then as long as its labels.
+    labels_only  images and videos may be absent (they fail when read); the clip is then as long as its labels.
     faults       where given, errors of single clips are appended to it and the clip is left out, instead of raised.
     `fold` has no meaning here.
     """
@@ -120,7 +125,7 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     if not isinstance(action, str) or not isinstance(source, str):
         raise UserError(f"{where}: action and source must be texts; correct them")
     inline = _labels(where, entry, skeleton)
-    table = None if inline else _inside(where, path.parent, "labels", entry["labels"])
+    table = None if inline else _below(where, path.parent, "labels", entry["labels"])
     frames = _frames(where, path.parent, entry, len(inline[0]) if inline else None, labels_only)
     if inline:
         joints, visibility = inline
@@ -130,15 +135,10 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     length = len(joints)
     if not (visibility != ABSENT).any():
         raise UserError(f"{where} has no joint in any of its {length} frames, so nobody is there; label or remove it")
-    boxes, repaired = _boxes(where, path.parent, entry, joints, visibility)
     outside = 0
-    if isinstance(frames, ImageFrames):
-        height, width = frames.size
-        beyond = (visibility != ABSENT) & ~((joints >= -0.5) & (joints <= np.array([width, height]) - 0.5)).all(axis=-1)
-        outside = int(beyond.sum())
-        visibility = np.where(beyond, ABSENT, visibility).astype(np.uint8)
-        if not visibility.any():
-            raise UserError(f"{where} has all its joints outside the {width}x{height} pixels of its frames; correct them")
+    if frames is not None:
+        visibility, outside = keep_inside(where, joints, visibility, frames.size, skeleton.joints)
+    boxes, repaired = _boxes(where, path.parent, entry, joints, visibility, None if frames is None else frames.size)
     if frames is None:
         frames = ImageFrames(tuple(path.parent / entry.get("frames", "frames") / f"{index:06d}.png" for index in range(length)))
     extra = {"boxes_repaired": repaired, "joints_outside": outside}
@@ -168,25 +168,33 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
     if ("frames" in entry) == ("video" in entry):
         raise UserError(f'{where} needs either "frames" (a folder) or "video" (a file); {REMEDY}')
     key = "frames" if "frames" in entry else "video"
-    place = _inside(where, root, key, entry[key])
+    place = _below(where, root, key, entry[key])
     if not (place.is_dir() if key == "frames" else place.is_file()):
         if labels_only:
             return None
-        raise UserError(f"{place}: missing, though {where} names it; put its {'pictures' if key == 'frames' else 'video'} there")
+        raise UserError(f"{place}: missing, though {where} names it; put its {'images' if key == 'frames' else 'video'} there")
     if key == "video":
         return VideoFrames(place, length)
-    paths = tuple(sorted(item for item in place.iterdir() if item.suffix.lower() in PICTURES))
+    try:
+        paths, left_out = frame_files(place)
+    except OSError as error:
+        raise UserError(f"{place}: this folder cannot be read ({error.strerror}); allow it") from error
+    if left_out:
+        raise UserError(f"{place}: {describe_left_out(left_out)}, so labels would meet other frames; convert or move them")
     if not paths:
-        raise UserError(f"{place}: no pictures there ({', '.join(PICTURES)}); put those of {where} into it")
+        raise UserError(f"{place}: no images there ({', '.join(PICTURES)}); put those of {where} into it")
     if length is not None and len(paths) != length:
-        raise UserError(f"{place}: {len(paths)} pictures, {where} has labels for {length}; make them agree")
-    return ImageFrames(paths)
+        raise UserError(f"{place}: {len(paths)} images, {where} has labels for {length}; make them agree")
+    return ImageFrames(paths, upright=True)
 
 
-def _boxes(where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, visibility: np.ndarray) -> tuple[np.ndarray, int]:
+def _boxes(
+    where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, visibility: np.ndarray, size: tuple[int, int] | None
+) -> tuple[np.ndarray, int]:
+    """Boxes (T,4), stated or made from the joints that are there, and how many stated ones had to be replaced."""
     stated = entry.get("boxes")
     if isinstance(stated, str):
-        boxes = read_boxes_table(_inside(where, root, "boxes", stated), len(joints))
+        boxes = read_boxes_table(_below(where, root, "boxes", stated), len(joints))
     elif stated is not None:
         boxes = numbers(where, "boxes", stated, (len(joints), 4))
     else:
@@ -195,16 +203,18 @@ def _boxes(where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, vi
             box = joints_box(joints[index, there], MARGIN) if there.any() else None
             if box is not None:
                 boxes[index] = box
+    if size is not None and stated is not None:
+        check_boxes(where, boxes, size)
     filled, repaired = fill_boxes(boxes)
     if filled is None:
         raise UserError(f"{where}: none of its {len(joints)} boxes has an extent; give boxes, or label two joints in a frame")
     return filled, repaired if stated is not None else 0
 
 
-def _inside(where: str, root: Path, key: str, value: Any) -> Path:
+def _below(where: str, root: Path, key: str, value: Any) -> Path:
     """A path below root."""
     if not isinstance(value, str) or not value or impossible(value):
         raise UserError(f"{where}: {key} is {value!r:.80}, expected a path; correct it")
-    if Path(value).is_absolute() or ".." in Path(value).parts:
+    if Path(value).is_absolute() or value.startswith("~") or ".." in Path(value).parts:
         raise UserError(f"{where}: {key} is {value!r:.80}, which leads out of the folder; put the data below it")
     return root / value

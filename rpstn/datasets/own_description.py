@@ -22,7 +22,7 @@ def read_description(root: Path) -> tuple[Path, dict[str, Any]]:
     """The path and the content of root/dataset.json, its outermost level checked."""
     path = root / FILE
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), object_pairs_hook=_without_repeats)
     except OSError as error:
         raise UserError(f"{path}: cannot read it ({error.strerror}); {REMEDY}") from error
     except (ValueError, RecursionError) as error:
@@ -37,6 +37,15 @@ def read_description(root: Path) -> tuple[Path, dict[str, Any]]:
     if not isinstance(content["clips"], list) or not content["clips"]:
         raise UserError(f"{path}: clips is no list with clips; {REMEDY}")
     return path, content
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of a JSON file. ValueError where a key repeats: of its values all but the last would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r:.80} is there twice in one object")
+    return found
 
 
 def read_skeleton(root: Path) -> Skeleton:

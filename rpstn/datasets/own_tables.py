@@ -14,6 +14,7 @@ from rpstn.errors import UserError
 from rpstn.skeletons import Skeleton
 
 _LONGEST = 1_000_000
+_PEOPLE = ("id", "track_id", "person", "person_id")
 
 
 def read_joints_table(path: Path, skeleton: Skeleton, length: int | None) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +38,7 @@ def read_joints_table(path: Path, skeleton: Skeleton, length: int | None) -> tup
         if (frame, joint) in seen:
             raise UserError(f"{path}: line {line} labels {row['joint']} in frame {frame} again; keep one of the lines")
         seen.add((frame, joint))
-        state = row.get("visibility", "").strip() or str(VISIBLE)
+        state = row.get("visibility", "") or str(VISIBLE)
         if state not in ("0", "1", "2"):
             raise UserError(f"{path}: line {line} has visibility {state!r:.80}; write 0 absent, 1 occluded or 2 visible")
         visibility[frame, joint] = int(state)
@@ -60,24 +61,23 @@ def read_boxes_table(path: Path, length: int) -> np.ndarray:
 
 
 def _rows(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The lines of a table with their numbers. Raises UserError for what is no such table."""
-    head = ",".join((*needed, *(f"[{key}]" for key in optional)))
+    """The lines of a table with their numbers. Blanks around fields do not count, nor do lines of blanks alone.
+
+    Raises UserError for what is no such table.
+    """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            names = reader.fieldnames or []
-            lacking = [key for key in needed if key not in names]
-            if lacking:
-                raise UserError(f"{path}: the head line lacks {', '.join(lacking)}; write {head}")
-            unknown = [key for key in names if key not in (*needed, *optional)]
-            if unknown or len(set(names)) != len(names):
-                raise UserError(f"{path}: the head line is {','.join(names)!r:.120}; write {head}")
+            reader = csv.reader(file, strict=True, skipinitialspace=True)
+            names = [name.strip() for name in next(reader, [])]
+            _check_head(path, names, needed, optional)
             empty = True
-            for row in reader:
-                if None in row or None in row.values():
+            for fields in reader:
+                if not any(field.strip() for field in fields):
+                    continue
+                if len(fields) != len(names):
                     raise UserError(f"{path}: line {reader.line_num} has not as many fields as the head line; correct it")
                 empty = False
-                yield reader.line_num, row
+                yield reader.line_num, dict(zip(names, map(str.strip, fields), strict=True))
             if empty:
                 raise UserError(f"{path}: no line below the head line; label the clip, or remove it")
     except OSError as error:
@@ -86,8 +86,27 @@ def _rows(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> Ite
         raise UserError(f"{path}: not a readable table ({error}); save it as CSV in UTF-8") from error
 
 
+def _check_head(path: Path, names: list[str], needed: tuple[str, ...], optional: tuple[str, ...]) -> None:
+    head = ",".join((*needed, *(f"[{key}]" for key in optional)))
+    unknown = [name for name in names if name not in (*needed, *optional)]
+    if any(mark in name for name in unknown for mark in ";\t"):
+        raise UserError(f"{path}: the head line is {','.join(names)!r:.120}; separate fields by commas: {head}")
+    lacking = [key for key in needed if key not in names]
+    if lacking:
+        raise UserError(f"{path}: the head line lacks {', '.join(lacking)}; write {head}")
+    if unknown and unknown[0] in _PEOPLE:
+        raise UserError(
+            f"{path}: the head line has the column {unknown[0]}, a clip shows one person; write a clip for each: {head}"
+        )
+    if unknown:
+        raise UserError(f"{path}: the head line has the column {unknown[0]!r:.80}, which means nothing here; write {head}")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{path}: the head line has the column {twice[0]} twice; write {head}")
+
+
 def _frame(path: Path, line: int, text: str, length: int) -> int:
-    frame = int(text) if text.strip().isascii() and text.strip().isdigit() and len(text) < 10 else -1
+    frame = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
     if not 0 <= frame < length:
         raise UserError(f"{path}: line {line} has the frame {text!r:.80}; there are 0 to {length - 1}")
     return frame

@@ -13,9 +13,12 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
+from rpstn.datasets.frame_files import PICTURES
+from rpstn.datasets.own_bounds import keep_inside
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 from rpstn.skeletons import Skeleton
 
 
@@ -28,23 +31,25 @@ def write_own(
     suffix: str = ".png",
     overwrite: bool = False,
 ) -> Path:
-    """Write a folder that `open_dataset("own", root)` reads: pictures, tables and dataset.json. Returns root.
+    """Write a folder that `open_dataset("own", root)` reads: images, tables and dataset.json. Returns root.
 
     clips      by split: {"train": [...], "test": [...]}; a ClipDataset is such a collection of clips. `own_clip` makes
                clips from arrays.
-    suffix     of the pictures: ".png" keeps every pixel, ".jpg" is smaller.
+    suffix     of the images: ".png" keeps every pixel, ".jpg" is smaller.
     overwrite  replace frames/, labels/ and dataset.json where they are there already.
 
     Coordinates are written to a thousandth of a pixel. Raises UserError where root holds a data set already, for a
     split or an id that cannot be, and for a clip with another number of joints.
     """
-    root = Path(root)
+    root = expanded(root)
     described = root / "dataset.json"
     if described.exists() and not overwrite:
         raise UserError(f"{described}: there is a data set already; choose another folder, or overwrite it")
     wrong = [split for split in clips if split not in SPLITS]
     if wrong:
         raise UserError(f"there is no split {wrong[0]!r}; there are {', '.join(SPLITS)}")
+    if suffix.lower() not in PICTURES:
+        raise UserError(f"images cannot be written as {suffix!r}, which is not read again; use one of {', '.join(PICTURES)}")
     listed = [(split, clip) for split, members in clips.items() for clip in members]
     ids = [clip.id for _, clip in listed]
     if not ids or len(set(ids)) != len(ids):
@@ -94,9 +99,9 @@ def own_clip(
     """A clip from arrays.
 
     frames      (T,H,W,3) uint8 RGB.
-    joints      (T,K,2) pixels, 0-based; a joint that is NaN is absent.
+    joints      (T,K,2) pixels, 0-based; a joint that is NaN or outside the frame is absent.
     visibility  (T,K) of 0 absent, 1 occluded, 2 visible; None: all visible.
-    boxes       (T,4) x, y, width, height; None: the whole picture.
+    boxes       (T,4) x, y, width, height; None: the whole frame.
 
     Raises UserError where they do not fit together.
     """
@@ -108,6 +113,13 @@ def own_clip(
     stated = np.full(joints.shape[:2], VISIBLE) if visibility is None else np.asarray(visibility)
     if stated.shape != joints.shape[:2] or not np.isin(stated, (0, 1, 2)).all():
         raise UserError(f"clip {id!r}: visibility must be {joints.shape[:2]} of 0, 1 and 2, not {stated.shape}; correct it")
+    visibility, outside = keep_inside(
+        f"clip {id!r}",
+        np.where(known[..., None], joints, 0),
+        np.where(known, stated, ABSENT),
+        held.size,
+        [f"joint {index}" for index in range(joints.shape[1])],
+    )
     height, width = held.size
     whole = np.tile(np.array([-0.5, -0.5, width, height], np.float32), (len(joints), 1))
     return Clip(
@@ -115,10 +127,10 @@ def own_clip(
         source=source or id,
         action=action,
         joints=np.where(known[..., None], joints, -1).astype(np.float32),
-        visibility=np.where(known, stated, ABSENT).astype(np.uint8),
+        visibility=visibility,
         boxes=whole if boxes is None else np.asarray(boxes, np.float32),
         frames=held,
-        extra={"boxes_repaired": 0, "joints_outside": 0},
+        extra={"boxes_repaired": 0, "joints_outside": outside},
     )
 
 
@@ -129,7 +141,7 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
         indices = range(start, min(start + 32, len(clip)))
         for index, frame in zip(indices, clip.frames.read(indices), strict=True):
             if not cv2.imwrite(str(folder / f"{index:06d}{suffix}"), np.ascontiguousarray(frame[..., ::-1])):
-                raise UserError(f"{folder}: cannot write a picture as {suffix!r}; use .png or .jpg")
+                raise UserError(f"{folder}: cannot write an image as {suffix!r}; use .png or .jpg")
     _table(
         root / "labels" / f"{clip.id}.csv",
         ("frame", "joint", "x", "y", "visibility"),

@@ -19,6 +19,7 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, check_near, fill_boxes
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
+from rpstn.datasets.frame_files import visible
 from rpstn.datasets.label_cache import Record, cached_records
 from rpstn.datasets.matfiles import holds, read_mat
 from rpstn.datasets.sources import ImageFrames
@@ -85,7 +86,7 @@ def read_splits(
     raised.
     `fold` has no meaning here.
     """
-    paths = sorted((root / "labels").glob("*.mat"))
+    paths = sorted(visible((root / "labels").glob("*.mat")))
     if not paths:
         raise UserError(f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/")
     clips: list[Clip] = []

@@ -35,6 +35,7 @@ import numpy as np
 from rpstn.datasets import records
 from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
+from rpstn.datasets.frame_files import visible
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
 from rpstn.datasets.tracks import Sighting, lay_out
@@ -68,7 +69,7 @@ def read_splits(
     none) and ignore_regions, a tuple of polygons (n,2) for each frame; annotated (T,K) bool, labelled joints wherever they lie.
     """
     folder = root / "annotations"
-    official = {"train": sorted((folder / "train").glob("*.json")), "test": sorted((folder / "val").glob("*.json"))}
+    official = {split: sorted(visible((folder / part).glob("*.json"))) for split, part in (("train", "train"), ("test", "val"))}
     asked = {"test" if split == "test" else "train" for split in splits}
     if not any(official[part] for part in asked):
         missing = " and ".join(str(folder / ("val" if part == "test" else part)) for part in sorted(asked))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,20 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import FrameSource
+from rpstn.datasets.frame_files import count_images
+from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
+
+__all__ = [
+    "ArrayFrames",
+    "CachedFrames",
+    "FrameCache",
+    "ImageFrames",
+    "VideoFrames",
+    "count_frames",
+    "decode_video",
+    "read_image",
+]
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
@@ -21,9 +34,9 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 def read_image(
     path: Path, *, upright: bool = False, remedy: str = "unpack or make the data set again, or remove the clip"
 ) -> np.ndarray:
-    """One picture as (H,W,3) uint8 RGB. UserError where it is missing, cut short or no picture.
+    """One image as (H,W,3) uint8 RGB. UserError where it is missing, cut short, no image, or several.
 
-    upright  turned as its metadata say, as phones note it. Not for labelled pictures: labels are given in stored pixels.
+    upright  turned as its metadata say, as phones note it. Not for sets whose labels are given in stored pixels.
     remedy   what the user can do about a broken one.
     """
     try:
@@ -40,6 +53,8 @@ def read_image(
     if image is None:
         reason = "the file is empty" if not data else "it cannot be decoded" if whole else "it was cut short"
         raise UserError(f"{path}: broken image, {reason}; {remedy}")
+    if (count := count_images(data)) > 1:
+        raise UserError(f"{path}: {count} images in one file, a frame is one image; save each to a file of its own")
     return image
 
 
@@ -50,7 +65,8 @@ class ImageFrames:
     """Frames as picture files, in order.
 
     paths     one file a frame.
-    expected  (height, width) as the label states it; None: that of the first picture.
+    expected  (height, width) as the label states it; None: that of the first image.
+    upright   turned as their metadata say (see read_image).
 
     read raises UserError for a missing or broken picture, and for one of another size, since its labels would
     be off.
@@ -58,9 +74,14 @@ class ImageFrames:
 
     paths: tuple[Path, ...]
     expected: tuple[int, int] | None = None
+    upright: bool = False
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def image(self, index: int) -> np.ndarray:
+        """One frame (H,W,3) uint8 RGB, of whatever size it is."""
+        return read_image(self.paths[index], upright=self.upright)
 
     @cached_property
     def size(self) -> tuple[int, int]:
@@ -68,12 +89,12 @@ class ImageFrames:
             return self.expected
         if not self.paths:
             raise UserError("an image folder without pictures has no size; give at least one file")
-        return read_image(self.paths[0]).shape[:2]
+        return self.image(0).shape[:2]
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         frames = []
         for index in indices:
-            frame = read_image(self.paths[index])
+            frame = self.image(index)
             if frame.shape[:2] != self.size:
                 raise UserError(
                     f"{self.paths[index]}: the image has {frame.shape[1]}x{frame.shape[0]} pixels, "
@@ -81,79 +102,6 @@ class ImageFrames:
                 )
             frames.append(frame)
         return np.stack(frames) if frames else np.empty((0, *self.size, 3), np.uint8)
-
-
-def count_frames(path: Path) -> int:
-    """How many frames of a video can be decoded; none is kept."""
-    return sum(1 for _ in _decoded(path))
-
-
-def _decoded(path: Path) -> Iterator[np.ndarray]:
-    """Frames (H,W,3) uint8 BGR, one after another."""
-    capture = cv2.VideoCapture(str(path))
-    try:
-        while capture.isOpened():
-            decoded, frame = capture.read()
-            if not decoded:
-                return
-            yield frame
-    finally:
-        capture.release()
-
-
-def decode_video(path: Path) -> np.ndarray:
-    """All frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
-    if not path.is_file():
-        raise UserError(f"{path}: there is no such video file; check the path")
-    frames = [cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) for frame in _decoded(path)]
-    if not frames:
-        raise UserError(
-            f"{path}: no frame of this video can be decoded; it is broken, or OpenCV lacks its codec "
-            f"(convert it to .webm or .mp4)"
-        )
-    return np.stack(frames)
-
-
-@dataclass(frozen=True, eq=False)
-class VideoFrames:
-    """Frames of one video file, decoded from its start at each read (seeking is not exact in all codecs).
-
-    length    frames the labels speak of; None: as many as can be decoded, found by decoding once.
-    expected  (height, width) as the labels state it; None: the video's.
-
-    read raises UserError for a missing or broken file and where number or size of the decoded frames differ.
-    """
-
-    path: Path
-    length: int | None = None
-    expected: tuple[int, int] | None = None
-    # Tells FrameCache that one frame costs as much as all of them.
-    whole: bool = True
-
-    @cached_property
-    def _shape(self) -> tuple[int, ...]:
-        return decode_video(self.path).shape
-
-    def __len__(self) -> int:
-        return self.length if self.length is not None else self._shape[0]
-
-    @cached_property
-    def size(self) -> tuple[int, int]:
-        return self.expected if self.expected is not None else self._shape[1:3]
-
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        frames = decode_video(self.path)
-        if self.length is not None and len(frames) != self.length:
-            raise UserError(
-                f"{self.path}: {len(frames)} frames can be decoded, the labels are for {self.length}; "
-                f"the file is cut short or belongs to other labels: unpack the data set again"
-            )
-        if self.expected is not None and frames.shape[1:3] != tuple(self.expected):
-            raise UserError(
-                f"{self.path}: the video has {frames.shape[2]}x{frames.shape[1]} pixels, its labels are for "
-                f"{self.expected[1]}x{self.expected[0]}; put back the original file"
-            )
-        return frames[np.asarray(indices, int)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,13 +170,20 @@ class FrameCache:
                     found[index] = frame
         missing = sorted(set(wanted) - set(found))
         if missing:
-            if getattr(source, "whole", False):
-                missing = list(range(len(source)))
-            # A view would keep its whole block alive after its neighbours have left.
-            fresh = {index: frame.copy() for index, frame in zip(missing, source.read(missing), strict=True)}
+            fresh = self._read(source, missing)
             found |= fresh
             self._keep(source, fresh)
         return np.stack([found[index] for index in wanted])
+
+    @staticmethod
+    def _read(source: FrameSource, indices: list[int]) -> dict[int, np.ndarray]:
+        """At least the frames of those indices, from the source."""
+        if hasattr(source, "read_whole"):
+            frames = source.read_whole()
+            if frames.keys() >= set(indices):
+                return frames
+        # A view would keep its whole block alive after its neighbours have left.
+        return {index: frame.copy() for index, frame in zip(indices, source.read(indices), strict=True)}
 
     def _keep(self, source: FrameSource, frames: dict[int, np.ndarray]) -> None:
         with self._lock:

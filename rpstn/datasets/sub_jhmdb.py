@@ -22,6 +22,7 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.frame_files import visible
 from rpstn.datasets.matfiles import read_mat
 from rpstn.datasets.records import impossible
 from rpstn.datasets.sources import ImageFrames, VideoFrames
@@ -93,7 +94,7 @@ def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
         raise UserError(f"{root}: neither sub_splits/ nor sub-splits/ is there; unpack the sub_splits of JHMDB into it")
     pattern = re.compile(rf"(.+)_test_split_?{fold}\.txt")
     listed: dict[str, tuple[str, int]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in sorted(visible(folder.iterdir())):
         match = pattern.fullmatch(path.name)
         if not match:
             continue
@@ -209,7 +210,7 @@ def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, in
     """
     folder = root / "Rename_Images" / action / name
     if folder.is_dir():
-        paths = tuple(sorted(folder.glob("*.png")))
+        paths = tuple(sorted(visible(folder.glob("*.png"))))
         if len(paths) != length and not labels_only:
             raise UserError(f"{folder}: {len(paths)} pictures (*.png), the labels are for {length}; unpack the clip again")
         if len(paths) == length:

@@ -1,0 +1,111 @@
+"""Frames of a clip that lie in a video file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from rpstn.datasets.decoding import Decoded, decode, open_capture, packet_times
+from rpstn.errors import UserError
+
+_NAMED = 5
+
+
+def count_frames(path: Path) -> int:
+    """How many frames of a video can be decoded; none is kept."""
+    return sum(1 for frame in _decoded(path) if frame.image is not None)
+
+
+def decode_video(path: Path) -> np.ndarray:
+    """All frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
+    video = VideoFrames(path)
+    return video.read(range(len(video)))
+
+
+@dataclass(frozen=True, eq=False)
+class VideoFrames:
+    """Frames of one video file, decoded from its start at each read (seeking is not exact in all codecs).
+
+    length    frames the labels speak of; None: as many as the file has, found by decoding once.
+    expected  (height, width) as the labels state it; None: the video's.
+
+    A frame that cannot be decoded keeps its number, and the others can be read. read raises UserError for such a frame, for a
+    missing or broken file and where number or size of the frames differ.
+    """
+
+    path: Path
+    length: int | None = None
+    expected: tuple[int, int] | None = None
+
+    @cached_property
+    def _counted(self) -> int:
+        return 1 + max(self.read_whole())
+
+    def __len__(self) -> int:
+        return self.length if self.length is not None else self._counted
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        return self.expected if self.expected is not None else next(self._sound())[1].shape[:2]
+
+    def read(self, indices: Sequence[int]) -> np.ndarray:
+        frames = self.read_whole()
+        lost = sorted({int(index) for index in indices} - frames.keys())
+        if lost:
+            raise self.broken(lost)
+        return np.stack([frames[int(index)] for index in indices]) if len(indices) else np.empty((0, *self.size, 3), np.uint8)
+
+    def read_whole(self) -> dict[int, np.ndarray]:
+        """All frames that can be decoded, (H,W,3) uint8 RGB, by index: FrameCache keeps them, since one costs as much as all."""
+        frames = {index: cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for index, image in self._sound()}
+        count = 1 + max(frames)
+        if self.length is not None and count != self.length and not count < self.length <= packet_count(self.path):
+            raise UserError(
+                f"{self.path}: {count} frames can be decoded, the labels are for {self.length}; "
+                f"the file is cut short or belongs to other labels: unpack the data set again"
+            )
+        height, width = frames[min(frames)].shape[:2]
+        if self.expected is not None and (height, width) != tuple(self.expected):
+            raise UserError(
+                f"{self.path}: the video has {width}x{height} pixels, its labels are for "
+                f"{self.expected[1]}x{self.expected[0]}; put back the original file"
+            )
+        return frames
+
+    def broken(self, lost: Sequence[int]) -> UserError:
+        """The error that names frames which cannot be decoded."""
+        named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
+        which = f"frame {named}" if len(lost) == 1 else f"{len(lost)} frames ({named})"
+        return UserError(f"{self.path}: {which} of {len(self)} cannot be decoded; put a whole copy of the file in its place")
+
+    def _sound(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Index and pixels, BGR, of each frame that can be decoded. UserError where there is none."""
+        if not self.path.is_file():
+            raise UserError(f"{self.path}: there is no such video file; check the path")
+        found = False
+        for frame in _decoded(self.path):
+            if frame.image is not None:
+                found = True
+                yield frame.index, frame.image
+        if not found:
+            raise UserError(
+                f"{self.path}: no frame of this video can be decoded; it is broken, or OpenCV lacks its codec "
+                f"(convert it to .webm or .mp4)"
+            )
+
+
+def packet_count(path: Path) -> int:
+    """How many packets a video file has, one for each frame, decodable or not."""
+    times, unreadable = packet_times(path)
+    return len(times) + unreadable
+
+
+def _decoded(path: Path) -> Iterator[Decoded]:
+    with open_capture(path) as capture:
+        if capture.isOpened():
+            yield from decode(path, capture)

@@ -1,0 +1,53 @@
+"""Keeping what C libraries print on stderr off the terminal."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+
+class _Silence:
+    """Sends file descriptor 2 away when the first block begins and brings it back when the last one ends.
+
+    It belongs to the whole process: of two blocks that overlap in time, as those of two threads do, the second would keep, and
+    bring back, what the first had put there.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._blocks, self._kept = threading.Lock(), 0, -1
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._blocks:
+                self._kept = _send_away(2)
+            self._blocks += 1
+
+    def __exit__(self, *_error: object) -> None:
+        with self._lock:
+            self._blocks -= 1
+            if not self._blocks and self._kept >= 0:
+                os.dup2(self._kept, 2)
+                os.close(self._kept)
+
+
+def _send_away(descriptor: int) -> int:
+    """Point a file descriptor at nothing. Returns a copy of what it was, -1 where it is closed (`2>&-`)."""
+    try:
+        kept = os.dup(descriptor)
+    except OSError:
+        return -1
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), descriptor)
+    return kept
+
+
+_SILENCE = _Silence()
+
+
+def quiet() -> _Silence:
+    """`with quiet():` keeps what C code prints on stderr out of terminals and notebooks. Blocks of several threads may overlap.
+
+    For every .webm, FFmpeg notes that the codec's tag is none of the container's, takes the right one and
+    goes on; for a damaged frame it writes several lines.
+    """
+    return _SILENCE
