@@ -82,7 +82,7 @@ def _image(frame: np.ndarray | torch.Tensor, index: int) -> np.ndarray:
     if image.ndim not in (2, 3) or image.size == 0 or (image.ndim == 3 and image.shape[2] not in _CHANNELS):
         raise UserError(
             f"frame {index} of the list has the shape {image.shape}; give images (H,W,3) of uint8 in RGB, or (H,W) gray: "
-            "channels are last, as np.moveaxis(frame, 0, -1) puts them"
+            "channels come last, as np.moveaxis(frame, 0, -1) puts those of an array"
         )
     return image
 
@@ -97,6 +97,8 @@ def _stacked(array: np.ndarray) -> np.ndarray:
     if array.ndim == 2 or (array.ndim == 3 and shape[2] in _CHANNELS):
         return array[None]
     if array.ndim == 3:
+        if shape[2] == 2:
+            raise UserError(f"{where}: an image has 1, 3 or 4 channels; give frames[..., 0] for one gray image, or {WANTED[5:]}")
         if shape[0] in (3, 4):
             raise UserError(
                 f"{where}: that is one image with its channels first, or {shape[0]} gray frames; give np.moveaxis(frames, 0, -1) "
@@ -104,7 +106,8 @@ def _stacked(array: np.ndarray) -> np.ndarray:
             )
         return array
     if shape[3] not in _CHANNELS:
-        first = next((axis for axis in (1, 0) if shape[axis] in (3, 4)), None)
-        hint = "" if first is None else f": channels are last, as np.moveaxis(frames, {first}, -1) puts them"
+        axis = 1 if shape[1] in _CHANNELS else 0
+        known = shape[axis] in _CHANNELS
+        hint = f": channels come last, as np.moveaxis(frames, {axis}, -1) puts those of an array" if known else ""
         raise UserError(f"{where}; {WANTED}{hint}")
     return array

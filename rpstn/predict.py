@@ -28,6 +28,7 @@ from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import LOST, PersonPose, PoseNetwork, PoseStream
 from rpstn.predictions import Predictions
+from rpstn.quiet import audible
 from rpstn.streaming import Ahead
 from rpstn.video_input import Frame, VideoFile, VideoInput, open_input
 
@@ -162,11 +163,12 @@ def predict_frames(
     stream = PoseStream(network, given, following)
     frames = Ahead(source, drop=source.live)
     try:
-        bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress)
-        for count, frame in enumerate(bar):
-            if not count:  # whatever its number: a camera's first ones may have been dropped
-                check_boxes(given, frame)
-            yield frame, stream.step(frame.index, frame.pixels)
+        with audible() as terminal:
+            bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress, file=terminal)
+            for count, frame in enumerate(bar):
+                if not count:  # whatever its number: a camera's first ones may have been dropped
+                    check_boxes(given, frame)
+                yield frame, stream.step(frame.index, frame.pixels)
     finally:
         frames.close()
 

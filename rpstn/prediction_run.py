@@ -34,6 +34,7 @@ from rpstn.pose_stream import PoseNetwork, PoseStream
 from rpstn.pose_summary import box_notes, summarise_poses
 from rpstn.predict import check_boxes
 from rpstn.prediction_folder import PredictionFolder
+from rpstn.quiet import audible
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
 from rpstn.video_input import Camera, Frame, FrameFolder, ImageFile, VideoFile, VideoInput, camera_index, open_input
@@ -197,7 +198,8 @@ class _Run:
             before = read_entries(self.folder.journal, done)
             stack.callback(before.close)
             total, name = min(known, default=None), self.source.name
-            bar = stack.enter_context(tqdm(total=total, unit="frame", desc=name, disable=not progress))
+            terminal = stack.enter_context(audible())
+            bar = stack.enter_context(tqdm(total=total, unit="frame", desc=name, disable=not progress, file=terminal))
             behind: Behind[tuple[Frame, dict]] | None = None
             if self.config.draw:
                 drawing = AnnotatedVideo(self.folder.part, self._annotator(), self.source.fps)
