@@ -69,6 +69,7 @@ class VideoFile:
         stated = capture.get(cv2.CAP_PROP_FPS)
         self.fps = stated if usable(stated) else 0.0
         count = capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self.count = None
         if self.fps:  # where a header has no number of frames, OpenCV gives duration times rate
             self.count = int(count) if math.isfinite(count) and 0 < count < 1e9 else None
         elif _fourcc(capture) in _IMAGE_CODECS and len(packet_times(self.path)[0]) == 1:
@@ -127,17 +128,18 @@ class VideoFile:
         """What the file holds, or its header promises, beyond the last of `frames`, which stands at `seconds`."""
         stored = packet_times(self.path)[0]
         behind = sum(time > seconds + 0.5 / self.fps for time in stored)
-        if behind and not self._may_be_edited():
-            self.lost |= {frames + number: last + (number + 1) / self.fps for number in range(behind)}
-        elif behind:
+        if behind and self._may_be_edited():
             self.notes.append(
                 f"{behind} of the {len(stored)} frames in the file are not shown: an edit list leaves them out, or the last ones "
                 "are damaged"
             )
-        elif self.count and self.count / self.fps - (end := last + 1 / self.fps) > 1.5 / self.fps:
+            return
+        self.lost |= {frames + number: last + (number + 1) / self.fps for number in range(behind)}
+        stated, end = (self.count or 0) / self.fps, last + (behind + 1) / self.fps
+        if stated - end > 1.5 / self.fps:
             self.notes.append(
-                f"by its header the file lasts {self.count / self.fps:.2f} s, its frames end at {end:.2f} s: its sound is longer "
-                "or it was cut short"
+                f"by its header the file lasts {stated:.2f} s, its frames end at {end:.2f} s: its sound is longer or "
+                "it was cut short"
             )
 
     def _may_be_edited(self) -> bool:
