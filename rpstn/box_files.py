@@ -29,6 +29,7 @@ import numpy as np
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.errors import UserError
 from rpstn.following import is_inside
+from rpstn.paths import expanded
 
 MAX_GAP = 15
 LAST_FRAME = 1e9  # a year of video; what is larger is no number of a frame
@@ -144,7 +145,7 @@ def read_boxes(given: Any) -> Boxes | None:
         return given
     if isinstance(given, str | Path):
         fixed = _four(str(given))
-        return fixed if fixed is not None else _from_file(Path(given))
+        return fixed if fixed is not None else _from_file(expanded(given))
     if isinstance(given, Mapping):
         rows = [(frame, str(name), box) for name, boxes in given.items() for frame, box in enumerate(_rows(boxes, (2,)))]
         return _table(rows, "boxes")

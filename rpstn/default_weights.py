@@ -12,6 +12,7 @@ from typing import Any
 from rpstn.calibration import COMMAND, Calibration, calibration_of
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
+from rpstn.paths import expanded
 from rpstn.recipes import WEIGHTS, manifest_of
 
 # The first that is there is the default.
@@ -73,7 +74,7 @@ def find_weights(checkpoint: str | Path | None) -> Path:
     """
     if checkpoint is None:
         return default_checkpoint()
-    path, shipped = Path(checkpoint), {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
+    path, shipped = expanded(checkpoint), {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
     if os.path.exists(path) or path.suffix or path.name != str(path):
         return path
     if path.name not in shipped:

@@ -17,6 +17,7 @@ from rpstn.calibration import Calibration
 from rpstn.datasets.boxes import joints_box
 from rpstn.errors import UserError
 
+LEAST_CROP = 1 / 16  # shortest crop of a search, as a part of the frame's longer side
 PADDING = 1.25  # of crops in training: the crop's side as a multiple of the box's longer side
 
 
@@ -74,12 +75,12 @@ def whole_frame(size: tuple[int, int]) -> np.ndarray:
 def search_boxes(size: tuple[int, int]) -> list[np.ndarray]:
     """Where to look for a person who is not in the middle of the whole frame, or small in it: squares that overlap by half.
 
-    Their crops have the frame's shorter side, and 0.6 of it.
+    Their crops have the frame's shorter side, and 0.6 of it; a frame that is little more than a line has few, larger ones.
     """
     height, width = size
     found = []
     for share in (1.0, 0.6):
-        crop = share * min(height, width)
+        crop = max(share * min(height, width), LEAST_CROP * max(height, width))
         columns, rows = _starts(width, crop), _starts(height, crop)
         side, edge = crop / PADDING, (crop - crop / PADDING) / 2
         found += [np.array([x + edge - 0.5, y + edge - 0.5, side, side]) for y in rows for x in columns]
@@ -87,7 +88,9 @@ def search_boxes(size: tuple[int, int]) -> list[np.ndarray]:
 
 
 def _starts(length: float, crop: float) -> np.ndarray:
-    return np.linspace(0, length - crop, max(int(np.ceil((length - crop) / (crop / 2))) + 1, 1))
+    if crop >= length:
+        return np.array([(length - crop) / 2])
+    return np.linspace(0, length - crop, int(np.ceil((length - crop) / (crop / 2))) + 1)
 
 
 def pose_box(joints: np.ndarray, confidence: np.ndarray, following: Following) -> np.ndarray | None:

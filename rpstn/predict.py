@@ -13,7 +13,8 @@ import inspect
 import os
 import sys
 import types
-from collections.abc import Generator, Iterator, Sequence
+import warnings
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -27,8 +28,9 @@ from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import LOST, PersonPose, PoseNetwork, PoseStream
 from rpstn.predictions import Predictions
+from rpstn.quiet import audible
 from rpstn.streaming import Ahead
-from rpstn.video_input import Frame, VideoInput, open_input
+from rpstn.video_input import Frame, VideoFile, VideoInput, open_input
 
 # A person fewer pixels tall is none that a network could see: such boxes are parts of the frame, 0..1, or of another picture.
 LEAST_SIDE = 4.0
@@ -40,7 +42,7 @@ class Poses(NamedTuple):
     """One person's poses in T frames, as NumPy.
 
     poses        (T,K,2) float64, 0-based pixels of the video; NaN in frames in which the person has no box (short gaps between
-                 boxes are bridged: `rpstn.box_files`).
+                 boxes are bridged: `rpstn.box_files`), and in frames that cannot be decoded.
     confidences  (T,K) float32, heights of the heatmaps' peaks; NaN there too.
     relations    (T,K,K) float32, NaN there too; None for a network without relations.
     """
@@ -51,7 +53,7 @@ class Poses(NamedTuple):
 
 
 def predict(
-    video_or_frames: str | os.PathLike[str] | int | np.ndarray,
+    video_or_frames: str | os.PathLike[str] | int | np.ndarray | Sequence[np.ndarray],
     checkpoint: str | os.PathLike[str] | None = None,
     boxes: Any = None,
     *,
@@ -62,7 +64,8 @@ def predict(
 ) -> Poses:
     """Poses of one person in every frame of a video.
 
-    video_or_frames  path of a video file or of a folder of pictures, a camera's index, or an array (T,H,W,3) of uint8, RGB.
+    video_or_frames  path of a video file, an image file or a folder of images; a camera's index; or frames of uint8 in RGB: an
+                     array (T,H,W,3), of one frame (H,W,3), or a list of such frames.
     checkpoint       file that training wrote, or the name of weights that come with the package, such as embedded_rpstn; None:
                      the default ones. What weights were trained on, and how to train others,
                      `rpstn.default_weights.describe_weights` says, and `rpstn predict` prints.
@@ -73,15 +76,22 @@ def predict(
     fps              frames a second of a folder or an array; no number depends on it.
     Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K).
 
-    Frames stream through RPSTN.step (Dang et al. 2022): each is looked at once, with what the frame before left. Raises UserError
-    for whatever cannot be read or used, and for boxes of several people: use `predict_video` for these.
+    Frames stream through RPSTN.step (Dang et al. 2022): each is looked at once, with what the frame before left. Warns of what
+    was left out of a folder, of frames that cannot be decoded, and the like (`VideoInput.notes`). Raises UserError for whatever
+    cannot be read or used, and for boxes of several people: use `predict_video` for these.
     """
     opened = open_one(video_or_frames, checkpoint, boxes, frames=frames, fps=fps, device=device, progress=progress)
-    return poses_of([person for _, person in opened.people], len(opened.network.skeleton))
+    poses = poses_of([person for _, person in opened.people], len(opened.network.skeleton))
+    for note in opened.source.notes:  # such as frames that cannot be decoded
+        warnings.warn(f"{opened.source.name}: {note}", stacklevel=2)
+    return poses
 
 
 class Opened(NamedTuple):
-    """A video of one person, ready to be gone through: (frame, the person in it or None), one after another."""
+    """A video of one person, ready to be gone through: (frame, the person in it or None), one after another.
+
+    A frame that cannot be decoded comes as the image before it, or black, without a person: numbers stay those of the file.
+    """
 
     network: PoseNetwork
     weights: Weights
@@ -116,13 +126,33 @@ def open_one(
     weights = describe_weights(path, network.meta)
     following = Following.by(weights.calibration)
     stream = predict_frames(network, source, given, following, progress=progress)
-    return Opened(network, weights, source, _only(stream, frames))
+    lost = source.lost if isinstance(source, VideoFile) else {}
+    return Opened(network, weights, source, _only(stream, lost, frames))
 
 
-def _only(stream: Generator[Any, None, None], limit: int | None) -> Iterator[tuple[Frame, PersonPose | None]]:
+def _only(
+    stream: Generator[Any, None, None], lost: Mapping[int, float], limit: int | None
+) -> Iterator[tuple[Frame, PersonPose | None]]:
     with contextlib.closing(stream):  # frames that were decoded ahead are not wanted
-        for frame, people in islice(stream, limit):
+        for frame, people in islice(_with_lost(stream, lost), limit):
             yield frame, people[0] if people else None
+
+
+def _with_lost(
+    stream: Iterator[tuple[Frame, list[PersonPose]]], lost: Mapping[int, float]
+) -> Iterator[tuple[Frame, list[PersonPose]]]:
+    """The frames, with those that were lost in their places. lost: times by number, known once a later frame is there."""
+    number, last = 0, None
+    for frame, people in stream:
+        shown = np.zeros_like(frame.pixels) if last is None else last
+        while number in lost and number < frame.index:
+            yield Frame(number, lost[number], shown), []
+            number += 1
+        yield frame, people
+        number, last = frame.index + 1, frame.pixels
+    while number in lost:
+        yield Frame(number, lost[number], last), []
+        number += 1
 
 
 def predict_frames(
@@ -133,11 +163,12 @@ def predict_frames(
     stream = PoseStream(network, given, following)
     frames = Ahead(source, drop=source.live)
     try:
-        bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress)
-        for count, frame in enumerate(bar):
-            if not count:  # whatever its number: a camera's first ones may have been dropped
-                check_boxes(given, frame)
-            yield frame, stream.step(frame.index, frame.pixels)
+        with audible() as terminal:
+            bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress, file=terminal)
+            for count, frame in enumerate(bar):
+                if not count:  # whatever its number: a camera's first ones may have been dropped
+                    check_boxes(given, frame)
+                yield frame, stream.step(frame.index, frame.pixels)
     finally:
         frames.close()
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 from rpstn.pose_files import Journal, read_head
 from rpstn.video_input import VideoFile
 
@@ -44,7 +45,7 @@ class PredictionFolder:
         Raises UserError where the video itself is one of these files, where something would be written over unasked, and where
         the run that lies here had other settings.
         """
-        if Path(video).resolve() in {path.resolve() for path in self._all}:
+        if expanded(video).resolve() in {path.resolve() for path in self._all}:
             raise UserError(f"{video} is a file that predictions in {self.out} replace; choose another folder with --out")
         unfinished = os.path.exists(self.journal)  # Path's raises for a name that is too long
         if overwrite or not (unfinished or self.files()):

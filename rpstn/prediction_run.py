@@ -28,14 +28,16 @@ from rpstn.default_weights import Weights, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following
 from rpstn.models.checkpoints import save_atomically
+from rpstn.paths import expanded
 from rpstn.pose_files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
 from rpstn.pose_stream import PoseNetwork, PoseStream
 from rpstn.pose_summary import box_notes, summarise_poses
 from rpstn.predict import check_boxes
 from rpstn.prediction_folder import PredictionFolder
+from rpstn.quiet import audible
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
-from rpstn.video_input import Frame, FrameFolder, VideoFile, VideoInput, camera_index, open_input
+from rpstn.video_input import Camera, Frame, FrameFolder, ImageFile, VideoFile, VideoInput, camera_index, open_input
 
 FORMAT = 1
 SAVE_EVERY = 10.0  # seconds between saved states
@@ -49,7 +51,7 @@ class PredictConfig:
     (notebooks/14_your_video.py).
     """
 
-    video: Annotated[str, tyro.conf.arg(metavar="VIDEO")]  # a video file, a folder of pictures, or a camera's index such as 0
+    video: Annotated[str, tyro.conf.arg(metavar="VIDEO")]  # a video or image, a folder of images, or a camera's index such as 0
     checkpoint: Path | None = None  # file that training wrote, or shipped weights such as embedded_rpstn; None: the default ones
     boxes: str = "auto"  # auto: found and followed; x,y,width,height: one for all frames; or a .json or .csv file
     out: Path | None = None  # folder of the results; None: runs/predict/<the video's name>
@@ -76,8 +78,8 @@ class PredictConfig:
     @property
     def folder(self) -> Path:
         if self.out is not None:
-            return Path(self.out)
-        path = Path(self.video)
+            return expanded(self.out)
+        path = expanded(self.video)
         camera = camera_index(self.video) is not None
         name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem
         return Path("runs", "predict", name)
@@ -133,7 +135,7 @@ class _Run:
         return {
             "format": FORMAT,
             "video": source.name,
-            "bytes": source.path.stat().st_size if isinstance(source, VideoFile) else None,
+            "bytes": source.path.stat().st_size if isinstance(source, VideoFile | ImageFile) else None,
             "pictures": source.count if isinstance(source, FrameFolder) else None,
             "checkpoint": self.weights.sha256,
             "boxes": "auto" if self.boxes is None else self.boxes.checksum(),
@@ -196,7 +198,8 @@ class _Run:
             before = read_entries(self.folder.journal, done)
             stack.callback(before.close)
             total, name = min(known, default=None), self.source.name
-            bar = stack.enter_context(tqdm(total=total, unit="frame", desc=name, disable=not progress))
+            terminal = stack.enter_context(audible())
+            bar = stack.enter_context(tqdm(total=total, unit="frame", desc=name, disable=not progress, file=terminal))
             behind: Behind[tuple[Frame, dict]] | None = None
             if self.config.draw:
                 drawing = AnnotatedVideo(self.folder.part, self._annotator(), self.source.fps)
@@ -249,7 +252,7 @@ class _Run:
         for entry in read_entries(journal):
             last, count = entry["frame"], count + 1
         notes = list(self.source.notes)
-        if self.config.fps is not None and not isinstance(self.source, FrameFolder):
+        if self.config.fps is not None and isinstance(self.source, VideoFile | Camera):
             notes.append(f"fps {self.config.fps:g} was not used: {self.source.name} has times of its own, a folder has none")
         if isinstance(self.boxes, BoxTable):
             size = self.video["height"], self.video["width"]

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 
 class _Silence:
@@ -29,6 +33,11 @@ class _Silence:
                 os.dup2(self._kept, 2)
                 os.close(self._kept)
 
+    def copy(self) -> int:
+        """A file descriptor of what 2 is outside of all blocks. OSError where that is closed."""
+        with self._lock:
+            return os.dup(self._kept if self._blocks else 2)
+
 
 def _send_away(descriptor: int) -> int:
     """Point a file descriptor at nothing. Returns a copy of what it was, -1 where it is closed (`2>&-`)."""
@@ -51,3 +60,21 @@ def quiet() -> _Silence:
     goes on; for a damaged frame it writes several lines.
     """
     return _SILENCE
+
+
+@contextmanager
+def audible() -> Iterator[TextIO]:
+    """Give sys.stderr as a stream that `quiet` does not silence: for a progress bar while another thread decodes."""
+    if sys.stderr is None:  # started with 2>&-
+        with open(os.devnull, "w") as nowhere:
+            yield nowhere
+        return
+    try:
+        copy = _SILENCE.copy() if sys.stderr.fileno() == 2 else -1
+    except (AttributeError, OSError, ValueError):  # a notebook's, or a stream that a program put there
+        copy = -1
+    if copy < 0:
+        yield sys.stderr
+        return
+    with open(copy, "w", encoding=sys.stderr.encoding, errors=sys.stderr.errors, buffering=1) as stream:
+        yield stream

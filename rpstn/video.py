@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -62,7 +63,8 @@ class WebmWriter:
             self._size = frame.shape
             even = (frame.shape[1] + frame.shape[1] % 2, frame.shape[0] + frame.shape[0] % 2)
             with quiet():
-                self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
+                code = cv2.VideoWriter_fourcc(*self.code)  # an absolute path, as a colon in a name means a protocol to FFmpeg
+                self._writer = cv2.VideoWriter(os.path.abspath(self.path), cv2.CAP_FFMPEG, code, self.fps, even)
             if not self._writer.isOpened():
                 raise OSError(f"OpenCV cannot write {self.code} to {self.path}; install opencv-python from its wheel")
         if frame.shape[0] % 2 or frame.shape[1] % 2:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from rpstn.box_files import MAX_GAP, FixedBox, read_boxes
+from rpstn.datasets.decoding import Decoded
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
 from rpstn.pose_files import COLUMNS, frame_entry
@@ -79,10 +80,10 @@ def test_a_picture_from_a_phone_stands_upright(tmp_path):
     assert read_image(tmp_path / "1.jpg").shape == (16, 32, 3)
 
 
-@pytest.mark.parametrize("shape", [(3, 8, 6), (3, 8, 6, 1), (3, 8, 6, 3), (3, 8, 6, 4)])
+@pytest.mark.parametrize("shape", [(5, 8, 6), (5, 8, 6, 1), (5, 8, 6, 3), (5, 8, 6, 4)])
 def test_arrays(shape):
     frames = list(open_input(np.full(shape, 9, np.uint8)))
-    assert len(frames) == 3 and all(frame.pixels.shape == (8, 6, 3) and set(frame.pixels.ravel()) == {9} for frame in frames)
+    assert len(frames) == 5 and all(frame.pixels.shape == (8, 6, 3) and set(frame.pixels.ravel()) == {9} for frame in frames)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,8 @@ def test_times_of_a_variable_rate_are_kept_and_broken_ones_replaced(video, monke
 
     def times(*seconds):
         source = VideoFile(video)
-        monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([(second, picture) for second in seconds]))
+        decoded = [Decoded(index, second, picture) for index, second in enumerate(seconds)]
+        monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter(decoded))
         return [frame.time for frame in source], source
 
     found, source = times(5.0, 5.1, 5.5, 5.52)
@@ -126,14 +128,15 @@ def test_a_rate_that_no_header_tells_comes_from_the_times(video, monkeypatch):
     picture = np.zeros((4, 4, 3), np.uint8)
     source = VideoFile(video)
     source.fps = 0.0
-    monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([(second / 20, picture) for second in range(20)]))
+    monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([Decoded(number, number / 20, picture) for number in range(20)]))
     assert len(list(source)) == 20 and source.fps == pytest.approx(20)
 
 
-def test_a_header_that_states_too_many_frames_is_noted(video):
+def test_a_file_that_ends_before_its_header_says_is_noted_in_seconds(video):
+    """OpenCV's number of frames may be duration times rate, so it is no number of frames that a header states."""
     source = VideoFile(video)
     source.count = 9
-    assert len(list(source)) == 5 and "states 9 frames, 5 can be decoded" in source.notes[0]
+    assert len(list(source)) == 5 and "the file lasts 0.90 s, its frames end at 0.50 s" in source.notes[0]
 
 
 def test_no_video_stream(tmp_path):
@@ -166,7 +169,7 @@ def test_zero_frames(tmp_path, video, monkeypatch):
     with pytest.raises(UserError, match="film.webm.*no frame"):
         list(source)
     (tmp_path / "none").mkdir()
-    with pytest.raises(UserError, match="none.*no pictures"):
+    with pytest.raises(UserError, match="none.*no images"):
         open_input(tmp_path / "none")
 
 
@@ -230,7 +233,7 @@ def test_a_broken_picture_names_itself(tmp_path):
     (tmp_path / "2.png").write_bytes(b"broken")
     frames = iter(open_input(tmp_path))
     assert next(frames).index == 0
-    with pytest.raises(UserError, match="2.png.*a copy of the one beside it"):
+    with pytest.raises(UserError, match="2.png.*a copy of its neighbor"):
         next(frames)
 
 

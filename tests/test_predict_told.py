@@ -26,7 +26,7 @@ def test_an_error_in_the_middle_keeps_what_was_done(dance, tmp_path):
     for index in range(6):
         content = b"broken" if index == 4 else (dance / f"{index}.png").read_bytes()
         (broken / f"{index}.png").write_bytes(content)
-    with pytest.raises(UserError, match="4.png.*put a whole picture in its place.*4 frames before are in .*out.*--resume"):
+    with pytest.raises(UserError, match="4.png.*put a whole image in its place.*4 frames before are in .*out.*--resume"):
         predict_video(config(broken, tmp_path / "out"), progress=False)
     assert [entry["frame"] for entry in read(tmp_path / "out")["frames"]] == [0, 1, 2, 3]
     assert len(decode_video(tmp_path / "out" / "annotated.webm")) == 4
@@ -41,7 +41,7 @@ def test_a_broken_picture_is_replaced_not_removed(dance, tmp_path):
     for index in range(5):
         (broken / f"{index}.png").write_bytes(b"broken" if index == 3 else (dance / f"{index}.png").read_bytes())
     given = config(broken, tmp_path / "out", draw=False)
-    with pytest.raises(UserError, match="3.png.*a copy of the one beside it.*go on with --resume") as told:
+    with pytest.raises(UserError, match="3.png.*a copy of its neighbor.*go on with --resume") as told:
         predict_video(given, progress=False)
     assert "remove" not in str(told.value)
     (broken / "3.png").unlink()

@@ -18,7 +18,7 @@ _OTHERS = tuple(
     ".heic .heif .hif .avif .jxl .jp2 .j2k .jfif .jpe .gif .ppm .pgm .pbm .pnm .tga .exr .hdr .psd .dng .raw .cr2 .cr3 .nef .arw "
     ".orf .rw2 .raf .ico".split()
 )
-_TIFF = {b"II*\0": ("<", 4), b"MM\0*": (">", 4), b"II+\0": ("<", 8), b"MM\0+": (">", 8)}
+TIFF = {b"II*\0": ("<", 4), b"MM\0*": (">", 4), b"II+\0": ("<", 8), b"MM\0+": (">", 8)}
 _NEW_SUBFILE_TYPE, _NO_FRAME = 254, 0b101  # a smaller copy, or a mask
 
 
@@ -63,8 +63,8 @@ def count_images(data: bytes) -> int:
 
     Smaller copies and masks in a TIFF do not count.
     """
-    if data[:4] in _TIFF:
-        return max(_tiff_pages(data), 1)
+    if data[:4] in TIFF:
+        return max(sum(tiff_pages(data)), 1)
     if data.startswith(b"\x89PNG"):
         animated = data.partition(b"IDAT")[0].partition(b"acTL")[2]
         return struct.unpack(">I", animated[:4])[0] if len(animated) >= 4 else 1
@@ -73,11 +73,11 @@ def count_images(data: bytes) -> int:
     return 1
 
 
-def _tiff_pages(data: bytes) -> int:
-    """Follow the chain of directories, each with the tags of one image."""
-    order, word = _TIFF[data[:4]]
+def tiff_pages(data: bytes) -> list[bool]:
+    """Follow the chain of directories, each with the tags of one image: whether it is a frame, not a smaller copy or a mask."""
+    order, word = TIFF[data[:4]]
     size, count, offset, entry = (word, "H", "I", 12) if word == 4 else (word, "Q", "Q", 20)
-    pages, seen = 0, set()
+    pages, seen = [], set()
     try:
         (place,) = struct.unpack_from(order + offset, data, size)
         while place and place not in seen:
@@ -88,7 +88,7 @@ def _tiff_pages(data: bytes) -> int:
             for start in range(first, first + tags * entry, entry):
                 if struct.unpack_from(order + "H", data, start)[0] == _NEW_SUBFILE_TYPE:
                     (kind,) = struct.unpack_from(order + "I", data, start + entry - size)
-            pages += not kind & _NO_FRAME
+            pages.append(not kind & _NO_FRAME)
             (place,) = struct.unpack_from(order + offset, data, first + tags * entry)
     except struct.error:  # broken off: the image reader says so
         pass
