@@ -53,6 +53,7 @@ def folds(words: list[str]) -> None:
 
 def report_scores(out: Path, metrics: dict[str, Any]) -> None:
     """The scores as tables, what they were measured on, and where all of them are."""
+    from rpstn.datasets.coco_detections import in_words
     from rpstn.metrics.official import official_lines
     from rpstn.metrics.tables import aligned, table
 
@@ -71,6 +72,8 @@ def report_scores(out: Path, metrics: dict[str, Any]) -> None:
         print(f"joints: made into those of {metrics['convert_to']}, so this is no official score of {metrics['dataset']}")
     if counted["entries_left_out"]:
         print(f"left out: {counted['entries_left_out']} damaged entries")
+    if counted.get("detections_left_out"):
+        print(f"left out: {in_words(counted['detections_left_out'])}")
     flipped = ", mirrored frames averaged in" if metrics["flip_test"] else ""
     flipped += f", refinement: {metrics['refine']}" if metrics["refine"] != "gaussian" else ""
     window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"

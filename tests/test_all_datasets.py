@@ -270,6 +270,7 @@ def every_clip(split):
 def test_a_detectors_boxes(roots, runs, tmp_path, capsys):
     """People who were not detected are missed; PCK, which needs labels, has nothing to count."""
     boxes = [{"image_id": 51, "category_id": 1, "bbox": [3.5, 2, 40.25, 44], "score": 0.9}]
+    boxes += [boxes[0] | change for change in ({"bbox": [5, 5, 0, 0]}, {"bbox": [900, 5, 9, 9]}, {"score": float("nan")})]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     words = ["evaluate", "--checkpoint", runs["coco"].checkpoint, "--dataset", "coco", "--root", roots / "coco"]
     words += ["--detections", tmp_path / "boxes.json", "--out", tmp_path / "scores", "--refine", "quarter", "--flip-test"]
@@ -278,6 +279,8 @@ def test_a_detectors_boxes(roots, runs, tmp_path, capsys):
     assert metrics["boxes"] == "detector" and metrics["oks"]["poses"] == 1 and metrics["oks"]["images"] == 2
     assert metrics["oks"]["AR"] <= 0.5 and metrics["scores"]["person"]["all"]["samples"] == 0
     said = capsys.readouterr().out
+    assert "left out: 3 detections (1 outside the image, 1 with a box or score that is no finite number, 1 with a box" in said
+    assert sum(metrics["counted"]["detections_left_out"].values()) == 3
     assert "boxes: detector" in said and "a detector's boxes" in said and "refinement: quarter" in said
     dataset = open_dataset("coco", roots / "coco", "test", detections=tmp_path / "boxes.json")
     found = Predictions((dataset[0].id,), [open_dataset("coco", roots / "coco", "test")[0].joints], [np.ones((1, 17))], [None])
