@@ -158,6 +158,29 @@ def test_posetrack_scores_labelled_frames_only(roots):
     assert part["frames"] == 3 and part["people"] == 5 and part["mean"] < 1 and part["joints"]["ear"] is None
 
 
+@pytest.mark.parametrize(("name", "key"), [("coco", "oks"), ("posetrack18", "posetrack"), ("mpii", "pckh")])
+@pytest.mark.parametrize("what", ["joints", "confidence"])
+def test_a_prediction_that_is_no_number_is_a_miss(name, key, what, roots):
+    """The others are scored; only PCKh asks for no confidence."""
+    dataset = open_dataset(name, roots / name, "test")
+    found = truth(dataset)
+    whole = official_score(found, dataset)[key]
+    getattr(found, what)[0][:] = np.nan
+    part = official_score(found, dataset)[key]
+    if (key, what) == ("pckh", "confidence"):
+        assert part == whole
+        return
+    assert 0 < part["mean"] < whole["mean"] == pytest.approx(1)
+    said = official_lines({key: part})[-1]
+    if key == "pckh":
+        assert part["people"] == whole["people"]
+    elif key == "oks":
+        assert part["left_out"] == 1 and part["poses"] == whole["poses"] - 1
+        assert said == "  poses left out because they are not finite: 1"
+    else:
+        assert part["left_out"] > whole["left_out"] and said.endswith(f"not finite: {part['left_out']}")
+
+
 def test_no_score_without_what_it_needs(roots, tmp_path):
     make_mpii(tmp_path / "mpii")
     (tmp_path / "mpii" / "annot" / "gt_valid.mat").unlink()

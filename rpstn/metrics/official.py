@@ -163,7 +163,8 @@ def official_lines(metrics: Mapping[str, Any]) -> list[str]:
         named = part.get("joints") or {name: value for name, value in part.items() if name[:2] in ("AP", "AR")}
         lines.append("  " + ", ".join(f"{name} {100 * value:.1f}" for name, value in named.items() if value is not None))
         if part.get("left_out"):
-            lines.append(f"  left out: {part['left_out']} {'poses' if key == 'oks' else 'joints'} that are not finite numbers")
+            what = "poses" if key == "oks" else "joints"
+            lines.append(f"  {what} left out because they are not finite: {part['left_out']}")
     return lines
 
 
