@@ -18,6 +18,8 @@ def evaluate(words: list[str]) -> None:
 
     config = tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate")
     result = run(replace(config, checkpoint=find_weights(config.checkpoint)))
+    if config.dataset is None:
+        print(f"{_as_trained(result.metrics['dataset'])}; --dataset names another")
     report_scores(result.out, result.metrics)
 
 
@@ -25,8 +27,13 @@ def publish(words: list[str]) -> None:
     """Score finished runs, and what propagation gains on hidden joints, for results/NAME.json."""
     from rpstn.publish import PublishConfig
     from rpstn.publish import publish as run
+    from rpstn.runs import read_json
 
-    print(run(tyro.cli(PublishConfig, args=words, prog="rpstn publish")))
+    config = tyro.cli(PublishConfig, args=words, prog="rpstn publish")
+    path = run(config)
+    if config.dataset is None:
+        print(f"{_as_trained(read_json(path)['manifest']['parameters']['dataset'])}; --dataset names another")
+    print(path)
 
 
 def folds(words: list[str]) -> None:
@@ -49,6 +56,10 @@ def folds(words: list[str]) -> None:
         print(f"\nPCK@{result.metrics['threshold']:g} in percent, by {reference} size")
         print(aligned(table(rows_of(result.metrics, reference))))
     print(f"\n{result.out / 'mean.json'}")
+
+
+def _as_trained(dataset: str) -> str:
+    return f"data set {dataset}, on which the checkpoint was trained"
 
 
 def report_scores(out: Path, metrics: dict[str, Any]) -> None:

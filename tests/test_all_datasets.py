@@ -97,9 +97,10 @@ def truth(dataset):
 @pytest.mark.parametrize("name", MADE)
 def test_trains_and_is_evaluated_under_its_name(name, roots, runs, tmp_path):
     assert 0 <= runs[name].metrics["val_pck"] <= 1
-    config = EvaluateConfig(runs[name].checkpoint, name, root=roots / name, device="cpu", out=tmp_path / "scores")
+    config = EvaluateConfig(runs[name].checkpoint, root=roots / name, device="cpu", out=tmp_path / "scores")
     result = evaluate(config, progress=False)
     metrics = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    assert (metrics["dataset"], metrics["fold"], metrics["convert_to"]) == (name, 1, None)
     test = open_dataset(name, roots / name, "test")
     assert metrics["counted"]["clips"] == len(test) and metrics["counted"]["entries_left_out"] == 0
     assert metrics["skeleton"] == test.skeleton.name and 0 <= metrics["scores"]["person"]["all"]["micro"] <= 1
@@ -212,6 +213,31 @@ def test_learned_in_other_joints_and_carried_on(roots, embedded_root, tmp_path):
         evaluate(config, progress=False)
     metrics = evaluate(replace(config, convert_to="penn_action"), progress=False).metrics
     assert metrics["skeleton"] == "penn_action" and len(metrics["scores"]["torso"]["all"]["joints"]) == 13
+    unnamed = evaluate(replace(config, dataset=None), progress=False).metrics
+    assert {**unnamed, "seconds": 0} == {**metrics, "seconds": 0} and unnamed["dataset"] == "lspet"
+
+
+def test_a_checkpoint_knows_its_data_set(roots, runs, tmp_path, capsys):
+    words = ["evaluate", "--checkpoint", runs["own"].checkpoint, "--root", roots / "own", "--out", tmp_path / "scores"]
+    assert cli.main([str(word) for word in words]) == 0
+    said = capsys.readouterr().out
+    assert "data set own, on which the checkpoint was trained" in said and " on own, split test" in said
+    # Named, it is another one, whose joints differ.
+    words[3:] = ["--dataset", "mpii", "--root", roots / "mpii", "--out", tmp_path / "other"]
+    assert cli.main([str(word) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert "finds the 3 joints of skeleton 'arm', but data set 'mpii' has the 16 joints" in said and said.count("\n") == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_checkpoint_of_no_known_data_set_needs_a_name(roots, runs, tmp_path):
+    model, meta = load_checkpoint(runs["mpii"].checkpoint)
+    meta.pop("config")
+    save_checkpoint(tmp_path / "a.pt", model, meta | {"dataset": "somewhere"})
+    config = EvaluateConfig(tmp_path / "a.pt", root=roots / "mpii", device="cpu", out=tmp_path / "scores")
+    with pytest.raises(UserError, match="trained on 'somewhere', which is no data set .* name the one to use as dataset: .*mpii"):
+        evaluate(config, progress=False)
+    assert evaluate(replace(config, dataset="mpii"), progress=False).metrics["dataset"] == "mpii"
 
 
 def test_other_joints_are_refused_with_the_remedy(roots, runs, embedded_root, tmp_path):
