@@ -123,18 +123,21 @@ def main(arguments: list[str] | None = None) -> None:
     """`python -m rpstn.calibration CHECKPOINT --dataset NAME`: measure a checkpoint's limits and write them beside it."""
     from rpstn.datasets import open_dataset
     from rpstn.datasets.convert import convert_dataset
+    from rpstn.evaluate import EvaluateConfig, as_trained
     from rpstn.models.checkpoints import load_checkpoint
     from rpstn.skeletons import skeleton_of
 
     parser = argparse.ArgumentParser(prog="python -m rpstn.calibration", description=calibrate.__doc__)
     parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--dataset", default="embedded")
+    parser.add_argument("--dataset", help="without it, the data set that the checkpoint was trained on")
     parser.add_argument("--root", type=Path)
     parser.add_argument("--split", default="val")
-    parser.add_argument("--fold", type=int, default=1)
+    parser.add_argument("--fold", type=int)
     given = parser.parse_args(arguments)
-    dataset = open_dataset(given.dataset, given.root, split=given.split, fold=given.fold)
-    dataset = convert_dataset(dataset, skeleton_of(load_checkpoint(given.checkpoint)[1]))
+    _, meta = load_checkpoint(given.checkpoint)
+    config = as_trained(EvaluateConfig(given.checkpoint, given.dataset, fold=given.fold), meta)
+    dataset = open_dataset(config.dataset, given.root, split=given.split, fold=config.fold)
+    dataset = convert_dataset(dataset, skeleton_of(meta))
     found = calibrate(given.checkpoint, dataset)
     print(write_json(calibration_file(given.checkpoint), asdict(found)))
 

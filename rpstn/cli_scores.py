@@ -18,6 +18,8 @@ def evaluate(words: list[str]) -> None:
 
     config = tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate")
     result = run(replace(config, checkpoint=find_weights(config.checkpoint)))
+    if config.dataset is None:
+        print(f"{_as_trained(result.metrics['dataset'])}; --dataset names another")
     report_scores(result.out, result.metrics)
 
 
@@ -25,8 +27,13 @@ def publish(words: list[str]) -> None:
     """Score finished runs, and what propagation gains on hidden joints, for results/NAME.json."""
     from rpstn.publish import PublishConfig
     from rpstn.publish import publish as run
+    from rpstn.runs import read_json
 
-    print(run(tyro.cli(PublishConfig, args=words, prog="rpstn publish")))
+    config = tyro.cli(PublishConfig, args=words, prog="rpstn publish")
+    path = run(config)
+    if config.dataset is None:
+        print(f"{_as_trained(read_json(path)['manifest']['parameters']['dataset'])}; --dataset names another")
+    print(path)
 
 
 def folds(words: list[str]) -> None:
@@ -51,8 +58,13 @@ def folds(words: list[str]) -> None:
     print(f"\n{result.out / 'mean.json'}")
 
 
+def _as_trained(dataset: str) -> str:
+    return f"data set {dataset}, on which the checkpoint was trained"
+
+
 def report_scores(out: Path, metrics: dict[str, Any]) -> None:
     """The scores as tables, what they were measured on, and where all of them are."""
+    from rpstn.datasets.coco_detections import in_words
     from rpstn.metrics.official import official_lines
     from rpstn.metrics.tables import aligned, table
 
@@ -71,6 +83,8 @@ def report_scores(out: Path, metrics: dict[str, Any]) -> None:
         print(f"joints: made into those of {metrics['convert_to']}, so this is no official score of {metrics['dataset']}")
     if counted["entries_left_out"]:
         print(f"left out: {counted['entries_left_out']} damaged entries")
+    if counted.get("detections_left_out"):
+        print(f"left out: {in_words(counted['detections_left_out'])}")
     flipped = ", mirrored frames averaged in" if metrics["flip_test"] else ""
     flipped += f", refinement: {metrics['refine']}" if metrics["refine"] != "gaussian" else ""
     window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"

@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rpstn.datasets import open_dataset
+from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.convert import convert_dataset
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
 from rpstn.heatmaps import REFINEMENTS
-from rpstn.inference import WindowPrediction, check_checkpoint, predict_clips, predict_window, run_model
+from rpstn.inference import WindowPrediction, check_checkpoint, predict_clips, predict_window, run_model, trained_on
 from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
-from rpstn.skeletons import get_skeleton
+from rpstn.skeletons import SKELETONS, get_skeleton
 
 __all__ = [
     "EvaluateConfig",
     "EvaluationResult",
     "WindowPrediction",
     "check_checkpoint",
+    "as_trained",
     "default_out",
     "evaluate",
     "predict_clips",
@@ -42,11 +45,11 @@ class EvaluateConfig:
     checkpoint: (
         Path  # file that training wrote, for `rpstn evaluate` also shipped weights by name; with `network`, its authors' .pth
     )
-    dataset: str = "embedded"  # one of those that `rpstn data list` names
+    dataset: str | None = None  # one of those that `rpstn data list` names; None: the one that the checkpoint was trained on
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
-    fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
+    fold: int | None = None  # split of sub_jhmdb: 1, 2 or 3; None: the one that the checkpoint was trained on, else 1
     split: str = "test"  # train, val, test
-    convert_to: str | None = None  # skeleton that the data set's labels are made into; None: its own
+    convert_to: str | None = None  # skeleton that the data set's labels are made into; None: its own; as trained, without dataset
     network: str | None = None  # simplebaseline_resnet50, hrnet_w32 ...: the checkpoint is its authors' own, scored their way
     image_size: tuple[int, int] | None = None  # height and width in px that it takes; None: 256 192, for MPII's joints 256 256
     detections: Path | None = None  # a person detector's results for coco, whose boxes take the place of the labels'
@@ -92,7 +95,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     Writes metrics.json (scores, see `rpstn.metrics.scores.score` and `rpstn.metrics.official`, with what they were measured on;
     no absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
     written whole or not at all. Raises UserError for a checkpoint that cannot be read, for one of another
-    skeleton or official split, and for what the data set cannot give.
+    skeleton or official split, for one that names no known data set where the config does not either, and for what
+    the data set cannot give.
     """
     begun = time.perf_counter()
     checkpoint = Path(config.checkpoint)
@@ -100,15 +104,22 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         model, meta = load_checkpoint(checkpoint)
     else:
         model, meta = load_official_network(checkpoint, config.network, config.image_size)
-    dataset = open_dataset(
-        config.dataset,
-        root=config.root,
-        split=config.split,
-        fold=config.fold,
-        seed=config.seed,
-        skip_damaged=config.skip_damaged,
-        detections=config.detections,
-    )
+    unnamed, config = config.dataset is None, as_trained(config, meta)
+    try:
+        dataset = open_dataset(
+            config.dataset,
+            root=config.root,
+            split=config.split,
+            fold=config.fold,
+            seed=config.seed,
+            skip_damaged=config.skip_damaged,
+            detections=config.detections,
+        )
+    except UserError as error:
+        if not unnamed:
+            raise
+        named = f"{checkpoint} was trained on data set {config.dataset}, and no other is named as dataset"
+        raise UserError(f"{error} ({named})") from error
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
     check_checkpoint(meta, dataset, checkpoint)
@@ -153,6 +164,20 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     )
     write_json(out / "manifest.json", written)
     return EvaluationResult(metrics, predictions, out)
+
+
+def as_trained(config: EvaluateConfig, meta: Mapping[str, Any]) -> EvaluateConfig:
+    """Fill in what the config leaves open as the checkpoint was trained: data set, official split, joints."""
+    if config.dataset is None:
+        name = trained_on(meta, config.checkpoint)
+        learned, convert_to = meta["skeleton"], config.convert_to
+        if convert_to is None and config.detections is None and learned in SKELETONS and learned != TABLE[name].skeleton:
+            convert_to = learned  # it was trained on this data set's labels in other joints
+        config = replace(config, dataset=name, convert_to=convert_to)
+    if config.fold is None:
+        fold = meta.get("fold") if meta["dataset"] == config.dataset else None
+        config = replace(config, fold=int(fold or 1))
+    return config
 
 
 def default_out(config: EvaluateConfig) -> Path:

@@ -41,7 +41,8 @@ from rpstn.skeletons import skeleton_of
 TOLERANCE = 1e-4
 OPSET = 18  # known to every onnxruntime since 1.14
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
-FRAMES = 4  # length of the sequences that graphs are checked on
+FRAMES = 5  # length of the sequences that graphs are checked on
+BATCHES = (1, 3)  # how many at once; neither is the example's batch of two, which a graph may have kept
 STATE = {"state_heatmaps": "heatmaps", "state_features": "features"}  # input of `next` -> output of the frame before
 
 
@@ -126,11 +127,13 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     repeats    runs of one frame whose median is the time.
 
     The batch is any number, the side of the frames that of the checkpoint. Every graph is compared with torch on sequences of
-    frames, one at a time and two at once; `next` is fed with what onnxruntime itself left, so its errors add up as they do in
+    frames, one at a time and three at once; `next` is fed with what onnxruntime itself left, so its errors add up as they do in
     use. Joints are compared with torch's decoding of the same heatmaps: where two places are equally likely, rounding decides.
-    Raises UserError where the extra `export` is not installed, for a checkpoint that cannot be read, and where a graph and torch
-    differ; nothing is then left behind.
+    Raises UserError where the extra `export` is not installed, for a checkpoint that cannot be read, where the network cannot be
+    written or onnxruntime refuses it, and where a graph and torch differ; nothing is then left behind.
     """
+    if not 0 < tolerance < np.inf or repeats < 1:
+        raise UserError(f"tolerance is {tolerance} and repeats {repeats}; give a positive number and a count from 1 on")
     checkpoint, out = Path(checkpoint), Path(out)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder to write to")
@@ -145,8 +148,10 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
         sessions = {}
         for name, graph in graphs.items():
             path = Path(folder) / f"{name}.onnx"
-            _write(graph, _arguments(graph, size), path)
-            sessions[name] = _session(runtime, path)
+            with _named(f"{path.name} cannot be written"):
+                _write(graph, _arguments(graph, size), path)
+            with _named(f"onnxruntime cannot load {path.name}"):
+                sessions[name] = _session(runtime, path)
         found = _differences(graphs, sessions, size)
         for name, (_, relative) in found.items():
             worst = max(relative, key=lambda output: np.nan_to_num(relative[output], nan=np.inf))
@@ -194,6 +199,20 @@ def lines(result: Export) -> Iterator[str]:
             )
     yield f"times: batch of 1, on {result.content['device']}"
     yield str(result.path)
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Turns whatever an exporter or a runtime raises into one UserError that opens with `what`."""
+    try:
+        yield
+    except Exception as error:  # each of these packages has kinds of its own
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        found = ", ".join(f"{name} {importlib.import_module(name).__version__}" for name in ("torch", *NEEDED))
+        raise UserError(
+            f"{what} ({reason}); nothing was kept. Installed are {found}: install versions that belong together, in a checkout "
+            "with `pip install -c constraints.txt -e '.[export]'`"
+        ) from error
 
 
 def _need() -> Any:
@@ -289,14 +308,15 @@ def _differences(
     """By graph: by output the largest absolute difference, and the same as a part of the largest value."""
     largest: dict[str, dict[str, float]] = {name: dict.fromkeys(graph.outputs, 0.0) for name, graph in graphs.items()}
     errors = copy.deepcopy(largest)
-    for batch in (1, 2):
+    for batch in BATCHES:
         theirs: dict[str, np.ndarray] = {}
         ours: dict[str, torch.Tensor] = {}
         for frames in _pictures(size, batch, FRAMES):
             name = "frame" if "frame" in graphs else "next" if ours else "first"
             graph, carried = graphs[name], STATE if name == "next" else {}
             state = {key: theirs[source] for key, source in carried.items()}
-            theirs = _run(sessions[name], graph.outputs, {"frames": frames} | state)
+            with _named(f"onnxruntime refuses {name}.onnx for {batch} at once"):
+                theirs = _run(sessions[name], graph.outputs, {"frames": frames} | state)
             values = graph(torch.from_numpy(frames), *(ours[source] for source in carried.values()))
             ours = dict(zip(graph.outputs, values, strict=True))
             heatmaps = torch.from_numpy(theirs["heatmaps"])

@@ -45,6 +45,7 @@ def evaluate_folds(
     for another data set than sub_jhmdb, a split without a checkpoint, and what `evaluate` raises, among it a checkpoint
     of another split.
     """
+    config = replace(config, dataset=config.dataset or "sub_jhmdb")
     if config.dataset != "sub_jhmdb":
         raise UserError(f"data set {config.dataset!r} has one split, not three; score it with `rpstn evaluate`")
     if checkpoints is None:

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from rpstn.datasets import DATASETS
 from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
 from rpstn.datasets.windows import Window, make_window
@@ -177,6 +178,17 @@ def check_checkpoint(meta: Mapping[str, Any], dataset: ClipDataset, where: str |
             f"`rpstn train --dataset {dataset.name}`"
         )
     check_fold(meta, dataset.fold, where)
+
+
+def trained_on(meta: Mapping[str, Any], where: str | Path) -> str:
+    """The data set that a checkpoint was trained on. UserError, which calls it `where`, where it names none of this package's."""
+    name = meta["dataset"]
+    if name not in DATASETS:
+        raise UserError(
+            f"{where} was trained on {name!r}, which is no data set of this package; name the one to use as dataset: "
+            f"{', '.join(DATASETS)}"
+        )
+    return name
 
 
 def _batches(lengths: Sequence[int], window: int, batch: int) -> list[list[tuple[int, int, int]]]:

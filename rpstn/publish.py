@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import OCCLUDED, ClipDataset
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
-from rpstn.evaluate import check_checkpoint, predict_clips
+from rpstn.evaluate import EvaluateConfig, as_trained, check_checkpoint, predict_clips
 from rpstn.metrics.hidden import hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.keypoints import summarise
@@ -43,9 +43,9 @@ class PublishConfig:
     """Which runs to score, and how."""
 
     name: str  # the result is results/<name>.json
-    dataset: str = "embedded"  # one of those that `rpstn data list` names
+    dataset: str | None = None  # one of those that `rpstn data list` names; None: the one that the full RPSTN was trained on
     root: str | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
-    fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
+    fold: int | None = None  # split of sub_jhmdb: 1, 2 or 3; None: as trained, else 1
     folder: str | None = None  # folder of the runs, as the train notebook leaves it; None: the weights that the package ships
     window: int = 8  # frames that go through the network at once, for the scores of all joints; 0: whole clips
     hidden_window: int = 24  # the same for hidden joints, which need frames before and behind the occluder
@@ -81,19 +81,16 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     """
     begun = time.monotonic()
     device = choose_device(config.device)
-    found = (
-        find_checkpoints(config.dataset, config.folder, fold=config.fold)
-        if config.folder
-        else shipped_checkpoints(config.dataset)
-    )
+    name = config.dataset or ("any data set" if config.folder else "embedded")
+    found = find_checkpoints(name, config.folder) if config.folder else shipped_checkpoints(name)
     if "rpstn" not in found:
-        raise UserError(
-            f"no full RPSTN for {config.dataset} in {config.folder or 'the package'}; train it, or name another folder"
-        )
+        raise UserError(f"no full RPSTN for {name} in {config.folder or 'the package'}; train it, or name another folder")
     trained = {name: without_places(manifest_of(path) or {}) for name, path in found.items()}
     _check_alike(trained)
-    dataset = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
     models = {TITLES[name]: load_checkpoint(path) for name, path in found.items()}
+    known = as_trained(EvaluateConfig(found["rpstn"], config.dataset, fold=config.fold), models[TITLES["rpstn"]][1])
+    config = replace(config, dataset=known.dataset, fold=known.fold)
+    dataset = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
     for name, path in found.items():
         check_checkpoint(models[TITLES[name]][1], dataset, path)
 

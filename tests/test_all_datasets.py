@@ -97,9 +97,10 @@ def truth(dataset):
 @pytest.mark.parametrize("name", MADE)
 def test_trains_and_is_evaluated_under_its_name(name, roots, runs, tmp_path):
     assert 0 <= runs[name].metrics["val_pck"] <= 1
-    config = EvaluateConfig(runs[name].checkpoint, name, root=roots / name, device="cpu", out=tmp_path / "scores")
+    config = EvaluateConfig(runs[name].checkpoint, root=roots / name, device="cpu", out=tmp_path / "scores")
     result = evaluate(config, progress=False)
     metrics = json.loads((tmp_path / "scores" / "metrics.json").read_text())
+    assert (metrics["dataset"], metrics["fold"], metrics["convert_to"]) == (name, 1, None)
     test = open_dataset(name, roots / name, "test")
     assert metrics["counted"]["clips"] == len(test) and metrics["counted"]["entries_left_out"] == 0
     assert metrics["skeleton"] == test.skeleton.name and 0 <= metrics["scores"]["person"]["all"]["micro"] <= 1
@@ -158,6 +159,29 @@ def test_posetrack_scores_labelled_frames_only(roots):
     assert part["frames"] == 3 and part["people"] == 5 and part["mean"] < 1 and part["joints"]["ear"] is None
 
 
+@pytest.mark.parametrize(("name", "key"), [("coco", "oks"), ("posetrack18", "posetrack"), ("mpii", "pckh")])
+@pytest.mark.parametrize("what", ["joints", "confidence"])
+def test_a_prediction_that_is_no_number_is_a_miss(name, key, what, roots):
+    """The others are scored; only PCKh asks for no confidence."""
+    dataset = open_dataset(name, roots / name, "test")
+    found = truth(dataset)
+    whole = official_score(found, dataset)[key]
+    getattr(found, what)[0][:] = np.nan
+    part = official_score(found, dataset)[key]
+    if (key, what) == ("pckh", "confidence"):
+        assert part == whole
+        return
+    assert 0 < part["mean"] < whole["mean"] == pytest.approx(1)
+    said = official_lines({key: part})[-1]
+    if key == "pckh":
+        assert part["people"] == whole["people"]
+    elif key == "oks":
+        assert part["left_out"] == 1 and part["poses"] == whole["poses"] - 1
+        assert said == "  poses left out because they are not finite: 1"
+    else:
+        assert part["left_out"] > whole["left_out"] and said.endswith(f"not finite: {part['left_out']}")
+
+
 def test_no_score_without_what_it_needs(roots, tmp_path):
     make_mpii(tmp_path / "mpii")
     (tmp_path / "mpii" / "annot" / "gt_valid.mat").unlink()
@@ -189,6 +213,31 @@ def test_learned_in_other_joints_and_carried_on(roots, embedded_root, tmp_path):
         evaluate(config, progress=False)
     metrics = evaluate(replace(config, convert_to="penn_action"), progress=False).metrics
     assert metrics["skeleton"] == "penn_action" and len(metrics["scores"]["torso"]["all"]["joints"]) == 13
+    unnamed = evaluate(replace(config, dataset=None), progress=False).metrics
+    assert {**unnamed, "seconds": 0} == {**metrics, "seconds": 0} and unnamed["dataset"] == "lspet"
+
+
+def test_a_checkpoint_knows_its_data_set(roots, runs, tmp_path, capsys):
+    words = ["evaluate", "--checkpoint", runs["own"].checkpoint, "--root", roots / "own", "--out", tmp_path / "scores"]
+    assert cli.main([str(word) for word in words]) == 0
+    said = capsys.readouterr().out
+    assert "data set own, on which the checkpoint was trained" in said and " on own, split test" in said
+    # Named, it is another one, whose joints differ.
+    words[3:] = ["--dataset", "mpii", "--root", roots / "mpii", "--out", tmp_path / "other"]
+    assert cli.main([str(word) for word in words]) == 2
+    said = capsys.readouterr().err
+    assert "finds the 3 joints of skeleton 'arm', but data set 'mpii' has the 16 joints" in said and said.count("\n") == 1
+    assert not (tmp_path / "other").exists()
+
+
+def test_a_checkpoint_of_no_known_data_set_needs_a_name(roots, runs, tmp_path):
+    model, meta = load_checkpoint(runs["mpii"].checkpoint)
+    meta.pop("config")
+    save_checkpoint(tmp_path / "a.pt", model, meta | {"dataset": "somewhere"})
+    config = EvaluateConfig(tmp_path / "a.pt", root=roots / "mpii", device="cpu", out=tmp_path / "scores")
+    with pytest.raises(UserError, match="trained on 'somewhere', which is no data set .* name the one to use as dataset: .*mpii"):
+        evaluate(config, progress=False)
+    assert evaluate(replace(config, dataset="mpii"), progress=False).metrics["dataset"] == "mpii"
 
 
 def test_other_joints_are_refused_with_the_remedy(roots, runs, embedded_root, tmp_path):
@@ -270,6 +319,7 @@ def every_clip(split):
 def test_a_detectors_boxes(roots, runs, tmp_path, capsys):
     """People who were not detected are missed; PCK, which needs labels, has nothing to count."""
     boxes = [{"image_id": 51, "category_id": 1, "bbox": [3.5, 2, 40.25, 44], "score": 0.9}]
+    boxes += [boxes[0] | change for change in ({"bbox": [5, 5, 0, 0]}, {"bbox": [900, 5, 9, 9]}, {"score": float("nan")})]
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
     words = ["evaluate", "--checkpoint", runs["coco"].checkpoint, "--dataset", "coco", "--root", roots / "coco"]
     words += ["--detections", tmp_path / "boxes.json", "--out", tmp_path / "scores", "--refine", "quarter", "--flip-test"]
@@ -278,6 +328,8 @@ def test_a_detectors_boxes(roots, runs, tmp_path, capsys):
     assert metrics["boxes"] == "detector" and metrics["oks"]["poses"] == 1 and metrics["oks"]["images"] == 2
     assert metrics["oks"]["AR"] <= 0.5 and metrics["scores"]["person"]["all"]["samples"] == 0
     said = capsys.readouterr().out
+    assert "left out: 3 detections (1 outside the image, 1 with a box or score that is no finite number, 1 with a box" in said
+    assert sum(metrics["counted"]["detections_left_out"].values()) == 3
     assert "boxes: detector" in said and "a detector's boxes" in said and "refinement: quarter" in said
     dataset = open_dataset("coco", roots / "coco", "test", detections=tmp_path / "boxes.json")
     found = Predictions((dataset[0].id,), [open_dataset("coco", roots / "coco", "test")[0].joints], [np.ones((1, 17))], [None])

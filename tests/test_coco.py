@@ -126,7 +126,8 @@ def detection(image=51, box=(1, 2, 30, 40), score=0.75, category=1):
 
 def test_detections_take_the_place_of_labels(root):
     entries = [detection(52, score=0.5), detection(51), detection(51, category=18), detection(51, (5.5, 6, 7, 8), 0.25)]
-    dataset = open_dataset("coco", root, "test", detections=write_detections(root, entries))
+    with pytest.warns(UserWarning, match=r"1 detection \(1 of another category than person\)"):
+        dataset = open_dataset("coco", root, "test", detections=write_detections(root, entries))
     assert [(clip.extra["image_id"], clip.extra["score"]) for clip in dataset] == [(51, 0.75), (51, 0.25), (52, 0.5)]
     assert all(clip.extra["detected"] and clip.extra["annotation_id"] == -1 for clip in dataset)
     assert not np.concatenate([clip.visibility for clip in dataset]).any()
@@ -141,17 +142,23 @@ def test_only_coco_takes_detections(root, embedded_root):
 
 DAMAGED_DETECTIONS = {
     "object": ({}, "holds no list"),
-    "empty": ([], "no detected person"),
-    "of other kinds": ([detection(category=3)], "no detected person"),
+    "empty": ([], "holds no detection"),
+    "of other kinds": ([detection(category=3)], "none .* can be used for test, left out: 1 detection .1 of another category"),
     "not objects": ([[1, 2]], "entry 0 is a list"),
-    "unknown picture": ([detection(51), detection(7)], "image_id 7 is not in person_keypoints_val2017.json"),
+    "unknown picture": ([detection(8), detection(7)], "2 for an image that is not in person_keypoints_val2017.json"),
     "no picture": ([{"category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "lacks image_id"),
     "no box": ([{"category_id": 1, "image_id": 51, "score": 1}], "lacks bbox"),
     "no score": ([{"category_id": 1, "image_id": 51, "bbox": [1, 2, 3, 4]}], "lacks score"),
     "score a string": ([detection(score="0.9")], "score holds what are no plain numbers"),
-    "score NaN": ([detection(score=float("nan"))], "score holds a value"),
-    "zero box": ([detection(box=(1, 2, 0, 4))], "a box without extent"),
-    "outside": ([detection(box=(100, 2, 5, 4))], "lies outside the picture"),
+    "score null": ([detection(score=None)], "score holds what are no plain numbers"),
+    "score a truth value": ([detection(), detection(score=True)], "detection 1: score holds what are no plain numbers"),
+    "box with a truth value": ([detection(box=(1, 2.5, True, 4))], "bbox holds what are no plain numbers"),
+    "box null": ([detection() | {"bbox": None}], "bbox holds what are no plain numbers"),
+    "box of three": ([detection(box=(1, 2, 3))], r"bbox has shape \(3,\)"),
+    "category null": ([detection(category=None)], "category_id is 'None'"),
+    "score NaN": ([detection(score=float("nan"))], "1 with a box or score that is no finite number"),
+    "zero box": ([detection(box=(1, 2, 0, 4))], "1 with a box without extent"),
+    "outside": ([detection(box=(100, 2, 5, 4))], "1 outside the image"),
 }
 
 
@@ -162,6 +169,68 @@ def test_damaged_detections(root, name):
     with pytest.raises(UserError, match=reason) as caught:
         open_dataset("coco", root, "test", detections=path)
     assert str(path) in str(caught.value)
+
+
+UNUSABLE = {
+    "zero box": (detection(box=(1, 2, 0, 0)), "with a box without extent"),
+    "negative box": (detection(box=(30, 40, -20, 5)), "with a box without extent"),
+    "NaN box": (detection(box=(float("nan"), 2, 3, 4)), "with a box or score that is no finite number"),
+    "endless box": (detection(box=(1, 2, float("inf"), 4)), "with a box or score that is no finite number"),
+    "box as large as nothing": (detection(box=(-1e9, -1e9, 3e9, 3e9)), "with a box or score that is no finite number"),
+    "NaN score": (detection(score=float("nan")), "with a box or score that is no finite number"),
+    "endless score": (detection(score=float("-inf")), "with a box or score that is no finite number"),
+    "right of the image": (detection(box=(WIDTH, 2, 5, 4)), "outside the image"),
+    "above the image": (detection(box=(1, -9, 5, 4)), "outside the image"),
+    "unknown image": (detection(7), "for an image that is not in person_keypoints_val2017.json"),
+    "negative image": (detection(-51), "for an image that is not in person_keypoints_val2017.json"),
+    "image a string": (detection("51"), "for an image that is not in person_keypoints_val2017.json"),
+    "another category": (detection(category=18), "of another category than person"),
+    "category a string": (detection(category="person"), "of another category than person"),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+def test_a_row_that_cannot_be_used_is_counted_and_the_others_are_there(root, name):
+    row, reason = UNUSABLE[name]
+    good = [detection(52, score=0.5), detection(51, (5.5, 6, 7, 8), 0.25)]
+    with pytest.warns(UserWarning, match=rf"detections.json: left out: 2 detections \(2 {reason}\)"):
+        dataset = open_dataset("coco", root, "test", detections=write_detections(root, [row, good[0], row, good[1]]))
+    assert [(clip.extra["image_id"], clip.extra["score"]) for clip in dataset] == [(51, 0.25), (52, 0.5)]
+    assert dataset.detections_left_out == {reason: 2} and dataset.left_out == 0
+
+
+@pytest.mark.parametrize("category", [0, 5, 2**40])
+def test_the_category_is_the_one_that_the_file_calls_person(root, category):
+    stored = content([52, 51], [person(903, 52, category_id=category), person(0, 51, category_id=category)])
+    stored["categories"] = [stored["categories"][0] | {"id": category}, {"id": 1, "name": "dog"}]
+    write(root, "val2017", stored)
+    assert [clip.extra["annotation_id"] for clip in open_dataset("coco", root, "test")] == [0, 903]
+    rows = [detection(category=category), {key: value for key, value in detection(52).items() if key != "category_id"}]
+    dataset = open_dataset("coco", root, "test", detections=write_detections(root, rows))
+    assert [clip.extra["image_id"] for clip in dataset] == [51, 52]
+    with pytest.raises(UserError, match="1 of another category than person"):
+        open_dataset("coco", root, "test", detections=write_detections(root, [detection(category=1)]))
+
+
+def test_ids_are_joined_not_counted(root):
+    """Image 0, annotation 0, ids out of order and beyond 53 bits, and the same ids in the other file."""
+    images = [2**53 + 1, 0, 2**53]
+    people = [person(7, 2**53), person(0, 2**53 + 1), person(2**60, 0)]
+    stored = content(images, people)
+    for year in ("train2017", "val2017"):
+        write(root, year, stored)
+    found = open_dataset("coco", root, "test")
+    assert [(clip.extra["image_id"], clip.extra["annotation_id"]) for clip in found] == [(0, 2**60), (2**53, 7), (2**53 + 1, 0)]
+    for clip in found:
+        np.testing.assert_array_equal(clip.boxes, [[3.5, 2, 40.25, 44]])
+        assert clip.frames.paths[0].name == f"{clip.extra['image_id']:012d}.jpg"
+
+
+def test_an_id_is_a_persons_own_also_among_crowds(root):
+    """A crowd gives no clip, but the score looks at its id."""
+    write(root, "val2017", content([51, 52], [person(902, 51, iscrowd=1), person(902, 52)]))
+    with pytest.raises(UserError, match="annotation 902: this id is there twice"):
+        open_dataset("coco", root, "test")
 
 
 # Damage to the whole file: bytes instead of its own, or a change of its content.
@@ -211,6 +280,13 @@ PEOPLE = {
     "joints nested": (lambda p: p.update(keypoints=[p["keypoints"]]), r"shape \(1, 51\)"),
     "joints ragged": (lambda p: p.update(keypoints=[[1, 2, 3], [4]]), "rows of different length"),
     "joint a string": (lambda p: p["keypoints"].__setitem__(0, "12"), "no plain numbers"),
+    "joint a truth value": (lambda p: p["keypoints"].__setitem__(0, True), "no plain numbers"),
+    "area a truth value": (lambda p: p.update(area=True), "area holds what are no plain numbers"),
+    "crowd a truth value": (lambda p: p.update(iscrowd=False), "iscrowd is 'False'"),
+    "no crowd": (lambda p: p.pop("iscrowd"), "lacks iscrowd"),
+    "no count": (lambda p: p.pop("num_keypoints"), "lacks num_keypoints"),
+    "id negative": (lambda p: p.update(id=-901), "id is '-901'"),
+    "id a string": (lambda p: p.update(id="901"), "id is '901'"),
     "joint NaN": (lambda p: p["keypoints"].__setitem__(0, float("nan")), "no such number"),
     "joint infinite": (lambda p: p["keypoints"].__setitem__(1, float("inf")), "no such number"),
     "joint far out": (lambda p: p["keypoints"].__setitem__(1, 10**30), "keypoints holds"),

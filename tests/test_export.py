@@ -10,11 +10,12 @@ import torch
 from rpstn.cli import main
 from rpstn.datasets.transforms import normalise
 from rpstn.errors import UserError
-from rpstn.export import export
+from rpstn.export import _arguments, _modules, _pictures, export
 from rpstn.heatmaps import decode
 from rpstn.models import RPSTN, RPSTNConfig, global_matching, load_checkpoint, save_checkpoint
 from rpstn.models.image_config import ImageConfig, image_model
 from rpstn.models.propagation import shifted_matching
+from rpstn.recipes import WEIGHTS
 
 STATE = {"state_heatmaps": "heatmaps", "state_features": "features"}
 JOINTS = 13
@@ -123,3 +124,69 @@ def test_graphs_that_differ_are_not_kept(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"next\.onnx would give other .* nothing was kept"):
         export(checkpoint, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+def shipped():
+    return sorted(path.stem for path in WEIGHTS.glob("*.pt"))
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_no_graph_keeps_the_batch_of_its_example(name):
+    """What every exporter starts from, torch.export, needs no extra: traced with two at once, run with one and with three."""
+    model, _ = load_checkpoint(WEIGHTS / f"{name}.pt")
+    size, batch = 64, torch.export.Dim("batch")  # at their own sizes, with kernels of 7 x 7, tracing takes a minute
+    for graph in _modules(model, size).values():
+        arguments = _arguments(graph, size)
+        program = torch.export.export(graph, tuple(arguments.values()), dynamic_shapes=tuple({0: batch} for _ in arguments))
+        with torch.inference_mode():
+            for rows in ([0], [0, 1, 0]):
+                given = [value[rows] for value in arguments.values()]
+                for found, expected in zip(program.module()(*given), graph(*given), strict=True):
+                    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_shipped_weights_run_by_themselves(name, tmp_path):
+    """One person and three, one frame and five: the graphs, each frame from what they left, give torch's heatmaps of the clip."""
+    runtime = pytest.importorskip("onnxruntime", reason="needs the extra export")
+    pytest.importorskip("onnxscript", reason="needs the extra export")
+    written = export(WEIGHTS / f"{name}.pt", tmp_path / "out", repeats=1)
+    sessions = {
+        graph.file: runtime.InferenceSession(tmp_path / "out" / graph.file, providers=["CPUExecutionProvider"])
+        for graph in written.graphs
+    }
+    assert all(graph.inputs["frames"][0] == "batch" for graph in written.graphs)
+    model, meta = load_checkpoint(WEIGHTS / f"{name}.pt")
+    for batch, length in ((1, 1), (1, 5), (3, 1), (3, 5)):
+        frames = _pictures(meta["size"], batch, length)
+        with torch.inference_mode():
+            expected = model(normalise(torch.from_numpy(frames).transpose(0, 1), meta["input"])).heatmaps.numpy()
+        left = {}
+        for t, pictures in enumerate(frames):
+            file = written.graphs[min(t, len(sessions) - 1)].file
+            state = {key: left[source] for key, source in STATE.items()} if file == "next.onnx" else {}
+            found = sessions[file].run(None, {"frames": pictures} | state)
+            left = dict(zip([part.name for part in sessions[file].get_outputs()], found, strict=True))
+            np.testing.assert_allclose(left["heatmaps"], expected[:, t], atol=1e-4 * np.abs(expected).max())
+
+
+def test_what_the_runtime_refuses_is_the_users_error(tmp_path, monkeypatch, capsys):
+    """A graph that took the example's batch for a constant, and a file that the installed onnxruntime cannot read."""
+    pytest.importorskip("onnxruntime", reason="needs the extra export")
+    pytest.importorskip("onnxscript", reason="needs the extra export")
+    checkpoint = saved(tmp_path / "a.pt", "none")
+    monkeypatch.setattr("rpstn.export.torch.export.Dim", lambda name: None)  # a batch that is not dynamic
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "onnxruntime refuses frame.onnx for 1 at once" in said and "Expected: 2" in said and "constraints.txt" in said
+    monkeypatch.setattr("rpstn.export._write", lambda graph, arguments, path: path.write_bytes(b"no graph"))
+    assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "onnxruntime cannot load frame.onnx" in said and said.count("\n") == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+@pytest.mark.parametrize("tolerance", ["nan", "0", "-1", "inf"])
+def test_a_tolerance_that_is_none_is_refused(tolerance, tmp_path, capsys):
+    assert main(["export", "embedded_rpstn", "-o", str(tmp_path / "out"), "--tolerance", tolerance]) == 2
+    assert "tolerance" in capsys.readouterr().err and not (tmp_path / "out").exists()

@@ -123,7 +123,7 @@ def test_what_makes_no_mean_is_refused(root, runs, tmp_path):
     with pytest.raises(UserError, match="set-4"):
         evaluate_folds(config, own | {3: runs / "set-4" / "best.pt"}, progress=False)
     with pytest.raises(UserError, match="embedded"):
-        evaluate_folds(EvaluateConfig(own[1]), progress=False)
+        evaluate_folds(EvaluateConfig(own[1], "embedded"), progress=False)
 
 
 def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path):
@@ -184,3 +184,19 @@ def test_networks_of_all_three_splits_are_found(runs, tmp_path):
         if fold < 3:  # the third is still going on
             (place / "manifest.json").touch()
     assert find_folds(tmp_path / "half-1", 1) == {}
+
+
+def test_the_split_is_the_one_it_was_trained_on(root, runs, tmp_path, capsys):
+    """Where neither data set nor split is named, those of the checkpoint; of another split it is still refused."""
+    checkpoint = runs / "set-2" / "rpstn" / "best.pt"
+    words = ["evaluate", "--checkpoint", checkpoint, "--root", root, "--device", "cpu", "--out", tmp_path / "scores"]
+    assert cli.main([str(word) for word in words]) == 0
+    assert "data set sub_jhmdb, on which the checkpoint was trained" in capsys.readouterr().out
+    assert json.loads((tmp_path / "scores" / "metrics.json").read_text())["fold"] == 2
+    assert cli.main([str(word) for word in (*words, "--fold", "1")]) == 2
+    assert "was trained on split 2" in capsys.readouterr().err
+    words = ["publish", "--name", "x", "--root", root, "--folder", runs / "set-2", "--device", "cpu", "--out", tmp_path]
+    words += ["--start", "1", "--length", "1", "--protocols", "limb", "--compared", "frame_by_frame", "--no-flip-test"]
+    assert cli.main([str(word) for word in words]) == 0
+    assert "data set sub_jhmdb, on which the checkpoint was trained" in capsys.readouterr().out
+    assert json.loads((tmp_path / "x.json").read_text())["measured_on"]["official_split"] == 2

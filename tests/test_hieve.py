@@ -141,6 +141,11 @@ def test_splits(root):
 
 
 def test_missing_files_and_pictures(root):
+    double = root / "images" / "2" / "3.png"
+    double.touch()
+    with pytest.raises(UserError, match=r"3\.png: 000003\.jpg is frame 3 too"):
+        clips(root)
+    double.unlink()
     (root / "images" / "2" / "000003.jpg").unlink()
     with pytest.raises(UserError, match="has no picture of frame 3, through which P-1 goes"):
         clips(root)

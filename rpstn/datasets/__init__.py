@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections import Counter
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
+from rpstn.datasets.coco_detections import in_words
 from rpstn.errors import UserError
 from rpstn.paths import expanded
 from rpstn.skeletons import get_skeleton
@@ -88,10 +90,15 @@ def read_splits(
     skeleton = get_skeleton(entry.skeleton) if entry.skeleton else module.read_skeleton(path)
     if detections is not None and name != "coco":
         raise UserError(f"data set {name} is read by its own boxes; only coco takes a detector's results: leave out detections")
-    further = {} if detections is None else {"detections": detections}
+    dropped: Counter[str] = Counter()
+    further = {} if detections is None else {"detections": detections, "dropped": dropped}
     clips = module.read_splits(path, splits=splits, fold=fold, seed=seed, labels_only=labels_only, faults=faults, **further)
     official = fold if name == "sub_jhmdb" else None
-    return {split: ClipDataset(name, skeleton, split, path, tuple(clips[split]), fold=official) for split in splits}
+    left_out = dict(sorted(dropped.items()))
+    return {
+        split: ClipDataset(name, skeleton, split, path, tuple(clips[split]), fold=official, detections_left_out=left_out)
+        for split in splits
+    }
 
 
 def open_dataset(
@@ -116,7 +123,8 @@ def open_dataset(
     labels_only   frames may be absent; they fail when they are read.
     skip_damaged  leave out clips whose labels cannot be used, and say how many in a DamagedClipsWarning. Otherwise the
                   first of them raises its error.
-    detections    a person detector's results for coco (see rpstn.datasets.coco), whose boxes take the place of the labels.
+    detections    a person detector's results for coco (see rpstn.datasets.coco), whose boxes take the place of the labels. Rows
+                  that cannot be used are left out, and a UserWarning says how many and why.
 
     Raises UserError for an unknown name or split, a missing folder, a label that cannot be used and an empty
     split.
@@ -129,6 +137,8 @@ def open_dataset(
     )[split]
     if not dataset.clips:
         raise _empty(dataset, fold, seed, faults)
+    if dataset.detections_left_out:
+        warnings.warn(f"{detections}: left out: {in_words(dataset.detections_left_out)}", UserWarning, stacklevel=2)
     if faults:
         warnings.warn(DamagedClipsWarning(name, faults), stacklevel=2)
         return replace(dataset, left_out=len(faults))

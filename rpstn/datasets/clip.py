@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -73,6 +73,7 @@ class ClipDataset:
     """One split of a data set: an ordered collection of clips that share a skeleton.
 
     left_out  how many damaged entries were skipped, because that was asked for.
+    detections_left_out  by reason, how many of a detector's rows could not be used.
     fold      which official split it is cut from, where a data set has several that share clips (sub_jhmdb); else None.
     """
 
@@ -83,6 +84,7 @@ class ClipDataset:
     clips: tuple[Clip, ...]
     left_out: int = 0
     fold: int | None = None
+    detections_left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.clips)

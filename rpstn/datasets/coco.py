@@ -14,13 +14,15 @@ COCO's score asks for neither.
 **Pixels.** Positions and boxes are used as stored, 0-based, which is what published tables do. A crop with padding 1.25
 around the box (`transforms.crop_affine`) is the usual one.
 
-**Detections.** A list of {"image_id", "category_id", "bbox", "score"}, the form of COCO's results; entries of other categories
-than person are passed over. Each becomes a clip without labels, to be predicted and scored by OKS.
+**Detections.** A list of {"image_id", "category_id", "bbox", "score"}, the form of COCO's results. Each becomes a clip without
+labels, to be predicted and scored by OKS. Rows of other categories, for other images, and with a box or score that is none are
+left out and counted (`rpstn.datasets.coco_detections`).
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,7 @@ import numpy as np
 from rpstn.datasets import records
 from rpstn.datasets.boxes import check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
+from rpstn.datasets.coco_detections import Detection, in_words, read_detections
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
@@ -51,6 +54,7 @@ def read_splits(
     labels_only: bool = False,
     faults: list[UserError] | None = None,
     detections: str | os.PathLike[str] | None = None,
+    dropped: Counter[str] | None = None,
 ) -> dict[str, list[Clip]]:
     """The people by split, in the order of pictures, then of annotations.
 
@@ -58,6 +62,7 @@ def read_splits(
     labels_only  pictures may be absent (they fail when read).
     faults       where given, errors of single people are appended to it and the person is left out, instead of raised.
     detections   a detector's results for pictures of these splits; its boxes take the place of the labels.
+    dropped      where given, detections that cannot be used are counted in it by reason.
     `fold` has no meaning here.
 
     A clip's extra holds image_id, annotation_id (-1 for a detection), area (px^2; a detection's: of its box), iscrowd, score
@@ -70,52 +75,69 @@ def read_splits(
         missing = " and ".join(str(path) for path in paths.values())
         raise UserError(f"{missing}: missing; unpack annotations_trainval2017.zip into the root")
     found: dict[str, list[Clip]] = {split: [] for split in splits}
-    boxes = None if detections is None else _detections(expanded(detections))
+    rows = None if detections is None else read_detections(expanded(detections))
+    dropped = Counter() if dropped is None else dropped
+    damaged = 0
     for year, path in present.items():
         content = records.read_json(path, _REMEDY)
         category = records.check_category(content, COCO.joints, str(path), _REMEDY)
         pictures = _pictures(content, path)
         files = None if labels_only else records.listing(root / year, _IMAGES)
         val = _draw(pictures, seed) if year == "train2017" else set()
-        people = _annotations(content, path) if boxes is None else _taken(boxes, pictures)
-        clips: dict[int, tuple[int, str, Clip]] = {}
-        damaged = 0
+        people: Iterable[tuple[str, Any]] = _annotations(content, path)
+        if rows is not None:  # they leave the table: what stays belongs to no image
+            people = [(row.where, row) for image in pictures for row in rows.pop(image, ())]
+        clips: list[tuple[int, int, str, Clip]] = []
+        known: set[int] = set()
+        broken = 0
         for where, entry in people:
             try:
-                image = records.integer(entry, "image_id", where, _REMEDY)
-                if image not in pictures:
-                    raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
+                image, identity = (entry.image, entry.index) if rows is not None else _joined(entry, where, pictures, known)
                 split = "test" if year == "val2017" else "val" if image in val else "train"
                 if split not in found:
                     continue
                 name, size = pictures[image]
                 frames = ImageFrames((root / year / name,), size)
-                if boxes is None:
+                if rows is None:
                     clip = _labelled(entry, image, frames, where, category)
                 else:
-                    clip = _detected(entry, image, frames, where)
+                    clip = _detected(entry, frames, category, dropped)
                 if clip is None:
                     continue
                 if files is not None and name not in files:
                     raise UserError(f"{root / year / name}: missing, though {where} is for it; {_IMAGES}")
-                if entry["id"] in clips:
-                    raise UserError(f"{where}: this id is there twice; {_REMEDY}")
-                clips[entry["id"]] = (image, split, clip)
+                clips.append((image, identity, split, clip))
             except UserError as error:
-                damaged += 1
+                broken += 1
                 if faults is None:
                     raise
                 faults.append(error)
-        if not clips and not damaged and boxes is None:
+        if not clips and not broken and rows is None:
             wanted = " and ".join(split for split in splits if _YEARS[split] == year)
             raise UserError(f"{path}: nobody in it has a labelled joint and belongs to {wanted}; {_REMEDY}")
-        for _, (_, split, clip) in sorted(clips.items(), key=lambda item: (item[1][0], item[0])):
+        damaged += broken
+        for _, _, split, clip in sorted(clips, key=lambda item: item[:2]):
             found[split].append(clip)
-    if boxes:
-        where, entry = next(iter(boxes.values()))[0]
-        names = ", ".join(path.name for path in present.values())
-        raise UserError(f"{where}: image_id {entry['image_id']} is not in {names}; give detections in the pictures of this split")
+    if rows:
+        names = " or ".join(path.name for path in present.values())
+        dropped[f"for an image that is not in {names}"] += sum(map(len, rows.values()))
+    if dropped and not damaged and not any(found.values()):
+        raise UserError(
+            f"{detections}: none of its detections can be used for {' and '.join(splits)}, left out: {in_words(dropped)}; give a "
+            "person detector's results for the images of this split"
+        )
     return found
+
+
+def _joined(entry: dict[str, Any], where: str, pictures: Iterable[int], known: set[int]) -> tuple[int, int]:
+    """The image and the id of an annotation, which joins those known."""
+    image, identity = (records.integer(entry, key, where, _REMEDY) for key in ("image_id", "id"))
+    if image not in pictures:
+        raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
+    if identity in known:
+        raise UserError(f"{where}: this id is there twice; {_REMEDY}")
+    known.add(identity)
+    return image, identity
 
 
 def ground_truth(root: Path, split: str, seed: int = 0) -> dict[str, Any]:
@@ -210,45 +232,24 @@ def _labelled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str
     )
 
 
-def _detections(path: Path) -> dict[int, list[tuple[str, dict[str, Any]]]]:
-    """A detector's people by image id, each with what to call it in a message."""
-    content = records.read_json(path, "give a detector's results")
-    if not isinstance(content, list):
-        raise UserError(f"{path}: holds no list; a detector's results are a list of image_id, category_id, bbox, score")
-    found: dict[int, list[tuple[str, dict[str, Any]]]] = {}
-    for index, entry in enumerate(records.objects(content, str(path), "give a detector's results")):
-        where = f"{path}: detection {index}"
-        image = records.integer(entry, "image_id", where, _REMEDY)
-        if entry.get("category_id", 1) == 1:
-            found.setdefault(image, []).append((where, entry | {"id": index}))
-    if not found:
-        raise UserError(f"{path}: holds no detected person (category_id 1); give a person detector's results")
-    return found
-
-
-def _taken(boxes: dict[int, list[tuple[str, dict[str, Any]]]], pictures: Iterable[int]) -> list[tuple[str, dict[str, Any]]]:
-    """The detections of these pictures, which leave the table: what stays belongs to none."""
-    return [person for image in pictures for person in boxes.pop(image, ())]
-
-
-def _detected(entry: dict[str, Any], image: int, frames: ImageFrames, where: str) -> Clip:
-    score = float(records.numbers(entry, "score", (), where, _REMEDY))
-    place = records.box(entry, where, _REMEDY)
-    height, width = frames.size
-    if place[0] >= width or place[1] >= height or (place[:2] + place[2:] <= 0).any():
-        raise UserError(f"{where}: bbox {place.tolist()} lies outside the picture of {width}x{height}; {_REMEDY}")
+def _detected(row: Detection, frames: ImageFrames, category: int, dropped: Counter[str]) -> Clip | None:
+    """A detected person; None, counted in dropped, for a row that cannot be used."""
+    fault = row.fault(category, frames.size)
+    if fault is not None:
+        dropped[fault] += 1
+        return None
     return _clip(
-        f"{image:012d}_d{entry['id']}",
+        f"{row.image:012d}_d{row.index}",
         np.zeros((len(COCO), 2)),
         np.full(len(COCO), ABSENT, np.uint8),
-        place,
+        row.box,
         frames,
         {
-            "image_id": image,
+            "image_id": row.image,
             "annotation_id": -1,
-            "area": float(place[2] * place[3]),
+            "area": float(row.box[2] * row.box[3]),
             "iscrowd": 0,
-            "score": score,
+            "score": row.score,
             "detected": True,
             "boxes_repaired": 0,
             "joints_outside": 0,

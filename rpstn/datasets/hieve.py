@@ -148,9 +148,13 @@ def _pictures(folder: Path, root: Path, labels_only: bool) -> tuple[Path, dict[i
             f"{places[0]}: no such folder with the frames of {folder.name}; make it with "
             f"ffmpeg -i {folder.name}.mp4 -start_number 0 -q:v 2 {places[0]}/%06d.jpg"
         )
-    found = sorted(place.iterdir()) if place is not None else []
-    images = [path for path in found if path.stem.isdecimal() and path.suffix.lower() in _SUFFIXES]
-    return place or places[0], {int(path.stem): path for path in images}
+    images: dict[int, Path] = {}
+    for path in sorted(place.iterdir()) if place is not None else ():
+        if path.stem.isdecimal() and path.suffix.lower() in _SUFFIXES:
+            other = images.setdefault(int(path.stem), path)
+            if other != path:
+                raise UserError(f"{path}: {other.name} is frame {int(path.stem)} too; keep one image of a frame")
+    return place or places[0], images
 
 
 def _track(

@@ -34,10 +34,10 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.datasets import records
 from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT, check_near, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.mpii_matlab import Person, find_official, read_head_boxes, read_official
-from rpstn.datasets.records import impossible
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
@@ -146,33 +146,17 @@ def _person(path: Path, number: int, entry: Any) -> Person:
     if lacking:
         raise UserError(f"{where} lacks {', '.join(lacking)}; {_REMEDY}")
     image = entry["image"]
-    if not isinstance(image, str) or not image or impossible(image) or Path(image).name != image:
+    if not isinstance(image, str) or not image or records.impossible(image) or Path(image).name != image:
         raise UserError(f"{where} has the image {image!r:.80}, expected a file's name; {_REMEDY}")
-    joints = _numbers(where, "joints", entry["joints"], (len(MPII), 2))
-    flags = _numbers(where, "joints_vis", entry["joints_vis"], (len(MPII),))
-    center = _numbers(where, "center", entry["center"], (2,))
-    scale = _numbers(where, "scale", entry["scale"], ())
+    joints, flags, center, scale = (
+        records.numbers(entry, key, shape, where, _REMEDY, limit=FARTHEST)
+        for key, shape in (("joints", (len(MPII), 2)), ("joints_vis", (len(MPII),)), ("center", (2,)), ("scale", ()))
+    )
     if not np.isin(flags, (0, 1)).all():
         raise UserError(f"{where} has a value other than 0 and 1 in joints_vis; {_REMEDY}")
     # Where a joint is not labelled its position is (-1, -1).
     visibility = np.where(flags == 1, VISIBLE, ABSENT).astype(np.uint8)
     return Person(where, f"{path.stem}-{number:05d}", image, joints, visibility, center, float(scale), None, True)
-
-
-def _numbers(where: str, key: str, value: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """A nested list of finite numbers as float64; UserError for anything else."""
-    try:
-        array = np.array(value)
-    except ValueError:
-        array = np.array(None)
-    if array.dtype.kind not in "iuf":
-        raise UserError(f"{where}: {key} holds what are no numbers, or rows of different length; {_REMEDY}")
-    if array.shape != shape:
-        raise UserError(f"{where}: {key} has shape {array.shape}, expected {shape}; {_REMEDY}")
-    array = array.astype(np.float64)  # first: the magnitude of the smallest whole number is no whole number
-    if not np.isfinite(array).all() or np.abs(array).max() > FARTHEST:
-        raise UserError(f"{where}: {key} holds a value that is no position or size; {_REMEDY}")
-    return array
 
 
 def _with_heads(root: Path, valid: Path, official: Path | None, people: list[Person]) -> list[Person]:

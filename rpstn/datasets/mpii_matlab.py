@@ -100,6 +100,8 @@ def _person(where: str, number: int, entry: Any, rect: Any, points: list[Any], t
         joint, x, y = (_number(where, key, point.get(key)) for key in ("id", "x", "y"))
         if joint not in range(len(MPII)):
             raise UserError(f"{where} has a joint {joint:g}, expected 0 to {len(MPII) - 1}; {_REMEDY}")
+        if visibility[int(joint)] != ABSENT:
+            raise UserError(f"{where} has joint {joint:g} twice; {_REMEDY}")
         joints[int(joint)] = x, y
         # Neck and head top come from the head's box and have no flag.
         flag = point.get("is_visible")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from numbers import Integral
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -59,29 +60,60 @@ def integer(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> int:
     if key not in entry:
         raise UserError(f"{where} lacks {key}; {remedy}")
     value = entry[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _LARGEST_ID or value != int(value):
+    if isinstance(value, bool) or not isinstance(value, Integral | float) or not 0 <= value < _LARGEST_ID or value != int(value):
         raise UserError(f"{where}: {key} is {str(value)[:40]!r}, expected a whole number from 0 on; {remedy}")
     return int(value)
+
+
+def identity(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> int | str:
+    """entry[key], an id: any whole number or a string. 3.0 is 3; True, "" and nothing (null) are none."""
+    if key not in entry:
+        raise UserError(f"{where} lacks {key}; {remedy}")
+    value = entry[key]
+    if isinstance(value, str) and value:
+        return value
+    if (isinstance(value, Integral) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
+    raise UserError(f"{where}: {key} is {str(value)[:40]!r}, expected an id, a whole number or a string; {remedy}")
+
+
+def identified(content: Any, key: str, where: str, remedy: str) -> Iterator[tuple[int | str, str, dict[str, Any]]]:
+    """The entries of content[key] with their ids, each there once, and what to call them in a message."""
+    name = {"images": "image", "annotations": "annotation", "categories": "category"}[key]
+    seen: set[int | str] = set()
+    for index, entry in enumerate(entries(content, key, where, remedy)):
+        place = f"{where}: {name} {entry.get('id', f'at {index}')}"
+        found = identity(entry, "id", place, remedy)
+        if found in seen:
+            raise UserError(f"{place}: this id is there twice; {remedy}")
+        seen.add(found)
+        yield found, place, entry
+
+
+def array(entry: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str, remedy: str) -> np.ndarray:
+    """entry[key] as float64 of that shape; NaN and infinities may be in it, truth values may not."""
+    if key not in entry:
+        raise UserError(f"{where} lacks {key}; {remedy}")
+    try:
+        found = np.array(entry[key])
+    except (ValueError, OverflowError):  # rows of different length
+        found = np.array(None)
+    # Of [True, 2.5] NumPy makes [1.0, 2.5].
+    if (found.dtype.kind not in "iuf" and found.size) or _holds_truth_value(entry[key]):
+        raise UserError(f"{where}: {key} holds what are no plain numbers, or rows of different length; {remedy}")
+    if found.shape != shape:
+        raise UserError(f"{where}: {key} has shape {found.shape}, expected {shape}; {remedy}")
+    return found.astype(np.float64)  # the magnitude of the smallest whole number is no whole number
 
 
 def numbers(
     entry: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str, remedy: str, limit: float = FARTHEST
 ) -> np.ndarray:
     """entry[key] as float64 of that shape: finite, and no larger than the limit, up to which it can be a position."""
-    if key not in entry:
-        raise UserError(f"{where} lacks {key}; {remedy}")
-    try:
-        array = np.array(entry[key])
-    except (ValueError, OverflowError):  # rows of different length
-        array = np.array(None)
-    if array.dtype.kind not in "iuf" and array.size:
-        raise UserError(f"{where}: {key} holds what are no plain numbers, or rows of different length; {remedy}")
-    if array.shape != shape:
-        raise UserError(f"{where}: {key} has shape {array.shape}, expected {shape}; {remedy}")
-    array = array.astype(np.float64)  # first: the magnitude of the smallest whole number is no whole number
-    if not np.isfinite(array).all() or np.abs(array).max(initial=0) > limit:
+    found = array(entry, key, shape, where, remedy)
+    if not np.isfinite(found).all() or np.abs(found).max(initial=0) > limit:
         raise UserError(f"{where}: {key} holds a value that is no such number; {remedy}")
-    return array
+    return found
 
 
 def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) -> tuple[np.ndarray, np.ndarray]:
@@ -148,6 +180,14 @@ def listing(folder: Path, remedy: str) -> frozenset[str]:
         return frozenset(os.listdir(folder))
     except OSError as error:
         raise UserError(f"{folder}: cannot list this folder of pictures ({error.strerror}); {remedy}") from error
+
+
+def _holds_truth_value(value: Any) -> bool:
+    """Whether a value of JSON is, or holds at any depth, true or false."""
+    if not isinstance(value, list | tuple):
+        return isinstance(value, bool)
+    kinds = set(map(type, value))
+    return bool in kinds or (not kinds.isdisjoint((list, tuple)) and any(map(_holds_truth_value, value)))
 
 
 def _kind(value: Any) -> str:

@@ -13,7 +13,6 @@ detections before they score them is here too: `rescore`, `oks_nms`, and both in
 from __future__ import annotations
 
 import contextlib
-import copy
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from rpstn.errors import UserError
+from rpstn.metrics.coco_truth import CATEGORY, GroundTruth, read_ground_truth
 from rpstn.metrics.keypoints import as_array
-from rpstn.runs import read_json
 from rpstn.skeletons import COCO, Skeleton
 
 # What COCOeval.summarize writes into `stats` for key points, in its order.
@@ -43,7 +42,7 @@ def oks_average_precision(
 
     keypoints     (N,K,3) x, y in px and a confidence, which COCO's evaluation does not read; the skeleton's order.
     scores        (N,) of each pose; the 20 best of an image count.
-    image_ids     (N,) ids of images in the ground truth.
+    image_ids     (N,) ids of images in the ground truth: whole numbers or strings. What they are changes nothing.
     ground_truth  a file in COCO's key point form, or its content. It is not changed.
     boxes         (N,4) x, y, width, height in px; the box around the key points if not given. Its area decides
                   only whether an unmatched detection counts among the medium or the large ones.
@@ -52,25 +51,24 @@ def oks_average_precision(
     Returns NAMES: "AP" and "AR" are means over OKS thresholds .50, .55 ... .95, "AP50" is that at .50,
     "AP_medium" that of persons of 32^2 to 96^2 px^2. NaN where the ground truth has no such person.
     Raises ValueError for shapes that do not fit and values that are not finite; UserError for a ground truth
-    that is no COCO file of this skeleton, for an image that it does not have, and without pycocotools.
+    that is no COCO file of this skeleton (see `read_ground_truth`; it names the annotation), for an image that it does
+    not have, and without pycocotools.
     """
-    poses, scores, image_ids = (as_array(value) for value in (keypoints, scores, image_ids))
+    poses, scores, image_ids = as_array(keypoints), as_array(scores), _ids(image_ids)
     _check(poses, scores, image_ids, skeleton)
-    truth, category = _read(ground_truth, skeleton)
-    unknown = sorted(set(image_ids.tolist()) - {image["id"] for image in truth["images"]})
+    truth = read_ground_truth(ground_truth, skeleton)
+    unknown = [image for image in dict.fromkeys(image_ids.tolist()) if isinstance(image, bool) or image not in truth.images]
     if unknown:
-        raise UserError(f"image {unknown[0]} has detections but is not in the ground truth; {len(unknown)} images are not")
+        raise UserError(f"image {unknown[0]!r} has detections but is not in the ground truth; {len(unknown)} images are not")
     detections: list[dict[str, Any]] = [
-        {"image_id": image, "category_id": category, "keypoints": pose.ravel().tolist(), "score": score}
+        {"image_id": truth.images[image], "category_id": CATEGORY, "keypoints": pose.ravel().tolist(), "score": score}
         for image, pose, score in zip(image_ids.tolist(), poses.astype(np.float64), scores.tolist(), strict=True)
     ]
     if boxes is not None:
-        boxes = as_array(boxes).astype(np.float64)
-        if boxes.shape != (len(poses), 4):
-            raise ValueError(f"boxes {boxes.shape} must be (N, 4), one for each of the {len(poses)} poses")
+        boxes = _boxes(boxes, len(poses))
         for detection, box in zip(detections, boxes.tolist(), strict=True):
             detection["bbox"] = box
-    stats = _evaluate(truth, detections, category, np.array(skeleton.sigmas))
+    stats = _evaluate(truth, detections, np.array(skeleton.sigmas))
     # COCO says -1 where there was nothing to find.
     return {name: float(value) if value >= 0 else float("nan") for name, value in zip(NAMES, stats, strict=True)}
 
@@ -143,22 +141,24 @@ def usual_detections(
 
     keypoints (N,K,3) x, y, confidence; box_scores (N,); image_ids (N,); boxes (N,4), from which the poses were found.
     Returns keypoints, scores and image_ids of the poses kept, for `oks_average_precision`, in the order given.
-    Raises ValueError for shapes that do not fit.
+    Raises ValueError for shapes that do not fit and values that are not finite.
     """
-    keypoints, box_scores, image_ids, boxes = (as_array(value) for value in (keypoints, box_scores, image_ids, boxes))
+    keypoints, box_scores, image_ids = as_array(keypoints), as_array(box_scores), _ids(image_ids)
     _check(keypoints, box_scores, image_ids, skeleton)
+    if not np.isfinite(keypoints[..., 2]).all():
+        raise ValueError("a confidence is not finite; leave such poses out")
     scores = rescore(box_scores, keypoints[..., 2], rescoring)
-    if boxes.shape != (len(keypoints), 4):
-        raise ValueError(f"boxes {boxes.shape} must be (N, 4), one for each of the {len(keypoints)} poses")
-    areas, kept = crop_areas(boxes), []
-    for image in np.unique(image_ids):
-        rows = np.flatnonzero(image_ids == image)
+    areas, kept = crop_areas(_boxes(boxes, len(keypoints))), []
+    by_image: dict[Any, list[int]] = {}
+    for row, image in enumerate(image_ids.tolist()):
+        by_image.setdefault(image, []).append(row)
+    for rows in map(np.array, by_image.values()):
         kept += rows[oks_nms(keypoints[rows, :, :2], scores[rows], areas[rows], threshold=nms, skeleton=skeleton)].tolist()
     kept = sorted(kept)
     return keypoints[kept], scores[kept], image_ids[kept]
 
 
-def _evaluate(truth: dict[str, Any], detections: list[dict[str, Any]], category: int, sigmas: np.ndarray) -> np.ndarray:
+def _evaluate(truth: GroundTruth, detections: list[dict[str, Any]], sigmas: np.ndarray) -> np.ndarray:
     """COCOeval's ten numbers. What it prints on its way is dropped."""
     try:  # late: whoever scores by PCK needs no pycocotools
         from pycocotools.coco import COCO as Annotations
@@ -167,34 +167,26 @@ def _evaluate(truth: dict[str, Any], detections: list[dict[str, Any]], category:
         raise UserError("average precision needs pycocotools; install it with `pip install 'rpstn[book]'`") from None
     with contextlib.redirect_stdout(io.StringIO()):
         annotated = Annotations()
-        annotated.dataset = truth
+        annotated.dataset = truth.content
         annotated.createIndex()
         # loadRes looks at the first detection, so it takes no empty list.
         detected = annotated.loadRes(detections) if detections else Annotations()
         evaluation = COCOeval(annotated, detected, "keypoints")
         evaluation.params.kpt_oks_sigmas = sigmas
-        evaluation.params.catIds = [category]
+        evaluation.params.catIds = [CATEGORY]
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
     return evaluation.stats
 
 
-def _read(ground_truth: str | Path | Mapping[str, Any], skeleton: Skeleton) -> tuple[dict[str, Any], int]:
-    """A copy of the ground truth, which COCOeval may write into, and the id of the person category."""
-    if isinstance(ground_truth, str | Path):
-        truth, where = read_json(ground_truth), str(ground_truth)
-    else:
-        truth, where = copy.deepcopy(dict(ground_truth)), "ground truth"
-    if not isinstance(truth, dict) or not {"images", "annotations", "categories"} <= set(truth):
-        raise UserError(f"{where}: has no images, annotations and categories; give a file in COCO's key point form")
-    persons = [entry for entry in truth["categories"] if len(entry.get("keypoints", ())) == len(skeleton)]
-    if len(persons) != 1:
-        raise UserError(
-            f"{where}: {len(persons)} categories have the {len(skeleton)} key points of skeleton {skeleton.name!r}; "
-            "exactly one must"
-        )
-    return truth, persons[0]["id"]
+def _ids(values: Any) -> np.ndarray:
+    """Ids (N,) as they were given: of whole numbers beyond 64 bits, or mixed with strings, NumPy would make others."""
+    if not isinstance(values, list | tuple):
+        return as_array(values)
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
 
 
 def _check(poses: np.ndarray, scores: np.ndarray, image_ids: np.ndarray, skeleton: Skeleton) -> None:
@@ -204,5 +196,16 @@ def _check(poses: np.ndarray, scores: np.ndarray, image_ids: np.ndarray, skeleto
         raise ValueError(f"keypoints {poses.shape} must be (N, {len(skeleton)}, 3): x, y, confidence")
     if scores.shape != poses.shape[:1] or image_ids.shape != poses.shape[:1]:
         raise ValueError(f"scores {scores.shape} and image_ids {image_ids.shape} must be (N,) = {poses.shape[:1]}")
+    if poses.dtype.kind not in "iuf" or scores.dtype.kind not in "iuf":
+        raise ValueError(f"keypoints ({poses.dtype}) and scores ({scores.dtype}) must be plain numbers, none of them missing")
     if not np.isfinite(poses[..., :2]).all() or not np.isfinite(scores).all():
         raise ValueError("a key point or a score is not finite; leave such poses out")
+
+
+def _boxes(boxes: Any, count: int) -> np.ndarray:
+    found = as_array(boxes).astype(np.float64)
+    if found.shape != (count, 4):
+        raise ValueError(f"boxes {found.shape} must be (N, 4), one for each of the {count} poses")
+    if not np.isfinite(found).all() or (found[:, 2:] < 0).any():
+        raise ValueError("a box is not finite or has a negative width or height; leave such poses out")
+    return found

@@ -78,18 +78,22 @@ def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]
 
 
 def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) -> dict[str, Any]:
-    """COCO's AP and AR (pycocotools) of poses that are rescored and pass OKS-NMS. "mean" is AP."""
+    """COCO's AP and AR (pycocotools) of poses that are rescored and pass OKS-NMS. "mean" is AP.
+
+    Poses that are not finite are left out, and "left_out" counts them: those people are missed.
+    """
     poses = np.concatenate(
         [
             np.concatenate([joints, sure[..., None]], axis=-1)
             for joints, sure in zip(predictions.joints, predictions.confidence, strict=True)
         ]
     )
+    finite = np.isfinite(poses).all(axis=(1, 2))
     poses, scores, images = usual_detections(
-        poses,
-        np.array([clip.extra["score"] for clip in dataset]),
-        np.array([clip.extra["image_id"] for clip in dataset]),
-        np.concatenate([clip.boxes for clip in dataset]),
+        poses[finite],
+        np.array([clip.extra["score"] for clip in dataset])[finite],
+        np.array([clip.extra["image_id"] for clip in dataset])[finite],
+        np.concatenate([clip.boxes for clip in dataset])[finite],
     )
     truth = coco.ground_truth(dataset.root, dataset.split, seed)
     numbers = oks_average_precision(poses, scores, images, truth)
@@ -99,6 +103,7 @@ def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) 
         "mean_of": f"OKS AP, thresholds 0.50 to 0.95, {boxes} boxes",
         **numbers,
         "poses": len(poses),
+        "left_out": int((~finite).sum()),
         "images": len(truth["images"]),
     }
 
@@ -106,13 +111,14 @@ def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) 
 def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
     """PoseTrack's mAP over all labelled frames; a frame's people are looked for in their ground-truth boxes.
 
-    A joint's score is the height of its heatmap's peak. Ignored regions are those of the label files.
+    A joint's score is the height of its heatmap's peak. Where that is not finite the joint was not found, and "left_out" counts
+    it. Ignored regions are those of the label files.
     """
     frames: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for index, clip in enumerate(dataset):
         for frame in np.flatnonzero(clip.extra["labelled"]):
             frames[clip.source, int(clip.extra["image_ids"][frame])].append((index, int(frame)))
-    annotated, detected = [], []
+    annotated, detected, lost = [], [], 0
     for people in frames.values():
         heads = np.stack([dataset[index].extra["head_boxes"][frame] for index, frame in people])
         if np.isnan(head_sizes(heads)).any():
@@ -127,12 +133,11 @@ def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any
                 tuple(dataset[first].extra["ignore_regions"][at]),
             )
         )
-        detected.append(
-            DetectedFrame(
-                np.stack([predictions.joints[index][frame] for index, frame in people]),
-                np.stack([predictions.confidence[index][frame] for index, frame in people]),
-            )
-        )
+        joints = np.stack([predictions.joints[index][frame] for index, frame in people])
+        heights = np.stack([predictions.confidence[index][frame] for index, frame in people])
+        found = np.isfinite(joints).all(axis=-1) & np.isfinite(heights)
+        lost += int((~found).sum())
+        detected.append(DetectedFrame(np.where(found[..., None], joints, np.nan), heights))
     result = posetrack_average_precision(detected, annotated)
     return {
         "mean": result.mean,
@@ -140,6 +145,7 @@ def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any
         "joints": _grouped(result.per_joint, dataset.skeleton),
         "people": sum(len(frame.joints) for frame in annotated),
         "frames": len(annotated),
+        "left_out": lost,
     }
 
 
@@ -156,6 +162,9 @@ def official_lines(metrics: Mapping[str, Any]) -> list[str]:
         lines.append(f"{title}: {100 * part['mean']:.1f}, {part['mean_of']}")
         named = part.get("joints") or {name: value for name, value in part.items() if name[:2] in ("AP", "AR")}
         lines.append("  " + ", ".join(f"{name} {100 * value:.1f}" for name, value in named.items() if value is not None))
+        if part.get("left_out"):
+            what = "poses" if key == "oks" else "joints"
+            lines.append(f"  {what} left out because they are not finite: {part['left_out']}")
     return lines
 
 

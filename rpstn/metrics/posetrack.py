@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.datasets import records
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import as_array, head_sizes
-from rpstn.runs import read_json
 
 SLOTS = 17
 SCORED = (0, 1, 2, *range(5, 17))  # of PoseTrack2018's slots: all but the ears
+_REMEDY = "download it again"
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class AnnotatedFrame:
     labelled: np.ndarray
     head_boxes: np.ndarray
     ignored: tuple[np.ndarray, ...] = field(default=())
-    image_id: int | None = None
+    image_id: int | str | None = None
 
     def __post_init__(self) -> None:
         joints, labelled = as_array(self.joints).astype(np.float64), as_array(self.labelled).astype(bool)
@@ -134,35 +135,58 @@ def posetrack_average_precision(
 def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFrame, ...]:
     """The labelled frames of one of PoseTrack2018's per-video files, or of its content.
 
-    Frames that the file marks as not labelled are left out. Raises UserError for a file that is not of that form.
+    Frames that the file marks as not labelled are left out. Raises UserError, with the name of the image or annotation, for a
+    file that is not of that form.
     """
-    content, where = annotation, "the annotation"
     if isinstance(annotation, str | Path):
-        content, where = read_json(annotation), str(annotation)
+        content, where = records.read_json(Path(annotation), _REMEDY), str(annotation)
+    else:
+        content, where = annotation, "the annotation"
     if not isinstance(content, Mapping) or not {"images", "annotations"} <= set(content):
         raise UserError(f"{where}: has no images and annotations; give one of PoseTrack2018's files")
-    people: dict[Any, list[Mapping[str, Any]]] = {}
+    images = {image: (place, entry) for image, place, entry in records.identified(dict(content), "images", where, _REMEDY)}
+    people: dict[int | str, list[tuple[str, Mapping[str, Any]]]] = {image: [] for image in images}
+    for index, person in enumerate(records.entries(dict(content), "annotations", where, _REMEDY)):
+        place = f"{where}: annotation {person.get('id', f'at {index}')}"
+        image = records.identity(person, "image_id", place, _REMEDY)
+        if image not in images:
+            raise UserError(f"{place}: image_id {image} is not among the file's images; {_REMEDY}")
+        people[image].append((place, person))
+    return tuple(_frame(image, *images[image], people[image]) for image in images if _is_labelled(*images[image]))
+
+
+def _is_labelled(where: str, image: Mapping[str, Any]) -> bool:
+    value = image.get("is_labeled", True)
+    if not isinstance(value, bool | int):
+        raise UserError(f"{where}: is_labeled is {str(value)[:40]!r}, expected true or false; {_REMEDY}")
+    return bool(value)
+
+
+def _frame(
+    identity: int | str, where: str, image: Mapping[str, Any], people: Sequence[tuple[str, Mapping[str, Any]]]
+) -> AnnotatedFrame:
+    joints, labelled, heads = np.zeros((len(people), SLOTS, 2)), np.zeros((len(people), SLOTS), bool), np.zeros((len(people), 4))
+    for index, (place, person) in enumerate(people):
+        joints[index], flags = records.keypoints(person, SLOTS, place, _REMEDY)
+        labelled[index] = flags > 0
+        if person.get("bbox_head") not in (None, []):
+            heads[index] = records.numbers(person, "bbox_head", (4,), place, _REMEDY)
+        # A person without labels may lack a head box; nobody asks for its size.
+        if labelled[index].any() and np.isnan(head_sizes(heads[index : index + 1]))[0]:
+            raise UserError(f"{place}: has labelled joints and no head box (bbox_head), by which they are scored; {_REMEDY}")
+    return AnnotatedFrame(joints, labelled, heads, _polygons(where, image), identity)
+
+
+def _polygons(where: str, image: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
+    """The regions of a frame in which nothing is scored; fewer than three corners enclose nothing."""
     try:
-        for person in content["annotations"]:
-            people.setdefault(person["image_id"], []).append(person)
-        return tuple(_frame(image, people.get(image["id"], [])) for image in content["images"] if image.get("is_labeled", True))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{where}: not of PoseTrack2018's form ({type(error).__name__}: {error}); download it again") from error
-
-
-def _frame(image: Mapping[str, Any], people: Sequence[Mapping[str, Any]]) -> AnnotatedFrame:
-    points = np.array([person["keypoints"] for person in people], dtype=np.float64).reshape(-1, SLOTS, 3)
-    # A person without labels may lack a head box; nobody asks for its size.
-    heads = np.array([person.get("bbox_head") or (0, 0, 0, 0) for person in people], dtype=np.float64)
-    regions = zip(image.get("ignore_regions_x") or (), image.get("ignore_regions_y") or (), strict=True)
-    polygons = [np.stack([x, y], axis=1) for x, y in regions]
-    return AnnotatedFrame(
-        joints=points[..., :2],
-        labelled=points[..., 2] > 0,
-        head_boxes=heads,
-        ignored=tuple(polygon for polygon in polygons if len(polygon) > 2),
-        image_id=image["id"],
-    )
+        regions = list(zip(image.get("ignore_regions_x") or (), image.get("ignore_regions_y") or (), strict=True))
+        polygons = [np.array([x, y], dtype=np.float64).T for x, y in regions]
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{where}: ignore_regions_x and ignore_regions_y do not fit together ({error}); {_REMEDY}") from error
+    if not all(polygon.ndim == 2 and np.isfinite(polygon).all() for polygon in polygons):
+        raise UserError(f"{where}: ignore_regions_x and ignore_regions_y are no lists of lists of numbers; {_REMEDY}")
+    return tuple(polygon for polygon in polygons if len(polygon) > 2)
 
 
 def _unignored(frame: AnnotatedFrame, found: DetectedFrame) -> tuple[AnnotatedFrame, DetectedFrame]:

@@ -154,6 +154,7 @@ def count(dataset: ClipDataset) -> dict[str, Any]:
         "clips": len(dataset),
         "sources": len({clip.source for clip in dataset}),
         "entries_left_out": dataset.left_out,
+        **({"detections_left_out": dict(dataset.detections_left_out)} if dataset.detections_left_out else {}),
         "frames": len(visibility),
         "visible_joints": int((visibility == VISIBLE).sum()),
         "occluded_joints": int((visibility == OCCLUDED).sum()),

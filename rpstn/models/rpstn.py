@@ -260,7 +260,7 @@ class RPSTN(nn.Module):
         # features have, and BatchNorm was several times slower.
         features = self.encoder(frames.transpose(0, 1).flatten(0, 1))
         first = None if self.config.propagation == "none" else self.initializer_head(self.initializer(frames[:, 0]))
-        return Encoded(features, len(frames), first)
+        return Encoded(features, frames.shape[0], first)  # not len(frames): an exporter would fix the batch at its example's
 
     def locate(self, encoded: Encoded) -> RPSTNOutput:
         """Relations and propagation behind `encode`: forward(frames) = locate(encode(frames))."""
