@@ -124,7 +124,7 @@ def kernel() -> Iterator[str]:
             "display_name": "rpstn run",
             "language": "python",
         }
-        (place / "kernel.json").write_text(json.dumps(spec))
+        (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before["JUPYTER_PATH"]]))
         os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
         try:

@@ -20,6 +20,7 @@ from typing import Any
 from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
+from rpstn.places import check_folder
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -97,7 +98,7 @@ def read_table(folder: Path) -> dict[str, Any]:
     """profiles.toml: [needs], and per profile [PROFILE.all] and [PROFILE.NOTEBOOK] with parameter values."""
     path = folder / "profiles.toml"
     try:
-        return tomllib.loads(path.read_text()) if path.is_file() else {"demo": {}}
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"demo": {}}
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: cannot be read ({error}); mend it") from None
 
@@ -155,7 +156,7 @@ def fingerprint(notebook: Notebook, values: Mapping[str, Any], out: Path, packag
     """
     settings = _with_defaults({notebook.name: notebook}, {notebook.name: values})[notebook.name]
     # The working directory decides where relative paths lead.
-    source = notebook.path.read_text()
+    source = notebook.path.read_text(encoding="utf-8")
     parts = [source, settings, package, _data_state(settings), Path.cwd().as_posix()]
     # What else of the checkout a notebook reads, it names.
     parts += [package_hash(CHECKOUT / folder) for folder in ("results", "benchmarks") if folder in source]
@@ -270,6 +271,7 @@ def run_notebooks(
         return 0
     whole = _with_defaults(chosen, settings)
     out = Path(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
+    check_folder(out)
     package = package_hash()
     with kernel() as kernel_name:
         for number, (name, notebook) in enumerate(chosen.items(), 1):

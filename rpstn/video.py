@@ -105,7 +105,7 @@ class _Silence:
     def __enter__(self) -> None:
         with self._lock:
             if not self._blocks:
-                with open(os.devnull, "w") as nowhere:
+                with open(os.devnull, "w", encoding="utf-8") as nowhere:
                     self._kept = os.dup(2)
                     os.dup2(nowhere.fileno(), 2)
             self._blocks += 1

@@ -97,7 +97,7 @@ class ClipDataset:
         """SHA-256 over ids and labels: two runs on the same labels have the same one."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.skeleton.name}".encode())
         for clip in self.clips:
-            digest.update(clip.id.encode())
+            digest.update(clip.id.encode(errors="surrogateescape"))
             for array in (clip.joints, clip.visibility, clip.boxes):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

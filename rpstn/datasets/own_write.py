@@ -65,7 +65,7 @@ def write_own(
     entries = [_write(root, split, clip, skeleton, suffix) for split, clip in listed]
     content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
     # Last, so that a folder with a dataset.json is a whole one.
-    described.write_text(json.dumps(content, indent=1) + "\n")
+    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return root
 
 
@@ -149,7 +149,7 @@ def _plain(values: np.ndarray) -> list[float]:
 
 
 def _table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(head)
         writer.writerows(rows)
