@@ -19,6 +19,7 @@ from typing import Any
 
 from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
+from rpstn.notebook_values import check_values
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
 from rpstn.places import check_folder
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
@@ -260,7 +261,7 @@ def run_notebooks(
     words: short names; all for none. values: parameter values, as text or typed. out: folder for the executed
     notebooks; see `default_out` if not given. failed: folder for the copy of a notebook that failed. force:
     execute fresh ones, too.
-    Kernels work in the caller's directory. Errors: UserError before any kernel starts.
+    Kernels work in the caller's directory. Errors: UserError before any kernel starts, and where a notebook raises one.
     """
     everything = find_notebooks(folder)
     chosen = select(words, everything)
@@ -270,6 +271,8 @@ def run_notebooks(
         _print_list(chosen, settings)
         return 0
     whole = _with_defaults(chosen, settings)
+    for name, notebook in chosen.items():
+        check_values(notebook.parameters, whole[name])
     out = Path(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
     check_folder(out)
     package = package_hash()
