@@ -42,7 +42,8 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
 
-Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory."""
+Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory.
+Exit codes: 0 done; 1 a check or a notebook failed; 2 a mistake, which one line explains; 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
