@@ -366,4 +366,4 @@ ROWS: dict[str, Callable[[torch.device, bool], list[Row]]] = {
 
 def load(path: str | Path) -> list[dict[str, Any]]:
     """The rows of a JSON file that `bench` wrote."""
-    return json.loads(Path(path).read_text())["rows"]
+    return json.loads(Path(path).read_text(encoding="utf-8"))["rows"]

@@ -28,7 +28,7 @@ from rpstn.following import Following
 from rpstn.metrics.scores import score
 from rpstn.metrics.tables import aligned, table
 from rpstn.pose_stream import LOST, PoseNetwork
-from rpstn.predict import predict_streamed
+from rpstn.predicting import predict_streamed
 from rpstn.runs import manifest, write_json
 
 

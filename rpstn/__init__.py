@@ -11,8 +11,32 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-if TYPE_CHECKING:  # for editors and type checkers
-    # ruff: noqa: F401
+# Type checkers read a list only as it stands here. What is not in _HOMES is a module, used by its name: rpstn.metrics.pck(...).
+__all__ = [
+    "EvaluateConfig", "JointRelationExtractor", "PoseSemanticsPropagator", "Poses", "RPSTN", "RPSTNConfig", "RPSTNOutput",
+    "SKELETONS", "Skeleton", "TrainConfig", "UserError", "ablations", "datasets", "errors", "evaluate", "get_skeleton",
+    "global_matching", "heatmaps", "load_checkpoint", "load_released_checkpoint", "metrics", "models", "occlusion",
+    "open_dataset", "plots", "predict", "protocols", "relations", "runs", "skeletons", "train", "video",
+]  # fmt: skip
+
+if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same names
+    from rpstn import (
+        ablations,
+        datasets,
+        errors,
+        evaluate,
+        heatmaps,
+        metrics,
+        models,
+        occlusion,
+        plots,
+        protocols,
+        relations,
+        runs,
+        skeletons,
+        train,
+        video,
+    )
     from rpstn.datasets import open_dataset
     from rpstn.errors import UserError
     from rpstn.evaluate import EvaluateConfig
@@ -26,6 +50,7 @@ if TYPE_CHECKING:  # for editors and type checkers
     )
     from rpstn.models.checkpoints import load_checkpoint
     from rpstn.models.released import load_released_checkpoint
+    from rpstn.predicting import Poses, predict
     from rpstn.skeletons import SKELETONS, Skeleton, get_skeleton
     from rpstn.train import TrainConfig
 
@@ -34,6 +59,7 @@ _HOMES = {
     "EvaluateConfig": "rpstn.evaluate",
     "JointRelationExtractor": "rpstn.models",
     "PoseSemanticsPropagator": "rpstn.models",
+    "Poses": "rpstn.predicting",
     "RPSTN": "rpstn.models",
     "RPSTNConfig": "rpstn.models",
     "RPSTNOutput": "rpstn.models",
@@ -46,27 +72,22 @@ _HOMES = {
     "load_checkpoint": "rpstn.models.checkpoints",
     "load_released_checkpoint": "rpstn.models.released",
     "open_dataset": "rpstn.datasets",
+    "predict": "rpstn.predicting",
 }
-# Parts that are used by their module's name: rpstn.metrics.pck(...). The module predict is called itself: rpstn.predict(...).
-_MODULES = (
-    "ablations", "datasets", "errors", "evaluate", "heatmaps", "metrics", "models", "occlusion", "plots", "predict",
-    "protocols", "relations", "runs", "skeletons", "train", "video",
-)  # fmt: skip
 
-__all__ = sorted([*_HOMES, *_MODULES])
+if not TYPE_CHECKING:  # a type checker that saw it would take rpstn.nonsense for a name
 
-
-def __getattr__(name: str) -> Any:
-    """Load a public name on first use (PEP 562)."""
-    if name in _HOMES:
-        value = getattr(importlib.import_module(_HOMES[name]), name)
-    elif name in _MODULES:
-        value = importlib.import_module(f"rpstn.{name}")
-    else:
-        raise AttributeError(f"module 'rpstn' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> Any:
+        """Load a public name on first use (PEP 562)."""
+        if name in _HOMES:
+            value = getattr(importlib.import_module(_HOMES[name]), name)
+        elif name in __all__:
+            value = importlib.import_module(f"rpstn.{name}")
+        else:
+            raise AttributeError(f"module 'rpstn' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__})

@@ -18,7 +18,7 @@ def pages(source: Path) -> list[str]:
     """All pages that _toc.yml names, in order, without suffix; the front page first."""
     import yaml
 
-    toc = yaml.safe_load((source / "_toc.yml").read_text())
+    toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
 
     def below(entry: dict[str, Any]) -> list[str]:
         here = [entry["file"]] if "file" in entry else []

@@ -88,7 +88,7 @@ def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) ->
     from rpstn.following import Following
     from rpstn.inference import check_checkpoint
     from rpstn.pose_stream import PoseNetwork
-    from rpstn.predict import predict_streamed
+    from rpstn.predicting import predict_streamed
 
     network = PoseNetwork.load(checkpoint)
     check_checkpoint(dict(network.meta), dataset)

@@ -6,6 +6,8 @@ notebook or run that fails by itself ends with 1, an interruption with 130.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,8 +18,11 @@ import tyro
 from rpstn import __version__
 from rpstn.cli_data import data_check, data_list, data_make
 from rpstn.cli_scores import evaluate, folds, publish
+from rpstn.cli_streams import escaping
+from rpstn.cli_words import bind, pairs, parse, refuse_empty
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
+from rpstn.places import check_file
 
 USAGE = """\
 usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
@@ -37,25 +42,45 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
 
-Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory."""
+Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory.
+Exit codes: 0 done; 1 a check or a notebook failed; 2 a mistake, which one line explains; 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. arguments: those after `rpstn`; sys.argv if not given."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    with escaping():
+        return _run(words)
+
+
+def _run(words: list[str]) -> int:
     try:
         return _dispatch(words)
     except UserError as error:
-        print(f"rpstn: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
+        return _refuse(str(error))
     except KeyboardInterrupt:
         print("rpstn: interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:  # the reader of our output, such as `head`, has gone
         sys.stderr.close()
         return 1
-    except SystemExit as stop:  # tyro has printed its help or its error
+    except OSError as error:  # a place that cannot be read or written; without a name, it is a fault of the program
+        named = isinstance(error.filename, str | bytes | os.PathLike)
+        if not named and error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = f"{os.fsdecode(error.filename)}: " if named else ""
+        return _refuse(f"{where}{error.strerror}; name a place that can be read and written, or see to this one")
+    except UnicodeEncodeError as error:  # of a path on a system whose file names are not UTF-8; `escaping` takes all output
+        if error.encoding != sys.getfilesystemencoding():
+            raise
+        return _refuse(f"{error.object}: no file here can have that name ({error}); set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
+    except SystemExit as stop:  # tyro has printed its help
         return stop.code if isinstance(stop.code, int) else 0
+
+
+def _refuse(message: str) -> int:
+    print(f"rpstn: error: {' '.join(message.split())}", file=sys.stderr)
+    return 2
 
 
 def _dispatch(words: list[str]) -> int:
@@ -66,26 +91,23 @@ def _dispatch(words: list[str]) -> int:
         print(f"rpstn {__version__}")
         return 0
     command = _choose(words[0], _COMMANDS, "rpstn")
+    refuse_empty(words)
     if command is _DATA:
         if len(words) < 2 or words[1] in ("-h", "--help"):
             print(
                 "\n".join(["usage: rpstn data COMMAND", "", *(line for line in USAGE.splitlines() if line.startswith("  data "))])
             )
             return 0 if len(words) > 1 else 2
-        return _call(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")
+        return bind(_choose(words[1], _DATA, "rpstn data"), words[2:], f"rpstn data {words[1]}")() or 0
     if command in (train, evaluate, publish, folds, ablate, predict):
         return command(words[1:]) or 0
-    return _call(command, words[1:], f"rpstn {words[0]}")
+    return bind(command, pairs(words[1:]) if command is run else words[1:], f"rpstn {words[0]}")() or 0
 
 
 def _choose(word: str, known: dict[str, Any], where: str) -> Any:
     if word not in known:
         raise UserError(f"{where} has no command {word!r}{suggest(word, known)}; it has: {', '.join(known)}")
     return known[word]
-
-
-def _call(function: Callable[..., int | None], words: list[str], name: str) -> int:
-    return tyro.cli(function, args=words, prog=name) or 0
 
 
 def _report(path: Path, metrics: dict[str, Any]) -> None:
@@ -103,7 +125,7 @@ def train(words: list[str]) -> None:
     from rpstn.train import TrainConfig
     from rpstn.train import train as run
 
-    result = run(tyro.cli(TrainConfig, args=words, prog="rpstn train"))
+    result = run(parse(TrainConfig, words, "rpstn train"))
     _report(result.checkpoint, result.metrics)
 
 
@@ -117,9 +139,9 @@ def ablate(words: list[str]) -> None:
     if words[:1] == ["merge"]:
         if len(words) == 1:
             raise UserError("rpstn ablate merge needs the folders to merge: rpstn ablate merge FOLDER [FOLDER ...]")
-        study = tyro.cli(merge_cells, args=words[1:], prog="rpstn ablate merge")
+        study = bind(merge_cells, words[1:], "rpstn ablate merge")()
     else:
-        study = summarise(read_cells(run(tyro.cli(AblationConfig, args=words, prog="rpstn ablate"))))
+        study = summarise(read_cells(run(parse(AblationConfig, words, "rpstn ablate"))))
     print(aligned(markdown(paper_table(study))))
     print(interval_words(study))
 
@@ -130,7 +152,7 @@ def predict(words: list[str]) -> int:
     from rpstn.prediction_run import PredictConfig, predict_video
 
     # The words of the dataclass's own comments explain the options; VIDEO is the one that has no default.
-    config = tyro.cli(PredictConfig, args=words, prog="rpstn predict", config=(tyro.conf.PositionalRequiredArgs,))
+    config = parse(PredictConfig, words, "rpstn predict", config=(tyro.conf.PositionalRequiredArgs,))
     result = predict_video(config)
     rate = f", {result.frames / result.seconds:.1f} a second" if not config.resume and result.seconds else ""
     print(f"{config.video}: {result.frames} frames{rate}" + ("" if result.complete else ", interrupted"))
@@ -203,6 +225,7 @@ def bench(
             "rpstn bench needs a checkout of the book: this installation has the package alone, without benchmarks/; clone the "
             "repository and call rpstn bench, or make bench, there"
         )
+    check_file(out)
     sys.path.insert(0, str(checkout))
     from benchmarks.bench import bench as run
 
@@ -222,6 +245,7 @@ def convert(
     """
     from rpstn.models.released import convert as run
 
+    check_file(out)
     config = run(checkpoint, out).config
     print(
         f"{out}: {config.skeleton}, {config.joints} joints, initializer {config.initializer}, encoder {config.encoder}; "

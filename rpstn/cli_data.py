@@ -10,6 +10,7 @@ import tyro
 
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
+from rpstn.places import check_folder
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]
@@ -76,6 +77,7 @@ def data_make(
     from rpstn.datasets.embedded import make_embedded
 
     folder = root or Path(os.environ.get("RPSTN_DATA") or "data") / name
+    check_folder(folder.absolute().parent)
     counts = {"train": train, "val": val, "test": test}
     make_embedded(folder, seed=seed, counts=counts, frames=frames, size=size, workers=workers)
     print(f"{name} is in {folder}")

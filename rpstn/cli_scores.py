@@ -9,6 +9,8 @@ from typing import Any
 
 import tyro
 
+from rpstn.cli_words import parse
+
 
 def evaluate(words: list[str]) -> None:
     """Score a checkpoint on a split."""
@@ -16,7 +18,7 @@ def evaluate(words: list[str]) -> None:
     from rpstn.evaluate import EvaluateConfig
     from rpstn.evaluate import evaluate as run
 
-    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate")
+    config = parse(EvaluateConfig, words, "rpstn evaluate")
     result = run(replace(config, checkpoint=find_weights(config.checkpoint)))
     if config.dataset is None:
         print(f"{_as_trained(result.metrics['dataset'])}; --dataset names another")
@@ -29,7 +31,7 @@ def publish(words: list[str]) -> None:
     from rpstn.publish import publish as run
     from rpstn.runs import read_json
 
-    config = tyro.cli(PublishConfig, args=words, prog="rpstn publish")
+    config = parse(PublishConfig, words, "rpstn publish")
     path = run(config)
     if config.dataset is None:
         print(f"{_as_trained(read_json(path)['manifest']['parameters']['dataset'])}; --dataset names another")
@@ -46,7 +48,7 @@ def folds(words: list[str]) -> None:
     from rpstn.metrics.tables import aligned, table
 
     start = EvaluateConfig(checkpoint=tyro.MISSING, dataset="sub_jhmdb")
-    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn folds", default=start, description=inspect.cleandoc(folds.__doc__))
+    config = parse(EvaluateConfig, words, "rpstn folds", default=start, description=inspect.cleandoc(folds.__doc__))
     result = evaluate_folds(config)
     for fold, counted in result.metrics["counted"].items():
         left_out = f", {counted['entries_left_out']} damaged entries left out" if counted["entries_left_out"] else ""

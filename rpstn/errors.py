@@ -7,3 +7,7 @@ class UserError(ValueError):
     The message says three things: which file or value, why it cannot be used, and what to do. The command line
     prints it as it is, without a traceback. Programming errors are ordinary Python exceptions and keep theirs.
     """
+
+
+class OutOfRange(UserError, IndexError):
+    """A number of something that is not there. An IndexError, too, as Python's sequences raise it."""

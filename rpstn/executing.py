@@ -15,11 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rpstn.errors import OutOfRange, UserError
 from rpstn.executed import clean
 from rpstn.runs import replacing
 
 # What tqdm draws inside a cell: "steps:  40%|####      | 4/10", shown as "steps:  40%".
 PROGRESS = re.compile(r"[^\r\n]*?\d+%(?=\|)")
+# Errors that say what the user can change: a kernel passes on their names alone.
+_MISTAKES = {error.__name__ for error in (UserError, OutOfRange)}
 
 
 def execute(
@@ -33,7 +36,8 @@ def execute(
     """Execute a notebook and move the result to its place; returns None, or what went wrong, in short.
 
     values: of its parameters. out: file to write if it runs to its end; failed: file for how far it came if
-    not. kernel_name: see `kernel`. label: what the progress bar is called; None for no bar.
+    not. kernel_name: see `kernel`. label: what the progress bar is called; None for no bar. Errors: UserError where the
+    notebook raised one.
     """
     import nbformat
     import papermill
@@ -42,7 +46,7 @@ def execute(
     from papermill.exceptions import PapermillExecutionError
 
     papermill_engines.register("rpstn", _engine())
-    problem = None
+    problem, mistake = None, None
     with tempfile.TemporaryDirectory() as scratch:
         draft = Path(scratch) / out.name
         source = Path(scratch) / f"source-{out.name}"
@@ -62,11 +66,14 @@ def execute(
         except PapermillExecutionError as error:
             said = " ".join(f"{error.ename}: {error.evalue}".split())
             problem = f"failed in cell {error.exec_count}: {said}"
+            mistake = error.evalue if error.ename in _MISTAKES else None
         except DeadKernelError:
             problem = "lost its kernel, most often for want of memory"
         if problem:
             failed.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(draft if draft.is_file() else source, failed)
+            if mistake is not None:
+                raise UserError(f"notebook {out.stem[3:]}: {mistake}; as far as it came: {failed}")
             return f"{problem}\n  as far as it came: {failed}; call rpstn run again to go on from here"
         result = clean(nbformat.read(draft, as_version=4), values)
         with replacing(out) as place:
@@ -124,7 +131,7 @@ def kernel() -> Iterator[str]:
             "display_name": "rpstn run",
             "language": "python",
         }
-        (place / "kernel.json").write_text(json.dumps(spec))
+        (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before["JUPYTER_PATH"]]))
         os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
         try:

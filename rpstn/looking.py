@@ -18,7 +18,7 @@ from rpstn.following import PADDING
 from rpstn.pose_files import frame_entry
 from rpstn.pose_stream import LOST, PersonPose
 from rpstn.pose_summary import summarise_poses
-from rpstn.predict import open_one, poses_of, stack
+from rpstn.predicting import open_one, poses_of, stack
 from rpstn.skeletons import Skeleton
 
 

@@ -19,7 +19,9 @@ from typing import Any
 
 from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
+from rpstn.notebook_values import check_values
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
+from rpstn.places import check_folder
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -97,7 +99,7 @@ def read_table(folder: Path) -> dict[str, Any]:
     """profiles.toml: [needs], and per profile [PROFILE.all] and [PROFILE.NOTEBOOK] with parameter values."""
     path = folder / "profiles.toml"
     try:
-        return tomllib.loads(path.read_text()) if path.is_file() else {"demo": {}}
+        return tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"demo": {}}
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: cannot be read ({error}); mend it") from None
 
@@ -155,7 +157,7 @@ def fingerprint(notebook: Notebook, values: Mapping[str, Any], out: Path, packag
     """
     settings = _with_defaults({notebook.name: notebook}, {notebook.name: values})[notebook.name]
     # The working directory decides where relative paths lead.
-    source = notebook.path.read_text()
+    source = notebook.path.read_text(encoding="utf-8")
     parts = [source, settings, package, _data_state(settings), Path.cwd().as_posix()]
     # What else of the checkout a notebook reads, it names.
     parts += [package_hash(CHECKOUT / folder) for folder in ("results", "benchmarks") if folder in source]
@@ -259,7 +261,7 @@ def run_notebooks(
     words: short names; all for none. values: parameter values, as text or typed. out: folder for the executed
     notebooks; see `default_out` if not given. failed: folder for the copy of a notebook that failed. force:
     execute fresh ones, too.
-    Kernels work in the caller's directory. Errors: UserError before any kernel starts.
+    Kernels work in the caller's directory. Errors: UserError before any kernel starts, and where a notebook raises one.
     """
     everything = find_notebooks(folder)
     chosen = select(words, everything)
@@ -269,7 +271,10 @@ def run_notebooks(
         _print_list(chosen, settings)
         return 0
     whole = _with_defaults(chosen, settings)
+    for name, notebook in chosen.items():
+        check_values(notebook.parameters, whole[name])
     out = Path(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
+    check_folder(out)
     package = package_hash()
     with kernel() as kernel_name:
         for number, (name, notebook) in enumerate(chosen.items(), 1):

@@ -186,7 +186,7 @@ def choose(
     """
     if protocol not in PROTOCOLS:
         raise UserError(f"no occlusion protocol is called {protocol!r}; choose one of {', '.join(PROTOCOLS)}")
-    rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode())))
+    rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode(errors="surrogateescape"))))
     settings |= {"start": start, "length": length, "seed": int(rng.integers(2**31))}
     if protocol in KINDS:
         return Occluder(protocol, **settings)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import difflib
 import io
+import math
 import tokenize
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from typing import Any
 
 from rpstn.errors import UserError
 
-_WORDS = {"int": "a whole number", "float": "a number", "bool": "true or false", "str": "text"}
+_WORDS = {"int": "a whole number", "float": "a finite number", "bool": "true or false", "str": "text"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -36,9 +37,9 @@ class Parameter:
         """
         try:
             return _convert(value, ast.parse(self.annotation, mode="eval").body)
-        except (TypeError, ValueError, SyntaxError):
+        except (ArithmeticError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
             raise UserError(
-                f"parameter {self.name}: {value!r} is not {describe(self.annotation)} ({self.annotation}); "
+                f"parameter {self.name}: {repr(value)[:80]} is not {describe(self.annotation)} ({self.annotation}); "
                 f"it is: {self.comment or 'not described'}; its default is {self.default!r}"
             ) from None
 
@@ -112,7 +113,7 @@ def describe(annotation: str) -> str:
     if kind == "Optional":
         return f"{describe(ast.unparse(inner))} or none"
     if kind == "list":
-        return "a list" if inner is None else f"a list, of which each item is {describe(ast.unparse(inner))}"
+        return f"a list, of which each item is {describe(ast.unparse(inner))}"
     return _WORDS.get(kind, kind)
 
 
@@ -125,9 +126,9 @@ def _split(node: ast.expr) -> tuple[str, ast.expr | None]:
 
 def _known(node: ast.expr) -> bool:
     kind, inner = _split(node)
-    if kind == "Optional":
+    if kind in ("Optional", "list"):  # a bare list would take anything
         return inner is not None and _known(inner)
-    return kind == "list" and (inner is None or _known(inner)) or (kind in _WORDS and inner is None)
+    return kind in _WORDS and inner is None
 
 
 def _convert(value: Any, node: ast.expr) -> Any:
@@ -138,20 +139,31 @@ def _convert(value: Any, node: ast.expr) -> Any:
         return _convert(value, inner)
     if kind == "list":
         if isinstance(value, str):
-            text = value.strip()
-            value = ast.literal_eval(text) if text.startswith(("[", "(")) else text.split(",") if text else []
+            value = _items(value.strip())
         if not isinstance(value, list | tuple):
             raise TypeError
-        return [item if inner is None else _convert(item, inner) for item in value]
+        return [_convert(item, inner) for item in value]
     if kind == "str" and isinstance(value, str):
         return value
     if kind == "bool":
         return _exactly(_TRUTH.get(value.lower()) if isinstance(value, str) else value, bool)
     if isinstance(value, str):
-        return {"int": int, "float": float}[kind](value) if kind != "str" else value
+        value = {"int": int, "float": float}[kind](value)
     if kind == "float" and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError  # nan passes every comparison that would refuse it
     return _exactly(value, {"int": int, "float": float, "str": str}[kind])
+
+
+def _items(text: str) -> Any:
+    """The items of a list as typed: a,b or [a, b] as Python writes it."""
+    if text.startswith(("[", "(", "{")):
+        return ast.literal_eval(text)
+    items = [item.strip() for item in text.split(",")] if text else []
+    if not all(items):
+        raise ValueError
+    return items
 
 
 def _exactly(value: Any, kind: type) -> Any:

@@ -32,7 +32,7 @@ from rpstn.paths import expanded
 from rpstn.pose_files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
 from rpstn.pose_stream import PoseNetwork, PoseStream
 from rpstn.pose_summary import box_notes, summarise_poses
-from rpstn.predict import check_boxes
+from rpstn.predicting import check_boxes
 from rpstn.prediction_folder import PredictionFolder
 from rpstn.quiet import audible
 from rpstn.runs import portable

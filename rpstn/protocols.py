@@ -166,7 +166,7 @@ def splice_dataset(dataset: ClipDataset, at: int, length: int, seed: int = 0) ->
         others = [other for other in dataset if other.source != clip.source and other.frames.size == clip.frames.size]
         if not others:
             continue
-        rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode())))
+        rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode(errors="surrogateescape"))))
         clips.append(splice(others[rng.integers(len(others))], clip, at, length))
     if not clips:
         raise UserError(

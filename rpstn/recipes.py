@@ -15,6 +15,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
+from rpstn.parameters import suggest
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig, TrainResult, train
 
@@ -145,7 +146,7 @@ class Recipe:
     def variant(self, name: str) -> TrainConfig:
         """A variant's run, which starts from the encoder's."""
         if name not in VARIANTS:
-            raise UserError(f"no variant is called {name!r}; known are {', '.join(VARIANTS)}")
+            raise UserError(f"no variant is called {name!r}{suggest(name, VARIANTS)}; known are {', '.join(VARIANTS)}")
         return replace(
             self.base,
             **VARIANTS[name],
@@ -266,6 +267,9 @@ def find_checkpoints(
         # best.pt alone may come from a run that is going on, or was given up: the manifest says that it ended.
         found = {name: path for name, path in paths.items() if path.is_file() and (path.parent / "manifest.json").is_file()}
     wanted = list(found if variants is None else variants)
+    for name in wanted:
+        if name not in VARIANTS:
+            raise UserError(f"no variant is called {name!r}{suggest(name, VARIANTS)}; known are {', '.join(VARIANTS)}")
     missing = [name for name in wanted if name not in found]
     if missing or not wanted:
         raise UserError(

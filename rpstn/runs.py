@@ -88,7 +88,7 @@ def write_json(path: str | Path, value: Any) -> Path:
 def read_json(path: str | Path) -> Any:
     """Read JSON. Errors: UserError that names the file if it is absent or broken."""
     try:
-        return json.loads(Path(path).read_text())
+        return json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path, or make the run that writes it") from None
     except (OSError, ValueError) as error:
@@ -143,7 +143,7 @@ def git_commit(directory: str | Path | None = None) -> str | None:
 
 def _git(directory: Path, *arguments: str) -> str:
     command = ["git", "-C", str(directory), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=True).stdout.strip()
 
 
 def versions() -> dict[str, str]:
@@ -169,7 +169,8 @@ def describe_device(device: Any = "cpu") -> str:
 
 def _processor() -> str:
     with contextlib.suppress(OSError):
-        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
         if found:
             return found.group(1).strip()
     return platform.processor() or platform.machine()

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from rpstn.errors import UserError
+from rpstn.parameters import suggest
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ class Skeleton:
     def index(self, joint: str) -> int:
         """Index of a joint by name."""
         if joint not in self.joints:
-            raise UserError(f"skeleton {self.name!r} has no joint {joint!r}; it has {', '.join(self.joints)}")
+            near = suggest(joint, self.joints)
+            raise UserError(f"skeleton {self.name!r} has no joint {joint!r}{near}; it has {', '.join(self.joints)}")
         return self.joints.index(joint)
 
     @cached_property

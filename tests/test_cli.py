@@ -160,14 +160,11 @@ def test_mistyped_words(capsys, words, said):
 
 
 def test_mistyped_option_suggests_the_nearest(capsys):
-    assert cli.main(["train", "--step", "3"]) == 2
-    error = capsys.readouterr().err
-    assert "--step" in error and "--steps INT" in error
+    assert "--step, 3; did you mean --steps?" in refused(capsys, "train", "--step", "3")
 
 
 def test_value_out_of_range(capsys):
-    assert cli.main(["train", "--steps", "0"]) == 2
-    assert "steps must be at least 1, not 0" in capsys.readouterr().err
+    assert "steps must be at least 1, not 0" in refused(capsys, "train", "--steps", "0")
 
 
 def test_help_comes_from_the_dataclass(capsys):

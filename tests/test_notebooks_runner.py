@@ -243,7 +243,9 @@ def test_a_trial_leaves_the_book_alone_and_says_where_it_is(book, capsys):
         ),
         ({"steps": "2.5"}, (), "is not a whole number"),
         ({"steps": True}, (), "is not a whole number"),
-        ({"rates": "0.1,fast"}, (), "a list, of which each item is a number"),
+        ({"rates": "0.1,fast"}, (), "a list, of which each item is a finite number"),
+        ({"rates": {"a": 0.1}}, (), "rates: {'a': 0.1} is not a list"),
+        ({"rates": "nan"}, (), "rates: 'nan' is not a list, of which each item is a finite number"),
         ({"flag": "perhaps"}, (), "is not true or false"),
         ({}, ("frist",), "no notebook 'frist'; did you mean 'first'?"),
         ({}, ("first", "third"), "no notebook 'third'"),
@@ -282,6 +284,18 @@ def test_a_failing_notebook_stays_out_of_the_book_and_is_resumed(book, capsys):
     (book.path / "broken").unlink()
     assert book() == 0
     assert ran(book) == ["first", "second 4 False"]
+
+
+def test_a_mistake_that_a_notebook_finds_is_the_users(book, capsys):
+    """UserError in a kernel, also one that is an IndexError: told as those before a kernel starts; how far it came is kept."""
+    path = book.folder / "01_first.py"
+    text = path.read_text()
+    for error in ("UserError", "OutOfRange"):
+        path.write_text(f"{text}\n# %%\nfrom rpstn import errors\n\nraise errors.{error}('steps is 3;\\nchoose 4')\n")
+        with pytest.raises(UserError, match=r"^notebook first: steps is 3;\nchoose 4; as far as it came: .*first.ipynb$"):
+            book()
+        assert ran(book) == ["first"] and not list((book.path / "out").glob("*.ipynb"))
+        assert (book.path / "runs" / "failed" / "first.ipynb").is_file()
 
 
 def test_a_failure_keeps_what_came_before(book):
@@ -351,6 +365,9 @@ def test_names_of_notebooks(book):
         ("steps: int", "is no parameter"),
         ("steps: int | None = 3", "not one that can be checked"),
         ("steps: dict = {}", "not one that can be checked"),
+        ("steps: list = []", "not one that can be checked"),
+        ("steps: Optional[list] = None", "not one that can be checked"),
+        ("steps: float = 1e999", "is not a finite number"),
         ("steps: int = 2 * 3", "must be a plain value"),
         ("steps: int = 'a'", "is not a whole number"),
         ("steps: int = ", "line 1 is no Python"),
@@ -373,10 +390,35 @@ def test_texts_become_values():
         ("list[str]", "a,b", ["a", "b"]),
         ("list[int]", "[1, 2]", [1, 2]),
         ("list[int]", "", []),
+        ("list[float]", "0.1, 3", [0.1, 3.0]),
+        ("list[float]", [0, 8], [0.0, 8.0]),
+        ("list[float]", "(0.1, 0.3)", [0.1, 0.3]),
+        ("list[str]", " a , b c ", ["a", "b c"]),
+        ("Optional[list[int]]", "1,2", [1, 2]),
     ]
     for annotation, given, wanted in cases:
         value = Parameter("x", annotation, None, "").convert(given)
         assert value == wanted and type(value) is type(wanted)
+        if isinstance(value, list):
+            assert [type(item) for item in value] == [type(item) for item in wanted]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "given"),
+    [
+        *[("float", text) for text in ("nan", "-nan", "inf", "-Infinity", "1e999", "", "1,5", float("nan"), 10**400)],
+        *[("int", text) for text in ("1.0", "nan", "1e3", 1.0, True, None, "9" * 5000)],
+        *[("list[float]", given) for given in ("0.1,nan", "0.1,,0.3", "[0.1", "{0.1: 1}", "{0.1, 0.3}", [True], [None], 0.1)],
+        *[("list[str]", given) for given in ("{'rpstn': 1}", {"rpstn": 1}, ["a", 1], [{}], "a,,b", ",", "[" * 5000)],
+        *[("list[int]", given) for given in ("1,2.5", [1, 2.0], "[1, 'a']", None)],
+        *[("Optional[float]", given) for given in ("nan", float("inf"), [], "")],
+        *[("bool", given) for given in ("perhaps", 2, "", None, [])],
+        *[("str", given) for given in (1, None, ["a"], {})],
+    ],
+)
+def test_values_of_another_type_are_refused(annotation, given):
+    with pytest.raises(UserError, match="parameter x: "):
+        Parameter("x", annotation, None, "").convert(given)
 
 
 def test_progress_bars_leave_no_trace():

@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from itertools import islice
 from pathlib import Path
 
@@ -24,7 +22,7 @@ from rpstn.following import Following, is_inside, move, pose_box, search_boxes, 
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.pose_stream import FOLLOWED, FOUND, GIVEN, LOST, PoseNetwork, PoseStream
-from rpstn.predict import predict_frames, predict_streamed
+from rpstn.predicting import predict_frames, predict_streamed
 from rpstn.recipes import WEIGHTS
 from rpstn.video_input import ArrayInput, open_input
 
@@ -203,14 +201,6 @@ def test_the_number_of_frames_and_boxes_of_a_camera_that_begins_late(frames, net
     late.__class__ = type("Late", (type(late),), {"__iter__": lambda self: islice(ArrayInput.__iter__(self), 2, None)})
     with pytest.raises(UserError, match="outside of the video's frames"):
         next(predict_frames(network, late, "400,0,20,20", following))
-
-
-def test_the_name_is_a_function_and_a_module():
-    """In whatever order it is imported: importing a submodule puts the module into the package's name."""
-    for first in ("import rpstn", "import rpstn.predict", "from rpstn.predict import Poses", "from rpstn import predict"):
-        code = f"{first}; import rpstn, inspect; print(callable(rpstn.predict), *inspect.signature(rpstn.predict).parameters)"
-        said = subprocess.check_output([sys.executable, "-c", code], text=True).split()
-        assert said[:4] == ["True", "video_or_frames", "checkpoint", "boxes"], first
 
 
 def test_default_weights_say_what_they_know():

@@ -199,7 +199,9 @@ def test_a_relative_name_is_no_protocol(tmp_path, monkeypatch, name):
     assert len(list(open_input(write_webm("a:b.webm", np.zeros((3, 16, 16, 3), np.uint8))))) == 3
 
 
-@pytest.mark.parametrize("address", ["https://a.org/b.mp4", "rtsp://10.0.0.1:554/live", "HTTP://a.org", "s3://a/b.mp4", "udp://@:1234"])
+@pytest.mark.parametrize(
+    "address", ["https://a.org/b.mp4", "rtsp://10.0.0.1:554/live", "HTTP://a.org", "s3://a/b.mp4", "udp://@:1234"]
+)
 def test_addresses_are_not_read(tmp_path, monkeypatch, address):
     monkeypatch.chdir(tmp_path)
     for given in (address, Path(address)):

@@ -27,6 +27,20 @@ def wheel(tmp_path_factory):
     return found
 
 
+def test_editable_install_is_a_path_and_no_import_hook(tmp_path):
+    """Type checkers and editors follow a path in a .pth file; setuptools' import hook they cannot run."""
+    build = "import sys; from setuptools import build_meta; build_meta.build_editable(sys.argv[1])"
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, tmp_path)
+    (tmp_path / "rpstn").mkdir()
+    (tmp_path / "rpstn" / "__init__.py").touch()
+    subprocess.run([sys.executable, "-c", build, str(tmp_path)], cwd=tmp_path, check=True, capture_output=True)
+    (made,) = tmp_path.glob("*.whl")
+    files = {name: zipfile.ZipFile(made).read(name) for name in zipfile.ZipFile(made).namelist() if "dist-info" not in name}
+    ((name, content),) = files.items()
+    assert name.endswith(".pth") and os.path.samefile(content.decode().strip(), tmp_path)
+
+
 @pytest.fixture(scope="module")
 def call(wheel, tmp_path_factory):
     """Runs the installed `rpstn` in an empty directory; the environment holds its dependencies, not the
@@ -68,6 +82,7 @@ def call(wheel, tmp_path_factory):
 def test_carries_data_and_notices(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "rpstn/datasets/embedded/motion.npz" in names
+    assert "rpstn/py.typed" in names
     assert any(name.startswith("rpstn/datasets/embedded/NOTICE") for name in names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names} <= {"rpstn", f"{wheel.name.split('-py3')[0]}.dist-info"}

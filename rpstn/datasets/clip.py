@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from rpstn.errors import UserError
+from rpstn.errors import OutOfRange, UserError
 from rpstn.skeletons import Skeleton
 
 # The states of a joint in a frame. The numbers are those of COCO's visibility flag.
@@ -90,7 +90,11 @@ class ClipDataset:
         return len(self.clips)
 
     def __getitem__(self, index: int) -> Clip:
-        return self.clips[index]
+        try:
+            return self.clips[index]
+        except IndexError:
+            there = f"0 to {len(self) - 1}" if self.clips else "none"
+            raise OutOfRange(f"data set {self.name}, split {self.split}: there is no clip {index}; there are {there}") from None
 
     def __iter__(self) -> Iterator[Clip]:
         return iter(self.clips)
@@ -99,7 +103,7 @@ class ClipDataset:
         """SHA-256 over ids and labels: two runs on the same labels have the same one."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.skeleton.name}".encode())
         for clip in self.clips:
-            digest.update(clip.id.encode())
+            digest.update(clip.id.encode(errors="surrogateescape"))
             for array in (clip.joints, clip.visibility, clip.boxes):
                 digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
+from rpstn.opencv_paths import opencv_path
 from rpstn.quiet import quiet
 
 # Header rates outside of this range are placeholders: browsers write 1000 for "varies".
@@ -37,11 +37,11 @@ class Decoded(NamedTuple):
 def open_capture(path: Path, *parameters: int) -> Iterator[cv2.VideoCapture]:
     """Open a video file with OpenCV's FFmpeg for the block. Whether that succeeded is told by `isOpened()`.
 
-    The path is made absolute: FFmpeg takes `2024-11-14T22:57:44.mp4` for a protocol called `2024-11-14T22`. Decoding uses one
-    thread: several would report a damaged frame late, or not at all, and write about it on the terminal whenever they like.
+    Decoding uses one thread: several would report a damaged frame late, or not at all, and write about it on the terminal
+    whenever they like.
     """
-    with quiet():  # OpenCV prints a page about a file that it cannot open
-        capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, (cv2.CAP_PROP_N_THREADS, 1, *parameters))
+    with quiet(), opencv_path(path) as name:  # OpenCV prints a page about a file that it cannot open
+        capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, (cv2.CAP_PROP_N_THREADS, 1, *parameters))
     try:
         yield capture
     finally:

@@ -79,7 +79,7 @@ def cache_places(root: Path) -> tuple[Path, ...]:
         base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     except RuntimeError:  # a user without a home
         return (root / _NAME,)
-    name = hashlib.sha256(str(root.absolute()).encode()).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode(root.absolute())).hexdigest()[:24]
     return root / _NAME, base / "rpstn" / f"{name}.npz"
 
 

@@ -70,7 +70,7 @@ def write_own(
     entries = [_write(root, split, clip, skeleton, suffix) for split, clip in listed]
     content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
     # Last, so that a folder with a dataset.json is a whole one.
-    described.write_text(json.dumps(content, indent=1) + "\n")
+    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return root
 
 
@@ -140,8 +140,10 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
     for start in range(0, len(clip), 32):
         indices = range(start, min(start + 32, len(clip)))
         for index, frame in zip(indices, clip.frames.read(indices), strict=True):
-            if not cv2.imwrite(str(folder / f"{index:06d}{suffix}"), np.ascontiguousarray(frame[..., ::-1])):
+            written, code = cv2.imencode(suffix, np.ascontiguousarray(frame[..., ::-1]))
+            if not written:
                 raise UserError(f"{folder}: cannot write an image as {suffix!r}; use .png or .jpg")
+            (folder / f"{index:06d}{suffix}").write_bytes(code)
     _table(
         root / "labels" / f"{clip.id}.csv",
         ("frame", "joint", "x", "y", "visibility"),
@@ -161,7 +163,7 @@ def _plain(values: np.ndarray) -> list[float]:
 
 
 def _table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(head)
         writer.writerows(rows)

@@ -163,9 +163,9 @@ class Augmentation:
             if not getattr(self, name) >= 0:
                 raise UserError(f"augmentation: {name} is {getattr(self, name)}; give 0 or more")
         for name in ("scale", "erasing_side"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise UserError(f"augmentation: {name} is {(low, high)}; give two positive numbers, the smaller first")
+            given = getattr(self, name)
+            if len(given) != 2 or not 0 < given[0] <= given[1]:
+                raise UserError(f"augmentation: {name} is {given}; give two positive numbers, the smaller first")
         if not self.strides or min(self.strides) < 1:
             raise UserError(f"augmentation: strides are {self.strides}; give at least one whole number from 1 on")
 

@@ -59,7 +59,10 @@ def make_window(
     still counts.
     """
     if not 0 <= start < len(clip) or length < 1 or stride == 0:
-        raise ValueError(f"no window from frame {start}, {length} long with stride {stride}, in a clip of {len(clip)}")
+        raise UserError(
+            f"no window from frame {start}, {length} long with stride {stride}, in a clip of {len(clip)}; its frames are 0 to "
+            f"{len(clip) - 1}"
+        )
     augmentation = augmentation or Augmentation.none()
     if rng is None:
         if augmentation != Augmentation.none():

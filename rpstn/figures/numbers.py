@@ -49,7 +49,7 @@ def training_curves(logs: Mapping[str, str | Path], axes: Sequence[Axes] | None 
     loss, score = np.ravel(axes)
     for name, path in logs.items():
         try:
-            with open(path, newline="") as file:
+            with open(path, newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
             values = {
                 column: np.array([(float(row["step"]), float(row[column])) for row in rows if row[column]])

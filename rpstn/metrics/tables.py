@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     place = Path(words[0])
     try:
-        write_text(place, insert(place.read_text(), published(read_json(words[1]))))
+        write_text(place, insert(place.read_text(encoding="utf-8"), published(read_json(words[1]))))
     except (UserError, OSError) as error:
         print(f"rpstn: error: {error}", file=sys.stderr)
         return 2

@@ -112,7 +112,7 @@ def compute(folder: str | Path) -> dict[str, np.ndarray]:
     parts: dict[str, list[np.ndarray]] = {key: [] for key in ("times", "root", "points", "rotations")}
     names, cyclic, first = [], [], [0]
     for path in sorted(Path(folder).glob("humanoid3d_*.txt")):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         rows = np.array(content["Frames"], dtype=np.float64)
         points, rotations = forward_kinematics(rows)
         root = points[:, 0]

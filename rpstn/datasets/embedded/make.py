@@ -69,7 +69,7 @@ def make_embedded(
             digests[number] = digest
         whole = hashlib.sha256("".join(digests[number] for number in sorted(digests)).encode()).hexdigest()
         manifest = {**wanted, "clips": total, "checksum": whole, "labels": _labels_checksum(making)}
-        (making / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n")
+        (making / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         if root.exists():
             old = root.parent / f".{root.name}.making-{os.getpid()}-old"
             root.rename(old)
@@ -89,7 +89,7 @@ def is_complete(root: str | Path, wanted: dict) -> bool:
     """Whether `root` holds a whole set with these parameters: manifest, every frame, label files unchanged."""
     root = Path(root)
     try:
-        manifest = json.loads((root / MANIFEST).read_text())
+        manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
         if any(manifest.get(key) != value for key, value in wanted.items()):
             return False
         folders = [os.scandir(root / "frames" / f"{number + 1:04d}") for number in range(manifest["clips"])]
@@ -152,7 +152,7 @@ def _cores() -> int:
 def _labels_checksum(root: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted((root / "labels").glob("*.mat")):
-        digest.update(path.name.encode())
+        digest.update(os.fsencode(path.name))
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -9,10 +9,7 @@ files.
 from __future__ import annotations
 
 import contextlib
-import inspect
 import os
-import sys
-import types
 import warnings
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import islice
@@ -237,14 +234,3 @@ def stack(found: Sequence[PersonPose | None], name: str, shape: tuple[int, ...],
         if pose is not None:
             row[:] = getattr(pose, name)
     return rows
-
-
-class _CallableModule(types.ModuleType):
-    """`rpstn.predict` names this module, as soon as anything imports it, and the function: so the module can be called."""
-
-    __call__ = staticmethod(predict)
-
-
-__signature__ = inspect.signature(predict)  # what help and editors show when they ask the module
-
-sys.modules[__name__].__class__ = _CallableModule
