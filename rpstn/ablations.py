@@ -98,7 +98,7 @@ class AblationConfig:
     window: int = 8  # frames that go through a network at once on the test split, the same for all cells
     clips: int = 0  # test clips of each source that are scored; 0: all
     precision: str = "auto"  # auto, fp32, bf16
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     workers: int = 0  # processes that read ahead
 
     def __post_init__(self) -> None:
@@ -167,6 +167,7 @@ def ablate(config: AblationConfig, progress: bool = True) -> list[Path]:
     A finished cell is kept, an interrupted one goes on where it stopped. Raises UserError for a directory that holds a cell of
     another budget, of other data or from another encoder, and for an encoder that was trained on another official split.
     """
+    choose_device(config.device)
     test = few(open_dataset(config.dataset, config.root, split="test", fold=config.fold), config.clips)
     return [make_cell(config, name, seed, test, progress=progress) for name, seed in config.todo()]
 

@@ -58,7 +58,7 @@ class EvaluateConfig:
     refine: str = "gaussian"  # step within a heatmap pixel: gaussian; quarter, as published tables have it; none
     amp: bool = False  # bfloat16 autocast
     threshold: float = 0.2  # of PCK, as a fraction of the reference length
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     out: Path | None = None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
 
     def __post_init__(self) -> None:
@@ -95,6 +95,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     skeleton or official split, and for what the data set cannot give.
     """
     begun = time.perf_counter()
+    device = choose_device(config.device)
     checkpoint = Path(config.checkpoint)
     if config.network is None:
         model, meta = load_checkpoint(checkpoint)
@@ -112,7 +113,6 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
     check_checkpoint(meta, dataset, checkpoint)
-    device = choose_device(config.device)
     settings = {
         "batch": config.batch,
         "flip_test": config.flip_test,

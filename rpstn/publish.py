@@ -54,7 +54,7 @@ class PublishConfig:
     compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants beside which RPSTN stands behind occluders
     start: int = 8  # frame in which an occluder comes
     length: int = 5  # frames for which it stays
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     out: str = "results"  # folder of the result
     note: str = ""  # what a reader has to know of the data, such as classes that are missing
 

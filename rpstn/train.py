@@ -74,7 +74,7 @@ class TrainConfig:
     validate_every: int = 0  # steps between validations; 0: at the end only
     save_every: float = 60.0  # seconds between checkpoints to resume from
     precision: str = "auto"  # auto, fp32, bf16
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     workers: int = 0  # processes that read ahead; 0 reads in the loop
     seed: int = 2021  # of weights, samples and their variation
 
@@ -214,9 +214,9 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
     a missing data set, and for a directory that holds a run of another configuration, of other data or from another
     start.
     """
+    device = choose_device(config.device)
     data = open_training_data(config)
     training = data.training
-    device = choose_device(config.device)
     bf16 = use_bf16(config.precision, device)
     keep_memory()
     seed_everything(config.seed)
