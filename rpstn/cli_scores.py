@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,12 @@ def folds(words: list[str]) -> None:
     from rpstn.folds import evaluate_folds, rows_of
     from rpstn.metrics.tables import aligned, table
 
-    start = EvaluateConfig(checkpoint=tyro.MISSING, dataset="sub_jhmdb")
-    config = tyro.cli(EvaluateConfig, args=words, prog="rpstn folds", default=start, description=inspect.cleandoc(folds.__doc__))
-    result = evaluate_folds(config)
+    @dataclass(frozen=True)
+    class FoldsConfig(EvaluateConfig):
+        dataset: str = "sub_jhmdb"  # the one data set with three splits
+
+    given = tyro.cli(FoldsConfig, args=words, prog="rpstn folds", description=inspect.cleandoc(folds.__doc__))
+    result = evaluate_folds(EvaluateConfig(**vars(given)))
     for fold, counted in result.metrics["counted"].items():
         left_out = f", {counted['entries_left_out']} damaged entries left out" if counted["entries_left_out"] else ""
         name = result.metrics["checkpoints"][fold]["name"]

@@ -20,6 +20,7 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
+from rpstn.settings import check_settings
 from rpstn.skeletons import get_skeleton
 
 __all__ = [
@@ -62,6 +63,7 @@ class EvaluateConfig:
     out: Path | None = None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("checkpoint", "root", "detections", "out"))
         for name, least in (("window", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")

@@ -20,6 +20,7 @@ from typing import Any
 from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
+from rpstn.paths import expanded
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -183,7 +184,7 @@ def _data_state(settings: Mapping[str, Any]) -> Any:
     """
     if "dataset" not in settings:
         return None
-    root = Path(settings.get("root") or Path(os.environ.get("RPSTN_DATA") or "data") / settings["dataset"])
+    root = expanded(settings.get("root") or expanded(os.environ.get("RPSTN_DATA") or "data") / settings["dataset"])
     if not root.is_dir():
         return None
     manifests = sorted(root.glob("*.json"))  # the embedded set's says all; a real set has none
@@ -211,7 +212,7 @@ def _made_runs(settings: Mapping[str, Any]) -> list[str]:
         from rpstn.recipes import run_folder
 
         folder = run_folder(settings["dataset"], settings.get("fold", 1))
-    return [path.as_posix() for path in sorted(Path(folder).rglob(MANIFEST))]
+    return [path.as_posix() for path in sorted(expanded(folder).rglob(MANIFEST))]
 
 
 def default_out(profile: str, own: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -269,7 +270,7 @@ def run_notebooks(
         _print_list(chosen, settings)
         return 0
     whole = _with_defaults(chosen, settings)
-    out = Path(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
+    out = expanded(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
     package = package_hash()
     with kernel() as kernel_name:
         for number, (name, notebook) in enumerate(chosen.items(), 1):
@@ -285,7 +286,7 @@ def run_notebooks(
                 load(notebook.path),
                 settings[name],
                 out / notebook.output,
-                Path(failed) / f"{name}.ipynb",
+                expanded(failed) / f"{name}.ipynb",
                 kernel_name,
                 label if progress else None,
             )

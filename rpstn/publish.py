@@ -30,6 +30,7 @@ from rpstn.predictions import Predictions
 from rpstn.protocols import long_enough
 from rpstn.recipes import TITLES, VARIANTS, find_checkpoints, manifest_of, shipped_checkpoints, without_places
 from rpstn.runs import defaults, manifest, plain, write_json
+from rpstn.settings import check_settings
 from rpstn.train import TrainConfig
 
 FRAMES = 64  # go through a network at once; changes speed and memory, not the numbers
@@ -59,6 +60,7 @@ class PublishConfig:
     note: str = ""  # what a reader has to know of the data, such as classes that are missing
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("root", "folder", "out"))
         for name in self.protocols:
             if name not in PROTOCOLS:
                 raise UserError(f"no occlusion protocol is called {name!r}; choose from {', '.join(PROTOCOLS)}")

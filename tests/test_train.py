@@ -19,7 +19,16 @@ from rpstn.models import RPSTN, PoseResNet, load_checkpoint
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, gradients, learning_rate, train, training_loss
 
-TINY = {"frames": 2, "size": 64, "batch": 2, "steps": 4, "warmup": 1, "precision": "fp32", "device": "cpu"}
+TINY = {
+    "frames": 2,
+    "size": 64,
+    "batch": 2,
+    "steps": 4,
+    "warmup": 1,
+    "precision": "fp32",
+    "device": "cpu",
+    "calibration_frames": 0,
+}
 
 
 @pytest.fixture
@@ -223,7 +232,7 @@ def test_backbones_start_from_files_of_others_and_the_run_remembers_which(config
         started = torch.load(tmp_path / f"{part}.pth", weights_only=True)
         torch.testing.assert_close(trained[f"{part}.layer3.0.conv1.weight"], started["layer3.0.conv1.weight"])
     torch.save(PoseResNet("resnet18").state_dict(), tmp_path / "encoder.pth")
-    with pytest.raises(UserError, match="other encoder_weights"):
+    with pytest.raises(UserError, match="checksums of encoder_weights"):
         train(config, progress=False)
     with pytest.raises(UserError, match="no such file"):
         train(

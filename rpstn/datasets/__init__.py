@@ -11,6 +11,7 @@ from pathlib import Path
 from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 from rpstn.skeletons import get_skeleton
 
 __all__ = [
@@ -54,9 +55,9 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     if name not in DATASETS:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
     if root is not None:
-        path, origin = Path(root), "given as root"
+        path, origin = expanded(root), "given as root"
     elif os.environ.get("RPSTN_DATA"):
-        path, origin = Path(os.environ["RPSTN_DATA"]) / name, "from $RPSTN_DATA"
+        path, origin = expanded(os.environ["RPSTN_DATA"]) / name, "from $RPSTN_DATA"
     else:
         path, origin = Path("data") / name, "the default place"
     if not path.is_dir():

@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 import rpstn
 from rpstn.datasets.embedded.plan import SPLITS, plan_clips
 from rpstn.errors import UserError
+from rpstn.paths import expanded
 
 VERSION = 11  # rises with every change of what is drawn
 COUNTS = {"train": 240, "val": 30, "test": 110}
@@ -45,7 +46,7 @@ def make_embedded(
     interrupted making left is cleared away. A whole set with the same parameters is kept and returned at once; one with other
     parameters is replaced. Raises UserError if a value is out of range or `root` holds something else.
     """
-    root = Path(root).absolute()
+    root = expanded(root).absolute()
     counts = {**dict.fromkeys(SPLITS, 0), **(COUNTS if counts is None else counts)}
     _check(root, seed, counts, frames, size, workers)
     wanted = {"version": VERSION, "seed": seed, "counts": counts, "frames": frames, "size": size}
