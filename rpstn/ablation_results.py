@@ -15,6 +15,7 @@ from rpstn.ablations import CELLS, REFERENCES, RESULT, SIGHTS, TALLY, TITLES, co
 from rpstn.errors import UserError
 from rpstn.metrics.crossed import crossed_interval, mean_score
 from rpstn.metrics.intervals import LEAST, Interval
+from rpstn.paths import expanded
 from rpstn.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs import plain, portable, read_json, write_json
 from rpstn.skeletons import Skeleton, get_skeleton
@@ -41,7 +42,7 @@ class Cell:
 
 def read_cell(path: str | Path) -> Cell:
     """A finished cell's directory. Raises UserError for one that is not finished, damaged, or of an unknown cell."""
-    path = Path(path)
+    path = expanded(path)
     record = read_json(path / RESULT)
     keys = [(reference, sight) for reference in REFERENCES for sight in SIGHTS]
     try:
@@ -190,7 +191,7 @@ def merge_cells(
         fewer: write it even where the file holds cells or seeds that these folders lack, which it then loses.
     """
     study = {**summarise(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
-    content = read_json(out) if Path(out).is_file() else {}
+    content = read_json(out) if expanded(out).is_file() else {}
     there = content.get(study_name(study), {"cells": {}})
     lost = sorted(_runs(there) - _runs(study))
     if lost and not fewer:

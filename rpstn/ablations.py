@@ -26,13 +26,16 @@ from rpstn.metrics.crossed import tally
 from rpstn.metrics.scores import samples
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.parameters import suggest
+from rpstn.paths import expanded
 from rpstn.protocols import few
 from rpstn.recipes import run_folder, shipped_checkpoints
+from rpstn.run_settings import NUMBERLESS, differences
 from rpstn.runs import defaults, manifest, plain, read_json, replacing, write_json
+from rpstn.settings import check_settings
 from rpstn.train import TrainConfig, train
 
 # Places, speed, and the seed, which stands beside. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
-_APART = ("root", "beside_root", "out", "init", "workers", "device", "seed", "save_every")
+_APART = {"root", "beside_root", "init", "seed"} | NUMBERLESS
 
 LENGTHS = (2, 3, 4, 5, 6, 7, 8)
 
@@ -98,10 +101,11 @@ class AblationConfig:
     window: int = 8  # frames that go through a network at once on the test split, the same for all cells
     clips: int = 0  # test clips of each source that are scored; 0: all
     precision: str = "auto"  # auto, fp32, bf16
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     workers: int = 0  # processes that read ahead
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("root", "out", "init"))
         if not self.cells or not self.seeds:
             raise UserError("an ablation needs at least one cell and one seed")
         for name in self.cells:
@@ -112,7 +116,8 @@ class AblationConfig:
                 raise UserError(f"{name} names one twice: {getattr(self, name)}")
         if self.clips < 0 or self.window < 0:
             raise UserError(f"clips ({self.clips}) and window ({self.window}) must not be negative")
-        _ = self.base  # raises what is wrong with the training itself
+        for name in self.cells:  # raises what is wrong with a training itself, before the first one starts
+            self.cell(name, self.seeds[0])
 
     @property
     def start(self) -> Path:
@@ -137,6 +142,7 @@ class AblationConfig:
             initializer=self.encoder, frames=self.frames, batch=self.batch, accumulate=self.accumulate, size=self.size,
             sigma=self.sigma, steps=self.steps, lr=self.lr, augmentation=self.augmentation, validate_every=self.validate_every,
             precision=self.precision, device=self.device, workers=self.workers, seed=self.seeds[0],
+            calibration_frames=0,
         )  # fmt: skip
 
     @property
@@ -167,6 +173,7 @@ def ablate(config: AblationConfig, progress: bool = True) -> list[Path]:
     A finished cell is kept, an interrupted one goes on where it stopped. Raises UserError for a directory that holds a cell of
     another budget, of other data or from another encoder, and for an encoder that was trained on another official split.
     """
+    choose_device(config.device)
     test = few(open_dataset(config.dataset, config.root, split="test", fold=config.fold), config.clips)
     return [make_cell(config, name, seed, test, progress=progress) for name, seed in config.todo()]
 
@@ -181,9 +188,10 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
     result = train(config.cell(name, seed), progress=progress)
     path = result.run / RESULT
     if path.is_file() and (result.run / TALLY).is_file():
-        if complete(read_json(path)["plan"]) != plan:
+        if differing := differences(complete(read_json(path)["plan"]), plan):
             raise UserError(
-                f"{result.run}: was scored in another way or on other clips; choose another out, or remove {path.name}"
+                f"{result.run}: was scored in another way or on other clips ({differing}); ask for the same, or choose "
+                "another out"
             )
         return result.run
     begun = time.perf_counter()
@@ -244,8 +252,8 @@ def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) ->
 def finished(folders: Iterable[str | Path]) -> list[Path]:
     """Directories of all finished cells below some folders, sorted. Raises UserError for a folder that is not there."""
     found: Sequence[Path] = []
-    for folder in folders:
-        if not Path(folder).is_dir():
+    for folder in map(expanded, folders):
+        if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; give folders in which `rpstn ablate` has worked")
-        found = [*found, *(path.parent for path in Path(folder).rglob(RESULT) if (path.parent / TALLY).is_file())]
+        found = [*found, *(path.parent for path in folder.rglob(RESULT) if (path.parent / TALLY).is_file())]
     return sorted(set(found))

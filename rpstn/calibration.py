@@ -18,14 +18,22 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-from dataclasses import asdict, dataclass
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from tqdm import tqdm
 
 from rpstn.errors import UserError
 from rpstn.runs import read_json, write_json
+
+if TYPE_CHECKING:
+    import torch
+
+    from rpstn.datasets.clip import Clip, ClipDataset
 
 QUANTILE_HIDDEN, QUANTILE_LOST, QUANTILE_SURE = 0.10, 0.01, 0.25
 # Without a measurement: what the package's own small networks need, to the first digit.
@@ -52,7 +60,7 @@ class Calibration:
     joints: int = 0
     frames: int = 0
     hidden_found: float | None = None
-    right: dict[str, float] | None = None
+    right: dict[str, float | None] | None = None
     sha256: str | None = None
 
 
@@ -80,43 +88,93 @@ def _checksum(checkpoint: str | Path) -> str:
     return hashlib.sha256(Path(checkpoint).read_bytes()).hexdigest()
 
 
-def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) -> Calibration:
-    """Measures the limits on a ClipDataset with the checkpoint's skeleton, streamed as videos are, with the labels' boxes.
+def calibrate(
+    checkpoint: str | Path, dataset: ClipDataset, *, frames: int = 0, device: str | torch.device = "auto", progress: bool = True
+) -> Calibration:
+    """Measure the limits on a ClipDataset with the checkpoint's skeleton, streamed as videos are, with the labels' boxes.
 
-    Raises UserError where the skeletons differ and where no joint is visible.
+    frames  about so many of them, in whole clips spread evenly over the data set; 0: all clips.
+    A clip whose boxes show nobody is left out. Raises UserError where the skeletons differ and where no joint is visible.
     """
     from rpstn.following import Following
     from rpstn.inference import check_checkpoint
     from rpstn.pose_stream import PoseNetwork
     from rpstn.predicting import predict_streamed
 
-    network = PoseNetwork.load(checkpoint)
+    network = PoseNetwork.load(checkpoint, device)
     check_checkpoint(dict(network.meta), dataset)
-    predictions, _ = predict_streamed(network, dataset, Following(), progress=progress)
-    confidence = np.concatenate(predictions.confidence)
-    visibility = np.concatenate([clip.visibility for clip in dataset])
-    truth = np.concatenate([clip.joints for clip in dataset])
-    sizes = np.concatenate([clip.boxes[:, 2:].max(axis=1) for clip in dataset])
+    clips, found, fault = [], [], None
+    for clip in tqdm(_spread(dataset, frames), desc=f"calibrate {dataset.name}", unit="clip", disable=not progress):
+        try:
+            part, _ = predict_streamed(network, replace(dataset, clips=(clip,)), Following(), progress=False)
+        except UserError as error:  # such as of a person four pixels tall
+            fault = error
+            continue
+        clips.append(clip)
+        found.append(part)
+    if not clips:
+        raise fault or UserError(f"data set {dataset.name}, split {dataset.split}: there are no clips to calibrate on")
+    some = "" if len(clips) == len(dataset) else f"{len(clips)} clips of "
+    return _measured(
+        f"{dataset.name}, {some}split {dataset.split}, streamed with its boxes",
+        _checksum(checkpoint),
+        clips,
+        np.concatenate([part.joints[0] for part in found]),
+        np.concatenate([part.confidence[0] for part in found]),
+    )
+
+
+def _spread(dataset: ClipDataset, frames: int) -> list[Clip]:
+    """Clips with about so many frames, spread evenly over the data set; all for 0."""
+    length = sum(map(len, dataset)) / max(len(dataset), 1)
+    count = min(max(int(frames / length), 1), len(dataset)) if frames and length else len(dataset)
+    return [dataset[index] for index in np.linspace(0, len(dataset) - 1, count).round().astype(int)]
+
+
+def _measured(where: str, checksum: str, clips: Sequence[Clip], joints: np.ndarray, confidence: np.ndarray) -> Calibration:
+    visibility = np.concatenate([clip.visibility for clip in clips])
+    truth = np.concatenate([clip.joints for clip in clips])
+    sizes = np.concatenate([clip.boxes[:, 2:].max(axis=1) for clip in clips])
     looked = ~np.isnan(confidence)  # a frame whose box lies outside of it is not looked at
     seen, occluded = looked & (visibility == 2), looked & (visibility == 1)
     if not seen.any():
-        raise UserError(f"data set {dataset.name}, split {dataset.split}: no joint is visible; calibrate on another")
+        raise UserError(f"{where}: no joint is visible; calibrate on another data set")
     low = float(np.quantile(confidence[seen], QUANTILE_HIDDEN))
     lost, sure = np.quantile(confidence[seen.any(axis=1)].mean(axis=1), (QUANTILE_LOST, QUANTILE_SURE))
     below = confidence < low
-    right = np.linalg.norm(np.concatenate(predictions.joints) - truth, axis=-1) <= 0.2 * sizes[:, None]
+    right = np.linalg.norm(joints - truth, axis=-1) <= 0.2 * sizes[:, None]
     known = seen | occluded
     return Calibration(
         hidden_below=round(low, 4),
         lost_below=round(float(lost), 4),
         sure_from=round(float(sure), 4),
-        measured_on=f"{dataset.name}, split {dataset.split}, streamed with its boxes",
+        measured_on=where,
         joints=int(seen.sum()),
         frames=len(confidence),
         hidden_found=round(float(below[occluded].mean()), 4) if occluded.any() else None,
-        right={name: round(float(right[known & where].mean()), 4) for name, where in (("below", below), ("above", ~below))},
-        sha256=_checksum(checkpoint),
+        right={
+            name: round(float(right[known & part].mean()), 4) if (known & part).any() else None
+            for name, part in (("below", below), ("above", ~below))
+        },
+        sha256=checksum,
     )
+
+
+def calibrate_run(
+    checkpoint: Path, dataset: ClipDataset, frames: int, device: str | torch.device = "auto", progress: bool = True
+) -> None:
+    """Measure a run's checkpoint on its val split, and write the limits beside it; once, and not where frames is 0.
+
+    A split that cannot tell, such as one without a visible joint, is a warning: the limits are then assumed.
+    """
+    if not frames or calibration_of(checkpoint).measured_on:
+        return
+    try:
+        found = calibrate(checkpoint, dataset, frames=frames, device=device, progress=progress)
+    except UserError as error:
+        warnings.warn(f"{checkpoint}: which confidences are low could not be measured ({error})", stacklevel=2)
+    else:
+        write_json(calibration_file(checkpoint), asdict(found))
 
 
 def main(arguments: list[str] | None = None) -> None:

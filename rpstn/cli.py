@@ -23,6 +23,7 @@ from rpstn.cli_words import bind, pairs, parse, refuse_empty
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
 from rpstn.places import check_file
+from rpstn.ranks import idle_rank
 
 USAGE = """\
 usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
@@ -84,6 +85,9 @@ def _refuse(message: str) -> int:
 
 
 def _dispatch(words: list[str]) -> int:
+    if idle := idle_rank():
+        print(f"rpstn: {idle}", file=sys.stderr)
+        return 0
     if not words or words[0] in ("-h", "--help"):
         print(USAGE)
         return 0 if words else 2
@@ -122,10 +126,14 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
 
 def train(words: list[str]) -> None:
     """Train a network, or go on with an interrupted run, or report a finished one."""
+    from rpstn.calibration import calibration_of
     from rpstn.train import TrainConfig
     from rpstn.train import train as run
 
     result = run(parse(TrainConfig, words, "rpstn train"))
+    limits = calibration_of(result.checkpoint)
+    if limits.measured_on:
+        print(f"joints below confidence {limits.hidden_below:g} count as hidden (measured on {limits.measured_on})")
     _report(result.checkpoint, result.metrics)
 
 

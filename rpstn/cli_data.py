@@ -10,6 +10,7 @@ import tyro
 
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
+from rpstn.paths import expanded
 from rpstn.places import check_folder
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
@@ -76,7 +77,7 @@ def data_make(
         raise UserError(f"data set {name!r} is recorded, not computed: {DATASETS[name]}")
     from rpstn.datasets.embedded import make_embedded
 
-    folder = root or Path(os.environ.get("RPSTN_DATA") or "data") / name
+    folder = root or expanded(os.environ.get("RPSTN_DATA") or "data") / name
     check_folder(folder.absolute().parent)
     counts = {"train": train, "val": val, "test": test}
     make_embedded(folder, seed=seed, counts=counts, frames=frames, size=size, workers=workers)

@@ -10,11 +10,12 @@ import numpy as np
 from rpstn.metrics.aftermath import Effects, horizon
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.metrics.intervals import Interval
+from rpstn.run_settings import NUMBERLESS
 from rpstn.runs import defaults
 from rpstn.train import TrainConfig
 
 # What a variant's name says, and what cannot change what is learned.
-APART = {"relation", "propagation", "out", "root", "beside_root", "workers", "device", "save_every"}
+APART = {"relation", "propagation", "root", "beside_root"} | NUMBERLESS
 
 
 def how_trained(trainings: Mapping[str, Mapping[str, Any] | None]) -> str:

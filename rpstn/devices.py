@@ -6,17 +6,36 @@ import torch
 
 from rpstn.errors import UserError
 
+# What computes here: how many of each kind torch finds.
+_KINDS = {
+    "cpu": lambda: 1,
+    "cuda": lambda: torch.cuda.device_count() if torch.cuda.is_available() else 0,
+    "mps": lambda: int(torch.backends.mps.is_available()),
+    "xpu": lambda: torch.xpu.device_count() if torch.xpu.is_available() else 0,
+}
 
-def choose_device(name: str = "auto") -> torch.device:
-    """The named device; "auto": the GPU where there is one. Raises UserError for a device that is not there."""
+
+def choose_device(name: str | torch.device = "auto") -> torch.device:
+    """Choose a device by its name, such as cuda:1; "auto": cuda or mps where one is there, else the CPU.
+
+    Raises UserError for a device that is not there, and for one that this package does not compute on.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if _KINDS[kind]()))
     try:
         device = torch.device(name)
-    except RuntimeError as error:
-        raise UserError(f"device {name!r} is not known to torch; use auto, cpu or cuda") from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise UserError("device cuda was asked for, but torch finds no GPU; use cpu, or install a CUDA build of torch")
+    except (RuntimeError, TypeError):
+        device = None
+    if device is None or device.type not in _KINDS:
+        raise UserError(f"device {str(name)!r} is none that can be used here; use auto, cpu, cuda, mps or xpu")
+    count = _KINDS[device.type]()
+    if not count:
+        raise UserError(
+            f"device {device} was asked for, but torch finds no {device.type} device; use auto or cpu, or install a build of "
+            f"torch for {device.type}"
+        )
+    if (device.index or 0) >= count:
+        raise UserError(f"device {device} was asked for, but the last one that torch finds is {device.type}:{count - 1}; use it")
     return device
 
 

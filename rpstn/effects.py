@@ -189,7 +189,7 @@ def study(
             relations.append(relation.cpu().numpy())
             # Frame after frame, in one entry without propagation, else in one a frame; wanted clip after clip.
             maps = torch.cat([heatmaps for heatmaps, _ in seen]).unflatten(0, (-1, encoded.batch)).transpose(0, 1).flatten(0, 1)
-            strength.append(maps.double().square().sum(dim=(2, 3)).cpu().numpy())
+            strength.append(maps.cpu().double().square().sum(dim=(2, 3)).numpy())
             some = np.arange(-counted % every, len(maps), every)  # counted over all frames, not anew in each batch
             if len(pairs) and len(some):
                 alone.append(cut_pairs(model, maps[some], relation[some], truth.of(some), stride, pairs))

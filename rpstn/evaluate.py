@@ -22,6 +22,7 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
+from rpstn.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton
 
 __all__ = [
@@ -61,10 +62,11 @@ class EvaluateConfig:
     refine: str = "gaussian"  # step within a heatmap pixel: gaussian; quarter, as published tables have it; none
     amp: bool = False  # bfloat16 autocast
     threshold: float = 0.2  # of PCK, as a fraction of the reference length
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     out: Path | None = None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("checkpoint", "root", "detections", "out"))
         for name, least in (("window", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")
@@ -99,6 +101,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     the data set cannot give.
     """
     begun = time.perf_counter()
+    device = choose_device(config.device)
     checkpoint = Path(config.checkpoint)
     if config.network is None:
         model, meta = load_checkpoint(checkpoint)
@@ -123,7 +126,6 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
     check_checkpoint(meta, dataset, checkpoint)
-    device = choose_device(config.device)
     settings = {
         "batch": config.batch,
         "flip_test": config.flip_test,

@@ -21,6 +21,7 @@ from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
 from rpstn.notebook_values import check_values
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
+from rpstn.paths import expanded
 from rpstn.places import check_folder
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
@@ -185,7 +186,7 @@ def _data_state(settings: Mapping[str, Any]) -> Any:
     """
     if "dataset" not in settings:
         return None
-    root = Path(settings.get("root") or Path(os.environ.get("RPSTN_DATA") or "data") / settings["dataset"])
+    root = expanded(settings.get("root") or expanded(os.environ.get("RPSTN_DATA") or "data") / settings["dataset"])
     if not root.is_dir():
         return None
     manifests = sorted(root.glob("*.json"))  # the embedded set's says all; a real set has none
@@ -213,7 +214,7 @@ def _made_runs(settings: Mapping[str, Any]) -> list[str]:
         from rpstn.recipes import run_folder
 
         folder = run_folder(settings["dataset"], settings.get("fold", 1))
-    return [path.as_posix() for path in sorted(Path(folder).rglob(MANIFEST))]
+    return [path.as_posix() for path in sorted(expanded(folder).rglob(MANIFEST))]
 
 
 def default_out(profile: str, own: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]) -> Path:
@@ -273,7 +274,7 @@ def run_notebooks(
     whole = _with_defaults(chosen, settings)
     for name, notebook in chosen.items():
         check_values(notebook.parameters, whole[name])
-    out = Path(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
+    out = expanded(out) if out else default_out(profile, _with_defaults(chosen, resolve(chosen, source, profile, {})), whole)
     check_folder(out)
     package = package_hash()
     with kernel() as kernel_name:
@@ -290,7 +291,7 @@ def run_notebooks(
                 load(notebook.path),
                 settings[name],
                 out / notebook.output,
-                Path(failed) / f"{name}.ipynb",
+                expanded(failed) / f"{name}.ipynb",
                 kernel_name,
                 label if progress else None,
             )

@@ -63,7 +63,7 @@ class PredictConfig:
     lost_below: float | None = None  # mean confidence below which the person counts as lost; None: as measured
     resume: bool = False  # go on with an interrupted run in this folder
     overwrite: bool = False  # replace what this folder holds
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
 
     def __post_init__(self) -> None:
         if self.resume and self.overwrite:

@@ -30,6 +30,7 @@ from rpstn.predictions import Predictions
 from rpstn.protocols import long_enough
 from rpstn.recipes import TITLES, VARIANTS, find_checkpoints, manifest_of, shipped_checkpoints, without_places
 from rpstn.runs import defaults, manifest, plain, write_json
+from rpstn.settings import check_settings
 from rpstn.train import TrainConfig
 
 FRAMES = 64  # go through a network at once; changes speed and memory, not the numbers
@@ -54,11 +55,12 @@ class PublishConfig:
     compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants beside which RPSTN stands behind occluders
     start: int = 8  # frame in which an occluder comes
     length: int = 5  # frames for which it stays
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     out: str = "results"  # folder of the result
     note: str = ""  # what a reader has to know of the data, such as classes that are missing
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("root", "folder", "out"))
         for name in self.protocols:
             if name not in PROTOCOLS:
                 raise UserError(f"no occlusion protocol is called {name!r}; choose from {', '.join(PROTOCOLS)}")

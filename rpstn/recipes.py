@@ -16,7 +16,9 @@ from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.parameters import suggest
+from rpstn.paths import expanded
 from rpstn.runs import RunDirectory, read_json, write_json
+from rpstn.settings import check_settings
 from rpstn.train import TrainConfig, TrainResult, train
 
 # What each variant changes in the full network.
@@ -62,6 +64,7 @@ class Pictures:
     beside: float = 0.0
 
     def __post_init__(self) -> None:
+        check_settings(self, where="pictures: ", paths=("root",))
         if self.steps < 1:
             raise UserError(f"pictures of {self.dataset} need at least 1 step, not {self.steps}")
         if not 0 <= self.beside < 1:
@@ -89,6 +92,7 @@ class Recipe:
     clips: Augmentation | None = None
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.base.init is not None:
             raise UserError("a recipe makes its own encoder; leave init empty, or use `rpstn train --init`")
         if self.base.initializer != self.base.encoder:
@@ -192,6 +196,7 @@ class ImageRecipe:
     pretrain_lr: float
 
     def __post_init__(self) -> None:
+        check_settings(self)
         if self.base.network is None:
             raise UserError("an image recipe trains an image network; give its name as network, such as small or hrnet_w32")
         if self.pretrain_steps < 0:
@@ -263,7 +268,7 @@ def find_checkpoints(
     found = shipped_checkpoints(dataset) if folder is None else {}
     place = "the weights that the package ships" if found else folder or run_folder(dataset, fold)
     if not found:
-        paths = {name: Path(place) / name / "best.pt" for name in VARIANTS}
+        paths = {name: expanded(place) / name / "best.pt" for name in VARIANTS}
         # best.pt alone may come from a run that is going on, or was given up: the manifest says that it ended.
         found = {name: path for name, path in paths.items() if path.is_file() and (path.parent / "manifest.json").is_file()}
     wanted = list(found if variants is None else variants)
@@ -291,10 +296,10 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
     """
     files = []
     for variant in variants:
-        run = RunDirectory(Path(folder) / variant)
+        run = RunDirectory(expanded(folder) / variant)
         # RunDirectory.manifest, unlike manifest_of, refuses a run that is missing or not finished.
-        earlier = ["encoder", *(["pictures"] if (Path(folder) / "pictures").is_dir() else [])]
-        finished = {**run.manifest, **{name: RunDirectory(Path(folder) / name).manifest for name in earlier}}
+        earlier = ["encoder", *(["pictures"] if (expanded(folder) / "pictures").is_dir() else [])]
+        finished = {**run.manifest, **{name: RunDirectory(expanded(folder) / name).manifest for name in earlier}}
         manifest = without_places({**(manifest_of(run / "best.pt") or {}), **finished})
         model, meta = load_checkpoint(run / "best.pt")
         path = weights / f"{name}_{variant}.pt"

@@ -5,8 +5,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -15,6 +16,7 @@ from rpstn.models.checkpoints import save_atomically
 from rpstn.models.efficientnet import imagenet_file
 from rpstn.models.image import FrameByFrame
 from rpstn.models.rpstn import RPSTN
+from rpstn.run_settings import differences
 from rpstn.runs import RunDirectory, read_json, write_json, write_text
 
 if TYPE_CHECKING:
@@ -32,42 +34,66 @@ def check_inputs(run: RunDirectory, data: dict[str, str], config: TrainConfig) -
     path = run / "inputs.json"
     if not path.is_file():
         write_json(path, given)
-    elif read_json(path) != given:
-        differs = " and ".join(name for name in given if read_json(path).get(name) != given[name])
-        raise UserError(f"{run.path}: holds a run with other {differs}; remove this directory, or choose another out")
+    elif differing := differences(read_json(path), given):
+        raise UserError(
+            f"{run.path}: holds a run that was given other labels or weights (checksums of {differing}); give the same to resume "
+            "it, or choose another out"
+        )
 
 
-def save_state(
-    run: RunDirectory, model: RPSTN | FrameByFrame, optimizer, step: int, seconds: float, best: float, log: list[dict]
-) -> None:
-    """What a resumed run needs. The log goes into it too, so that the CSV never runs ahead of the weights."""
-    state = {
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "step": step,
-        "seconds": seconds,
-        "best": best,
-        "log": log,
-    }
-    save_atomically(state, run / "last.pt")
+@dataclass(frozen=True)
+class Progress:
+    """How far a run has come.
+
+    step     the first one that is still to be done.
+    seconds  that it took so far.
+    best     score of its best checkpoint.
+    log      a row a step.
+    bf16     whether it computes in bfloat16: "auto" is asked once, or a run that moves to another machine would change.
+    """
+
+    step: int
+    seconds: float
+    best: float
+    log: list[dict[str, Any]]
+    bf16: bool
+
+
+def save_state(run: RunDirectory, model: RPSTN | FrameByFrame, optimizer, progress: Progress) -> None:
+    """Save what a resumed run needs. The log goes into it too, so that the CSV never runs ahead of the weights."""
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    save_atomically(state | vars(progress), run / "last.pt")
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=["step", "loss", "lr", "val_pck"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(log)
+    writer.writerows(progress.log)
     write_text(run / "log.csv", text.getvalue())
 
 
-def resume(
-    run: RunDirectory, model: RPSTN | FrameByFrame, optimizer, device: torch.device
-) -> tuple[int, float, float, list[dict]]:
-    """(first step, seconds spent before, best score, log) of an interrupted run; zeros for a new one."""
+def resume(run: RunDirectory, model: RPSTN | FrameByFrame, optimizer, device: torch.device, bf16: bool) -> Progress:
+    """Load an interrupted run into model and optimizer, and tell how far it is. bf16: what a new run computes in."""
     path = run / "last.pt"
     if not path.is_file():
-        return 0, 0.0, -1.0, []
+        return Progress(0, 0.0, -1.0, [], bf16)
     try:
         state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:
-        raise UserError(f"{path} cannot be resumed from ({type(error).__name__}: {error}); remove {run.path}") from error
-    return state["step"], state["seconds"], state["best"], state["log"]
+        raise UserError(
+            f"{path} cannot be resumed from ({type(error).__name__}); choose another out to train again, or move it away"
+        ) from error
+    return Progress(state["step"], state["seconds"], state["best"], state["log"], state.get("bf16", bf16))
+
+
+def smoothed_loss(log: list[dict[str, Any]]) -> float | None:
+    """Give the running mean of the loss after a log's last row."""
+    smooth = None
+    for row in log:
+        smooth = smoothed(smooth, row["loss"])
+    return smooth
+
+
+def smoothed(smooth: float | None, loss: float) -> float:
+    """Give the running mean of the loss that is shown."""
+    return loss if smooth is None else 0.95 * smooth + 0.05 * loss

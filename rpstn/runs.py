@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 
 from rpstn.errors import UserError
+from rpstn.paths import expanded
+from rpstn.run_settings import differences
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
-_PATHS = ("root", "init", "encoder_weights", "initializer_weights", "beside_root", "out")  # settings of a run that are paths
 
 
 def seed_everything(seed: int) -> np.random.Generator:
@@ -52,7 +53,7 @@ def replacing(path: str | Path) -> Iterator[Path]:
 
     The temporary name keeps the suffix, since many writers choose their format by it.
     """
-    path = Path(path)
+    path = expanded(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -72,7 +73,7 @@ def write_bytes(path: str | Path, content: bytes) -> Path:
     """Write a file atomically."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
-    return Path(path)
+    return expanded(path)
 
 
 def write_text(path: str | Path, content: str) -> Path:
@@ -88,11 +89,11 @@ def write_json(path: str | Path, value: Any) -> Path:
 def read_json(path: str | Path) -> Any:
     """Read JSON. Errors: UserError that names the file if it is absent or broken."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
+        return json.loads(expanded(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path, or make the run that writes it") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read as JSON ({error}); remove it and repeat its run") from error
+        raise UserError(f"{path}: cannot be read as JSON ({error}); move it away and repeat its run") from error
 
 
 def plain(value: Any) -> Any:
@@ -224,16 +225,6 @@ def defaults(config: Any) -> dict[str, Any]:
     return plain(known)
 
 
-def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """Names whose values differ; relative and absolute paths that lead to one place do not."""
-
-    def value(settings: Mapping[str, Any], name: str) -> Any:
-        given = settings.get(name)
-        return os.path.abspath(given) if name in _PATHS and isinstance(given, str) else given
-
-    return sorted(name for name in {*found, *wanted} if value(found, name) != value(wanted, name))
-
-
 class RunDirectory:
     """The directory of one run.
 
@@ -241,7 +232,7 @@ class RunDirectory:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = expanded(path)
         self._start = time.monotonic()
 
     def __truediv__(self, name: str) -> Path:
@@ -265,15 +256,16 @@ class RunDirectory:
     def start(self, config: Any) -> RunDirectory:
         """Create the directory and write config.json, for a new run or the continuation of the same one.
 
-        config.json keeps paths as they were given; two ways to write the same path are the same configuration.
+        config.json keeps settings as they were first given; two ways to write the same path are the same configuration, and so
+        are settings that change no number (`rpstn.run_settings`).
         Errors: UserError if the directory holds a run of another configuration.
         """
         wanted, found = plain(config), self.config
-        differing = [] if found is None else _differing(defaults(config) | found, wanted)
+        differing = "" if found is None else differences(defaults(config) | found, wanted)
         if differing:
             raise UserError(
-                f"{self.path}: holds a run of another configuration (differing: {', '.join(differing)}); "
-                "choose another out directory, or remove this one"
+                f"{self.path}: holds a run of another configuration ({differing}); give what was given there to resume it, or "
+                "choose another out directory"
             )
         self.path.mkdir(parents=True, exist_ok=True)
         if found is None:

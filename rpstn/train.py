@@ -6,6 +6,7 @@ on i alone, and the last checkpoint holds model, optimizer and step.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass, field, fields, replace
@@ -15,12 +16,14 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from rpstn.calibration import calibrate_run
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.transforms import Augmentation, normalise
 from rpstn.devices import choose_device, use_bf16
 from rpstn.errors import UserError
 from rpstn.evaluate import predict_clips
 from rpstn.heatmaps import encode, heatmap_loss, target_statistics
+from rpstn.locks import sole_writer
 from rpstn.memory import keep_memory
 from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples
@@ -30,10 +33,13 @@ from rpstn.models.image import FrameByFrame
 from rpstn.models.image_config import ImageConfig, check_image_size, image_model, start_image_from, start_image_official
 from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
-from rpstn.resuming import check_inputs, resume, save_state
+from rpstn.rates import learning_rate, parameter_groups
+from rpstn.resuming import Progress, check_inputs, resume, save_state, smoothed, smoothed_loss
+from rpstn.run_settings import PATHS
 from rpstn.runs import RunDirectory, plain, seed_everything
+from rpstn.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton, name_skeleton
-from rpstn.training_data import batches, beside_count, open_training_data
+from rpstn.training_data import TrainingData, batches, beside_count, check_batch_norm, open_training_data
 
 
 @dataclass(frozen=True)
@@ -73,16 +79,18 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     validate_every: int = 0  # steps between validations; 0: at the end only
     save_every: float = 60.0  # seconds between checkpoints to resume from
+    calibration_frames: int = 600  # val frames, about, on which the end measures which confidences are low; 0: none
     precision: str = "auto"  # auto, fp32, bf16
-    device: str = "auto"  # auto, cpu, cuda
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     workers: int = 0  # processes that read ahead; 0 reads in the loop
     seed: int = 2021  # of weights, samples and their variation
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=PATHS)
         for name in ("frames", "batch", "accumulate", "steps"):
             if getattr(self, name) < 1:
                 raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("warmup", "validate_every", "workers", "weight_decay"):
+        for name in ("warmup", "validate_every", "workers", "weight_decay", "save_every", "calibration_frames"):
             if getattr(self, name) < 0:
                 raise UserError(f"{name} must not be negative, but is {getattr(self, name)}")
         if self.batch % self.accumulate:
@@ -92,6 +100,7 @@ class TrainConfig:
         if self.beside is not None and self.frames > 1:
             raise UserError(f"{self.beside} gives single pictures; put them beside single frames (frames 1, not {self.frames})")
         beside_count(self)
+        check_batch_norm(self)
         if self.initializer_weights is not None and self.propagation == "none":
             raise UserError("without propagation there is no initializer; leave initializer_weights empty")
         if self.precision not in ("auto", "fp32", "bf16"):
@@ -136,15 +145,6 @@ class TrainResult:
     run: Path
     checkpoint: Path
     metrics: dict[str, Any]
-
-
-def learning_rate(step: int, config: TrainConfig) -> float:
-    """Linear warm-up over the first steps, a fifth of all at most; then half a cosine down to 0."""
-    warmup = min(config.warmup, config.steps // 5)
-    if step < warmup:
-        return config.lr * (step + 1) / warmup
-    progress = (step - warmup) / max(1, config.steps - warmup)
-    return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
 def new_model(config: TrainConfig, dataset: ClipDataset) -> tuple[RPSTN | FrameByFrame, list[str]]:
@@ -207,94 +207,104 @@ def gradients(model: RPSTN | FrameByFrame, parts: list[dict[str, torch.Tensor]],
 
 
 def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
-    """Trains, or goes on with an interrupted run, or returns a finished one at once.
+    """Train a network, or go on with an interrupted run, or return a finished one at once.
 
     Writes into config.out: config.json and inputs.json (what it was asked for and given), log.csv (a row a step), last.pt (to
-    resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for
-    a missing data set, and for a directory that holds a run of another configuration, of other data or from another
-    start.
+    resume), best.pt (best on val, the result), best.calibration.json (which of its confidences are low, measured on val:
+    `rpstn.calibration`), manifest.json (at the end). Raises UserError for a missing data set, for a directory that holds a run of
+    another configuration, of other data or from another start, and where another process writes into it.
     """
-    data = open_training_data(config)
-    training = data.training
     device = choose_device(config.device)
-    bf16 = use_bf16(config.precision, device)
+    data = open_training_data(config)
     keep_memory()
     seed_everything(config.seed)
-    model, trained = new_model(config, training)
-    checksums = data.checksums()
-    run = RunDirectory(config.out).start(config)
-    check_inputs(run, checksums, config)
-    if run.finished:
-        return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
+    model, trained = new_model(config, data.training)
+    run = RunDirectory(config.out)
+    with contextlib.nullcontext() if run.finished else sole_writer(run.path):
+        check_inputs(run.start(config), data.checksums(), config)
+        if not run.finished:
+            model = model.to(device, memory_format=torch.channels_last)
+            state = _train(config, data, run, model, trained, device, progress)
+            calibrate_run(run / "best.pt", data.validation, config.calibration_frames, device, progress)
+            _finish(config, data, run, model, state, device)
+    return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
 
-    model = model.to(device, memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(_groups(model, trained, config), lr=config.lr, weight_decay=config.weight_decay)
-    meta = {
-        **name_skeleton(training.skeleton),
-        "dataset": training.name,
-        "fold": config.fold,
-        "size": config.size,
-        "sigma": config.sigma,
-        "frames": config.frames,
-        "input": model.config.input,
-    }
-    first, seconds_before, best, log = resume(run, model, optimizer, device)
-    smooth = None
-    for row in log:
-        smooth = _smoothed(smooth, row["loss"])
-    parts = batches(config, data, first, device)
-    started = saved = time.monotonic()
+
+def _train(
+    config: TrainConfig,
+    data: TrainingData,
+    run: RunDirectory,
+    model: RPSTN | FrameByFrame,
+    trained: list[str],
+    device: torch.device,
+    progress: bool,
+) -> Progress:
+    """Take the steps that are left, and leave the best checkpoint behind."""
+    optimizer = torch.optim.AdamW(parameter_groups(model, trained, config), lr=config.lr, weight_decay=config.weight_decay)
+    state = resume(run, model, optimizer, device, use_bf16(config.precision, device))
+    meta = _meta(config, data.training, model)
+    parts = batches(config, data, state.step, device)
+    started, saved, smooth = time.monotonic() - state.seconds, time.monotonic(), smoothed_loss(state.log)
     bar = tqdm(
-        total=config.steps,
-        initial=first,
-        desc=run.path.name,
-        unit="step",
-        disable=not progress,
-        ncols=100,
-        mininterval=0.5,
+        total=config.steps, initial=state.step, desc=run.path.name, unit="step", disable=not progress, ncols=100, mininterval=0.5
     )
     with bar:
-        for step in range(first, config.steps):
-            model.train()
+        for step in range(state.step, config.steps):
             rate = learning_rate(step, config)
-            for group in optimizer.param_groups:
-                group["lr"] = rate * group["share"]
-            optimizer.zero_grad(set_to_none=True)
-            loss = gradients(model, [next(parts) for _ in range(config.accumulate)], config, bf16)
+            loss = _step(model, optimizer, rate, [next(parts) for _ in range(config.accumulate)], config, state.bf16)
             if not math.isfinite(loss):
                 raise UserError(f"{config.out}: the loss is {loss} at step {step}; lower lr (now {config.lr}), start a new run")
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
-            optimizer.step()
-            smooth = _smoothed(smooth, loss)
+            smooth = smoothed(smooth, loss)
             bar.update()
             bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
 
             row = {"step": step + 1, "loss": loss, "lr": rate, "val_pck": ""}
-            done = step + 1 == config.steps
+            best, done = state.best, step + 1 == config.steps
             if done or (config.validate_every and (step + 1) % config.validate_every == 0):
-                row["val_pck"] = validate(model, meta, data.validation, config, bf16)
+                row["val_pck"] = validate(model, meta, data.validation, config, state.bf16)
                 if row["val_pck"] > best:
                     best = row["val_pck"]
                     save_checkpoint(run / "best.pt", model, {**meta, "step": step + 1, "val_pck": best})
-            log.append(row)
+            state.log.append(row)
+            state = replace(state, step=step + 1, best=best, seconds=time.monotonic() - started)
             if done or time.monotonic() - saved > config.save_every:
                 saved = time.monotonic()
-                save_state(run, model, optimizer, step + 1, seconds_before + saved - started, best, log)
+                save_state(run, model, optimizer, state)
+    return state
+
+
+def _step(
+    model: RPSTN | FrameByFrame, optimizer: torch.optim.Optimizer, rate: float, parts: list, config: TrainConfig, bf16: bool
+) -> float:
+    """Learn from one batch, given in parts, at a learning rate; returns the loss. A loss that is not finite changes nothing."""
+    model.train()
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["share"]
+    optimizer.zero_grad(set_to_none=True)
+    loss = gradients(model, parts, config, bf16)
+    if math.isfinite(loss):
+        torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip_norm)
+        optimizer.step()
+    return loss
+
+
+def _meta(config: TrainConfig, dataset: ClipDataset, model: RPSTN | FrameByFrame) -> dict[str, Any]:
+    """What a checkpoint says of its training."""
+    described = {name: getattr(config, name) for name in ("fold", "size", "sigma", "frames")}
+    return {**name_skeleton(dataset.skeleton), "dataset": dataset.name, **described, "input": model.config.input}
+
+
+def _finish(
+    config: TrainConfig, data: TrainingData, run: RunDirectory, model: torch.nn.Module, state: Progress, device: torch.device
+) -> None:
     metrics = {
-        "val_pck": best,
-        "loss": smooth,
+        "val_pck": state.best,
+        "loss": smoothed_loss(state.log),
         "steps": config.steps,
         "parameters": sum(p.numel() for p in model.parameters()),
     }
-    run.finish(
-        plain(config),
-        seconds=seconds_before + time.monotonic() - started,
-        device=device,
-        metrics=metrics,
-        precision="bf16" if bf16 else "fp32",
-        data=checksums,
-    )
-    return TrainResult(run.path, run / "best.pt", metrics)
+    precision = "bf16" if state.bf16 else "fp32"
+    run.finish(plain(config), seconds=state.seconds, device=device, metrics=metrics, precision=precision, data=data.checksums())
 
 
 @torch.no_grad()
@@ -310,20 +320,6 @@ def validate(model: RPSTN, meta: dict, dataset: ClipDataset, config: TrainConfig
     if not math.isfinite(mean):
         raise UserError(f"{dataset.name}: no joint of the val split is annotated, so none can be scored; check its labels")
     return float(mean)
-
-
-def _groups(model: RPSTN | FrameByFrame, trained: list[str], config: TrainConfig) -> list[dict[str, Any]]:
-    """Parameters by the share of the learning rate that they take: less for modules that start trained."""
-    prefixes = tuple(f"{name}." for name in trained)
-    slow = [p for name, p in model.named_parameters() if name.startswith(prefixes)]
-    fast = [p for name, p in model.named_parameters() if not name.startswith(prefixes)]
-    groups = [{"params": fast, "share": 1.0}, {"params": slow, "share": config.init_rate}]
-    return [group for group in groups if group["params"]]
-
-
-def _smoothed(smooth: float | None, loss: float) -> float:
-    """The running mean of the loss that is shown."""
-    return loss if smooth is None else 0.95 * smooth + 0.05 * loss
 
 
 if __name__ == "__main__":

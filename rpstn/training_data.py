@@ -14,6 +14,8 @@ from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.windows import TrainingWindows
 from rpstn.errors import UserError
+from rpstn.models.backbones import STRIDE
+from rpstn.models.propagation import kernel_side
 from rpstn.skeletons import get_skeleton
 
 if TYPE_CHECKING:
@@ -57,9 +59,12 @@ def open_training_data(config: TrainConfig) -> TrainingData:
 def beside_count(config: TrainConfig) -> int:
     """How many pictures from beside each part of a batch holds; 0 where there are none.
 
-    Raises UserError where none of them, or nothing else, would fit.
+    Raises UserError where none of them, or nothing else, would fit, and for beside_share or beside_root without beside.
     """
     if config.beside is None:
+        unused = [name for name in ("beside_share", "beside_root") if getattr(config, name) != getattr(type(config), name)]
+        if unused:
+            raise UserError(f"{' and '.join(unused)} without beside would do nothing; name a data set as beside, or leave it out")
         return 0
     part = config.batch // config.accumulate
     count = round(part * config.beside_share) if 0 < config.beside_share < 1 else 0
@@ -69,6 +74,23 @@ def beside_count(config: TrainConfig) -> int:
             "least one for each data set, or a larger batch"
         )
     return count
+
+
+def check_batch_norm(config: TrainConfig) -> None:
+    """Check that no BatchNorm is to learn from a single value per channel, of which there is no variance.
+
+    The smallest maps are the encoder's, at 1/32 of the input's side, and the kernels, one for each clip. Raises UserError.
+    """
+    part = config.batch // config.accumulate
+    values = part * config.frames * (config.size // 32) ** 2
+    if config.propagation == "matching" and config.frames > 1:
+        values = min(values, part * kernel_side(config.size // STRIDE) ** 2)
+    if values == 1:
+        raise UserError(
+            f"batch {config.batch} with accumulate {config.accumulate} is {part} clip at a time, and at size {config.size} its "
+            f"smallest map is 1 x 1: BatchNorm cannot learn from one value; give a batch of {2 * config.accumulate} or more, or "
+            "a larger size"
+        )
 
 
 def batches(config: TrainConfig, data: TrainingData, first: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:

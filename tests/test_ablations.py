@@ -234,7 +234,7 @@ def test_a_plan_has_what_changes_results_and_the_precision_that_was_meant(embedd
     def shared(**changes):
         return describe(configured(embedded_root, tmp_path, **changes), "full", 1, test)["shared"]
 
-    assert shared(accumulate=2) == shared() | {"accumulate": 2}
+    assert shared(batch=4, accumulate=2) == shared(batch=4) | {"accumulate": 2}
     for bf16, name in ((True, "bf16"), (False, "fp32")):
         monkeypatch.setattr("rpstn.ablations.use_bf16", lambda precision, device, bf16=bf16: bf16)
         assert shared(precision="auto") == shared(precision=name) and shared()["precision"] == name

@@ -29,7 +29,7 @@ from .conftest import CHECKOUT
 def config(embedded_root, tmp_path):
     return TrainConfig(
         root=str(embedded_root), out=str(tmp_path / "run"), network="small", propagation="none", frames=1, size=64, batch=4,
-        steps=3, warmup=1, precision="fp32", device="cpu",
+        steps=3, warmup=1, precision="fp32", device="cpu", calibration_frames=0,
     )  # fmt: skip
 
 

@@ -68,6 +68,7 @@ def test_what_was_labelled_is_found_in_a_video(trained, tmp_path, capsys):
     assert main(words) == 0
     said = capsys.readouterr().out
     assert "own" in said and "--dataset own" in said  # what the weights were trained on, and how to train others
+    assert "count as hidden (measured on own, split val" in said and "saw nobody" not in said  # limits of these very weights
 
     frames = json.loads((out / "poses.json").read_text())["frames"]
     points = np.array([entry["people"][0]["keypoints"] for entry in frames]).reshape(LENGTH, 5, 3)

@@ -2,9 +2,11 @@
 
 import dataclasses
 import json
+import re
 
 import pytest
 
+from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.runs import RunDirectory
 from rpstn.train import TrainConfig
@@ -23,20 +25,44 @@ def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatc
     assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["root"] == "data/set"
 
 
-@pytest.mark.parametrize("change", [{"root": "data/other"}, {"root": None}, {"init": "runs/b/best.pt"}, {"lr": 0.1}])
-def test_another_configuration_is_refused(tmp_path, monkeypatch, change):
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"root": "data/other"}, "root: data/set there, data/other now"),
+        ({"root": None}, "root: data/set there, None now"),
+        ({"init": "runs/b/best.pt"}, "init: None there, runs/b/best.pt now"),
+        ({"lr": 0.1}, "lr: 0.002 there, 0.1 now"),
+        ({"steps": 2, "seed": 7}, "seed: 2021 there, 7 now; steps: 1000 there, 2 now"),
+        ({"augmentation": Augmentation(tumble=0.3)}, "augmentation.tumble: 0.0 there, 0.3 now"),
+        ({"augmentation": Augmentation(scale=(1.0, 1.0))}, r"augmentation.scale: [0.8, 1.4] there, [1.0, 1.0] now"),
+    ],
+)
+def test_another_configuration_is_refused_and_what_differs_is_told(tmp_path, monkeypatch, change, told):
+    """With what was there and what is asked for now, and nobody is told to remove a run."""
     monkeypatch.chdir(tmp_path)
     config = TrainConfig(root="data/set", out="runs/a")
     RunDirectory("runs/a").start(config)
-    with pytest.raises(UserError, match=rf"differing: {next(iter(change))}\)"):
+    with pytest.raises(UserError, match=re.escape(f"({told})")) as caught:
         RunDirectory("runs/a").start(dataclasses.replace(config, **change))
+    assert "remove" not in str(caught.value) and "another out" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"workers": 3}, {"device": "cuda"}, {"save_every": 1.0}, {"calibration_frames": 0}, {"out": "runs/moved"}]
+)
+def test_what_changes_no_number_is_no_other_configuration(tmp_path, monkeypatch, change):
+    monkeypatch.chdir(tmp_path)
+    config = TrainConfig(out="runs/a")
+    RunDirectory("runs/a").start(config)
+    RunDirectory("runs/a").start(dataclasses.replace(config, **change))
+    assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["workers"] == 0
 
 
 def test_a_path_is_a_path_only_where_it_is_one(tmp_path, monkeypatch):
     """Of other settings every letter counts."""
     monkeypatch.chdir(tmp_path)
     RunDirectory("a").start({"name": "x", "root": "x"})
-    with pytest.raises(UserError, match=r"differing: name\)"):
+    with pytest.raises(UserError, match=r"\(name: x there, ./x now\)"):
         RunDirectory("a").start({"name": "./x", "root": "./x"})
 
 
@@ -57,5 +83,5 @@ def test_a_run_goes_on_in_a_version_with_more_settings(tmp_path):
     older = {name: value for name, value in json.loads(path.read_text()).items() if name not in ("skip_damaged", "convert_to")}
     path.write_text(json.dumps(older))
     RunDirectory(tmp_path / "a").start(config)
-    with pytest.raises(UserError, match=r"differing: skip_damaged\)"):
+    with pytest.raises(UserError, match=r"\(skip_damaged: False there, True now\)"):
         RunDirectory(tmp_path / "a").start(dataclasses.replace(config, skip_damaged=True))

@@ -27,6 +27,7 @@ def config(embedded_root, tmp_path):
         steps=3,
         precision="fp32",
         device="cpu",
+        calibration_frames=0,
     )
 
 
@@ -37,11 +38,16 @@ def mixed(config, tmp_path):
     return dataclasses.replace(config, beside="lspet", beside_root=str(tmp_path / "lsp"), beside_share=1 / 3)
 
 
+def without_pictures(config):
+    """Clips alone, in the same batches."""
+    return dataclasses.replace(config, beside=None, beside_root=None, beside_share=0.5)
+
+
 def test_pictures_take_the_joints_of_the_clips(mixed):
     data = open_training_data(mixed)
     assert data.beside.skeleton == data.training.skeleton and data.beside.name == "lspet"
     assert data.checksums().keys() == {"train", "val", "beside"}
-    assert open_training_data(dataclasses.replace(mixed, beside=None)).checksums().keys() == {"train", "val"}
+    assert open_training_data(without_pictures(mixed)).checksums().keys() == {"train", "val"}
 
 
 def test_each_part_of_a_batch_holds_its_share_of_the_pictures(mixed):
@@ -51,7 +57,7 @@ def test_each_part_of_a_batch_holds_its_share_of_the_pictures(mixed):
     parts = list(batches(config, data, 0, CPU))
     assert len(parts) == 6 and all(part["frames"].shape == (3, 1, 64, 64, 3) for part in parts)
     # What is beside changes nothing in what the clips give.
-    alone = list(batches(dataclasses.replace(config, beside=None, batch=4), dataclasses.replace(data, beside=None), 0, CPU))
+    alone = list(batches(dataclasses.replace(without_pictures(config), batch=4), dataclasses.replace(data, beside=None), 0, CPU))
     for part, own in zip(parts, alone, strict=True):
         assert torch.equal(part["frames"][:2], own["frames"]) and torch.equal(part["joints"][:2], own["joints"])
 
@@ -113,7 +119,3 @@ def test_clips_do_not_stand_beside_clips(config):
     """The train clips of one official split may be the test clips of another."""
     with pytest.raises(UserError, match="single pictures"):
         open_training_data(dataclasses.replace(config, beside="embedded", beside_root=config.root))
-
-
-def test_the_share_means_nothing_without_pictures(config):
-    assert beside_count(dataclasses.replace(config, beside_share=0.0)) == 0

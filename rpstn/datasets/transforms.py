@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from rpstn.errors import UserError
+from rpstn.settings import check_settings
 
 if TYPE_CHECKING:
     import torch
@@ -153,6 +154,7 @@ class Augmentation:
     tumble: float = 0.0  # probability that the rotation comes from the whole circle: for people who lie, roll or fall
 
     def __post_init__(self) -> None:
+        check_settings(self, where="augmentation: ")
         # Ranges read back from JSON are lists.
         for name in ("scale", "erasing_side", "strides"):
             object.__setattr__(self, name, tuple(getattr(self, name)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from rpstn.devices import choose_device
 from rpstn.errors import UserError
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.runs import replacing
@@ -102,8 +103,9 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
     """The network in eval mode, float32, and its meta (with "config" added).
 
     An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput. Raises UserError for a
-    file that is missing or damaged.
+    file that is missing or damaged, and for a device that is not there.
     """
+    place = choose_device(device)
     content = read_checkpoint(path)
     with _named(path):
         if "network" in content["config"]:
@@ -113,7 +115,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
         else:
             model = RPSTN(RPSTNConfig.from_dict(content["config"]))
         model.load_state_dict(content["state_dict"], strict=True)
-    return model.eval().to(device), {**content["meta"], "config": content["config"]}
+    return model.eval().to(place), {**content["meta"], "config": content["config"]}
 
 
 @contextmanager
