@@ -87,9 +87,11 @@ def calibrate(checkpoint: str | Path, dataset: Any, *, progress: bool = True) ->
     """
     from rpstn.following import Following
     from rpstn.inference import check_checkpoint
+    from rpstn.models.files import find_weights
     from rpstn.pose_stream import PoseNetwork
     from rpstn.predict import predict_streamed
 
+    checkpoint = find_weights(checkpoint)
     network = PoseNetwork.load(checkpoint)
     check_checkpoint(dict(network.meta), dataset)
     predictions, _ = predict_streamed(network, dataset, Following(), progress=progress)

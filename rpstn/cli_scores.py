@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ import tyro
 
 def evaluate(words: list[str]) -> None:
     """Score a checkpoint on a split."""
-    from rpstn.default_weights import find_weights
     from rpstn.evaluate import EvaluateConfig
     from rpstn.evaluate import evaluate as run
 
     config = tyro.cli(EvaluateConfig, args=words, prog="rpstn evaluate")
-    result = run(replace(config, checkpoint=find_weights(config.checkpoint)))
+    result = run(config)
     report_scores(result.out, result.metrics)
 
 

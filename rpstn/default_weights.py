@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rpstn.calibration import COMMAND, Calibration, calibration_of
-from rpstn.errors import UserError
-from rpstn.parameters import suggest
-from rpstn.recipes import WEIGHTS, manifest_of
+from rpstn.models.files import default_checkpoint, find_weights
+from rpstn.recipes import manifest_of
 
-# The first that is there is the default.
-DEFAULTS = ("real_rpstn", "embedded_rpstn")
+__all__ = ["Weights", "default_checkpoint", "describe_weights", "find_weights", "training_command"]
+
 _KINDS = {
     "sub_jhmdb": "real people; for research use, as the data set is",
     "lspet": "single pictures of real people",
@@ -56,32 +54,6 @@ class Weights:
             f"joints below confidence {limit:g} count as hidden ({source})",
             f"to train on your own copy of a data set: {self.command}",
         ]
-
-
-def default_checkpoint() -> Path:
-    """The weights that come with the package: those trained on real people if they are there, else those of the embedded set."""
-    for name in DEFAULTS:
-        if (WEIGHTS / f"{name}.pt").is_file():
-            return WEIGHTS / f"{name}.pt"
-    raise UserError(f"{WEIGHTS}: this installation has no weights; name a checkpoint, or train one with `rpstn train`")
-
-
-def find_weights(checkpoint: str | Path | None) -> Path:
-    """The file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default ones.
-
-    Raises UserError for a bare name that is neither.
-    """
-    if checkpoint is None:
-        return default_checkpoint()
-    path, shipped = Path(checkpoint), {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
-    if os.path.exists(path) or path.suffix or path.name != str(path):
-        return path
-    if path.name not in shipped:
-        raise UserError(
-            f"no checkpoint at {path}, and no weights of that name come with the package: these are {', '.join(shipped)}"
-            f"{suggest(path.name, shipped)}"
-        )
-    return shipped[path.name]
 
 
 def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:

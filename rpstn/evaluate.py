@@ -17,6 +17,7 @@ from rpstn.inference import WindowPrediction, check_checkpoint, predict_clips, p
 from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import find_weights
 from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
@@ -40,7 +41,7 @@ class EvaluateConfig:
     """What to score, and how."""
 
     checkpoint: (
-        Path  # file that training wrote, for `rpstn evaluate` also shipped weights by name; with `network`, its authors' .pth
+        Path  # file that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth
     )
     dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
@@ -95,7 +96,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     skeleton or official split, and for what the data set cannot give.
     """
     begun = time.perf_counter()
-    checkpoint = Path(config.checkpoint)
+    checkpoint = find_weights(config.checkpoint)
     if config.network is None:
         model, meta = load_checkpoint(checkpoint)
     else:
@@ -141,7 +142,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         **score(predictions, dataset, threshold=config.threshold),
         **official_score(predictions, dataset, seed=config.seed),
     }
-    out = Path(config.out) if config.out else default_out(config)
+    out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
     predictions.save(out / "predictions.npz")
     write_json(out / "metrics.json", metrics)
     written = manifest(

@@ -33,6 +33,7 @@ from rpstn.datasets.transforms import normalise
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import find_weights
 from rpstn.models.propagation import shifted_matching
 from rpstn.models.rpstn import RPSTN, State
 from rpstn.runs import describe_device, versions, write_json
@@ -131,7 +132,7 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     Raises UserError where the extra `export` is not installed, for a checkpoint that cannot be read, and where a graph and torch
     differ; nothing is then left behind.
     """
-    checkpoint, out = Path(checkpoint), Path(out)
+    checkpoint, out = find_weights(checkpoint), Path(out)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder to write to")
     model, meta = load_checkpoint(checkpoint)

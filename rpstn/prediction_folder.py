@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rpstn.errors import UserError
+from rpstn.models.files import load_tensors
 from rpstn.pose_files import Journal, read_head
 from rpstn.video_input import VideoFile
 
@@ -69,15 +68,12 @@ class PredictionFolder:
 
     def load_state(self) -> dict[str, Any] | None:
         """What was saved: frames done, the journal's length then, the stream. None: killed before the first save."""
-        try:
-            state = torch.load(self.state, map_location="cpu", weights_only=True)
-            short = self.journal.stat().st_size < state["offset"]
-        except FileNotFoundError:
+        if not os.path.exists(self.state):
             return None
-        except Exception as error:  # torch raises many kinds, from pickle's to its own
-            reason = type(error).__name__
-            raise UserError(f"{self.state}: cannot be gone on from ({reason}); start over with --overwrite") from error
-        if short:
+        state = load_tensors(self.state, remedy="start over with --overwrite")
+        if not isinstance(state, dict) or not {"frames", "offset", "stream"} <= state.keys():
+            raise UserError(f"{self.state} is no state of a prediction; start over with --overwrite")
+        if self.journal.stat().st_size < state["offset"]:
             raise UserError(f"{self.journal} is shorter than when its state was saved; start over with --overwrite")
         return state
 

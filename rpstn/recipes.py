@@ -15,6 +15,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
+from rpstn.models.files import WEIGHTS
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig, TrainResult, train
 
@@ -37,8 +38,6 @@ TITLES = {
     "without_relation": "without relation",
     "concat": "concat",
 }
-
-WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -13,6 +12,7 @@ import torch
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import save_atomically
 from rpstn.models.efficientnet import imagenet_file
+from rpstn.models.files import find_weights, load_tensors
 from rpstn.models.image import FrameByFrame
 from rpstn.models.rpstn import RPSTN
 from rpstn.runs import RunDirectory, read_json, write_json, write_text
@@ -25,7 +25,7 @@ def check_inputs(run: RunDirectory, data: dict[str, str], config: TrainConfig) -
     """Remembers what a run was given, and refuses to take a run on other data, or from another start, for this one."""
     starts = {name: getattr(config, name) for name in ("init", "encoder_weights", "initializer_weights")}
     given = {"data": data, "init": None} | {
-        name: hashlib.sha256((imagenet_file() if path == "imagenet" else Path(path)).read_bytes()).hexdigest()
+        name: hashlib.sha256((imagenet_file() if path == "imagenet" else find_weights(path)).read_bytes()).hexdigest()
         for name, path in starts.items()
         if path is not None
     }
@@ -64,8 +64,8 @@ def resume(
     path = run / "last.pt"
     if not path.is_file():
         return 0, 0.0, -1.0, []
+    state = load_tensors(path, remedy="restore it, or train into another out directory", device=device)
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:
