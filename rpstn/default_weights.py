@@ -26,7 +26,7 @@ class Weights:
     """What is known of a checkpoint.
 
     name         of the file, without its folder.
-    sha256       of the file.
+    sha256       of the file; empty for a network that is in none.
     trained_on   in words.
     val_pck      score on the val split that it was chosen by, a fraction; None where no manifest tells.
     command      trains a network on the user's own copy of a data set.
@@ -68,6 +68,12 @@ def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
         command=training_command(str(meta["skeleton"])),
         calibration=calibration_of(checkpoint),
     )
+
+
+def describe_network(meta: Mapping[str, Any]) -> Weights:
+    """Say what the meta of a network that is in no file tells; its limits of confidence are assumed."""
+    trained = _trained_on({}, meta) if "dataset" in meta else "what nothing tells"
+    return Weights("in memory", "", trained, meta.get("val_pck"), training_command(str(meta["skeleton"])), Calibration())
 
 
 def _trained_on(manifest: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
