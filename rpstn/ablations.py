@@ -25,6 +25,7 @@ from rpstn.evaluate import predict_clips
 from rpstn.metrics.crossed import tally
 from rpstn.metrics.scores import samples
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import find_weights
 from rpstn.parameters import suggest
 from rpstn.paths import expanded
 from rpstn.protocols import few
@@ -123,7 +124,7 @@ class AblationConfig:
     def start(self) -> Path:
         """The checkpoint that all cells start from. Raises UserError where there is none."""
         if self.init is not None:
-            path = Path(self.init)
+            path = find_weights(self.init)
             if not path.is_file():
                 raise UserError(f"no checkpoint at {path}; all cells start from it: train one with `rpstn run train`")
             return path

@@ -2,10 +2,13 @@
 
 A box is x, y, width, height in pixels of the video, the centre of the top-left pixel being (0, 0).
 
-    boxes.csv    head line frame,x,y,width,height or frame,id,x,y,width,height; frames count from 0
+    boxes.csv    head line frame,x,y,width,height or frame,id,x,y,width,height; frames count from 0; "id" may be called
+                 track_id, person or person_id; fields apart by commas, or by semicolons or tabs with decimal commas or points
     boxes.json   [[x, y, width, height], null, ...]                          one entry a frame, null where there is none
                  [{"frame": 0, "id": 1, "box": [x, y, width, height]}, ...]  in any order; "bbox" is the same as "box"
                  {"boxes": either of these}
+
+Another column or key is refused. Either all boxes have an id or none, and then they are one person's: two in a frame are refused.
 
 A frame without a box of a person, or with one that has no extent or holds NaN, is one where that person is not seen. A gap of
 up to MAX_GAP frames is bridged evenly, whichever way it is written: a detector that misses a frame now and then is the usual
@@ -14,25 +17,22 @@ case. In a longer gap, before the first and after the last box the person is abs
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import os
-import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from rpstn.box_tables import read_rows
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.errors import UserError
 from rpstn.following import is_inside
 from rpstn.paths import expanded
 
 MAX_GAP = 15
-LAST_FRAME = 1e9  # a year of video; what is larger is no number of a frame
 AUTO = "auto"
 
 
@@ -147,6 +147,10 @@ def read_boxes(given: Any) -> Boxes | None:
         fixed = _four(str(given))
         return fixed if fixed is not None else _from_file(expanded(given))
     if isinstance(given, Mapping):
+        if len({str(name) for name in given}) < len(given):
+            raise UserError(
+                f"the ids {', '.join(map(repr, given))} are not all different as text; give each person an id of their own"
+            )
         rows = [(frame, str(name), box) for name, boxes in given.items() for frame, box in enumerate(_rows(boxes, (2,)))]
         return _table(rows, "boxes")
     array = _rows(given)
@@ -192,95 +196,32 @@ def _from_file(path: Path) -> BoxTable:
         raise UserError(f"{path}: there is no such file of boxes; give a .json or .csv file, x,y,width,height, or auto")
     if path.suffix.lower() not in (".json", ".csv"):
         raise UserError(f"{path}: boxes are read from .json and .csv files; convert it")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read ({error}); give a .json or .csv file of boxes") from error
-    rows = _from_csv(path, text) if path.suffix.lower() == ".csv" else _from_json(path, text)
-    return _table(rows, str(path))
+    return _table(read_rows(path), str(path))
 
 
-def _from_csv(path: Path, text: str) -> list[tuple[int, str, Any]]:
-    reader = csv.DictReader(text.splitlines(), skipinitialspace=True)
-    try:
-        return _csv_rows(path, reader)
-    except csv.Error as error:  # a field beyond csv.field_size_limit; only the inner reader has counted its line
-        raise UserError(f"{path}, line {reader.reader.line_num}: is no line of a table ({error}); correct it") from None
-
-
-def _csv_rows(path: Path, reader: csv.DictReader) -> list[tuple[int, str, Any]]:
-    names = [(name or "").strip().lower() for name in reader.fieldnames or ()]
-    names = [{"w": "width", "h": "height"}.get(name, name) for name in names]
-    reader.fieldnames = names
-    missing = [name for name in ("frame", "x", "y", "width", "height") if name not in names]
-    if missing:
-        raise UserError(f"{path}: its head line lacks {', '.join(missing)}; write frame,x,y,width,height, with id if you like")
-    rows = []
-    for row in reader:
-        try:
-            box = [float(row[name]) if (row[name] or "").strip() else np.nan for name in ("x", "y", "width", "height")]
-            rows.append((_whole(row["frame"]), (row.get("id") or "1").strip(), box))
-        except (TypeError, ValueError, AttributeError):
-            raise UserError(
-                f"{path}, line {reader.line_num}: {reprlib.repr(list(row.values()))} is no frame and box; correct this line"
-            ) from None
-    return rows
-
-
-def _from_json(path: Path, text: str) -> list[tuple[int, str, Any]]:
-    try:
-        content = json.loads(text)
-    except (ValueError, RecursionError) as error:  # RecursionError: lists in lists in lists
-        raise UserError(f"{path}: this is no JSON of boxes ({error}); correct it") from None
-    if isinstance(content, dict):
-        content = content.get("boxes")
-    if not isinstance(content, list):
-        raise UserError(f'{path}: holds no list of boxes; write [[x, y, width, height], ...] or [{{"frame": 0, "box": [...]}}]')
-    if len(content) == 4 and all(isinstance(value, int | float) for value in content):
-        raise UserError(f"{path}: holds four numbers; for one box in all frames give x,y,width,height instead of a file")
-    rows = []
-    for index, entry in enumerate(content):
-        try:
-            if isinstance(entry, dict):
-                box = entry["box"] if "box" in entry else entry["bbox"]
-                row = (_whole(entry["frame"]), str(entry.get("id", "1")), box)
-                row[1].encode()  # half of a character (a lone surrogate), which JSON allows, cannot be written
-            else:
-                row = (index, "1", entry)
-            box = [np.nan] * 4 if row[2] is None else [np.nan if value is None else float(value) for value in row[2]]
-            if len(box) != 4:
-                raise ValueError
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
-            raise UserError(f"{path}: entry {index} is {reprlib.repr(entry)}, no box of a frame; correct it") from None
-        rows.append((row[0], row[1], box))
-    return rows
-
-
-def _whole(value: Any) -> int:
-    number = float(value)
-    if not abs(number) <= LAST_FRAME or number % 1:
-        raise ValueError(value)
-    return int(number)
-
-
-def _table(rows: list[tuple[int, str, Any]], origin: str) -> BoxTable:
-    people: dict[str, dict[int, np.ndarray]] = {}
-    dropped = 0
-    for frame, name, given in rows:
-        box = np.asarray(given, np.float64)
-        if frame < 0:
-            raise UserError(f"{origin}: a box is for frame {frame}; frames count from 0")
-        if not _is_box(box):
-            dropped += 1
-            continue
-        if frame in people.setdefault(name, {}):
-            raise UserError(f"{origin}: frame {frame} has two boxes of person {name}; give each person an id of their own")
-        people[name][frame] = box
-    people = {name: boxes for name, boxes in people.items() if boxes}
-    if not people:
+def _table(rows: Sequence[tuple[int, str | None, Any]], origin: str) -> BoxTable:
+    given = [(frame, name, np.asarray(box, np.float64)) for frame, name, box in rows]
+    before = [frame for frame, _, _ in given if frame < 0]
+    if before:
+        raise UserError(f"{origin}: a box is for frame {before[0]}; frames count from 0")
+    boxes = [(frame, name, box) for frame, name, box in given if _is_box(box)]
+    nameless = [frame for frame, name, _ in boxes if name is None]
+    if not boxes:
         raise UserError(f"{origin}: none of its {len(rows)} entries is a box with an extent; correct them, or give auto")
+    if 0 < len(nameless) < len(boxes):
+        raise UserError(
+            f"{origin}: {len(nameless)} of {len(boxes)} boxes have no id, such as one of frame {nameless[0]}, and others have; "
+            "give each box the id of its person"
+        )
+    people: dict[str, dict[int, np.ndarray]] = {}
+    for frame, name, box in boxes:
+        person = people.setdefault(name or "1", {})
+        if frame in person:
+            whose = "and no id says whose they are" if name is None else f"of person {name}"
+            raise UserError(f"{origin}: frame {frame} has two boxes {whose}; give each person an id of their own")
+        person[frame] = box
     arrays = {}
-    for name, boxes in people.items():
-        frames = sorted(boxes)
-        arrays[name] = (np.array(frames, np.int64), np.stack([boxes[frame] for frame in frames]))
-    return BoxTable(arrays, origin, dropped)
+    for name, found in people.items():
+        frames = sorted(found)
+        arrays[name] = (np.array(frames, np.int64), np.stack([found[frame] for frame in frames]))
+    return BoxTable(arrays, origin, len(rows) - len(boxes))

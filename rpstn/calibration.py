@@ -98,9 +98,11 @@ def calibrate(
     """
     from rpstn.following import Following
     from rpstn.inference import check_checkpoint
+    from rpstn.models.files import find_weights
     from rpstn.pose_stream import PoseNetwork
     from rpstn.predicting import predict_streamed
 
+    checkpoint = find_weights(checkpoint)
     network = PoseNetwork.load(checkpoint, device)
     check_checkpoint(dict(network.meta), dataset)
     clips, found, fault = [], [], None

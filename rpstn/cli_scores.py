@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,11 @@ from rpstn.cli_words import parse
 
 def evaluate(words: list[str]) -> None:
     """Score a checkpoint on a split."""
-    from rpstn.default_weights import find_weights
     from rpstn.evaluate import EvaluateConfig
     from rpstn.evaluate import evaluate as run
 
     config = parse(EvaluateConfig, words, "rpstn evaluate")
-    result = run(replace(config, checkpoint=find_weights(config.checkpoint)))
+    result = run(config)
     if config.dataset is None:
         print(f"{_as_trained(result.metrics['dataset'])}; --dataset names another")
     report_scores(result.out, result.metrics)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rpstn.calibration import COMMAND, Calibration, calibration_of
-from rpstn.errors import UserError
-from rpstn.parameters import suggest
-from rpstn.paths import expanded
-from rpstn.recipes import WEIGHTS, manifest_of
+from rpstn.models.files import default_checkpoint, find_weights
+from rpstn.recipes import manifest_of
 
-# The first that is there is the default.
-DEFAULTS = ("real_rpstn", "embedded_rpstn")
+__all__ = ["Weights", "default_checkpoint", "describe_weights", "find_weights", "training_command"]
+
 _KINDS = {
     "sub_jhmdb": "real people; for research use, as the data set is",
     "lspet": "single pictures of real people",
@@ -29,7 +26,7 @@ class Weights:
     """What is known of a checkpoint.
 
     name         of the file, without its folder.
-    sha256       of the file.
+    sha256       of the file; empty for a network that is in none.
     trained_on   in words.
     val_pck      score on the val split that it was chosen by, a fraction; None where no manifest tells.
     command      trains a network on the user's own copy of a data set.
@@ -59,32 +56,6 @@ class Weights:
         ]
 
 
-def default_checkpoint() -> Path:
-    """The weights that come with the package: those trained on real people if they are there, else those of the embedded set."""
-    for name in DEFAULTS:
-        if (WEIGHTS / f"{name}.pt").is_file():
-            return WEIGHTS / f"{name}.pt"
-    raise UserError(f"{WEIGHTS}: this installation has no weights; name a checkpoint, or train one with `rpstn train`")
-
-
-def find_weights(checkpoint: str | Path | None) -> Path:
-    """The file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default ones.
-
-    Raises UserError for a bare name that is neither.
-    """
-    if checkpoint is None:
-        return default_checkpoint()
-    path, shipped = expanded(checkpoint), {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
-    if os.path.exists(path) or path.suffix or path.name != str(path):
-        return path
-    if path.name not in shipped:
-        raise UserError(
-            f"no checkpoint at {path}, and no weights of that name come with the package: these are {', '.join(shipped)}"
-            f"{suggest(path.name, shipped)}"
-        )
-    return shipped[path.name]
-
-
 def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
     """What a checkpoint's meta and the manifest beside it, or in its run directory, say."""
     manifest = manifest_of(checkpoint) or {}
@@ -97,6 +68,12 @@ def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
         command=training_command(str(meta["skeleton"])),
         calibration=calibration_of(checkpoint),
     )
+
+
+def describe_network(meta: Mapping[str, Any]) -> Weights:
+    """Say what the meta of a network that is in no file tells; its limits of confidence are assumed."""
+    trained = _trained_on({}, meta) if "dataset" in meta else "what nothing tells"
+    return Weights("in memory", "", trained, meta.get("val_pck"), training_command(str(meta["skeleton"])), Calibration())
 
 
 def _trained_on(manifest: Mapping[str, Any], meta: Mapping[str, Any]) -> str:

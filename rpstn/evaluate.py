@@ -19,6 +19,7 @@ from rpstn.inference import WindowPrediction, check_checkpoint, predict_clips, p
 from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import find_weights
 from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
@@ -43,9 +44,7 @@ __all__ = [
 class EvaluateConfig:
     """What to score, and how."""
 
-    checkpoint: (
-        Path  # file that training wrote, for `rpstn evaluate` also shipped weights by name; with `network`, its authors' .pth
-    )
+    checkpoint: Path  # file that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth
     dataset: str | None = None  # one of those that `rpstn data list` names; None: the one that the checkpoint was trained on
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int | None = None  # split of sub_jhmdb: 1, 2 or 3; None: the one that the checkpoint was trained on, else 1
@@ -102,7 +101,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     """
     begun = time.perf_counter()
     device = choose_device(config.device)
-    checkpoint = Path(config.checkpoint)
+    checkpoint = find_weights(config.checkpoint)
     if config.network is None:
         model, meta = load_checkpoint(checkpoint)
     else:
@@ -154,7 +153,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         **score(predictions, dataset, threshold=config.threshold),
         **official_score(predictions, dataset, seed=config.seed),
     }
-    out = Path(config.out) if config.out else default_out(config)
+    out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
     predictions.save(out / "predictions.npz")
     write_json(out / "metrics.json", metrics)
     written = manifest(

@@ -33,6 +33,7 @@ from rpstn.datasets.transforms import normalise
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import find_weights
 from rpstn.models.propagation import shifted_matching
 from rpstn.models.rpstn import RPSTN, State
 from rpstn.paths import expanded
@@ -135,7 +136,7 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     """
     if not 0 < tolerance < np.inf or repeats < 1:
         raise UserError(f"tolerance is {tolerance} and repeats {repeats}; give a positive number and a count from 1 on")
-    checkpoint, out = expanded(checkpoint), expanded(out)
+    checkpoint, out = find_weights(checkpoint), expanded(out)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder to write to")
     model, meta = load_checkpoint(checkpoint)

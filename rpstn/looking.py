@@ -16,7 +16,7 @@ from rpstn.default_weights import Weights
 from rpstn.errors import UserError
 from rpstn.following import PADDING
 from rpstn.pose_files import frame_entry
-from rpstn.pose_stream import LOST, PersonPose
+from rpstn.pose_stream import PersonPose
 from rpstn.pose_summary import summarise_poses
 from rpstn.predicting import open_one, poses_of, stack
 from rpstn.skeletons import Skeleton
@@ -134,9 +134,7 @@ def watch(
     name = opened.source.name
     if all(person is None for person in people):
         raise UserError(f"{name}: no box lies in any of its first {len(people)} frames; check the boxes, or leave them out")
-    poses = poses_of(people, len(skeleton))
-    status = tuple("absent" if person is None else person.status for person in people)
-    unsure = poses.confidences < limits.hidden_below  # false for NaN
+    poses = poses_of(people, len(skeleton), limits.hidden_below)
     return Watched(
         name=name,
         frames=np.stack(frames),
@@ -148,8 +146,8 @@ def watch(
         confidence=poses.confidences,
         relations=poses.relations,
         boxes=stack(people, "box", (4,), np.float64),
-        status=status,
-        hidden=unsure | np.array([word == LOST for word in status])[:, None],
+        status=tuple(poses.status.tolist()),
+        hidden=poses.hidden,
         size=int(opened.network.meta["size"]),
         limit=limits.hidden_below,
         sums="columns" if opened.network.model.config.relation_layout == "released" else "rows",

@@ -109,7 +109,24 @@ def read_head(path: Path) -> dict[str, dict[str, Any]]:
             head = json.loads(file.readline())
             return {name: dict(head[name]) for name in ("settings", "video")}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: is no journal of poses ({type(error).__name__}); start over with --overwrite") from None
+        raise UserError(
+            f"{path}: is no journal of poses ({type(error).__name__}); start over with --overwrite, or choose another folder "
+            "with --out"
+        ) from None
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """Read what stands before the frames in a poses.json, which may be long; empty for a file that is something else."""
+    lines = []
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in file:
+                if line.startswith(' "frames": ['):
+                    return dict(json.loads("".join(lines).rstrip().rstrip(",") + "}"))
+                lines.append(line)
+    except (OSError, ValueError, TypeError):
+        pass
+    return {}
 
 
 def read_entries(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:

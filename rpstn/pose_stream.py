@@ -16,6 +16,7 @@ Which crop:
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,10 +27,11 @@ import torch
 from rpstn.box_files import Boxes, FixedBox
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, normalise, warp
 from rpstn.devices import choose_device
+from rpstn.errors import UserError
 from rpstn.following import PADDING, Following, is_inside, move, pose_box, search_boxes, square, whole_frame
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.rpstn import RPSTN, State
+from rpstn.models.rpstn import RPSTN, State, check_size
 from rpstn.skeletons import Skeleton, skeleton_of
 
 GIVEN, FOUND, FOLLOWED, LOST = "given", "found", "followed", "lost"
@@ -80,6 +82,31 @@ class PoseNetwork:
         """Raises UserError for a checkpoint or a device that cannot be used."""
         place = choose_device(device)
         return cls(*load_checkpoint(checkpoint), place)
+
+    @classmethod
+    def of(cls, model: torch.nn.Module, meta: Mapping[str, Any], device: str = "auto") -> PoseNetwork:
+        """Take a network in memory with a checkpoint's meta: a copy on the device, so that the caller's stays as it is.
+
+        Raises UserError where they are no such pair.
+        """
+        place = choose_device(device)
+        known = meta if isinstance(meta, Mapping) else {}
+        lacking = [name for name in ("skeleton", "size", "input") if name not in known]
+        if not isinstance(model, torch.nn.Module) or lacking:
+            lacks = f", which lacks {', '.join(lacking)}" if lacking else ""
+            raise UserError(
+                f"({type(model).__name__}, {type(meta).__name__}) is no network with its meta{lacks}; give the pair that "
+                "rpstn.load_checkpoint returns"
+            )
+        config = getattr(model, "config", None)
+        for name, told in (("joints", len(skeleton_of(meta))), ("input", meta["input"])):
+            if getattr(config, name, None) != told:
+                raise UserError(f"the network has {name} {getattr(config, name, None)}, its meta says {told}; correct the meta")
+        try:
+            check_size(meta["size"], meta["size"])
+        except (TypeError, ValueError) as error:
+            raise UserError(f"the meta has size {meta['size']!r}: {error}") from None
+        return cls(copy.deepcopy(model), meta, place)
 
     @torch.inference_mode()
     def look(self, pixels: np.ndarray, box: np.ndarray, state: State | None = None) -> Look:

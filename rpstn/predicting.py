@@ -16,11 +16,12 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from tqdm import tqdm
 
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
 from rpstn.datasets.clip import ClipDataset
-from rpstn.default_weights import Weights, describe_weights, find_weights
+from rpstn.default_weights import Weights, describe_network, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import LOST, PersonPose, PoseNetwork, PoseStream
@@ -29,29 +30,54 @@ from rpstn.quiet import audible
 from rpstn.streaming import Ahead
 from rpstn.video_input import Frame, VideoFile, VideoInput, open_input
 
+# What names a network: see `predict`.
+Checkpoint = str | os.PathLike[str] | tuple[torch.nn.Module, Mapping[str, Any]] | None
 # A person fewer pixels tall is none that a network could see: such boxes are parts of the frame, 0..1, or of another picture.
 LEAST_SIDE = 4.0
 # In a crop so many times as long as the frame, the frame is a spot.
 MOST_FRAMES = 10.0
 
 
-class Poses(NamedTuple):
-    """One person's poses in T frames, as NumPy.
+ABSENT = "absent"  # the status of a frame in which the person has no box; poses.json leaves the person out of it
 
-    poses        (T,K,2) float64, 0-based pixels of the video; NaN in frames in which the person has no box (short gaps between
-                 boxes are bridged: `rpstn.box_files`), and in frames that cannot be decoded.
-    confidences  (T,K) float32, heights of the heatmaps' peaks; NaN there too.
-    relations    (T,K,K) float32, NaN there too; None for a network without relations.
-    """
 
+class _Arrays(NamedTuple):
     poses: np.ndarray
     confidences: np.ndarray
     relations: np.ndarray | None
 
 
+class Poses(_Arrays):
+    """One person's poses in T frames, as NumPy: a tuple of three, with two attributes that say what to make of them.
+
+    poses        (T,K,2) float64, 0-based pixels of the video; NaN in frames in which the person has no box (short gaps between
+                 boxes are bridged: `rpstn.box_files`), and in frames that cannot be decoded.
+    confidences  (T,K) float32, heights of the heatmaps' peaks; NaN there too.
+    relations    (T,K,K) float32, NaN there too; None for a network without relations.
+
+    status       (T,) text, as in poses.json: "given", "found" or "followed", by how the box came about; "lost" where the network
+                 is too unsure to call what it found a person; "absent" where there is no box.
+    hidden       (T,K) bool: joints that the network does not see well, by the checkpoint's limit (`rpstn.calibration`); all of a
+                 lost frame, none where there is no box. A joint is seen where it is neither hidden nor NaN.
+    """
+
+    status: np.ndarray
+    hidden: np.ndarray
+
+    def __new__(
+        cls, poses: np.ndarray, confidences: np.ndarray, relations: np.ndarray | None, status: np.ndarray, hidden: np.ndarray
+    ) -> Poses:
+        found = super().__new__(cls, poses, confidences, relations)
+        found.status, found.hidden = status, hidden
+        return found
+
+    def __getnewargs__(self) -> tuple[Any, ...]:  # of copy and pickle
+        return (*self, self.status, self.hidden)
+
+
 def predict(
     video_or_frames: str | os.PathLike[str] | int | np.ndarray | Sequence[np.ndarray],
-    checkpoint: str | os.PathLike[str] | None = None,
+    checkpoint: Checkpoint = None,
     boxes: Any = None,
     *,
     frames: int | None = None,
@@ -59,26 +85,29 @@ def predict(
     device: str = "auto",
     progress: bool = False,
 ) -> Poses:
-    """Poses of one person in every frame of a video.
+    """Predict the pose of one person in every frame of a video.
 
     video_or_frames  path of a video file, an image file or a folder of images; a camera's index; or frames of uint8 in RGB: an
                      array (T,H,W,3), of one frame (H,W,3), or a list of such frames.
     checkpoint       file that training wrote, or the name of weights that come with the package, such as embedded_rpstn; None:
-                     the default ones. What weights were trained on, and how to train others,
-                     `rpstn.default_weights.describe_weights` says, and `rpstn predict` prints.
+                     the default ones; or a network in memory with its meta, (model, meta), as `rpstn.load_checkpoint` returns
+                     them: it is copied, and its limits of confidence are assumed. What weights were trained on, and how to
+                     train others, `rpstn.default_weights.describe_weights` says, and `rpstn predict` prints.
     boxes            None or "auto": the whole frame at first, then the box follows the pose. (4,) or "x,y,w,h": one box for all
                      frames, whose numbers are those of the clip call. (T,4): one box a frame. Or a .json or .csv file
                      (`rpstn.box_files`). x, y, width, height in pixels of the video.
     frames           stop after so many; None: at the video's end. A camera has none: it needs a number.
     fps              frames a second of a folder or an array; no number depends on it.
-    Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K).
+    Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K); its attributes `status` (T,) and `hidden` (T,K) say in
+    which frames the person was lost, and which joints are hidden. A lost frame has a pose too, which is none to trust.
 
     Frames stream through RPSTN.step (Dang et al. 2022): each is looked at once, with what the frame before left. Warns of what
     was left out of a folder, of frames that cannot be decoded, and the like (`VideoInput.notes`). Raises UserError for whatever
     cannot be read or used, and for boxes of several people: use `predict_video` for these.
     """
     opened = open_one(video_or_frames, checkpoint, boxes, frames=frames, fps=fps, device=device, progress=progress)
-    poses = poses_of([person for _, person in opened.people], len(opened.network.skeleton))
+    people = [person for _, person in opened.people]
+    poses = poses_of(people, len(opened.network.skeleton), opened.weights.calibration.hidden_below)
     for note in opened.source.notes:  # such as frames that cannot be decoded
         warnings.warn(f"{opened.source.name}: {note}", stacklevel=2)
     return poses
@@ -98,7 +127,7 @@ class Opened(NamedTuple):
 
 def open_one(
     video: Any,
-    checkpoint: str | os.PathLike[str] | None,
+    checkpoint: Checkpoint,
     boxes: Any,
     *,
     frames: int | None,
@@ -107,8 +136,8 @@ def open_one(
     progress: bool = False,
 ) -> Opened:
     """What `predict` and `rpstn.looking.watch` begin with; arguments and errors are those of `predict`."""
-    if frames is not None and frames < 1:
-        raise UserError(f"the limit is {frames} frames; give at least 1, or None for the whole video")
+    if frames is not None and (not isinstance(frames, int | np.integer) or frames < 1):
+        raise UserError(f"the limit is {frames} frames; give a whole number of at least 1, or None for the whole video")
     given = read_boxes(boxes)
     if given is not None and len(given.ids) > 1:
         raise UserError(
@@ -118,13 +147,26 @@ def open_one(
     source = open_input(video, fps)
     if source.live and frames is None:
         raise UserError(f"{source.name} has no end; say how many frames, or use `rpstn predict`, which Ctrl-C ends")
-    path = find_weights(checkpoint)
-    network = PoseNetwork.load(path, device)
-    weights = describe_weights(path, network.meta)
+    network, weights = open_network(checkpoint, device)
     following = Following.by(weights.calibration)
     stream = predict_frames(network, source, given, following, progress=progress)
     lost = source.lost if isinstance(source, VideoFile) else {}
     return Opened(network, weights, source, _only(stream, lost, frames))
+
+
+def open_network(checkpoint: Checkpoint, device: str = "auto") -> tuple[PoseNetwork, Weights]:
+    """Load the network that `predict` was given, and what is known of it."""
+    if isinstance(checkpoint, tuple) and len(checkpoint) == 2:
+        network = PoseNetwork.of(*checkpoint, device)
+        return network, describe_network(network.meta)
+    if isinstance(checkpoint, torch.nn.Module):
+        raise UserError(
+            f"a network ({type(checkpoint).__name__}) alone does not say for which joints and at which size it was trained; give "
+            "(model, meta), as rpstn.load_checkpoint returns them, or the path of a checkpoint"
+        )
+    path = find_weights(checkpoint)
+    network = PoseNetwork.load(path, device)
+    return network, describe_weights(path, network.meta)
 
 
 def _only(
@@ -184,7 +226,7 @@ def predict_streamed(
             source = open_input(clip.frames.read(range(len(clip))))
             found = predict_frames(network, source, clip.boxes if boxes_given else None, following)
             people = [each[0] if each else None for _, each in found]
-            poses = poses_of(people, len(network.skeleton))
+            poses = poses_of(people, len(network.skeleton), hidden_below=0.0)
             joints.append(poses.poses)
             confidence.append(poses.confidences)
             states.append([LOST if pose is None else pose.status for pose in people])
@@ -217,13 +259,17 @@ def check_boxes(boxes: FixedBox | BoxTable | None, frame: Frame) -> None:
     raise UserError(f"{told}; give x, y, width, height in pixels of the video, not in parts of the frame, or auto")
 
 
-def poses_of(found: Sequence[PersonPose | None], joints: int) -> Poses:
-    """One person's poses as arrays, NaN where there is None."""
+def poses_of(found: Sequence[PersonPose | None], joints: int, hidden_below: float) -> Poses:
+    """Stack one person's poses, NaN where there is None."""
     relates = any(pose is not None and pose.relation is not None for pose in found)
+    status = np.array([ABSENT if pose is None else pose.status for pose in found], np.str_)
+    confidences = stack(found, "confidence", (joints,), np.float32)
     return Poses(
         stack(found, "joints", (joints, 2), np.float64),
-        stack(found, "confidence", (joints,), np.float32),
+        confidences,
         stack(found, "relation", (joints, joints), np.float32) if relates else None,
+        status,
+        (confidences < hidden_below) | (status == LOST)[:, None],  # a comparison with NaN is false
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from rpstn.errors import UserError
+from rpstn.models.files import load_tensors
 from rpstn.paths import expanded
-from rpstn.pose_files import Journal, read_head
-from rpstn.video_input import VideoFile
+from rpstn.pose_files import Journal, read_head, read_result
+from rpstn.runs import portable
+from rpstn.video_input import FrameFolder, VideoFile, VideoInput
 
+_ENDS = 2**16  # bytes of a file's beginning and end that tell it from another
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or what its owner grants
 
 
@@ -42,24 +44,28 @@ class PredictionFolder:
     def check(self, video: str, settings: Mapping[str, Any], live: bool, resume: bool, overwrite: bool) -> bool:
         """Whether a run lies here that is to be gone on with. Nothing is changed.
 
+        settings  of the run; its "video" and "content" (`fingerprint`) say whether what lies here is of the same video.
         Raises UserError where the video itself is one of these files, where something would be written over unasked, and where
-        the run that lies here had other settings.
+        the run that lies here was of another video, or had other settings.
         """
         if expanded(video).resolve() in {path.resolve() for path in self._all}:
             raise UserError(f"{video} is a file that predictions in {self.out} replace; choose another folder with --out")
         unfinished = os.path.exists(self.journal)  # Path's raises for a name that is too long
         if overwrite or not (unfinished or self.files()):
             return False
+        found, whose = self._whose(unfinished, settings)
+        elsewhere = "choose another folder with --out"
         if not resume:
-            what = "results: replace them with --overwrite"
+            what = f"results {whose}: replace them with --overwrite"
             if unfinished and live:
                 what = "a recording that was cut off: --resume makes its files of what was recorded, --overwrite deletes it"
             elif unfinished:
-                what = "an interrupted run: go on with --resume, or start over with --overwrite"
-            raise UserError(f"{self.out} holds {what}; or choose another folder with --out")
+                what = f"an interrupted run {whose}: go on with --resume, or start over with --overwrite"
+            raise UserError(f"{self.out} holds {what}; or {elsewhere}")
         if not unfinished:
-            raise UserError(f"{self.out} holds a finished run, nothing to go on with; start over with --overwrite")
-        found = read_head(self.journal)["settings"]
+            raise UserError(
+                f"{self.out} holds finished results {whose}, nothing to go on with; start over with --overwrite, or {elsewhere}"
+            )
         differing = sorted(name for name in {*found, *settings} if found.get(name) != settings.get(name))
         if differing:
             raise UserError(
@@ -68,17 +74,29 @@ class PredictionFolder:
             )
         return True
 
+    def _whose(self, unfinished: bool, settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        """The settings of what lies here, and "of NAME". Raises UserError where it is of another video."""
+        head = read_head(self.journal) if unfinished else read_result(self.results["poses.json"])
+        found, name = head.get("settings", {}), head.get("video", {}).get("name")
+        if name is None:
+            return found, f"of a video that they do not name ({', '.join(path.name for path in self.files())})"
+        ours, content, known = portable(settings["video"]), settings["content"], found.get("content") or head.get("fingerprint")
+        if content != known if content and known else name != ours:
+            changed = ", or of this one as it was before" if name == ours else ""
+            raise UserError(
+                f"{self.out} holds {'an interrupted run' if unfinished else 'results'} of another video, {name}{changed}; choose "
+                "another folder with --out, or delete what is there with --overwrite"
+            )
+        return found, f"of {name}"
+
     def load_state(self) -> dict[str, Any] | None:
         """What was saved: frames done, the journal's length then, the stream. None: killed before the first save."""
-        try:
-            state = torch.load(self.state, map_location="cpu", weights_only=True)
-            short = self.journal.stat().st_size < state["offset"]
-        except FileNotFoundError:
+        if not os.path.exists(self.state):
             return None
-        except Exception as error:  # torch raises many kinds, from pickle's to its own
-            reason = type(error).__name__
-            raise UserError(f"{self.state}: cannot be gone on from ({reason}); start over with --overwrite") from error
-        if short:
+        state = load_tensors(self.state, remedy="start over with --overwrite")
+        if not isinstance(state, dict) or not {"frames", "offset", "stream"} <= state.keys():
+            raise UserError(f"{self.state} is no state of a prediction; start over with --overwrite")
+        if self.journal.stat().st_size < state["offset"]:
             raise UserError(f"{self.journal} is shorter than when its state was saved; start over with --overwrite")
         return state
 
@@ -128,6 +146,21 @@ class PredictionFolder:
         """Remove what only a resumed run needs."""
         for path in (self.journal, self.state):
             path.unlink(missing_ok=True)
+
+
+def fingerprint(source: VideoInput, frame: int = 0) -> str | None:
+    """What tells a video from another of its name: the size, beginning and end of a file, or, of a folder, the image of a frame.
+
+    None for what is in no file, such as a camera.
+    """
+    path = source.paths[min(frame, len(source.paths) - 1)] if isinstance(source, FrameFolder) else getattr(source, "path", None)
+    if path is None or not os.path.isfile(path):
+        return None
+    size = os.path.getsize(path)
+    with open(path, "rb") as file:
+        begin = file.read(_ENDS)
+        file.seek(max(size - _ENDS, 0))
+        return hashlib.sha256(b"%d " % size + begin + file.read(_ENDS)).hexdigest()
 
 
 def _plays(path: Path) -> bool:

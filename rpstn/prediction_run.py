@@ -24,16 +24,16 @@ from tqdm import tqdm
 from rpstn.annotate import Annotator
 from rpstn.annotated_video import AnnotatedVideo
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
-from rpstn.default_weights import Weights, describe_weights, find_weights
+from rpstn.default_weights import Weights
 from rpstn.errors import UserError
 from rpstn.following import Following
 from rpstn.models.checkpoints import save_atomically
 from rpstn.paths import expanded
 from rpstn.pose_files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
-from rpstn.pose_stream import PoseNetwork, PoseStream
+from rpstn.pose_stream import PoseStream
 from rpstn.pose_summary import box_notes, summarise_poses
-from rpstn.predicting import check_boxes
-from rpstn.prediction_folder import PredictionFolder
+from rpstn.predicting import check_boxes, open_network
+from rpstn.prediction_folder import PredictionFolder, fingerprint
 from rpstn.quiet import audible
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
@@ -82,7 +82,7 @@ class PredictConfig:
         path = expanded(self.video)
         camera = camera_index(self.video) is not None
         name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem
-        return Path("runs", "predict", name)
+        return Path("runs", "predict", path.name if name in (".", "..") else name)
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,7 @@ class _Run:
         self.config, self.folder = config, PredictionFolder(config.folder)
         self.boxes = read_boxes(config.boxes)
         self.source: VideoInput = open_input(config.video, config.fps)
-        checkpoint = find_weights(config.checkpoint)
-        self.network = PoseNetwork.load(checkpoint, config.device)
-        self.weights = describe_weights(checkpoint, self.network.meta)
+        self.network, self.weights = open_network(config.checkpoint, config.device)
         limits = self.weights.calibration
         self.hidden_below = limits.hidden_below if config.hidden_below is None else config.hidden_below
         self.following = Following.by(limits, config.lost_below)
@@ -135,6 +133,7 @@ class _Run:
         return {
             "format": FORMAT,
             "video": source.name,
+            "content": fingerprint(source),
             "bytes": source.path.stat().st_size if isinstance(source, VideoFile | ImageFile) else None,
             "pictures": source.count if isinstance(source, FrameFolder) else None,
             "checkpoint": self.weights.sha256,
@@ -153,6 +152,11 @@ class _Run:
             return self._of_a_killed_recording()
         state = self.folder.load_state() if unfinished else None
         if state is not None:
+            if state.get("content") != self._content(state["frames"]):
+                raise UserError(
+                    f"{self.folder.out} holds an interrupted run of other images than those in {self.source.name} now; choose "
+                    "another folder with --out, or start over with --overwrite"
+                )
             self.stream.restore(state["stream"])
         frames: Ahead[Frame] = Ahead(self.source, drop=self.source.live)
         try:
@@ -241,8 +245,13 @@ class _Run:
         if self.source.live:
             return
         journal.sync()
-        save_atomically({"frames": journal.frames, "offset": journal.offset, "stream": self.stream.save()}, self.folder.state)
+        state = {"frames": journal.frames, "offset": journal.offset, "content": self._content(journal.frames)}
+        save_atomically(state | {"stream": self.stream.save()}, self.folder.state)
         self.saved = time.monotonic()
+
+    def _content(self, frames: int) -> str | None:
+        """What tells the last of the frames that were done from one of another video."""
+        return fingerprint(self.source, max(frames - 1, 0))
 
     def _finish(self, complete: bool, drawn: bool) -> PredictResult:
         """Make the result files of the journal; remove what only a resumed run needs once the video is done."""
@@ -281,6 +290,7 @@ class _Run:
             "categories": [
                 {"id": 1, "name": "person", "keypoints": skeleton.joints, "skeleton": [[a + 1, b + 1] for a, b in skeleton.limbs]}
             ],
+            "fingerprint": self.settings["content"],
             "skeleton": skeleton.name,
             "weights": asdict(self.weights),
             "boxes": {"given": "auto" if self.boxes is None else Path(self.config.boxes).name, "crop": rule},

@@ -15,6 +15,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
+from rpstn.models.files import WEIGHTS
 from rpstn.parameters import suggest
 from rpstn.paths import expanded
 from rpstn.runs import RunDirectory, read_json, write_json
@@ -40,8 +41,6 @@ TITLES = {
     "without_relation": "without relation",
     "concat": "concat",
 }
-
-WEIGHTS = Path(__file__).parent / "weights"
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import csv
 import hashlib
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -14,6 +13,7 @@ import torch
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import save_atomically
 from rpstn.models.efficientnet import imagenet_file
+from rpstn.models.files import find_weights, load_tensors
 from rpstn.models.image import FrameByFrame
 from rpstn.models.rpstn import RPSTN
 from rpstn.run_settings import differences
@@ -27,7 +27,7 @@ def check_inputs(run: RunDirectory, data: dict[str, str], config: TrainConfig) -
     """Remembers what a run was given, and refuses to take a run on other data, or from another start, for this one."""
     starts = {name: getattr(config, name) for name in ("init", "encoder_weights", "initializer_weights")}
     given = {"data": data, "init": None} | {
-        name: hashlib.sha256((imagenet_file() if path == "imagenet" else Path(path)).read_bytes()).hexdigest()
+        name: hashlib.sha256((imagenet_file() if path == "imagenet" else find_weights(path)).read_bytes()).hexdigest()
         for name, path in starts.items()
         if path is not None
     }
@@ -75,8 +75,8 @@ def resume(run: RunDirectory, model: RPSTN | FrameByFrame, optimizer, device: to
     path = run / "last.pt"
     if not path.is_file():
         return Progress(0, 0.0, -1.0, [], bf16)
+    state = load_tensors(path, remedy="restore it, or train into another out directory", device=device)
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from rpstn.errors import UserError
-from rpstn.predict import predict
+from rpstn.predicting import predict
 from rpstn.video_input import open_input
 
 from .predicting import EMBEDDED

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from rpstn.errors import UserError
-from rpstn.predict import predict
+from rpstn.predicting import predict
 from rpstn.prediction_run import predict_video
 from rpstn.video_input import FrameFolder, ImageFile, VideoFile, open_input
 

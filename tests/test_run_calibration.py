@@ -5,7 +5,6 @@ import warnings
 
 import numpy as np
 import pytest
-from rpstn.predict import predict_streamed
 
 from rpstn import train as training
 from rpstn.calibration import Calibration, calibrate, calibrate_run, calibration_file, calibration_of
@@ -15,6 +14,7 @@ from rpstn.datasets.clip import OCCLUDED, VISIBLE
 from rpstn.errors import UserError
 from rpstn.following import Following
 from rpstn.pose_stream import PoseNetwork
+from rpstn.predicting import predict_streamed
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, train
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rpstn.predict import predict
 
 import rpstn.video_input
 from rpstn.errors import UserError
 from rpstn.looking import watch
+from rpstn.predicting import predict
 from rpstn.prediction_run import predict_video
 from rpstn.video import write_webm
 from rpstn.video_input import Camera, VideoFile, open_input

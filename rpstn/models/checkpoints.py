@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import nn
 
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
+from rpstn.models.files import find_weights, load_tensors
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.runs import replacing
 from rpstn.skeletons import Skeleton, skeleton_of
@@ -56,19 +56,12 @@ def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, meta: dict, *
 
 
 def read_checkpoint(path: str | Path) -> dict:
-    """The file's content, checked: format, keys, types, finite weights.
+    """Read a file, or shipped weights by their name, checked: format, keys, types, finite weights.
 
     Raises UserError for a missing, broken or foreign file, naming it and what is wrong with it.
     """
-    path = Path(path)
-    if not os.path.isfile(path):  # Path.is_file raises OSError for a name that is too long
-        raise UserError(f"no checkpoint at {path}; train one with `rpstn train`, or give the path of an existing .pt file")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many kinds, from pickle's to its own
-        raise UserError(
-            f"{path} cannot be read as a checkpoint ({type(error).__name__}); train again, or give another file"
-        ) from error
+    path = find_weights(path)
+    content = load_tensors(path, remedy="train one with `rpstn train`, or give another file")
     if not isinstance(content, dict) or content.get("format") != FORMAT or not {"config", "meta", "state_dict"} <= content.keys():
         raise UserError(f"{path} is not an RPSTN checkpoint of format {FORMAT}; give a file that `rpstn train` wrote")
     if fault := _fault(content):
@@ -100,8 +93,9 @@ def _fault(content: dict) -> str:
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN | FrameByFrame, dict]:
-    """The network in eval mode, float32, and its meta (with "config" added).
+    """Load a network in eval mode, float32, and its meta (with "config" added).
 
+    path  of a file that training wrote, or the name of shipped weights, such as embedded_rpstn.
     An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput. Raises UserError for a
     file that is missing or damaged, and for a device that is not there.
     """

@@ -17,6 +17,7 @@ from rpstn.errors import UserError
 from rpstn.models.backbones import BACKBONES, Bottleneck, PoseResNet
 from rpstn.models.checkpoints import check_fold, read_checkpoint, save_checkpoint
 from rpstn.models.efficientnet import PoseEfficientNet, imagenet_file, our_key, published
+from rpstn.models.files import find_weights, load_tensors
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 
 # Names of the released code's modules, and ours. `fea_ext` is a Sequential, so its ResNet's parts have numbers.
@@ -69,6 +70,8 @@ def infer_config(state: Mapping[str, torch.Tensor], where: str = "the state dict
 
     Raises UserError where the keys are not those of the released network.
     """
+    if "head.conv.weight" in state:
+        raise UserError(f"{where} is a checkpoint of this package already; use it as it is, there is nothing to convert")
     variants = {13: "penn_action", 15: "sub_jhmdb"}
     joints = len(state["bn_u.weight"]) if "bn_u.weight" in state and state["bn_u.weight"].ndim == 1 else None
     if joints not in variants:
@@ -126,16 +129,11 @@ def _read(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[dict[str, to
     where, content = "the state dict", source
     source = imagenet_file() if source == "imagenet" else source
     if not isinstance(source, Mapping):
+        source = find_weights(source)
         where = str(source)
-        if not Path(source).is_file():
-            raise UserError(f"{where}: there is no such file")
-        try:
-            # A training script's best score, a NumPy number, may lie beside the weights: plain data, like the rest.
-            with torch.serialization.safe_globals([np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64))]):
-                content = torch.load(source, map_location="cpu", weights_only=True)
-        except Exception as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise UserError(f"{where} cannot be read as a checkpoint of plain tensors ({reason}); download it again") from error
+        # A training script's best score, a NumPy number, may lie beside the weights: plain data, like the rest.
+        numbers = (np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64)))
+        content = load_tensors(source, remedy="download it again, or give another file", allowed=numbers)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):

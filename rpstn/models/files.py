@@ -1,0 +1,94 @@
+"""Files that networks are kept in: which one a name means, and its tensors, without running what else a file may hold."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rpstn.errors import UserError
+from rpstn.parameters import suggest
+from rpstn.paths import expanded
+
+WEIGHTS = Path(__file__).parents[1] / "weights"  # those that come with the package
+DEFAULTS = ("real_rpstn", "embedded_rpstn")  # the first that is there is the default
+
+
+def default_checkpoint() -> Path:
+    """Find the weights that come with the package: those of real people if they are there, else those of the embedded set."""
+    for name in DEFAULTS:
+        if (WEIGHTS / f"{name}.pt").is_file():
+            return WEIGHTS / f"{name}.pt"
+    raise UserError(f"{WEIGHTS}: this installation has no weights; name a checkpoint, or train one with `rpstn train`")
+
+
+def find_weights(checkpoint: str | os.PathLike[str] | None) -> Path:
+    """Find the file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default.
+
+    A file of the caller's own comes first. Raises UserError for a bare name that is neither, and for what is no path.
+    """
+    if checkpoint is None:
+        return default_checkpoint()
+    shipped = {file.stem: file for file in sorted(WEIGHTS.glob("*.pt"))}
+    if not isinstance(checkpoint, str | os.PathLike):
+        raise UserError(
+            f"a checkpoint is given as {type(checkpoint).__name__}; give the path of a file, or the name of weights that come "
+            f"with the package: {', '.join(shipped)}"
+        )
+    path = expanded(checkpoint)
+    if os.path.isfile(path) or path.suffix or path.name != str(path):  # Path.is_file raises for a name that is too long
+        return path
+    if path.name not in shipped:
+        raise UserError(
+            f"no checkpoint at {path}, and no weights of that name come with the package: these are {', '.join(shipped)}"
+            f"{suggest(path.name, shipped)}"
+        )
+    return shipped[path.name]
+
+
+def load_tensors(
+    path: str | os.PathLike[str], *, remedy: str, device: str | torch.device = "cpu", allowed: Sequence[Any] = ()
+) -> Any:
+    """Read what torch.save wrote, as far as it is tensors and plain values: no code in a file is run.
+
+    remedy   what an error advises.
+    allowed  types that may be in the file besides.
+    Raises UserError for every file that is missing or something else: torch's own errors advise to run the code.
+    """
+    path = Path(path)
+    if os.path.isdir(path):
+        best = path / "best.pt"
+        raise UserError(f"{path} is a folder, no checkpoint; {f'give {best}' if best.is_file() else remedy}")
+    if not os.path.isfile(path):
+        raise UserError(f"no checkpoint at {path}: there is no such file; {remedy}")
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(list(allowed)):
+            warnings.simplefilter("ignore")  # of torch, about files that it then refuses
+            return torch.load(path, map_location=device, weights_only=True)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:  # torch raises many kinds, from pickle's to its own
+        raise UserError(f"{path} cannot be read as a checkpoint: {_reason(path, error)}; {remedy}") from error
+
+
+def _reason(path: Path, error: Exception) -> str:
+    """Why a file does not load, by its first bytes and, for what pickle refuses, by the name of it."""
+    if isinstance(error, OSError):
+        return str(error.strerror)
+    with path.open("rb") as file:
+        head = file.read(2)
+    if not head:
+        return "it is empty"
+    if head[:1] != b"\x80" and head != b"PK":  # how a pickle and a zip archive begin
+        return "it is no file that torch wrote"
+    if head == b"PK" and not zipfile.is_zipfile(path):
+        return "its end is missing"
+    if found := re.search(r"GLOBAL (\S+)", str(error)):
+        return f"it holds {found[1]}, which is no tensor and could run code"
+    return "it is damaged, or holds something else than tensors"
