@@ -252,8 +252,8 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 
 def test_names_with_a_colon_below_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_film(tmp_path / "b.avi").rename("2024-11-14T22:57:44.avi")
-    described(tmp_path, [video_entry(16, video="2024-11-14T22:57:44.avi")])
+    write_film(tmp_path / "b.webm", "VP80").rename("2024-11-14T22:57:44.webm")
+    described(tmp_path, [video_entry(16, video="2024-11-14T22:57:44.webm")])
     (clip,) = read_splits("own", ".", splits=("test",))["test"]
     assert number_of(clip.frames.read([9])[0]) == 9 and check_dataset("own", ".").ok
 
