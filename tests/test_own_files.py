@@ -14,6 +14,7 @@ from rpstn.datasets.own import own_clip, write_own
 from rpstn.errors import UserError
 from rpstn.video_input import open_input
 
+from . import test_penn_action as penn_action
 from .test_decoding import damage, number_of, write_film
 from .test_own import ARM, described
 
@@ -251,7 +252,16 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 
 def test_names_with_a_colon_below_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_film(tmp_path / "b.avi").rename("2024-11-14T22:57:44.avi")
-    described(tmp_path, [video_entry(16, video="2024-11-14T22:57:44.avi")])
+    write_film(tmp_path / "b.webm", "VP80").rename("2024-11-14T22:57:44.webm")
+    described(tmp_path, [video_entry(16, video="2024-11-14T22:57:44.webm")])
     (clip,) = read_splits("own", ".", splits=("test",))["test"]
     assert number_of(clip.frames.read([9])[0]) == 9 and check_dataset("own", ".").ok
+
+
+def test_hidden_files_are_no_labels(tmp_path):
+    """macOS puts ._0001.mat next to 0001.mat on drives of other systems."""
+    penn_action.write(tmp_path, "0001", penn_action.label(train=-1))
+    for name in ("labels/._0001.mat", "frames/0001/._000001.jpg"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    report = check_dataset("penn_action", tmp_path)
+    assert report.ok and report.pixels == "4 frames decoded"
