@@ -59,6 +59,8 @@ def open_input(video: Any, fps: float | None = None) -> VideoInput:
             f"video is of type {type(video).__name__}; give a path, a camera's index, or frames: a uint8 array (T,H,W,3) of RGB, "
             "or a list of such arrays (H,W,3)"
         )
+    if not os.fspath(video):  # as of a shell's variable that is not set; as a path, it would be the working directory
+        raise UserError("the path of the video is empty; name a video, an image or a folder")
     path = expanded(video)
     if os.path.isdir(path):  # Path.is_dir raises OSError for a name that is too long
         return FrameFolder(path, fps or DEFAULT_FPS)

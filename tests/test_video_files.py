@@ -215,6 +215,8 @@ def test_addresses_are_not_read(tmp_path, monkeypatch, address):
 def test_other_things_that_are_no_files(tmp_path):
     with pytest.raises(UserError, match="without file://"):
         open_input(f"file://{tmp_path}/a.avi")
+    with pytest.raises(UserError, match="path of the video is empty"):
+        open_input("")
     with pytest.raises(UserError, match="neither a file nor a folder.*camera by its index"):
         open_input("/dev/null")
     (tmp_path / "zero.mp4").touch()
