@@ -1,4 +1,10 @@
-"""The one error a user can mend."""
+"""The one error a user can fix, and the checks of numbers that raise it everywhere."""
+
+from __future__ import annotations
+
+import math
+from numbers import Integral, Real
+from typing import Any
 
 
 class UserError(ValueError):
@@ -11,3 +17,17 @@ class UserError(ValueError):
 
 class OutOfRange(UserError, IndexError):
     """A number of something that is not there. An IndexError, too, as Python's sequences raise it."""
+
+
+def whole(name: str, value: Any, least: int = 1) -> int:
+    """Return the value, a whole number of at least `least`. UserError for anything else; True and 3.0 are none."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise UserError(f"{name} must be a whole number of at least {least}, not {value!r}; give another")
+    return int(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """Return the value, a finite number above 0. UserError for anything else; True is none."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not (math.isfinite(value) and value > 0):
+        raise UserError(f"{name} must be a finite number above 0, not {value!r}; give another")
+    return float(value)

@@ -11,8 +11,11 @@ Mirroring the input mirrors the heatmap exactly; with x = u * stride it would be
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
+
+from rpstn.errors import positive, whole
 
 REFINEMENTS = ("gaussian", "quarter", "none")
 
@@ -37,8 +40,14 @@ def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sig
     stride  input pixels per heatmap pixel.
     sigma   in heatmap pixels.
     Returns (..., K, h, w), float, at most 1. Where a joint is absent the map is meaningless: the loss gives it no weight.
+    Raises ValueError for joints of another shape, a size that is not two whole numbers, a stride or sigma that is not positive.
     """
-    height, width = size
+    if joints.ndim < 2 or joints.shape[-1] != 2:
+        raise ValueError(f"joints must be (..., K, 2), x and y, not {tuple(joints.shape)}")
+    if not isinstance(size, Sequence) or len(size) != 2:
+        raise ValueError(f"size must be (h, w), the height and width of the heatmaps, not {size!r}")
+    height, width = (whole(name, value) for name, value in zip(("h", "w"), size, strict=True))
+    stride, sigma = positive("stride", stride), positive("sigma", sigma)
     centre = to_heatmap(joints.float(), stride)
     places = torch.arange(max(size), device=joints.device, dtype=torch.float32)
     # A Gaussian is separable: two vectors and one outer product per joint.
@@ -52,7 +61,10 @@ def target_statistics(sigma: float, side: int) -> tuple[float, float]:
     """Mean and standard deviation of a target whose joint lies well inside side x side pixels.
 
     mean = 2 pi sigma^2 / side^2,   deviation = sqrt(pi sigma^2 / side^2 - mean^2)
+
+    Raises ValueError for a sigma that is not positive and a side that is no whole number from 1 on.
     """
+    sigma, side = positive("sigma", sigma), whole("side", side)
     mean = 2 * math.pi * sigma**2 / side**2
     return mean, max(math.pi * sigma**2 / side**2 - mean**2, 1e-6) ** 0.5
 
@@ -64,8 +76,12 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
     refine    "gaussian": the parabola through the logarithms of the peak and its two neighbours on each axis, which is exact
               for a Gaussian (Zhang et al. 2020 take the same step with a Hessian); "quarter": a quarter pixel towards the
               higher neighbour, as published tables have it; "none".
-    Returns joints (..., K, 2) in input pixels and confidences (..., K), the values of the highest pixels.
+    Returns joints (..., K, 2) in input pixels and confidences (..., K), the values of the highest pixels. Raises ValueError for
+    heatmaps without a pixel, a stride that is not positive, and an unknown refinement.
     """
+    positive("stride", stride)
+    if heatmaps.ndim < 2 or min(heatmaps.shape[-2:]) < 1:
+        raise ValueError(f"heatmaps must be (..., h, w) with at least one pixel, not {tuple(heatmaps.shape)}")
     if refine not in REFINEMENTS:
         raise ValueError(f"refine must be one of {', '.join(REFINEMENTS)}, not {refine!r}")
     heatmaps = heatmaps.float()
@@ -102,8 +118,11 @@ def heatmap_loss(
     predicted, target (B,T,K,h,w); visibility (B,T,K): 0 absent, 1 occluded, 2 visible. An occluded joint is annotated: it is
     learned like a visible one. An absent joint has no place, so it has no target and no loss. Summed over pixels, so that
     the value does not shrink with the share of background. `total` replaces the sum of weights where these clips are a part of
-    a larger batch: the parts' losses then add up to the batch's.
+    a larger batch: the parts' losses then add up to the batch's. Raises ValueError for shapes that do not fit.
     """
+    if predicted.shape != target.shape or visibility.shape != predicted.shape[:-2]:
+        shapes = ", ".join(str(tuple(value.shape)) for value in (predicted, target, visibility))
+        raise ValueError(f"predicted and target must be of one shape (B,T,K,h,w), and visibility (B,T,K), not {shapes}")
     weight = (visibility > 0).to(predicted.dtype)
     error = (predicted - target).square().sum(dim=(-2, -1))
     total = weight.sum() if total is None else total

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from rpstn.errors import whole
 from rpstn.models.backbones import BasicBlock, Bottleneck
 
 # Channels of the finest branch; each coarser one has half the resolution and twice the channels.
@@ -76,7 +77,7 @@ class HRNet(nn.Module):
         super().__init__()
         if name not in HRNETS:
             raise ValueError(f"no HRNet is called {name!r}; known are {', '.join(HRNETS)}")
-        self.joints = joints
+        self.joints = whole("joints", joints)
         width = HRNETS[name]
         self.conv1 = nn.Conv2d(3, 64, 3, 2, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
@@ -92,7 +93,7 @@ class HRNet(nn.Module):
             stage = [Exchange(channels, 1 if last and index == exchanges - 1 else len(channels)) for index in range(exchanges)]
             setattr(self, f"stage{number + 1}", nn.Sequential(*stage))
             before = channels
-        self.final_layer = nn.Conv2d(width, joints, 1)
+        self.final_layer = nn.Conv2d(width, self.joints, 1)
         nn.init.normal_(self.final_layer.weight, std=0.001)  # heatmaps near zero at first, as most of a target is
         nn.init.zeros_(self.final_layer.bias)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from rpstn.errors import whole
 from rpstn.heatmaps import decode
 from rpstn.models.backbones import PoseResNet
 from rpstn.models.cost import dry_run
@@ -37,8 +38,8 @@ class SimpleBaseline(PoseResNet):
 
     def __init__(self, depth: str, joints: int):
         super().__init__(depth)
-        self.joints = joints
-        self.final_layer = nn.Conv2d(self.channels, joints, 1)
+        self.joints = whole("joints", joints)
+        self.final_layer = nn.Conv2d(self.channels, self.joints, 1)
         nn.init.normal_(self.final_layer.weight, std=0.001)
         nn.init.zeros_(self.final_layer.bias)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from rpstn.errors import UserError
+from rpstn.errors import UserError, whole
 from rpstn.models.checkpoints import check_fold, read_checkpoint
 from rpstn.models.colours import take_rgb
 from rpstn.models.image import (
@@ -45,8 +45,7 @@ class ImageConfig:
     skeleton: str | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.joints, int) or self.joints < 1:
-            raise ValueError(f"joints must be a whole number of at least 1, not {self.joints!r}")
+        object.__setattr__(self, "joints", whole("joints", self.joints))
         for name, known in (
             ("network", ("small", *IMAGE_NETWORKS)),
             ("relation", ("on", "off")),

@@ -10,6 +10,8 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from rpstn.errors import positive, whole
+
 
 def _correlate(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
     """Depthwise cross-correlation per sample: every (sample, channel) is a group of one grouped convolution."""
@@ -75,7 +77,7 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
 
     features (B,C,H,W), kernels (B,C,k,k) -> (B,C,H,W). Cross-correlation, stride 1, zero padding. Computed in float32 at
     least, also under autocast: 16-bit depthwise convolutions are slow on CPUs and lose what small kernels say.
-    Raises ValueError for an even k or shapes that do not fit.
+    Raises ValueError for an even k, shapes that do not fit, nothing to match, and features that are whole numbers.
     """
     if features.ndim != 4 or kernels.ndim != 4 or kernels.shape[:2] != features.shape[:2] or kernels.shape[2] != kernels.shape[3]:
         raise ValueError(
@@ -84,6 +86,9 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
         )
     if kernels.shape[-1] % 2 == 0:
         raise ValueError(f"global matching needs an odd kernel side, not {kernels.shape[-1]}: an even one has no centre")
+    if 0 in features.shape or not features.is_floating_point():
+        found = f"{tuple(features.shape)}, {features.dtype}"
+        raise ValueError(f"global matching needs features of at least one value, in floating point, not {found}")
     with torch.autocast(features.device.type, enabled=False):
         if features.dtype in (torch.float16, torch.bfloat16):
             features = features.float()
@@ -138,10 +143,14 @@ class PoseSemanticsPropagator(nn.Module):
     ones the normalisation after the matching takes up the factor.)
 
     fuse_norm  a BatchNorm behind Conv_a, as in the released code.
+    Raises ValueError for joints and channels that are no whole numbers from 1 on, a deviation that is not positive, heatmaps and
+    features that do not fit, and ones too small for a kernel.
     """
 
     def __init__(self, joints: int, channels: int, heatmap_deviation: float = 0.055, fuse_norm: bool = False):
         super().__init__()
+        self.joints, self.channels = whole("joints", joints), whole("channels", channels)
+        positive("heatmap_deviation", heatmap_deviation)
         self.fuse = fuse_convolution(joints, channels, heatmap_deviation)
         self.fuse_norm = nn.BatchNorm2d(channels) if fuse_norm else nn.Identity()
         layers: list[nn.Module] = []
@@ -157,4 +166,12 @@ class PoseSemanticsPropagator(nn.Module):
         nn.init.constant_(self.semantics[-1].bias, 1.0 / 9)
 
     def forward(self, heatmaps: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        expected = (features.shape[0], self.joints, *features.shape[2:])
+        if features.ndim != 4 or features.shape[1] != self.channels or tuple(heatmaps.shape) != expected:
+            raise ValueError(
+                f"the propagator takes heatmaps (B,{self.joints},h,w) and features (B,{self.channels},h,w), "
+                f"not {tuple(heatmaps.shape)} and {tuple(features.shape)}"
+            )
+        if min(map(kernel_side, features.shape[2:])) < 1:
+            raise ValueError(f"features of {tuple(features.shape[2:])} are too small for a kernel; give 10 x 10 or more")
         return self.semantics(self.fuse_norm(self.fuse(torch.cat([heatmaps.to(features.dtype), features], dim=1))))

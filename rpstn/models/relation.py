@@ -7,11 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
+from rpstn.errors import whole
+
 LAYOUTS = ("paper", "released")
 SCALES = ("none", "sqrt", "mean", "learned")
+
+
+def square(graph: Sequence[Sequence[float]], joints: int) -> list[list[float]]:
+    """Return a graph, joints x joints finite numbers, as plain lists. ValueError for anything else."""
+    try:
+        found = np.array(graph, dtype=np.float64)
+    except (TypeError, ValueError):  # rows of different length, or words
+        found = np.empty(0)
+    if found.shape != (joints, joints) or not np.isfinite(found).all():
+        raise ValueError(f"graph must be {joints} x {joints} finite numbers, one row per joint, not of shape {found.shape}")
+    return found.tolist()
 
 
 class JointRelationExtractor(nn.Module):
@@ -29,7 +43,8 @@ class JointRelationExtractor(nn.Module):
     scale   what the Gram matrix is divided by before the softmax: "none" 1, "sqrt" sqrt(H W), "mean" H W, "learned" a factor
             that starts at 1.
     graph   None, or the start of a learnable (K x K) matrix that multiplies the Gram matrix from the left ("manual graph").
-    Raises ValueError for an unknown layout or scale, or a graph that is not K x K.
+    Raises ValueError for joints that are no whole number from 1 on, an unknown layout or scale, a graph that is not K x K, and
+    heatmaps of another number of joints.
     """
 
     def __init__(self, joints: int, layout: str = "paper", scale: str = "none", graph: Sequence[Sequence[float]] | None = None):
@@ -38,21 +53,20 @@ class JointRelationExtractor(nn.Module):
             raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
         if scale not in SCALES:
             raise ValueError(f"scale must be one of {', '.join(SCALES)}, not {scale!r}")
+        joints = whole("joints", joints)
         self.layout, self.scale = layout, scale
         self.g = nn.Conv2d(joints, joints, 1)
         self.o = nn.Sequential(nn.Conv2d(joints, joints, 1), nn.BatchNorm2d(joints))
         nn.init.zeros_(self.o[1].weight)
         self.log_scale = nn.Parameter(torch.zeros(())) if scale == "learned" else None
         if graph is not None:
-            start = torch.tensor(graph, dtype=torch.float32)
-            if start.shape != (joints, joints):
-                raise ValueError(f"graph must be {joints} x {joints}, one row per joint, not {tuple(start.shape)}")
-            self.graph = nn.Parameter(start)
+            self.graph = nn.Parameter(torch.tensor(square(graph, joints), dtype=torch.float32))
         else:
             self.graph = None
 
     def relation(self, heatmaps: torch.Tensor) -> torch.Tensor:
         """W_r of (B,K,H,W) heatmaps: (B,K,K)."""
+        self._check(heatmaps)
         with torch.autocast(heatmaps.device.type, enabled=False):  # the softmax sees sums over all pixels: full precision
             flat = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32)).flatten(2)
             gram = flat @ flat.transpose(1, 2)
@@ -68,11 +82,17 @@ class JointRelationExtractor(nn.Module):
 
     def apply_relation(self, heatmaps: torch.Tensor, relation: torch.Tensor) -> torch.Tensor:
         """Z for a given relation (B,K,K): `forward` with its own, an intervention with any other."""
+        self._check(heatmaps)
         mixed = relation.to(heatmaps.dtype) @ self.g(heatmaps).flatten(2).to(heatmaps.dtype)
         if self.layout == "released":
             # The product already is (B, K, H W). Permuting it first makes the reshape read pixels as joints.
             mixed = mixed.transpose(1, 2).contiguous()
         return self.o(mixed.reshape(heatmaps.shape)) + heatmaps
+
+    def _check(self, heatmaps: torch.Tensor) -> None:
+        joints = self.g.in_channels
+        if heatmaps.ndim != 4 or heatmaps.shape[1] != joints:
+            raise ValueError(f"heatmaps must be (B,{joints},H,W), one for each of {joints} joints, not {tuple(heatmaps.shape)}")
 
     def forward(self, heatmaps: torch.Tensor) -> torch.Tensor:
         return self.apply_relation(heatmaps, self.relation(heatmaps))

@@ -11,10 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from rpstn.errors import whole
 from rpstn.models.backbones import STRIDE
 from rpstn.models.encoders import ENCODERS, make_encoder
 from rpstn.models.propagation import PoseSemanticsPropagator, fuse_convolution, global_matching, kernel_side
-from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor
+from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor, square
 from rpstn.skeletons import SKELETONS, get_skeleton
 
 RELATIONS = ("on", "off", "manual")
@@ -58,8 +59,7 @@ class RPSTNConfig:
     graph: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.joints, int) or self.joints < 1:
-            raise ValueError(f"joints must be a whole number of at least 1, not {self.joints!r}")
+        object.__setattr__(self, "joints", whole("joints", self.joints))
         for name, known in (
             ("encoder", ENCODERS),
             ("initializer", ENCODERS),
@@ -81,7 +81,7 @@ class RPSTNConfig:
                 f"skeleton {self.skeleton!r} has {len(get_skeleton(self.skeleton))} joints, the network {self.joints}"
             )
         if self.graph is not None:
-            object.__setattr__(self, "graph", tuple(tuple(float(value) for value in row) for row in self.graph))
+            object.__setattr__(self, "graph", tuple(map(tuple, square(self.graph, self.joints))))
 
     @classmethod
     def released(cls, variant: str, *, initializer: str = "resnet101", encoder: str = "resnet50") -> RPSTNConfig:
