@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
 from rpstn.parameters import Parameter
+from rpstn.places import check_folder
 
 # The least value of numbers, and of those in a list, that no configuration of the package checks.
 _LEAST = {
@@ -33,7 +35,8 @@ _LEAST = {
 
 
 def check_values(parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> None:
-    """Raise UserError for a number below the least, an empty list, and a data set, clip, frame or joint that is not there.
+    """Raise UserError for a number below the least, an empty list, a folder that cannot be made, and a data set, clip, frame or
+    joint that is not there.
 
     parameters, values: of one notebook, all of them. Its data set is opened where it looks at one clip or joint.
     """
@@ -43,6 +46,9 @@ def check_values(parameters: Mapping[str, Parameter], values: Mapping[str, Any])
             raise UserError(f"parameter {name} is an empty list; name at least one: {parameters[name].comment}")
         if name in _LEAST and any(item is not None and item < _LEAST[name] for item in items):
             raise UserError(f"parameter {name} is {value}, and starts at {_LEAST[name]}; it is: {parameters[name].comment}")
+    out = values.get("out")
+    if out is not None and not Path(out).is_dir():  # runs that are only read may lie in a read-only folder
+        check_folder(out)
     if values.get("video") is None and {"clip", "joint"} & set(values):
         _check_clip(values)
 

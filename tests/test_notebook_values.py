@@ -56,6 +56,7 @@ def test_a_clip_that_is_not_there(notebook, clip, embedded_root, capsys, tmp_pat
         ("train", "variants", [], "variants is an empty list"),
         ("ablations", "cells", [], "cells is an empty list"),
         ("your_video", "limit", 0, "limit is 0"),
+        ("train", "out", f"{__file__}/runs", "test_notebook_values.py is not one"),
     ],
 )
 def test_what_names_nothing_is_refused(notebook, name, value, said, embedded_root):
