@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rpstn.datasets.clip import Clip, ClipDataset
 
 QUANTILE_HIDDEN, QUANTILE_LOST, QUANTILE_SURE = 0.10, 0.01, 0.25
+LONGEST = 100  # frames of a clip that are held at once
 # Without a measurement: what the package's own small networks need, to the first digit.
 ASSUMED_HIDDEN, ASSUMED_LOST, ASSUMED_SURE = 0.4, 0.3, 0.5
 COMMAND = "python -m rpstn.calibration CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures
@@ -93,9 +94,11 @@ def calibrate(
 ) -> Calibration:
     """Measure the limits on a ClipDataset with the checkpoint's skeleton, streamed as videos are, with the labels' boxes.
 
-    frames  about so many of them, in whole clips spread evenly over the data set; 0: all clips.
-    A clip whose boxes show nobody is left out. Raises UserError where the skeletons differ and where no joint is visible.
+    frames  about so many of them, in clips spread evenly over the data set; 0: all.
+    A clip of more than LONGEST frames is streamed in parts, so that any fits the memory; one whose boxes show nobody is left
+    out. Raises UserError where the skeletons differ and where no joint is visible.
     """
+    from rpstn.datasets.parts import parts_of
     from rpstn.following import Following
     from rpstn.inference import check_checkpoint
     from rpstn.models.files import find_weights
@@ -106,7 +109,8 @@ def calibrate(
     network = PoseNetwork.load(checkpoint, device)
     check_checkpoint(dict(network.meta), dataset)
     clips, found, fault = [], [], None
-    for clip in tqdm(_spread(dataset, frames), desc=f"calibrate {dataset.name}", unit="clip", disable=not progress):
+    parts = [part for clip in dataset for part in parts_of(clip, LONGEST)]
+    for clip in tqdm(_spread(parts, frames), desc=f"calibrate {dataset.name}", unit="clip", disable=not progress):
         try:
             part, _ = predict_streamed(network, replace(dataset, clips=(clip,)), Following(), progress=False)
         except UserError as error:  # such as of a person four pixels tall
@@ -116,7 +120,7 @@ def calibrate(
         found.append(part)
     if not clips:
         raise fault or UserError(f"data set {dataset.name}, split {dataset.split}: there are no clips to calibrate on")
-    some = "" if len(clips) == len(dataset) else f"{len(clips)} clips of "
+    some = "" if len(clips) == len(parts) else f"{sum(map(len, clips))} frames of "
     return _measured(
         f"{dataset.name}, {some}split {dataset.split}, streamed with its boxes",
         _checksum(checkpoint),
@@ -126,11 +130,11 @@ def calibrate(
     )
 
 
-def _spread(dataset: ClipDataset, frames: int) -> list[Clip]:
-    """Clips with about so many frames, spread evenly over the data set; all for 0."""
-    length = sum(map(len, dataset)) / max(len(dataset), 1)
-    count = min(max(int(frames / length), 1), len(dataset)) if frames and length else len(dataset)
-    return [dataset[index] for index in np.linspace(0, len(dataset) - 1, count).round().astype(int)]
+def _spread(clips: Sequence[Clip], frames: int) -> list[Clip]:
+    """Clips with about so many frames, spread evenly over all; all for 0."""
+    length = sum(map(len, clips)) / max(len(clips), 1)
+    count = min(max(int(frames / length), 1), len(clips)) if frames and length else len(clips)
+    return [clips[index] for index in np.linspace(0, len(clips) - 1, count).round().astype(int)]
 
 
 def _measured(where: str, checksum: str, clips: Sequence[Clip], joints: np.ndarray, confidence: np.ndarray) -> Calibration:

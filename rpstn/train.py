@@ -79,7 +79,7 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     validate_every: int = 0  # steps between validations; 0: at the end only
     save_every: float = 60.0  # seconds between checkpoints to resume from
-    calibration_frames: int = 600  # val frames, about, on which the end measures which confidences are low; 0: none
+    calibration_frames: int = 600  # val frames, about, that limits of confidence are measured on at the end; 0: none
     precision: str = "auto"  # auto, fp32, bf16
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     workers: int = 0  # processes that read ahead; 0 reads in the loop

@@ -86,7 +86,7 @@ def test_as_many_clips_as_have_about_so_many_frames_are_measured(trained, val, f
     chosen = dataclasses.replace(val, clips=tuple(val[index] for index in clips))
     assert limits.frames == 24 * len(clips)
     assert limits.hidden_below == pytest.approx(np.quantile(seen_confidences(trained.checkpoint, chosen), 0.1), abs=1e-4)
-    assert (f"{len(clips)} clips of" in limits.measured_on) == (len(clips) < 3)
+    assert (f"{limits.frames} frames of" in limits.measured_on) == (len(clips) < 3)
 
 
 def test_an_interruption_while_it_is_measured_loses_nothing(config, tmp_path, monkeypatch):
@@ -149,12 +149,27 @@ def test_a_split_that_cannot_tell_is_a_warning_and_the_run_ends_well(config, mon
     assert not calibration_file(result.checkpoint).exists()
 
 
+def test_a_long_clip_is_streamed_in_parts(trained, val, monkeypatch):
+    """A video of an hour does not fit the memory; what lies at its end counts as well."""
+    read = []
+    genuine = type(val[0].frames).read
+    monkeypatch.setattr(
+        type(val[0].frames), "read", lambda frames, indices: read.append(list(indices)) or genuine(frames, indices)
+    )
+    monkeypatch.setattr("rpstn.calibration.LONGEST", 10)
+    whole = calibrate(trained.checkpoint, val, progress=False)
+    assert whole.frames == 72 and whole.measured_on == "embedded, split val, streamed with its boxes"
+    assert read == [list(part) for part in (range(10), range(10, 20), range(20, 24))] * 3
+    some = calibrate(trained.checkpoint, val, frames=16, progress=False)
+    assert some.frames == 14 and some.measured_on.startswith("embedded, 14 frames of split val")  # the first part and the last
+
+
 def test_a_clip_that_shows_nobody_is_left_out(trained, val):
     speck = dataclasses.replace(val[1], boxes=np.tile(np.array([5, 5, 2, 2], np.float32), (24, 1)))
     some = dataclasses.replace(val, clips=(val[0], speck, val[2]))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         limits = calibrate(trained.checkpoint, some, progress=False)
-    assert limits.frames == 48 and "2 clips of split val" in limits.measured_on
+    assert limits.frames == 48 and "48 frames of split val" in limits.measured_on
     with pytest.raises(UserError, match="less than 4 pixels"):
         calibrate(trained.checkpoint, dataclasses.replace(val, clips=(speck,)), progress=False)
