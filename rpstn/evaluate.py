@@ -40,9 +40,7 @@ __all__ = [
 class EvaluateConfig:
     """What to score, and how."""
 
-    checkpoint: (
-        Path  # file that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth
-    )
+    checkpoint: Path  # file that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth
     dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3

@@ -175,7 +175,7 @@ def predict_frames(
     stream = PoseStream(network, given, following)
     frames = Ahead(source, drop=source.live)
     try:
-        bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress)
+        bar = tqdm(frames, total=source.count, unit="frame", desc=repr(source.name)[1:-1], disable=not progress)
         for count, frame in enumerate(bar):
             if not count:  # whatever its number: a camera's first ones may have been dropped
                 check_boxes(given, frame)
