@@ -130,7 +130,7 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
             lines.append(f"  {len(ranked) - shown} more: hidden in {least if least == most else f'{least} to {most}'} frames")
         if not ranked:
             lines.append("  no joint was hidden")
-    return lines or ["nobody was in any frame"]
+    return lines or ["no box lay in any frame, so there are no poses"]
 
 
 def _alone(searched: int, seen: list[int]) -> str:

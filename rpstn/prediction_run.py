@@ -78,7 +78,7 @@ class PredictConfig:
     @property
     def folder(self) -> Path:
         if self.out is not None:
-            return Path(self.out)
+            return Path(os.path.expanduser(self.out))
         path = Path(self.video)
         camera = camera_index(self.video) is not None
         name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem
@@ -87,7 +87,7 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """out: the folder. files: what lies in it. frames: how many were done. complete: whether the video came to its end.
+    """out: the folder. files: what lies in it. frames: how many were done. complete: whether all was done.
 
     summary: `rpstn.pose_summary.summarise_poses`. notes: what was noticed. weights: what predicted. seconds: of this call.
     signal: number of the signal that stopped it, or None.
@@ -177,7 +177,7 @@ class _Run:
                 try:
                     complete = self._run(first, frames, journal, asked, progress)
                 except UserError as error:
-                    go_on = "" if self.source.live else "; when this is mended, go on with --resume"
+                    go_on = "" if self.source.live else "; when this is fixed, go on with --resume"
                     raise UserError(
                         f"{error}. Poses of the {journal.frames} frames before are in {self.folder.out}{go_on}"
                     ) from error

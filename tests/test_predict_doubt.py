@@ -173,3 +173,13 @@ def test_a_name_that_opencv_cannot_write_is_told_before_the_work(dance, tmp_path
     assert "no UTF-8" in said and "--out" in said and "--no-draw" in said and not os.path.exists(out)
     result = predict_video(config(dance, out, frames=2, draw=False), progress=False)
     assert result.complete and os.path.isfile(os.path.join(out, "poses.csv"))
+
+
+def test_a_tilde_is_the_home_folder(dance, tmp_path, monkeypatch):
+    """A shell leaves it alone in --out=~/poses."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boxes.csv").write_text("frame,x,y,width,height\n0,20,20,110,110\n")
+    shutil.copy(EMBEDDED, tmp_path / "mine.pt")
+    words = ["predict", str(dance), "--out=~/poses", "--boxes=~/boxes.csv", "--checkpoint=~/mine.pt", *WORDS]
+    assert cli.main(words) == 0 and (tmp_path / "poses" / "poses.json").is_file() and not (tmp_path / "~").exists()

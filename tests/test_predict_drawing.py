@@ -42,7 +42,7 @@ class TestSummary:
         assert [part["frames"] for part in away["joints"]["left_wrist"]["stretches"]] == [3, 4] and away["frames"] == 7
 
     def test_nobody(self):
-        assert summary_lines(summarise_poses([], PENN_ACTION)) == ["nobody was in any frame"]
+        assert summary_lines(summarise_poses([], PENN_ACTION)) == ["no box lay in any frame, so there are no poses"]
         lost = summarise_poses(self.entries([0.1] * 12, [LOST] * 12), PENN_ACTION)
         assert summary_lines(lost) == ["person 1: not seen in any of 12 frames"]
 
