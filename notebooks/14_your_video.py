@@ -264,11 +264,14 @@ found
 # %% [markdown]
 # ## The same in one call
 #
-# All of this is in three arrays, and in three commands.
+# All of this is in three arrays, and in three commands. Two attributes say what to make of the arrays: `status` says for each frame
+# whether the person was found, followed or lost, and `hidden` which joints the network does not see well.
 
 # %%
-poses, confidences, relations = rpstn.predict(source, checkpoint, boxes, frames=limit)
+predicted = rpstn.predict(source, checkpoint, boxes, frames=limit)
+poses, confidences, relations = predicted
 print(poses.shape, confidences.shape, None if relations is None else relations.shape)
+print("frames in which the person was lost:", int((predicted.status == "lost").sum()))
 print("the same confidences as above:", bool(np.allclose(confidences, seen.confidence, atol=1e-4, equal_nan=True)))
 
 # %% [markdown]
@@ -300,7 +303,8 @@ Markdown(
 #
 # **Boxes in.** `--boxes` takes one box for all frames, `x,y,width,height`, or a file. `x` and `y` are the left and upper
 # edge. All four are pixels of the video, not parts of the frame. Two corners are not taken for a box and cannot be told from
-# one: subtract first. Frames count from 0. A CSV file has a head line, and a column `id` if there are several people:
+# one: subtract first. Frames count from 0. A CSV file has a head line, and a column `id` if there are several people. It may also
+# be called `track_id`, `person` or `person_id`. Any other column is refused, so that nothing you say is passed over:
 #
 # ```text
 # frame,id,x,y,width,height
@@ -317,7 +321,7 @@ Markdown(
 #  {"frame": 1, "id": "bob", "box": [300, 40, 88, 190]}]
 # ```
 #
-# or, for one person, as a list with one entry a frame:
+# with the same names for `id`, and every other key refused; or, for one person, as a list with one entry a frame:
 #
 # ```json
 # [[40, 32, 96, 210], null, [44, 32, 96, 210]]
@@ -348,6 +352,8 @@ Markdown(
 # - `status` says how that place was found. `given`: your box. `found`: by a search, and the network starts anew. `followed`:
 #   from the frame before. `lost`: there is a pose, but the network is too unsure to call it a person; all joints are then
 #   hidden.
+# - `others` appears with boxes `auto`, in the few frames that were also searched for other people: a list of the boxes of those
+#   that were seen. An empty list does not prove that there are none.
 # - With `--relation` each person has a matrix `relation`. Row i says what refined joint i takes from the joints.
 #
 # `poses.csv` holds the joints as a table, one line for each joint of each person in each frame. `hidden` is 0 or 1:

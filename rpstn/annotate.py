@@ -64,7 +64,7 @@ class Annotator:
         strip = self._bar.copy()
         text = f"frame {entry['frame']}  {entry['time']:.2f} s"
         lost = [person["id"] for person in entry["people"] if person["status"] == "lost"]
-        text += "  no one here" if not entry["people"] else "  lost" if lost else ""
+        text += "  no box" if not entry["people"] else "  lost" if lost else ""
         cv2.putText(strip, text, (6, 14), _FONT, 0.4, _DARK, 1, cv2.LINE_AA)
         picture = np.concatenate([canvas, strip])
         return np.concatenate([picture, self._matrix(entry)], axis=1) if self.relation else picture

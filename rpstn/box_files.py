@@ -113,8 +113,9 @@ class BoxTable:
                     f"{size[1]}x{size[0]} pixels; there are no poses in them"
                 )
         if complete and self.last < last:
+            end = "the video" if whole else "what was asked for"
             notes.append(
-                f"{self.origin}: the boxes end at frame {self.last}, the video at frame {last}; there are no poses in between. "
+                f"{self.origin}: the boxes end at frame {self.last}, {end} at frame {last}; there are no poses in between. "
                 "Leave boxes out, and the box follows the pose"
             )
         elif complete and whole and self.last > last:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -80,6 +81,12 @@ def calibration_of(checkpoint: str | Path) -> Calibration:
     values = read_json(path)
     try:
         found = Calibration(**values)
+        for name in ("hidden_below", "lost_below", "sure_from"):
+            value = getattr(found, name)
+            if not isinstance(value, int | float) or not np.isfinite(value):
+                raise TypeError(f"{name} is {value!r}")
+        if not isinstance(found.measured_on, str | None):
+            raise TypeError(f"measured_on is {found.measured_on!r}")
     except TypeError as error:
         raise UserError(f"{path}: is no calibration ({error}); remove it, or measure again: {COMMAND}") from None
     return found if found.sha256 == _checksum(checkpoint) else Calibration()
@@ -207,4 +214,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        print(f"rpstn: error: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(2)

@@ -22,6 +22,15 @@ _KINDS = {
 
 
 @dataclass(frozen=True)
+class Limit:
+    """A limit of confidence, where it comes from, in words, and whether that is nowhere."""
+
+    value: float
+    source: str
+    assumed: bool = False
+
+
+@dataclass(frozen=True)
 class Weights:
     """What is known of a checkpoint.
 
@@ -43,17 +52,24 @@ class Weights:
     def lines(self, hidden_below: float | None = None) -> list[str]:
         """For a terminal. hidden_below: the limit in use, where it is not the measured one."""
         score = "" if self.val_pck is None else f" (PCK@0.2 on its val split: {100 * self.val_pck:.1f} %)"
-        limits = self.calibration
-        limit, source = limits.hidden_below, f"measured on {limits.measured_on}"
-        if hidden_below is not None:
-            limit, source = hidden_below, "as asked for"
-        elif not limits.measured_on:
-            source = f"assumed, nothing was measured: {COMMAND}"
+        limit = self.limit("hidden_below", hidden_below)
         return [
             f"weights {self.name}, trained on {self.trained_on}{score}",
-            f"joints below confidence {limit:g} count as hidden ({source})",
+            f"joints below confidence {limit.value:g} count as hidden ({limit.source})",
             f"to train on your own copy of a data set: {self.command}",
         ]
+
+    def limit(self, name: str, given: float | None = None) -> Limit:
+        """Look up a limit of confidence, "hidden_below" or "lost_below"; given: what the user asked for in its place."""
+        known = self.calibration
+        if given is not None:
+            return Limit(given, "as asked for")
+        if known.measured_on:
+            return Limit(getattr(known, name), f"measured on {known.measured_on}")
+        source = f"assumed, nothing was measured: {COMMAND} measures it, --{name.replace('_', '-')} sets it"
+        if name == "lost_below":
+            source += f", --hidden-below that of single joints ({known.hidden_below:g})"
+        return Limit(getattr(known, name), source, assumed=True)
 
 
 def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:

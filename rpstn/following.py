@@ -119,6 +119,13 @@ def move(box: np.ndarray, target: np.ndarray, following: Following, size: tuple[
     return np.array([*(middle - side / 2), side, side])
 
 
+def overlap(one: np.ndarray, other: np.ndarray) -> float:
+    """Divide what two boxes (4,) share by what they cover together, 0 to 1."""
+    low, high = np.maximum(one[:2], other[:2]), np.minimum(one[:2] + one[2:], other[:2] + other[2:])
+    shared = np.clip(high - low, 0, None).prod()
+    return float(shared / (one[2:].prod() + other[2:].prod() - shared))
+
+
 def is_inside(box: np.ndarray, size: tuple[int, int]) -> bool:
     """Whether a box shows any of a frame of (height, width)."""
     height, width = size

@@ -10,8 +10,9 @@ appear whole or not at all. An entry of a frame, in the journal as in poses.json
 
 Keypoints are COCO's way of writing joints, in the order of the skeleton: 0-based pixels of the video and the confidence.
 `score` is the mean confidence, `bbox` where the network looked (of boxes given frame by frame, the square that follows them),
-`hidden` the indices of joints that it does not see well (`rpstn.calibration`). With relations, "relation" is the (K,K) matrix,
-row i what refined joint i takes from the joints.
+`hidden` the indices of joints that it does not see well (`rpstn.calibration`). In frames that were searched for other people
+than the one who is followed, "others" holds the boxes of those that were seen: an empty list is no proof that there are none.
+With relations, "relation" is the (K,K) matrix, row i what refined joint i takes from the joints.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ def _person(pose: PersonPose, hidden_below: float, relation: bool) -> dict[str, 
         "keypoints": [round(float(value), 4) for value in places.ravel()],
         "hidden": hidden.tolist(),
     }
+    if pose.others is not None:
+        entry["others"] = [[round(float(value), 2) for value in box] for box in pose.others]
     if relation and pose.relation is not None:
         entry["relation"] = [[round(float(value), 4) for value in row] for row in pose.relation]
     return plain(entry)

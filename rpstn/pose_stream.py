@@ -28,13 +28,14 @@ from rpstn.box_files import Boxes, FixedBox
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, normalise, warp
 from rpstn.devices import choose_device
 from rpstn.errors import UserError
-from rpstn.following import PADDING, Following, is_inside, move, pose_box, search_boxes, square, whole_frame
+from rpstn.following import PADDING, Following, is_inside, move, overlap, pose_box, search_boxes, square, whole_frame
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.rpstn import RPSTN, State, check_size
 from rpstn.skeletons import Skeleton, skeleton_of
 
 GIVEN, FOUND, FOLLOWED, LOST = "given", "found", "followed", "lost"
+SAME_PERSON = 0.1  # overlap of two poses' boxes from which they may be one person's
 
 
 class Look(NamedTuple):
@@ -56,6 +57,7 @@ class PersonPose(NamedTuple):
                 frame by frame it is the square that follows them.
     joints      (K,2) px of the frame; confidence (K,), heights of the heatmaps' peaks.
     relation    (K,K), or None for a network without.
+    others      boxes (4,) around other people whom a search saw, where one was made; else None.
     status      "given": in a given box. "found": by a search, the network starts anew. "followed": from the frame before. "lost":
                 there is a pose, but the network is too unsure of it.
     """
@@ -66,6 +68,7 @@ class PersonPose(NamedTuple):
     confidence: np.ndarray
     relation: np.ndarray | None
     status: str
+    others: tuple[np.ndarray, ...] | None = None
 
 
 class PoseNetwork:
@@ -140,13 +143,18 @@ class _Person:
         self.state: State | None = None
         self.box: np.ndarray | None = None  # square; None: not found yet, or lost
         self.weak = 0  # frames in a row in which the network was too unsure
+        self.searched: int | None = None  # the last frame that was searched for others
 
 
 class PoseStream:
-    """Poses of frame after frame. `boxes` None: one person is looked for, and followed."""
+    """Poses of frame after frame. `boxes` None: one person is looked for, and followed.
 
-    def __init__(self, network: PoseNetwork, boxes: Boxes | None, following: Following) -> None:
-        self.network, self.boxes, self.following = network, boxes, following
+    others_every  frames from one in which other people than the one who is followed are searched for to the next; None: none is.
+                  It changes no pose.
+    """
+
+    def __init__(self, network: PoseNetwork, boxes: Boxes | None, following: Following, others_every: int | None = None) -> None:
+        self.network, self.boxes, self.following, self.others_every = network, boxes, following, others_every
         self._people: dict[str, _Person] = {}
 
     def step(self, index: int, pixels: np.ndarray) -> list[PersonPose]:
@@ -154,7 +162,7 @@ class PoseStream:
         anew later.
         """
         if self.boxes is None:
-            return [self._follow(pixels)]
+            return [self._with_others(index, pixels, self._follow(pixels))]
         size = pixels.shape[:2]
         given = {name: box for name, box in self.boxes.at(index).items() if is_inside(box, size)}
         self._people = {name: person for name, person in self._people.items() if name in given}
@@ -200,6 +208,25 @@ class PoseStream:
             person.state = look.state
         return PersonPose("1", box, look.joints, look.confidence, look.relation, LOST)
 
+    def _with_others(self, index: int, pixels: np.ndarray, pose: PersonPose) -> PersonPose:
+        """The pose, with what a search for others sees where one is due and the person is in sight."""
+        person, every = self._people["1"], self.others_every
+        if every is None or pose.status == LOST or (person.searched is not None and index - person.searched < every):
+            return pose
+        person.searched = index
+        looks = [(box, self.network.look(pixels, box)) for box in search_boxes(pixels.shape[:2])]
+        taken = [pose_box(pose.joints, pose.confidence, self.following)]
+        starts = sorted((found for found in looks if self._apart(found[1], taken)), key=_mean, reverse=True)
+        for start in starts[: self.following.starts]:
+            _, look = found = self._closer(pixels, *start)
+            if _mean(found) >= self.following.sure and self._apart(look, taken):
+                taken.append(pose_box(look.joints, look.confidence, self.following))
+        return pose._replace(others=tuple(taken[1:]))
+
+    def _apart(self, look: Look, taken: list[np.ndarray]) -> bool:
+        box = pose_box(look.joints, look.confidence, self.following)
+        return box is not None and all(overlap(box, other) < SAME_PERSON for other in taken)
+
     def _sees(self, look: Look, size: tuple[int, int]) -> bool:
         box = pose_box(look.joints, look.confidence, self.following)
         return box is not None and is_inside(box, size) and look.confidence.mean() >= self.following.lost_below
@@ -233,6 +260,7 @@ class PoseStream:
                 "state": None if person.state is None else tuple(part.cpu().clone() for part in person.state),
                 "box": None if person.box is None else [float(value) for value in person.box],
                 "weak": person.weak,
+                "searched": person.searched,
             }
             for name, person in self._people.items()
         }
@@ -245,4 +273,4 @@ class PoseStream:
             if values["state"] is not None:
                 person.state = State(*(part.to(self.network.device) for part in values["state"]))
             person.box = None if values["box"] is None else np.array(values["box"], np.float64)
-            person.weak = values["weak"]
+            person.weak, person.searched = values["weak"], values["searched"]

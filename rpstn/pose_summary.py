@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from rpstn.pose_stream import GIVEN, LOST
+from rpstn.default_weights import Limit
+from rpstn.pose_stream import FOUND, GIVEN, LOST
 from rpstn.skeletons import Skeleton
 
 SHORTEST = 3  # frames of a stretch that is listed: a shorter one is mostly noise of the confidence
@@ -40,12 +41,18 @@ class _Person:
     lost: int = 0
     unsure: int = 0
     found: int = 0
+    unseen: tuple[float, float] | None = None
+    followed: bool = False
+    searched: int = 0
+    others: list[int] = field(default_factory=list)
     joints: dict[int, _Joint] = field(default_factory=dict)
 
 
 def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lost_below: float = 0.0) -> dict[str, Any]:
-    """By person's id: frames with a pose, frames lost, given boxes in which the network is as unsure (mean confidence below
-    `lost_below`), searches that found, and for each joint
+    """Sum up each person, by id: frames with a pose, frames lost, given boxes in which the network is as unsure (mean confidence
+    below `lost_below`), searches that found, "unseen", the lowest and highest mean confidence of the frames lost or unsure,
+    "others" of a person who is followed, in how many frames other people were searched for and in which they were seen, and for
+    each joint
 
         hidden     in how many frames.
         stretches  those of at least SHORTEST frames: first frame, number of frames, seconds, and the frame in which the joint
@@ -65,9 +72,17 @@ def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lo
         for person in entry["people"]:
             known = people.setdefault(person["id"], _Person(joints={joint: _Joint() for joint in range(len(skeleton))}))
             known.frames += 1
-            known.lost += person["status"] == LOST
-            known.unsure += person["status"] == GIVEN and person["score"] < lost_below
-            known.found += person["status"] == "found"
+            score, lost = person["score"], person["status"] == LOST
+            unsure = person["status"] == GIVEN and score < lost_below
+            known.lost += lost
+            known.unsure += unsure
+            known.found += person["status"] == FOUND
+            if lost or unsure:
+                low, high = known.unseen or (score, score)
+                known.unseen = min(low, score), max(high, score)
+            known.followed |= person["status"] != GIVEN
+            known.searched += "others" in person
+            known.others += [frame] if person.get("others") else []
             hidden = set(person["hidden"])
             for joint, track in known.joints.items():
                 track.see(frame, time, joint in hidden)
@@ -79,6 +94,8 @@ def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lo
             "lost": known.lost,
             "unsure": known.unsure,
             "found": known.found,
+            "unseen": known.unseen,
+            "others": {"searched": known.searched, "seen": known.others} if known.followed else None,
             "joints": {
                 skeleton.joints[joint]: {"hidden": track.hidden, "stretches": track.stretches}
                 for joint, track in known.joints.items()
@@ -102,6 +119,8 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
             lines.append(f"person {name}: not seen in any of {frames} frames")
             continue
         lines.append(f"person {name}: {frames} frames" + (f", not seen in {unseen} of them" if unseen else " with a pose"))
+        if person["others"] is not None:
+            lines.append(_alone(**person["others"]))
         hidden = {joint: values for joint, values in person["joints"].items() if values["hidden"]}
         ranked = sorted(hidden.items(), key=lambda item: -item[1]["hidden"])
         for joint, values in ranked[:shown]:
@@ -111,17 +130,46 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
             lines.append(f"  {len(ranked) - shown} more: hidden in {least if least == most else f'{least} to {most}'} frames")
         if not ranked:
             lines.append("  no joint was hidden")
-    return lines or ["nobody was in any frame"]
+    return lines or ["no box lay in any frame, so there are no poses"]
 
 
-def box_notes(summary: Mapping[str, Any]) -> list[str]:
-    """The people in most of whose given boxes the network saw nobody."""
-    return [
-        f"the network saw nobody in {person['unsure']} of {person['frames']} boxes that were given for person {name}: see "
-        "whether they lie around a person; boxes are x, y, width, height in pixels of the video"
-        for name, person in summary.items()
-        if person["unsure"] > person["frames"] / 2
-    ]
+def _alone(searched: int, seen: list[int]) -> str:
+    """That one person is followed. A search that saw nobody else proves nothing, so it is not told."""
+    if not seen:
+        return "  one person is followed; others, if there are any, get no poses"
+    return (
+        f"  one person is followed, and others were seen, in {len(seen)} of {searched} frames that were searched for them (the "
+        f"first: {seen[0]}); boxes with an id for each person give all of them poses"
+    )
+
+
+def doubt_notes(summary: Mapping[str, Any], lost: Limit, hidden: Limit) -> list[str]:
+    """Say whom the network saw in less than half of the frames, and where an assumed limit hides most joints: what was seen, and
+    where the limits come from.
+    """
+    notes = []
+    for name, person in summary.items():
+        frames, joints = person["frames"], person["joints"].values()
+        seen = (frames - person["lost"]) * len(joints)
+        low = sum(joint["hidden"] for joint in joints) - person["lost"] * len(joints)
+        why = f", and below {lost.value:g} nobody counts as seen ({lost.source})"
+        if person["unseen"]:
+            why = "its mean confidence there is {:.2f} to {:.2f}".format(*person["unseen"]) + why
+        if person["unsure"] > frames / 2:
+            notes.append(
+                f"the network saw nobody in {person['unsure']} of {frames} boxes that were given for person {name}: {why}. See "
+                "whether they lie around a person; boxes are x, y, width, height in pixels of the video"
+            )
+        elif person["lost"] > frames / 2:
+            notes.append(
+                f"the network found nobody in {person['lost']} of {frames} frames: {why}. If a person is there, give boxes"
+            )
+        elif hidden.assumed and low > seen / 2:
+            notes.append(
+                f"{low} of {seen} joints of person {name} count as hidden, with a confidence below {hidden.value:g} "
+                f"({hidden.source})"
+            )
+    return notes
 
 
 def _longest(stretches: list[dict[str, Any]]) -> str:

@@ -203,7 +203,8 @@ def predict_frames(
     frames = Ahead(source, drop=source.live)
     try:
         with audible() as terminal:
-            bar = tqdm(frames, total=source.count, unit="frame", desc=source.name, disable=not progress, file=terminal)
+            name = repr(source.name)[1:-1]  # some terminals cannot show every name
+            bar = tqdm(frames, total=source.count, unit="frame", desc=name, disable=not progress, file=terminal)
             for count, frame in enumerate(bar):
                 if not count:  # whatever its number: a camera's first ones may have been dropped
                     check_boxes(given, frame)

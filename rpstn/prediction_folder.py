@@ -123,6 +123,8 @@ class PredictionFolder:
         try:
             yield
         except OSError as error:
+            if error.errno is None:  # of OpenCV, which writes the video
+                raise UserError(f"{error}; or predict without a video, with --no-draw") from error
             if error.errno not in FULL:
                 raise
             raise UserError(
@@ -153,7 +155,11 @@ def fingerprint(source: VideoInput, frame: int = 0) -> str | None:
 
     None for what is in no file, such as a camera.
     """
-    path = source.paths[min(frame, len(source.paths) - 1)] if isinstance(source, FrameFolder) else getattr(source, "path", None)
+    path = (
+        source.paths[min(max(frame, 0), len(source.paths) - 1)]
+        if isinstance(source, FrameFolder)
+        else getattr(source, "path", None)
+    )
     if path is None or not os.path.isfile(path):
         return None
     size = os.path.getsize(path)
@@ -166,6 +172,6 @@ def fingerprint(source: VideoInput, frame: int = 0) -> str | None:
 def _plays(path: Path) -> bool:
     """Whether a frame can be decoded: a run that was killed early leaves a file without one."""
     try:
-        return next(iter(VideoFile(path)), None) is not None
+        return next(iter(VideoFile(path.absolute())), None) is not None
     except UserError:
         return False

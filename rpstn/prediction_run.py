@@ -31,16 +31,17 @@ from rpstn.models.checkpoints import save_atomically
 from rpstn.paths import expanded
 from rpstn.pose_files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
 from rpstn.pose_stream import PoseStream
-from rpstn.pose_summary import box_notes, summarise_poses
+from rpstn.pose_summary import doubt_notes, summarise_poses
 from rpstn.predicting import check_boxes, open_network
 from rpstn.prediction_folder import PredictionFolder, fingerprint
 from rpstn.quiet import audible
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
-from rpstn.video_input import Camera, Frame, FrameFolder, ImageFile, VideoFile, VideoInput, camera_index, open_input
+from rpstn.video_input import Camera, Frame, FrameFolder, VideoFile, VideoInput, camera_index, open_input
 
 FORMAT = 1
 SAVE_EVERY = 10.0  # seconds between saved states
+OTHERS_EVERY = 100  # frames between two in which other people are searched for, which takes as long as some 20 frames
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """out: the folder. files: what lies in it. frames: how many were done. complete: whether the video came to its end.
+    """out: the folder. files: what lies in it. frames: how many were done. complete: whether all was done.
 
     summary: `rpstn.pose_summary.summarise_poses`. notes: what was noticed. weights: what predicted. seconds: of this call.
     signal: number of the signal that stopped it, or None.
@@ -121,7 +122,8 @@ class _Run:
         limits = self.weights.calibration
         self.hidden_below = limits.hidden_below if config.hidden_below is None else config.hidden_below
         self.following = Following.by(limits, config.lost_below)
-        self.stream = PoseStream(self.network, self.boxes, self.following)
+        # A camera's frames would be lost meanwhile.
+        self.stream = PoseStream(self.network, self.boxes, self.following, None if self.source.live else OTHERS_EVERY)
         self.settings = self._settings()
         self.video: dict[str, Any] = {}
         self.begun, self.saved = time.perf_counter(), time.monotonic()
@@ -134,7 +136,6 @@ class _Run:
             "format": FORMAT,
             "video": source.name,
             "content": fingerprint(source),
-            "bytes": source.path.stat().st_size if isinstance(source, VideoFile | ImageFile) else None,
             "pictures": source.count if isinstance(source, FrameFolder) else None,
             "checkpoint": self.weights.sha256,
             "boxes": "auto" if self.boxes is None else self.boxes.checksum(),
@@ -152,7 +153,7 @@ class _Run:
             return self._of_a_killed_recording()
         state = self.folder.load_state() if unfinished else None
         if state is not None:
-            if state.get("content") != self._content(state["frames"]):
+            if state.get("content") != fingerprint(self.source, state["frames"] - 1):
                 raise UserError(
                     f"{self.folder.out} holds an interrupted run of other images than those in {self.source.name} now; choose "
                     "another folder with --out, or start over with --overwrite"
@@ -175,7 +176,7 @@ class _Run:
                 try:
                     complete = self._run(first, frames, journal, asked, progress)
                 except UserError as error:
-                    go_on = "" if self.source.live else "; when this is mended, go on with --resume"
+                    go_on = "" if self.source.live else "; when this is fixed, go on with --resume"
                     raise UserError(
                         f"{error}. Poses of the {journal.frames} frames before are in {self.folder.out}{go_on}"
                     ) from error
@@ -203,7 +204,7 @@ class _Run:
             stack.callback(before.close)
             total, name = min(known, default=None), self.source.name
             terminal = stack.enter_context(audible())
-            bar = stack.enter_context(tqdm(total=total, unit="frame", desc=name, disable=not progress, file=terminal))
+            bar = stack.enter_context(tqdm(total=total, unit="frame", desc=repr(name)[1:-1], disable=not progress, file=terminal))
             behind: Behind[tuple[Frame, dict]] | None = None
             if self.config.draw:
                 drawing = AnnotatedVideo(self.folder.part, self._annotator(), self.source.fps)
@@ -245,13 +246,9 @@ class _Run:
         if self.source.live:
             return
         journal.sync()
-        state = {"frames": journal.frames, "offset": journal.offset, "content": self._content(journal.frames)}
-        save_atomically(state | {"stream": self.stream.save()}, self.folder.state)
+        done = {"frames": journal.frames, "offset": journal.offset, "content": fingerprint(self.source, journal.frames - 1)}
+        save_atomically(done | {"stream": self.stream.save()}, self.folder.state)
         self.saved = time.monotonic()
-
-    def _content(self, frames: int) -> str | None:
-        """What tells the last of the frames that were done from one of another video."""
-        return fingerprint(self.source, max(frames - 1, 0))
 
     def _finish(self, complete: bool, drawn: bool) -> PredictResult:
         """Make the result files of the journal; remove what only a resumed run needs once the video is done."""
@@ -266,7 +263,8 @@ class _Run:
         if isinstance(self.boxes, BoxTable):
             size = self.video["height"], self.video["width"]
             notes += self.boxes.notes(last, size, complete, self.config.frames is None)
-        notes += box_notes(summary)
+        limits = (("lost_below", self.config.lost_below), ("hidden_below", self.config.hidden_below))
+        notes += doubt_notes(summary, *(self.weights.limit(name, given) for name, given in limits))
         if self.dropped:
             notes.append(f"{self.dropped} frames came faster than they could be predicted and were left out")
         write_poses_json(results["poses.json"], self._head(complete, summary, notes), read_entries(journal))

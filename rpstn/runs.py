@@ -89,7 +89,7 @@ def write_json(path: str | Path, value: Any) -> Path:
 def read_json(path: str | Path) -> Any:
     """Read JSON. Errors: UserError that names the file if it is absent or broken."""
     try:
-        return json.loads(expanded(path).read_text(encoding="utf-8"))
+        return json.loads(expanded(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path, or make the run that writes it") from None
     except (OSError, ValueError) as error:

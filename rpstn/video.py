@@ -33,7 +33,7 @@ def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0
     path = Path(path)
     if path.suffix != ".webm" or codec not in CODECS:
         raise UserError(f"{path} with codec {codec!r}: name a .webm file and one of {', '.join(CODECS)}")
-    with replacing(path) as temporary:
+    with replacing(path.absolute()) as temporary:
         count = _write(temporary, frames, fps, CODECS[codec])
         found = count_frames(temporary)
         if found != count:

@@ -153,7 +153,7 @@ def test_weights_by_name_are_the_same_everywhere(tmp_path, monkeypatch, embedded
     model, meta = rpstn.load_checkpoint("embedded_rpstn")
     assert meta["dataset"] == "embedded" and all(torch.equal(model.state_dict()[k], v.float()) for k, v in ours.items())
     assert find_weights(None) == default_checkpoint()
-    with pytest.raises(UserError, match="embedded_rpstn.pt is a checkpoint of this package already"):
+    with pytest.raises(UserError, match="embedded_rpstn.pt is not a checkpoint of the released network but one of this package"):
         load_released_checkpoint("embedded_rpstn")
     clips = open_dataset("embedded", embedded_root, "val")
     one = replace(clips, clips=clips.clips[:1])

@@ -5,9 +5,10 @@ import pytest
 
 from rpstn.annotate import Annotator, scale_of
 from rpstn.annotated_video import LONGEST_STAND, AnnotatedVideo
+from rpstn.default_weights import Limit
 from rpstn.pose_files import frame_entry
 from rpstn.pose_stream import FOLLOWED, GIVEN, LOST, PersonPose
-from rpstn.pose_summary import box_notes, summarise_poses, summary_lines
+from rpstn.pose_summary import doubt_notes, summarise_poses, summary_lines
 from rpstn.skeletons import PENN_ACTION
 from rpstn.video_input import Frame
 
@@ -41,7 +42,7 @@ class TestSummary:
         assert [part["frames"] for part in away["joints"]["left_wrist"]["stretches"]] == [3, 4] and away["frames"] == 7
 
     def test_nobody(self):
-        assert summary_lines(summarise_poses([], PENN_ACTION)) == ["nobody was in any frame"]
+        assert summary_lines(summarise_poses([], PENN_ACTION)) == ["no box lay in any frame, so there are no poses"]
         lost = summarise_poses(self.entries([0.1] * 12, [LOST] * 12), PENN_ACTION)
         assert summary_lines(lost) == ["person 1: not seen in any of 12 frames"]
 
@@ -50,21 +51,22 @@ class TestSummary:
         lines = summary_lines(summarise_poses(self.entries([0.1] * 4, [FOLLOWED, LOST, LOST, LOST]), PENN_ACTION))
         assert lines[0] == "person 1: 4 frames, not seen in 3 of them" and lines[-1] == "  8 more: hidden in 3 frames"
         assert summary_lines(summarise_poses(self.entries([0.9] * 4), PENN_ACTION))[0] == "person 1: 4 frames with a pose"
-        assert summary_lines(summarise_poses(self.entries([0.1] * 4), PENN_ACTION), shown=0)[1] == "  1 more: hidden in 4 frames"
+        assert summary_lines(summarise_poses(self.entries([0.1] * 4), PENN_ACTION), shown=0)[2] == "  1 more: hidden in 4 frames"
         mixed = list(self.entries([0.1] * 4))
         mixed[0]["people"][0]["hidden"] = [0, 5]
-        assert summary_lines(summarise_poses(mixed, PENN_ACTION), shown=0)[1] == "  2 more: hidden in 1 to 4 frames"
+        assert summary_lines(summarise_poses(mixed, PENN_ACTION), shown=0)[2] == "  2 more: hidden in 1 to 4 frames"
 
     def test_given_boxes_around_nobody(self):
         """A mean of (12 * 0.9 + 0.1) / 13 = 0.84 lies below a limit of 0.85."""
         for limit, unsure in ((0.85, 3), (0.8, 0)):
             summary = summarise_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, limit)
-            assert summary["1"]["unsure"] == unsure and len(box_notes(summary)) == bool(unsure)
-            assert not box_notes(summarise_poses(self.entries([0.1, 0.9], [GIVEN] * 2), PENN_ACTION, limit)), "half is not most"
-        assert (
-            "nobody in 3 of 4 boxes"
-            in box_notes(summarise_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, 0.85))[0]
-        )
+            limits = Limit(limit, "measured on val"), Limit(0.4, "measured on val")
+            assert summary["1"]["unsure"] == unsure and len(doubt_notes(summary, *limits)) == bool(unsure)
+            half = summarise_poses(self.entries([0.1, 0.9], [GIVEN] * 2), PENN_ACTION, limit)
+            assert not doubt_notes(half, *limits), "half is not most"
+        summary = summarise_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, 0.85)
+        (said,) = doubt_notes(summary, Limit(0.85, "measured on val"), Limit(0.4, "measured on val"))
+        assert "nobody in 3 of 4 boxes" in said and "0.84 to 0.84, and below 0.85 nobody counts as seen (measured on val)" in said
 
 
 class TestDrawing:

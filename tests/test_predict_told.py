@@ -91,7 +91,7 @@ def test_boxes_shorter_than_the_video_and_several_people(dance, tmp_path):
     result = predict_video(config(dance, tmp_path / "out", boxes=str(path), frames=5), progress=False)
     people = [[person["id"] for person in entry["people"]] for entry in read(tmp_path / "out")["frames"]]
     assert people == [["ann", "bob"], ["ann", "bob"], ["bob"], [], []]
-    assert any("boxes end at frame 2, the video at frame 4" in note for note in result.notes)
+    assert any("boxes end at frame 2, what was asked for at frame 4" in note for note in result.notes)
     assert any("1 entries without extent" in note for note in result.notes)
     assert len(decode_video(tmp_path / "out" / "annotated.webm")) == 5
 

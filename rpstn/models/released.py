@@ -71,7 +71,9 @@ def infer_config(state: Mapping[str, torch.Tensor], where: str = "the state dict
     Raises UserError where the keys are not those of the released network.
     """
     if "head.conv.weight" in state:
-        raise UserError(f"{where} is a checkpoint of this package already; use it as it is, there is nothing to convert")
+        raise UserError(
+            f"{where} is not a checkpoint of the released network but one of this package already; there is nothing to convert"
+        )
     variants = {13: "penn_action", 15: "sub_jhmdb"}
     joints = len(state["bn_u.weight"]) if "bn_u.weight" in state and state["bn_u.weight"].ndim == 1 else None
     if joints not in variants:
