@@ -18,6 +18,7 @@ from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.official_networks import load_official_network, predict_official
+from rpstn.places import default_place
 from rpstn.predictions import Predictions
 from rpstn.runs import manifest, write_json
 from rpstn.skeletons import get_skeleton
@@ -156,14 +157,14 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
 
 
 def default_out(config: EvaluateConfig) -> Path:
-    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, under the working directory.
+    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory (`rpstn.places`).
 
     The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
     """
     settings = repr(replace(config, checkpoint=Path(config.checkpoint).resolve())).encode()
     checkpoint = Path(config.checkpoint)
     fold = f"-fold{config.fold}" if config.dataset == "sub_jhmdb" else ""
-    return Path(
+    return default_place(
         "runs",
         "evaluate",
         f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}-"

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.executed import clean
+from rpstn.progress import TEXT
 from rpstn.runs import replacing
 
 # What tqdm draws inside a cell: "steps:  40%|####      | 4/10", shown as "steps:  40%".
@@ -123,6 +124,7 @@ def kernel() -> Iterator[str]:
             ],
             "display_name": "rpstn run",
             "language": "python",
+            "env": {TEXT: "1"},
         }
         (place / "kernel.json").write_text(json.dumps(spec))
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before["JUPYTER_PATH"]]))

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
@@ -26,6 +25,7 @@ from rpstn.heatmaps import decode
 from rpstn.memory import keep_memory
 from rpstn.models.checkpoints import check_fold
 from rpstn.predictions import Predictions
+from rpstn.progress import tqdm
 from rpstn.skeletons import Skeleton, skeleton_of
 
 

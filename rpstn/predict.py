@@ -18,7 +18,6 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
 from rpstn.datasets.clip import ClipDataset
@@ -27,6 +26,7 @@ from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import LOST, PersonPose, PoseNetwork, PoseStream
 from rpstn.predictions import Predictions
+from rpstn.progress import tqdm
 from rpstn.streaming import Ahead
 from rpstn.video_input import Frame, VideoInput, open_input
 

@@ -24,10 +24,12 @@ from typing import Any
 import numpy as np
 
 from rpstn.errors import UserError
+from rpstn.places import from_project, project_folder
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
-_PATHS = ("root", "init", "encoder_weights", "initializer_weights", "beside_root", "out")  # settings of a run that are paths
+_FOLDERS = ("root", "beside_root", "out")
+_PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths
 
 
 def seed_everything(seed: int) -> np.random.Generator:
@@ -192,6 +194,7 @@ def manifest(
     """
     settings = plain(parameters)
     if isinstance(settings, dict):
+        settings = _recorded(settings)
         settings = {
             name: portable(value) if isinstance(value, str) and os.path.isabs(value) else value
             for name, value in settings.items()
@@ -223,12 +226,21 @@ def defaults(config: Any) -> dict[str, Any]:
     return plain(known)
 
 
+def _recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with relative paths as they read from the project's folder, wherever in it one works."""
+
+    def is_path(name: str, value: Any) -> bool:  # weights may have a name that is no file's, such as "imagenet"
+        return name in _PATHS and isinstance(value, str) and (name in _FOLDERS or os.path.exists(value))
+
+    return {name: from_project(value) if is_path(name, value) else value for name, value in settings.items()}
+
+
 def _differing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Names whose values differ; relative and absolute paths that lead to one place do not."""
 
     def value(settings: Mapping[str, Any], name: str) -> Any:
         given = settings.get(name)
-        return os.path.abspath(given) if name in _PATHS and isinstance(given, str) else given
+        return os.path.abspath(project_folder() / given) if name in _PATHS and isinstance(given, str) else given
 
     return sorted(name for name in {*found, *wanted} if value(found, name) != value(wanted, name))
 
@@ -264,10 +276,11 @@ class RunDirectory:
     def start(self, config: Any) -> RunDirectory:
         """Create the directory and write config.json, for a new run or the continuation of the same one.
 
-        config.json keeps paths as they were given; two ways to write the same path are the same configuration.
+        config.json keeps paths as they were given, relative ones from the project's folder; two ways to write the same path
+        are the same configuration.
         Errors: UserError if the directory holds a run of another configuration.
         """
-        wanted, found = plain(config), self.config
+        wanted, found = _recorded(plain(config)), self.config
         differing = [] if found is None else _differing(defaults(config) | found, wanted)
         if differing:
             raise UserError(

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.transforms import Augmentation, normalise
@@ -30,6 +29,8 @@ from rpstn.models.image import FrameByFrame
 from rpstn.models.image_config import ImageConfig, check_image_size, image_model, start_image_from, start_image_official
 from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
+from rpstn.places import default_place
+from rpstn.progress import tqdm
 from rpstn.resuming import check_inputs, resume, save_state
 from rpstn.runs import RunDirectory, plain, seed_everything
 from rpstn.skeletons import SKELETONS, get_skeleton, name_skeleton
@@ -48,7 +49,7 @@ class TrainConfig:
     beside: str | None = None  # data set of single pictures that fill a part of every batch, such as lspet; only with frames 1
     beside_root: str | None = None  # folder of beside; None: as for root. Entries that cannot be used are left out
     beside_share: float = 0.5  # the part of each batch that beside fills, above 0 and below 1
-    out: str = "runs/rpstn"  # run directory
+    out: str = field(default_factory=lambda: default_place("runs", "rpstn").as_posix())  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
     encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; network's official file
@@ -250,7 +251,6 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         desc=run.path.name,
         unit="step",
         disable=not progress,
-        ncols=100,
         mininterval=0.5,
     )
     with bar:
