@@ -66,7 +66,7 @@ from rpstn.evaluate import predict_clips, predict_window
 from rpstn.metrics.aftermath import effects, part_curve, part_gain
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
 from rpstn.occlusion import Occluder, occlude
-from rpstn.places import default_place
+from rpstn.project import default_place
 from rpstn.protocols import Protocol, few, grid, long_enough, splice_dataset
 from rpstn.recipes import TITLES, find_checkpoints, training_of
 from rpstn.video import compare_poses, write_webm

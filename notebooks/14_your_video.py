@@ -57,7 +57,7 @@ from rpstn.calibration import COMMAND
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
 from rpstn.looking import labels_for, watch
 from rpstn.notebooks import CHECKOUT
-from rpstn.places import default_place
+from rpstn.project import default_place
 from rpstn.recipes import shipped_checkpoints
 from rpstn.results import prediction_table
 from rpstn.runs import read_json

@@ -18,7 +18,7 @@ from rpstn.cli_data import data_check, data_list, data_make
 from rpstn.cli_scores import evaluate, folds, publish
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
-from rpstn.places import default_place
+from rpstn.project import default_place
 
 USAGE = """\
 usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)

@@ -10,7 +10,7 @@ import tyro
 
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
-from rpstn.places import data_folder, default_place
+from rpstn.project import data_folder, default_place
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]

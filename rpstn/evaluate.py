@@ -18,8 +18,8 @@ from rpstn.metrics.official import official_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.official_networks import load_official_network, predict_official
-from rpstn.places import default_place
 from rpstn.predictions import Predictions
+from rpstn.project import default_place
 from rpstn.runs import manifest, write_json
 from rpstn.skeletons import get_skeleton
 
@@ -157,7 +157,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
 
 
 def default_out(config: EvaluateConfig) -> Path:
-    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory (`rpstn.places`).
+    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory (`rpstn.project`).
 
     The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
     """

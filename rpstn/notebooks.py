@@ -19,7 +19,7 @@ from typing import Any
 from rpstn.errors import UserError
 from rpstn.executing import execute, kernel
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
-from rpstn.places import data_folder, default_place
+from rpstn.project import data_folder, default_place
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
 CHECKOUT = Path(__file__).resolve().parent.parent

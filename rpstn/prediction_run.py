@@ -27,13 +27,13 @@ from rpstn.default_weights import Weights, describe_weights, find_weights
 from rpstn.errors import UserError
 from rpstn.following import Following
 from rpstn.models.checkpoints import save_atomically
-from rpstn.places import default_place
 from rpstn.pose_files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
 from rpstn.pose_stream import PoseNetwork, PoseStream
 from rpstn.pose_summary import box_notes, summarise_poses
 from rpstn.predict import check_boxes
 from rpstn.prediction_folder import PredictionFolder
 from rpstn.progress import tqdm
+from rpstn.project import default_place
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
 from rpstn.video_input import Frame, FrameFolder, VideoFile, VideoInput, camera_index, open_input

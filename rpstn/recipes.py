@@ -15,7 +15,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
-from rpstn.places import default_place, project_folder
+from rpstn.project import default_place, project_folder
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig, TrainResult, train
 
@@ -219,7 +219,7 @@ class ImageRecipe:
 
 
 def run_folder(dataset: str, fold: int = 1) -> str:
-    """Say where the runs on a data set lie by default: runs/embedded, runs/sub_jhmdb-1 (see `rpstn.places`)."""
+    """Say where the runs on a data set lie by default: runs/embedded, runs/sub_jhmdb-1 (see `rpstn.project`)."""
     return default_place("runs", f"{dataset}-{fold}" if dataset == "sub_jhmdb" else dataset).as_posix()
 
 

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.errors import UserError
-from rpstn.places import from_project, project_folder
+from rpstn.project import from_project, project_folder
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"

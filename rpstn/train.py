@@ -29,8 +29,8 @@ from rpstn.models.image import FrameByFrame
 from rpstn.models.image_config import ImageConfig, check_image_size, image_model, start_image_from, start_image_official
 from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
-from rpstn.places import default_place
 from rpstn.progress import tqdm
+from rpstn.project import default_place
 from rpstn.resuming import check_inputs, resume, save_state
 from rpstn.runs import RunDirectory, plain, seed_everything
 from rpstn.skeletons import SKELETONS, get_skeleton, name_skeleton

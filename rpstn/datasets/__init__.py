@@ -11,7 +11,7 @@ from pathlib import Path
 from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
 from rpstn.errors import UserError
-from rpstn.places import data_folder
+from rpstn.project import data_folder
 from rpstn.skeletons import get_skeleton
 
 __all__ = [

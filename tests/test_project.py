@@ -10,8 +10,8 @@ from rpstn.errors import UserError
 from rpstn.evaluate import EvaluateConfig
 from rpstn.evaluate import default_out as evaluation_folder
 from rpstn.notebooks import default_out, find_notebooks, resolve
-from rpstn.places import data_folder, default_place, project_folder
 from rpstn.prediction_run import PredictConfig
+from rpstn.project import data_folder, default_place, project_folder
 from rpstn.recipes import manifest_of, run_folder
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig
