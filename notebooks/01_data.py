@@ -101,7 +101,7 @@ pd.DataFrame({name: pd.Series([clip.action for clip in data]).value_counts() for
 # One row a clip, time from left to right. The person's left is orange, the right is blue. A joint that is in
 # the frame but hidden is drawn hollow. An absent joint (outside the frame, or not annotated) is not drawn.
 
-# %% mystnb={"figure": {"caption": "Clips of the train split with their joints. Orange is the person's left, blue the right; hollow joints are hidden.", "name": "fig-data-filmstrip"}, "image": {"alt": "Rows of video frames, one row a clip, each frame with a stick figure drawn over the person."}}
+# %% mystnb={"figure": {"name": "fig-data-filmstrip"}, "image": {"alt": "Rows of video frames, one row a clip, each frame with a stick figure drawn over the person."}}
 first = {clip.action: index for index, clip in reversed(list(enumerate(train)))}
 length = min(len(train[index]) for index in first.values())
 strip = {
@@ -116,19 +116,25 @@ axes = plots.filmstrip(
 )
 
 # %% [markdown]
+# *Clips of the train split with their joints. Orange is the person's left, blue the right; hollow joints are hidden.*
+
+# %% [markdown]
 # ## One motion, several clips
 #
 # The same motion comes in several clips. In the embedded set, the body, its clothes, the view, the speed and
 # the place differ between them; the person may also be mirrored. In a recorded set, other people do the same
 # action in other films.
 
-# %% mystnb={"figure": {"caption": "Clips of one motion (in a recorded set: of one action).", "name": "fig-data-variations"}, "image": {"alt": "Three rows of video frames that show one motion by different bodies from different views."}}
+# %% mystnb={"figure": {"name": "fig-data-variations"}, "image": {"alt": "Three rows of video frames that show one motion by different bodies from different views."}}
 motions = [str(clip.extra.get("motion", clip.action)) for clip in train]
 common = pd.Series(motions).value_counts().index[0]
 alike = [index for index, motion in enumerate(motions) if motion == common]
 length = min(len(train[index]) for index in alike)
 strip = {f"{common} {number}": make_window(train[i], skeleton, 0, length, config.size) for number, i in enumerate(alike[:3], 1)}
 axes = plots.filmstrip({name: window.frames for name, window in strip.items()}, columns=range(0, length, max(1, length // 6))[:6])
+
+# %% [markdown]
+# *Clips of one motion (in a recorded set: of one action).*
 
 # %% [markdown]
 # Some motions may be kept for the test split as a whole. They show what the network does with a motion that
@@ -151,7 +157,7 @@ Markdown(
 # **absent** if it is outside the frame or not annotated. Occluded joints have a place: they are learned and
 # scored, apart from the visible ones.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Share of frames in which each joint is visible, occluded and absent; train split.", "name": "fig-data-shares"}, "image": {"alt": "Horizontal bars, one per joint, divided into visible, occluded and absent shares."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-shares"}, "image": {"alt": "Horizontal bars, one per joint, divided into visible, occluded and absent shares."}}
 visibility = np.concatenate([clip.visibility for clip in train])
 shares = pd.DataFrame(
     {
@@ -164,6 +170,9 @@ fig, ax = plt.subplots(figsize=(6.4, 3.6))
 shares.iloc[::-1].plot.barh(stacked=True, ax=ax, color=["#0072B2", "#E69F00", "#bbbbbb"], width=0.8)
 ax.set(xlabel="share of frames (%)", xlim=(0, 100))
 legend = ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
+
+# %% [markdown]
+# *Share of frames in which each joint is visible, occluded and absent; train split.*
 
 # %% tags=["hide-input"]
 hidden = visibility == OCCLUDED
@@ -183,7 +192,7 @@ Markdown(
 # For how long does a joint stay hidden? The answer decides what propagation can win: what was seen one frame
 # ago helps more than what was seen ten frames ago, and a joint that was never seen has left nothing to carry.
 
-# %% mystnb={"figure": {"caption": "Occluded joints by the number of frames since they were last seen, train split. A joint hidden for three frames counts once at one, two and three.", "name": "fig-data-hidden"}, "image": {"alt": "Histogram that falls from short to long times of being hidden."}}
+# %% mystnb={"figure": {"name": "fig-data-hidden"}, "image": {"alt": "Histogram that falls from short to long times of being hidden."}}
 so_far = np.concatenate([hidden_lengths(clip.visibility)[clip.visibility == OCCLUDED] for clip in train])
 fig, ax = plt.subplots(figsize=(6.4, 2.8))
 if len(so_far):
@@ -191,6 +200,10 @@ if len(so_far):
 else:
     ax.text(0.5, 0.5, "no joint is marked as occluded", ha="center", transform=ax.transAxes)
 labels = ax.set(xlabel="frames hidden so far", ylabel="joints")
+
+# %% [markdown]
+# *Occluded joints by the number of frames since they were last seen, train split. A joint hidden for three frames
+# counts once at one, two and three.*
 
 # %% tags=["hide-input"]
 Markdown(
@@ -207,7 +220,7 @@ Markdown(
 # padded by a quarter. The aspect is kept: a body is never stretched. One crop serves all frames, so a joint's
 # move in the crop is its move in the video.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: a frame with the person's box (solid) and the square that is cut out (dashed). Right: the network's input.", "name": "fig-data-crop"}, "image": {"alt": "A frame with a box and a larger dashed square around a person; beside it the cut-out square."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-crop"}, "image": {"alt": "A frame with a box and a larger dashed square around a person; beside it the cut-out square."}}
 clip = train[next(iter(first.values()))]
 affine = crop_affine(clip.boxes[0], config.size)
 corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * config.size - 0.5
@@ -219,13 +232,16 @@ still = make_window(clip, skeleton, 0, 1, config.size)
 ax = plots.skeleton_overlay(still.frames[0], still.joints[0], skeleton, still.visibility[0], right, title="input", legend=True)
 
 # %% [markdown]
+# *Left: a frame with the person's box (solid) and the square that is cut out (dashed). Right: the network's input.*
+
+# %% [markdown]
 # ## Windows and their variations
 #
 # Training sees windows: a few frames of a clip. Each is turned, scaled, shifted, mirrored and recoloured, all
 # its frames alike. Mirroring exchanges left and right, so that the person's left stays the person's left. Now
 # and then a patch moves through the window and hides what is behind it; the joints under it become occluded.
 
-# %% mystnb={"figure": {"caption": "One training window as it is (top) and as training may see it.", "name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then turned, scaled, mirrored and recoloured with the skeleton following."}}
+# %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then turned, scaled, mirrored and recoloured with the skeleton following."}}
 rng = np.random.default_rng(config.seed)
 windows = {"as it is": make_window(clip, skeleton, 0, config.frames, config.size)}
 for number in (1, 2, 3):
@@ -239,12 +255,15 @@ axes = plots.filmstrip(
 )
 
 # %% [markdown]
+# *One training window as it is (top) and as training may see it.*
+
+# %% [markdown]
 # ## Targets
 #
 # What the network shall answer is one heatmap a joint: an image, a few times smaller than the input, with a
 # Gaussian peak where the joint is. The peak's centre is not rounded to a pixel.
 
-# %% mystnb={"figure": {"caption": "Targets over the input: of all joints together, and of single joints. Rings mark the true places.", "name": "fig-data-targets"}, "image": {"alt": "A person with bright spots on all joints, then with one bright spot on a wrist, an ankle and a knee."}}
+# %% mystnb={"figure": {"name": "fig-data-targets"}, "image": {"alt": "A person with bright spots on all joints, then with one bright spot on a wrist, an ankle and a knee."}}
 side = config.size // STRIDE
 target = encode(torch.from_numpy(still.joints), (side, side), STRIDE, config.sigma)[0]
 target = (target * torch.from_numpy(still.visibility[0] != ABSENT)[:, None, None]).numpy()
@@ -253,6 +272,9 @@ plots.heatmap_over(still.frames[0], target.max(axis=0), axes[0], title="all join
 for ax, name in zip(axes[1:], ("left_wrist", "right_knee", "right_ankle"), strict=True):
     joint = skeleton.index(name)
     plots.heatmap_over(still.frames[0], target[joint], ax, title=plots.short(name), vmax=1, truth=still.joints[0, joint])
+
+# %% [markdown]
+# *Targets over the input: of all joints together, and of single joints. Rings mark the true places.*
 
 # %% tags=["hide-input"]
 Markdown(

@@ -74,13 +74,16 @@ heatmaps = encode(torch.from_numpy(window.joints), (side, side), STRIDE, config.
 heatmaps = heatmaps * torch.from_numpy(window.visibility > 0)[..., None, None]  # an absent joint has no peak
 heatmaps.shape
 
-# %% mystnb={"figure": {"caption": "The pose that everything below starts from, its heatmaps laid over each other, and the heatmap of one joint.", "name": "fig-jre-pose"}, "image": {"alt": "A person with a stick figure; the same person with bright spots on every joint; the same with one spot on one joint."}}
+# %% mystnb={"figure": {"name": "fig-jre-pose"}, "image": {"alt": "A person with a stick figure; the same person with bright spots on every joint; the same with one spot on one joint."}}
 chosen = skeleton.index(joint)
 maps = heatmaps[0].numpy()
 fig, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
 plots.skeleton_overlay(window.frames[0], window.joints[0], skeleton, window.visibility[0], axes[0], title=data[clip].action)
 plots.heatmap_over(window.frames[0], maps.max(axis=0), axes[1], title="all heatmaps")
 ax = plots.heatmap_over(window.frames[0], maps[chosen], axes[2], title=plots.short(joint), truth=window.joints[0, chosen])
+
+# %% [markdown]
+# *The pose that everything below starts from, its heatmaps laid over each other, and the heatmap of one joint.*
 
 # %% [markdown]
 # ## Heatmaps as vectors, and what they have in common
@@ -110,9 +113,13 @@ Markdown(
     f"matrix and formula: {error:.2g}."
 )
 
-# %% mystnb={"figure": {"caption": "Gram matrix of the ideal heatmaps. Joints are ordered along the limbs, left and right apart. Only neighbours in the picture overlap.", "name": "fig-jre-gram"}, "image": {"alt": "A square matrix with a strong diagonal and a few weaker entries beside it."}}
+# %% mystnb={"figure": {"name": "fig-jre-gram"}, "image": {"alt": "A square matrix with a strong diagonal and a few weaker entries beside it."}}
 ax = plots.relation_matrix(gram[0].numpy(), skeleton, sums="", label="overlap", title="Gram matrix")
 labels = ax.set(xlabel="joint j", ylabel="joint i")
+
+# %% [markdown]
+# *Gram matrix of the ideal heatmaps. Joints are ordered along the limbs, left and right apart. Only neighbours in the
+# picture overlap.*
 
 # %% [markdown]
 # ## Softmax: from overlaps to weights
@@ -130,9 +137,12 @@ with torch.no_grad():
 torch.testing.assert_close(relation, gram.softmax(dim=2))
 torch.testing.assert_close(relation.sum(dim=2), torch.ones(1, len(skeleton)))  # each row sums to 1
 
-# %% mystnb={"figure": {"caption": "The relation of this pose beside the identity, in which every joint keeps to itself. Each row sums to one.", "name": "fig-jre-relation"}, "image": {"alt": "Two square matrices: the identity, and a relation with a strong diagonal and a few weights beside it."}}
+# %% mystnb={"figure": {"name": "fig-jre-relation"}, "image": {"alt": "Two square matrices: the identity, and a relation with a strong diagonal and a few weights beside it."}}
 weights = relation[0].numpy()
 axes = plots.relation_panels({"identity": np.eye(len(skeleton)), "this pose": weights}, skeleton)
+
+# %% [markdown]
+# *The relation of this pose beside the identity, in which every joint keeps to itself. Each row sums to one.*
 
 # %% tags=["hide-input"]
 mass = relations.off_diagonal_mass(weights)
@@ -143,8 +153,11 @@ Markdown(
     + "."
 )
 
-# %% mystnb={"figure": {"caption": "The same weights on the body: an arrow leads from the joint that gives to the joint that takes.", "name": "fig-jre-body"}, "image": {"alt": "A person with a stick figure and curved arrows between joints that lie close together."}}
+# %% mystnb={"figure": {"name": "fig-jre-body"}, "image": {"alt": "A person with a stick figure and curved arrows between joints that lie close together."}}
 ax = plots.relation_on_skeleton(weights, skeleton, window.joints[0], frame=window.frames[0])
+
+# %% [markdown]
+# *The same weights on the body: an arrow leads from the joint that gives to the joint that takes.*
 
 # %% [markdown]
 # What relates two joints here is that they are near each other in the picture, whatever they are called. That
@@ -184,16 +197,22 @@ with torch.no_grad():
         for name, values in (("whole", heatmaps), ("half as high", weak), ("missing", missing))
     }
 
-# %% mystnb={"figure": {"caption": "Relation with one joint's heatmap whole, half as high, and missing.", "name": "fig-jre-missing"}, "image": {"alt": "Three square matrices; from left to right, one row spreads from its diagonal over all joints."}}
+# %% mystnb={"figure": {"name": "fig-jre-missing"}, "image": {"alt": "Three square matrices; from left to right, one row spreads from its diagonal over all joints."}}
 axes = plots.relation_panels(cases, skeleton)
 
-# %% mystnb={"figure": {"caption": "The row of that joint in the three relations.", "name": "fig-jre-row"}, "image": {"alt": "Grouped bars, one group a joint: tall on the joint itself if its heatmap is whole, equal for all joints if it is missing."}}
+# %% [markdown]
+# *Relation with one joint's heatmap whole, half as high, and missing.*
+
+# %% mystnb={"figure": {"name": "fig-jre-row"}, "image": {"alt": "Grouped bars, one group a joint: tall on the joint itself if its heatmap is whole, equal for all joints if it is missing."}}
 order = list(skeleton.order)
 rows = pd.DataFrame(
     {name: matrix[chosen][order] for name, matrix in cases.items()},
     index=[plots.short(skeleton.joints[j]) for j in order],
 )
 ax = rows.plot.bar(figsize=(7.2, 2.8), width=0.8, xlabel="from joint", ylabel=f"weight in {plots.short(joint)}")
+
+# %% [markdown]
+# *The row of that joint in the three relations.*
 
 # %% tags=["hide-input"]
 row, column = cases["missing"][chosen], np.delete(cases["missing"][:, chosen], chosen)
@@ -217,10 +236,13 @@ for mixer in mixers.values():
 with torch.no_grad():
     mix = {layout: (mixer(missing) - missing)[0].numpy() for layout, mixer in mixers.items()}
 
-# %% mystnb={"figure": {"caption": "The joint's heatmap: before it was taken away, and what the others give in its place.", "name": "fig-jre-mix"}, "image": {"alt": "A person with one bright spot on one joint; the same person with spots on all joints."}}
+# %% mystnb={"figure": {"name": "fig-jre-mix"}, "image": {"alt": "A person with one bright spot on one joint; the same person with spots on all joints."}}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
 plots.heatmap_over(window.frames[0], maps[chosen], axes[0], title="before", truth=window.joints[0, chosen])
 ax = plots.heatmap_over(window.frames[0], mix["paper"][chosen], axes[1], title="from the others", truth=window.joints[0, chosen])
+
+# %% [markdown]
+# *The joint's heatmap: before it was taken away, and what the others give in its place.*
 
 # %% [markdown]
 # ## What the scale does
@@ -229,13 +251,16 @@ ax = plots.heatmap_over(window.frames[0], mix["paper"][chosen], axes[1], title="
 # diagonal wins. Divided by $\sqrt{h w}$, or by $h w$, the overlaps become small, the softmax nearly flat, and
 # each joint becomes an average of all. The network's `relation_scale` chooses.
 
-# %% mystnb={"figure": {"caption": "One pose, three scales, one scale of colours. The last panel is what a relation that knows nothing would be.", "name": "fig-jre-scale"}, "image": {"alt": "Four square matrices, from a strong diagonal to an even grey."}}
+# %% mystnb={"figure": {"name": "fig-jre-scale"}, "image": {"alt": "Four square matrices, from a strong diagonal to an even grey."}}
 scales = {
     name: JointRelationExtractor(len(skeleton), scale=name).relation(heatmaps)[0].detach().numpy()
     for name in ("none", "sqrt", "mean")
 }
 scales["uniform"] = np.full((len(skeleton), len(skeleton)), 1 / len(skeleton))
 axes = plots.relation_panels(scales, skeleton, columns=4)
+
+# %% [markdown]
+# *One pose, three scales, one scale of colours. The last panel is what a relation that knows nothing would be.*
 
 # %%
 pd.DataFrame(
@@ -253,12 +278,15 @@ pd.DataFrame(
 # already has the right order: pixels are read as joints. The next figure shows what each layout gives to a
 # joint whose heatmap is whole.
 
-# %% mystnb={"figure": {"caption": "The mix for one joint in the paper's layout and in that of the released code. The ring marks the joint.", "name": "fig-jre-layout"}, "image": {"alt": "Left, a person with one bright spot on the ringed joint. Right, the same person under a scattered pattern."}}
+# %% mystnb={"figure": {"name": "fig-jre-layout"}, "image": {"alt": "Left, a person with one bright spot on the ringed joint. Right, the same person under a scattered pattern."}}
 with torch.no_grad():
     mix = {layout: (mixer(heatmaps) - heatmaps) for layout, mixer in mixers.items()}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
 for ax, (layout, values) in zip(axes, mix.items(), strict=True):
     plots.heatmap_over(window.frames[0], values[0, chosen].numpy(), ax, title=layout, truth=window.joints[0, chosen])
+
+# %% [markdown]
+# *The mix for one joint in the paper's layout and in that of the released code. The ring marks the joint.*
 
 # %%
 stay = {

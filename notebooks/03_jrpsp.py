@@ -89,7 +89,7 @@ length = min(config.frames, len(data[clip]) - frame)
 window = make_window(data[clip], skeleton, frame, length, meta["size"])
 pixels = normalise(torch.from_numpy(window.frames), model.config.input)[None]  # (1,T,3,S,S)
 
-# %% mystnb={"figure": {"caption": "Frame t, from which the kernels come, and frame t + 1, to which they are applied; with the true pose.", "name": "fig-jrpsp-frames"}, "image": {"alt": "Two neighbouring video frames of a person with a stick figure."}}
+# %% mystnb={"figure": {"name": "fig-jrpsp-frames"}, "image": {"alt": "Two neighbouring video frames of a person with a stick figure."}}
 axes = plots.filmstrip(
     {data[clip].action: window.frames},
     columns=(0, 1),
@@ -97,6 +97,9 @@ axes = plots.filmstrip(
     visibility={data[clip].action: window.visibility},
     skeleton=skeleton,
 )
+
+# %% [markdown]
+# *Frame t, from which the kernels come, and frame t + 1, to which they are applied; with the true pose.*
 
 # %% [markdown]
 # ## From pose and features to kernels
@@ -147,7 +150,7 @@ delta[:, :, 1, 2] = 1
 moved = global_matching(features, delta)
 torch.testing.assert_close(moved[..., :-1], features[..., 1:])
 
-# %% mystnb={"figure": {"caption": "One channel of the features, a kernel with a single one right of its middle, and what the matching makes of them.", "name": "fig-jrpsp-delta"}, "image": {"alt": "A feature map, a three by three kernel with one bright entry, and the same feature map one place further left."}}
+# %% mystnb={"figure": {"name": "fig-jrpsp-delta"}, "image": {"alt": "A feature map, a three by three kernel with one bright entry, and the same feature map one place further left."}}
 channel = int(features[0].std(dim=(1, 2)).argmax())  # the channel in which most happens
 fig, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
 for ax, picture, title in zip(
@@ -159,6 +162,9 @@ for ax, picture, title in zip(
     ax.imshow(picture)
     ax.set(title=title, xticks=[], yticks=[])
     ax.grid(False)
+
+# %% [markdown]
+# *One channel of the features, a kernel with a single one right of its middle, and what the matching makes of them.*
 
 # %% [markdown]
 # The definition as a loop gives the same numbers. It is written for one channel here and takes a Python step
@@ -198,13 +204,19 @@ with torch.inference_mode():
 carried = clip_output.kernels[0]  # (T-1,C,k,k)
 torch.testing.assert_close(carried[0], kernels[0], rtol=1e-3, atol=1e-5)
 
-# %% mystnb={"figure": {"caption": "Kernels of the first channels, written by frame t for frame t + 1. Red is positive, blue negative.", "name": "fig-jrpsp-kernels"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
+# %% mystnb={"figure": {"name": "fig-jrpsp-kernels"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
 ax = plots.kernel_grid(carried[0].numpy(), title=origin)
 
-# %% mystnb={"figure": {"caption": "One channel of the features of frame t + 1 before and after the matching, over the frame.", "name": "fig-jrpsp-matched"}, "image": {"alt": "A video frame under a feature map, and under the same map after the matching."}}
+# %% [markdown]
+# *Kernels of the first channels, written by frame t for frame t + 1. Red is positive, blue negative.*
+
+# %% mystnb={"figure": {"name": "fig-jrpsp-matched"}, "image": {"alt": "A video frame under a feature map, and under the same map after the matching."}}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
 for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "matched")):
     plots.heatmap_over(window.frames[1], values[0, channel].clamp(min=0).numpy(), ax, title=f"{title}, channel {channel}")
+
+# %% [markdown]
+# *One channel of the features of frame t + 1 before and after the matching, over the frame.*
 
 # %% [markdown]
 # Are the kernels always the same? The next figure takes the kernels of each frame as one vector and shows how
@@ -215,10 +227,13 @@ for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "m
 mean = carried.mean(dim=0, keepdim=True)
 change = (carried - mean).flatten(1).norm(dim=1) / mean.norm()
 
-# %% mystnb={"figure": {"caption": "How far the kernels of each frame lie from the clip's mean kernels, as a part of the mean's length.", "name": "fig-jrpsp-change"}, "image": {"alt": "A line over the frames of the clip."}}
+# %% mystnb={"figure": {"name": "fig-jrpsp-change"}, "image": {"alt": "A line over the frames of the clip."}}
 fig, ax = plt.subplots(figsize=(6.4, 2.6))
 ax.plot(np.arange(1, length), change.numpy(), marker="o")
 labels = ax.set(xlabel="frame that the kernels are applied to", ylabel="distance from the mean", ylim=(0, None))
+
+# %% [markdown]
+# *How far the kernels of each frame lie from the clip's mean kernels, as a part of the mean's length.*
 
 # %% tags=["hide-input"]
 Markdown(

@@ -156,8 +156,11 @@ results = recipe.train(variants)
 # %% [markdown]
 # ## Learning curves
 
-# %% mystnb={"figure": {"caption": "Training loss (left) and PCK@0.2 by person size on the val split (right) against the step.", "name": "fig-train-curves"}, "image": {"alt": "Falling loss curves and rising score curves of the encoder and the variants."}}
+# %% mystnb={"figure": {"name": "fig-train-curves"}, "image": {"alt": "Falling loss curves and rising score curves of the encoder and the variants."}}
 axes = plots.training_curves({TITLES.get(name, name): result.run / "log.csv" for name, result in results.items()})
+
+# %% [markdown]
+# *Training loss (left) and `PCK@0.2` by person size on the val split (right) against the step.*
 
 # %% [markdown]
 # The scores below are those of the checkpoints that did best on the val split. They chose the checkpoint, so
@@ -192,7 +195,7 @@ Markdown(
 # shows: limbs exchanged left and right, joints that fall onto the other leg, poses that lag behind the
 # motion.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "True poses and predictions on val clips. Orange is the person's left, blue the right; hollow true joints are hidden.", "name": "fig-train-look"}, "image": {"alt": "Frames of a few clips in columns; one row with the true poses and one row for each network with its predictions."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-train-look"}, "image": {"alt": "Frames of a few clips in columns; one row with the true poses and one row for each network with its predictions."}}
 clips = [validation[index] for index in range(0, len(validation), max(1, len(validation) // shown))][:shown]
 models = {TITLES[name]: load_checkpoint(results[name].checkpoint) for name in variants}
 fig, axes = plt.subplots(len(models) + 1, len(clips), figsize=(2 * len(clips), 2 * len(models) + 2), squeeze=False)
@@ -211,3 +214,6 @@ for column, clip in enumerate(clips):
         title=clip.action,
     )
 label = axes[0, 0].set_ylabel("truth")
+
+# %% [markdown]
+# *True poses and predictions on val clips. Orange is the person's left, blue the right; hollow true joints are hidden.*

@@ -143,8 +143,11 @@ tables["person"]
 # %%
 tables["torso"]
 
-# %% mystnb={"figure": {"caption": "PCK@0.2 by person size for each kind of joint, all annotated joints of the test split.", "name": "fig-evaluate-joints"}, "image": {"alt": "Grouped bars: one group for each kind of joint, one bar for each network."}}
+# %% mystnb={"figure": {"name": "fig-evaluate-joints"}, "image": {"alt": "Grouped bars: one group for each kind of joint, one bar for each network."}}
 ax = plots.pck_bars({name: part["person"]["all"]["groups"] for name, part in scores.items()})
+
+# %% [markdown]
+# *`PCK@0.2` by person size for each kind of joint, all annotated joints of the test split.*
 
 # %% [markdown]
 # ## All three splits
@@ -274,7 +277,7 @@ Markdown(
 # The clips on which the first network of the table finds most and fewest joints, with its predictions in the
 # middle of each.
 
-# %% mystnb={"figure": {"caption": "True poses (top) and predictions (bottom) on the best clips (left) and the worst clips (right). The number is the share of joints found in the clip, by person size.", "name": "fig-evaluate-clips"}, "image": {"alt": "Two rows of frames: true stick figures above, predicted ones below; the columns go from the best to the worst clips."}}
+# %% mystnb={"figure": {"name": "fig-evaluate-clips"}, "image": {"alt": "Two rows of frames: true stick figures above, predicted ones below; the columns go from the best to the worst clips."}}
 name, result = next(iter(results.items()))
 right = samples(result.predictions, test, reference="person")
 found = np.array([summarise(right.of([index]).right).micro for index in range(len(test))])
@@ -299,9 +302,13 @@ for ax, index in zip(axes[0], chosen, strict=True):
     ax.set_title(f"{test[index].action} {found[index]:.0%}")
 
 # %% [markdown]
+# *True poses (top) and predictions (bottom) on the best clips (left) and the worst clips (right). The number is the
+# share of joints found in the clip, by person size.*
+
+# %% [markdown]
 # ## By action
 #
-# PCK@0.2 by person size, all annotated joints. Actions with few sources say little.
+# `PCK@0.2` by person size, all annotated joints. Actions with few sources say little.
 
 # %% tags=["hide-input"]
 actions = results[name].metrics["actions"]

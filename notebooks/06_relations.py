@@ -94,14 +94,20 @@ matrices = {"learned": learned.matrices} | relations.baselines(
 )
 panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in matrices.items()}
 
-# %% mystnb={"figure": {"caption": "Average relations on the test split, all on one scale. Joints are ordered along the limbs, left and right apart.", "name": "fig-relations-average"}, "image": {"alt": "Five square matrices: learned, identity, uniform, untrained, ideal heatmaps."}}
+# %% mystnb={"figure": {"name": "fig-relations-average"}, "image": {"alt": "Five square matrices: learned, identity, uniform, untrained, ideal heatmaps."}}
 axes = plots.relation_panels(panels, skeleton, sums=sums)
+
+# %% [markdown]
+# *Average relations on the test split, all on one scale. Joints are ordered along the limbs, left and right apart.*
 
 # %% [markdown]
 # The diagonal takes all the colour. Without it, one sees what joints take from each other:
 
-# %% mystnb={"figure": {"caption": "The learned relation and that of ideal heatmaps without their diagonals, on one scale.", "name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a grey diagonal and coloured weights between joints."}}
+# %% mystnb={"figure": {"name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a grey diagonal and coloured weights between joints."}}
 axes = plots.relation_panels({name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False)
+
+# %% [markdown]
+# *The learned relation and that of ideal heatmaps without their diagonals, on one scale.*
 
 # %% [markdown]
 # In numbers, measured in the relation of each frame and then averaged. (The entropy of the average relation
@@ -190,11 +196,14 @@ Markdown(
 # An arrow leads from the joint that gives to the joint that takes; the widest arrow is the largest weight of
 # both panels.
 
-# %% mystnb={"figure": {"caption": "The largest weights off the diagonal, learned and of ideal heatmaps, on a schematic body that faces the reader.", "name": "fig-relations-body"}, "image": {"alt": "Two stick figures with curved arrows between joints."}}
+# %% mystnb={"figure": {"name": "fig-relations-body"}, "image": {"alt": "Two stick figures with curved arrows between joints."}}
 top = max(float(panels[name][off].max()) for name in ("learned", "ideal heatmaps"))
 fig, axes = plt.subplots(1, 2, figsize=(6.4, 4))
 for ax, name in zip(axes, ("learned", "ideal heatmaps"), strict=True):
     plots.relation_on_skeleton(panels[name], skeleton, ax=ax, count=arrows, vmax=top, title=name)
+
+# %% [markdown]
+# *The largest weights off the diagonal, learned and of ideal heatmaps, on a schematic body that faces the reader.*
 
 # %%
 pd.DataFrame(relations.strongest(average, skeleton, count=arrows), columns=["refined joint", "takes from", "weight"]).round(3)
@@ -206,7 +215,7 @@ pd.DataFrame(relations.strongest(average, skeleton, count=arrows), columns=["ref
 # an action, on one scale, without the diagonal. The table says how many sources (films, or stretches of motion) an action
 # has. Where it has one alone, its panel is that of one stretch of motion, and may be no other's of the same action.
 
-# %% mystnb={"figure": {"caption": "Average relation of the whole test split, and of the actions with most clips, without the diagonal, on one scale.", "name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a grey diagonal."}}
+# %% mystnb={"figure": {"name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a grey diagonal."}}
 counts = pd.Series([item.action for item in test]).value_counts()
 sources = {action: len(set(learned.sources[learned.actions == action])) for action in counts.index}
 single = [action for action, number in sources.items() if number == 1]
@@ -217,6 +226,9 @@ axes = plots.relation_panels(
     sums=sums,
     diagonal=False,
 )
+
+# %% [markdown]
+# *Average relation of the whole test split, and of the actions with most clips, without the diagonal, on one scale.*
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -243,7 +255,7 @@ pd.DataFrame(
 # The weights of one clip, frame by frame. Shaded frames are those in which a joint of these pairs is hidden.
 # Every `window` frames the network starts anew.
 
-# %% mystnb={"figure": {"caption": "The largest weights off the diagonal over the frames of one clip. Frames with a hidden joint among them are shaded.", "name": "fig-relations-time"}, "image": {"alt": "A few lines over the frames of a clip."}}
+# %% mystnb={"figure": {"name": "fig-relations-time"}, "image": {"alt": "A few lines over the frames of a clip."}}
 own = predictions.relations[clip]
 largest = relations.strongest(own.mean(axis=0), skeleton, 4)
 names = {name for i, j, _ in largest for name in (i, j)}
@@ -252,12 +264,15 @@ ax = plots.relation_over_time(own, skeleton, [(i, j) for i, j, _ in largest], hi
 title = ax.set_title(f"{test[clip].action}, clip {test[clip].id}")
 
 # %% [markdown]
+# *The largest weights off the diagonal over the frames of one clip. Frames with a hidden joint among them are shaded.*
+
+# %% [markdown]
 # ## A frame, a clip, an action, the data set
 #
 # The same relation at four levels. If one matrix served all frames, they would look alike; if the relation followed the pose from
 # frame to frame, the first ones would differ most.
 
-# %% mystnb={"figure": {"caption": "One clip's relation in its first, middle and last frame, then averaged over the clip, over all clips of its action, and over the data set. Without the diagonal, on one scale.", "name": "fig-relations-levels"}, "image": {"alt": "Six square matrices with a grey diagonal: three frames, a clip, an action, a data set."}}
+# %% mystnb={"figure": {"name": "fig-relations-levels"}, "image": {"alt": "Six square matrices with a grey diagonal: three frames, a clip, an action, a data set."}}
 instants = list(dict.fromkeys([0, len(own) // 2, len(own) - 1]))
 axes = plots.relation_panels(
     {f"frame {t}": own[t] for t in instants}
@@ -266,6 +281,10 @@ axes = plots.relation_panels(
     sums=sums,
     diagonal=False,
 )
+
+# %% [markdown]
+# *One clip's relation in its first, middle and last frame, then averaged over the clip, over all clips of its action,
+# and over the data set. Without the diagonal, on one scale.*
 
 # %%
 parts = relations.variance_shares(learned)

@@ -116,7 +116,7 @@ for name, changed in done.changed.items():
             if np.isfinite(values).any():
                 effects[measured, name, sight] = interval(values, done.truth.sources, pool="joints", seed=config.seed)
 
-# %% mystnb={"figure": {"caption": "What the network loses when its relations are replaced, by three measures, with 95 % intervals over sources. Positive: it was better with its own. Filled points: the interval excludes zero.", "name": "fig-relations-intervention"}, "image": {"alt": "Three panels of points with horizontal intervals, one row an intervention, one colour a kind of joints, beside lines of no difference."}}
+# %% mystnb={"figure": {"name": "fig-relations-intervention"}, "image": {"alt": "Three panels of points with horizontal intervals, one row an intervention, one colour a kind of joints, beside lines of no difference."}}
 fig, axes = plt.subplots(1, 3, figsize=(10.4, 0.55 * len(replaced) + 1.3), sharey=True)
 for ax, (measured, label) in zip(axes, MEASURED.items(), strict=True):
     plots.effect_points(
@@ -128,6 +128,10 @@ for ax, (measured, label) in zip(axes, MEASURED.items(), strict=True):
         label=f"loss in {label}",
         legend=ax is axes[1],
     )
+
+# %% [markdown]
+# *What the network loses when its relations are replaced, by three measures, with 95 % intervals over sources.
+# Positive: it was better with its own. Filled points: the interval excludes zero.*
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -189,7 +193,7 @@ means = {measured: pair_means(loss, sources, seed=config.seed) for measured, los
 ranks = {measured: rank_interval(weights, loss, sources, seed=config.seed) for measured, loss in owed.items()}
 ceilings = {measured: rank_ceiling(loss, sources, seed=config.seed) for measured, loss in owed.items()}
 
-# %% mystnb={"figure": {"caption": "The learned relation, and what refined joint i loses in a frame when it is cut off from joint j. Dots: losses told apart from zero with a bound that holds for all pairs together.", "name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with grey diagonals: the weights in green, and three losses in red and blue."}}
+# %% mystnb={"figure": {"name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with grey diagonals: the weights in green, and three losses in red and blue."}}
 panels = {
     "loss in PCK@0.2 (points)": "pck",
     "loss in distance (% of person)": "distance",
@@ -203,10 +207,18 @@ axes = plots.owed_panels(
     sums=sums,
 )
 
-# %% mystnb={"figure": {"caption": "Each pair of joints: its weight in the average relation, and what the refined joint loses at the true place when it is cut, with 95 % intervals over sources, each by itself. Filled: told apart from zero among all pairs.", "name": "fig-relations-weight-loss"}, "image": {"alt": "A scatter of points with vertical intervals; the largest are named by their joints."}}
+# %% [markdown]
+# *The learned relation, and what refined joint i loses in a frame when it is cut off from joint j. Dots: losses told
+# apart from zero with a bound that holds for all pairs together.*
+
+# %% mystnb={"figure": {"name": "fig-relations-weight-loss"}, "image": {"alt": "A scatter of points with vertical intervals; the largest are named by their joints."}}
 ax = plots.weight_against_loss(
     weights.mean(axis=0), means["share"], pairs, skeleton, label="loss at the truth (% of peak)", factor=100
 )
+
+# %% [markdown]
+# *Each pair of joints: its weight in the average relation, and what the refined joint loses at the true place when it
+# is cut, with 95 % intervals over sources, each by itself. Filled: told apart from zero among all pairs.*
 
 # %% tags=["hide-input"]
 pd.DataFrame(

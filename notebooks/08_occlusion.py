@@ -66,6 +66,7 @@ from rpstn.evaluate import predict_clips, predict_window
 from rpstn.metrics.aftermath import effects, part_curve, part_gain
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
 from rpstn.occlusion import Occluder, occlude
+from rpstn.project import default_place
 from rpstn.protocols import Protocol, few, grid, long_enough, splice_dataset
 from rpstn.recipes import TITLES, find_checkpoints, training_of
 from rpstn.video import compare_poses, write_webm
@@ -118,7 +119,7 @@ views = {"as filmed": seen[first].window, "hidden": blind[first].window}  # what
 columns = list(range(max(0, start - 2), min(stretch, start + length + 3)))
 columns = columns[:: -(-len(columns) // 8)]  # eight frames at most
 
-# %% mystnb={"figure": {"caption": "The clip as filmed and with the occluder, with the true pose. Hidden joints are hollow.", "name": "fig-occlusion-clip"}, "image": {"alt": "Two rows of frames; in the lower row a patch covers one joint for some frames."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-clip"}, "image": {"alt": "Two rows of frames; in the lower row a patch covers one joint for some frames."}}
 axes = plots.filmstrip(
     {name: view.frames for name, view in views.items()},
     columns,
@@ -128,9 +129,12 @@ axes = plots.filmstrip(
 )
 
 # %% [markdown]
+# *The clip as filmed and with the occluder, with the true pose. Hidden joints are hollow.*
+
+# %% [markdown]
 # ## What each network finds
 
-# %% mystnb={"figure": {"caption": "Predictions on the occluded clip, one row a network.", "name": "fig-occlusion-predictions"}, "image": {"alt": "Rows of frames with predicted stick figures, one row for the truth and one for each network."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-predictions"}, "image": {"alt": "Rows of frames with predicted stick figures, one row for the truth and one for each network."}}
 axes = plots.filmstrip(
     {"truth": views["hidden"].frames, **{name: view.window.frames for name, view in blind.items()}},
     columns,
@@ -140,10 +144,13 @@ axes = plots.filmstrip(
 )
 
 # %% [markdown]
+# *Predictions on the occluded clip, one row a network.*
+
+# %% [markdown]
 # The heatmap of the hidden joint says more than the one place that is read from it: how sure the network is,
 # and between which places it hesitates.
 
-# %% mystnb={"figure": {"caption": "Heatmap of the hidden joint over time, one row a network, on one scale. The ring is the true place.", "name": "fig-occlusion-heatmaps"}, "image": {"alt": "Rows of frames under heatmaps of one joint, with a ring on its true place."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-heatmaps"}, "image": {"alt": "Rows of frames under heatmaps of one joint, with a ring on its true place."}}
 index = skeleton.index(joint)
 patched = hidden.visibility[:stretch, index] == OCCLUDED
 axes = plots.hidden_heatmaps(
@@ -155,7 +162,10 @@ axes = plots.hidden_heatmaps(
     hidden=patched,
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Error of the hidden joint over time, as a part of the person's size: with the occluder (lines) and without (dotted). Shaded: the frames in which it is hidden. Below the grey line it counts as found.", "name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one colour a network, with the hidden frames shaded."}}
+# %% [markdown]
+# *Heatmap of the hidden joint over time, one row a network, on one scale. The ring is the true place.*
+
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one colour a network, with the hidden frames shaded."}}
 person = clean.boxes[:stretch, 2:].max(axis=1) * np.linalg.norm(views["hidden"].affine[0, :2])  # input px
 off = [
     {
@@ -168,6 +178,10 @@ ax = plots.over_frames(off[0], patched, dotted=off[1], label=f"error of {plots.s
 line = ax.axhline(0.2, color="#888888", lw=1)
 
 # %% [markdown]
+# *Error of the hidden joint over time, as a part of the person's size: with the occluder (lines) and without (dotted).
+# Shaded: the frames in which it is hidden. Below the grey line it counts as found.*
+
+# %% [markdown]
 # The same as a film, slowed down. Hollow joints are hidden.
 
 # %% tags=["hide-input"]
@@ -177,7 +191,7 @@ shots = compare_poses(
     skeleton,
     views["hidden"].visibility,
 )
-path = write_webm(film or f"runs/occlusion-{dataset}.webm", shots, fps=6)
+path = write_webm(film or default_place("runs", f"occlusion-{dataset}.webm"), shots, fps=6)
 label = f"The clip beside itself: the true pose, then what {', '.join(blind)} found, while one joint is hidden for some frames."
 Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" aria-label="{label}"')
 
@@ -187,7 +201,7 @@ Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" 
 # What the pose of frame $t$ tells frame $t+1$ goes through the kernels. If the occluder changes them, it
 # changes what is carried; if they still differ after it has gone, the network remembers it.
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "How far the kernels with the occluder lie from those without, as a part of their length, by the frame that they were carried into. Shaded: the hidden frames.", "name": "fig-occlusion-kernels"}, "image": {"alt": "A line over the frames of the clip that rises where the occluder is."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-kernels"}, "image": {"alt": "A line over the frames of the clip that rises where the occluder is."}}
 kernels = {
     name: [look.kernels.reshape(stretch - 1, -1) for look in (view, seen[name])]
     for name, view in blind.items()
@@ -196,10 +210,17 @@ kernels = {
 changes = {name: np.linalg.norm(a - b, axis=1) / np.linalg.norm(b, axis=1) for name, (a, b) in kernels.items()}
 ax = plots.over_frames(changes, patched, first=1, label="change of the kernels")
 
-# %% mystnb={"figure": {"caption": "Kernels of the first channels that were carried into the frame after the first hidden one.", "name": "fig-occlusion-kernel-grid"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
+# %% [markdown]
+# *How far the kernels with the occluder lie from those without, as a part of their length, by the frame that they were
+# carried into. Shaded: the hidden frames.*
+
+# %% mystnb={"figure": {"name": "fig-occlusion-kernel-grid"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
 fig, ax = plt.subplots(figsize=(6.4, 2.8))
 name, carried = next(((name, view.kernels) for name, view in blind.items() if view.kernels is not None), (None, None))
 ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=name) if carried is not None else ax.set_axis_off()
+
+# %% [markdown]
+# *Kernels of the first channels that were carried into the frame after the first hidden one.*
 
 # %% [markdown]
 # ## All test clips: occluders
@@ -217,18 +238,26 @@ occluded = {name: predict_clips(*network, behind, **settings) for name, network 
 bins = [bin for bin in BINS if bin[0] <= longest]
 curves = {name: hidden_curve(predictions, behind, bins, by="occluder", seed=seed) for name, predictions in occluded.items()}
 
-# %% mystnb={"figure": {"caption": "PCK@0.2 (person) of joints that an occluder hides, against the frames since they were last seen, all test clips that are long enough. Bars are 95 % intervals over sources, each bin by itself.", "name": "fig-occlusion-curve"}, "image": {"alt": "One line a network over the number of hidden frames, with vertical intervals."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-curve"}, "image": {"alt": "One line a network over the number of hidden frames, with vertical intervals."}}
 ax = plots.hidden_curves(curves)
+
+# %% [markdown]
+# *`PCK@0.2` (person) of joints that an occluder hides, against the frames since they were last seen, all test clips
+# that are long enough. Bars are 95 % intervals over sources, each bin by itself.*
 
 # %% [markdown]
 # The lines share their joints, so a paired difference says more than two intervals side by side.
 
-# %% mystnb={"figure": {"caption": "Gain of the first network over each of the others on the same hidden joints. Above zero, it finds more of them. Each bin has a 95 % interval by itself.", "name": "fig-occlusion-gain"}, "image": {"alt": "Lines of differences over the number of hidden frames, with vertical intervals beside zero."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-gain"}, "image": {"alt": "Lines of differences over the number of hidden frames, with vertical intervals beside zero."}}
 gains = {
     f"{first} - {name}": hidden_gain(occluded[first], occluded[name], behind, bins, by="occluder", seed=seed) for name in others
 }
 ax = plots.hidden_curves(gains, label="gain in PCK@0.2 (percentage points)")
 line = ax.axhline(0, color="#444444", lw=1)
+
+# %% [markdown]
+# *Gain of the first network over each of the others on the same hidden joints. Above zero, it finds more of them. Each
+# bin has a 95 % interval by itself.*
 
 # %%
 short = {
@@ -269,7 +298,7 @@ Markdown(
     else "This data set does not say which joints are hidden in its clips: the next figure stays empty."
 )
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "PCK@0.2 (person) of joints that are hidden in the clips as they are, and the paired gain on those hidden for up to five frames. Bars are 95 % intervals over sources.", "name": "fig-occlusion-natural"}, "image": {"alt": "One line a network over the number of hidden frames; beside it points with intervals and a line of no difference."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-natural"}, "image": {"alt": "One line a network over the number of hidden frames; beside it points with intervals and a line of no difference."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 2))
 if known:
     plots.hidden_curves({name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, left)
@@ -277,6 +306,10 @@ if known:
 else:
     left.text(0.5, 0.5, "hidden joints are not marked", ha="center", transform=left.transAxes)
     right.set_axis_off()
+
+# %% [markdown]
+# *`PCK@0.2` (person) of joints that are hidden in the clips as they are, and the paired gain on those hidden for up to
+# five frames. Bars are 95 % intervals over sources.*
 
 # %% tags=["hide-input"]
 Markdown(
@@ -313,12 +346,12 @@ pd.DataFrame(effects_table(table, first, baseline)).T
 Markdown(
     f"Percentage points with 95 % intervals over the sources of {len(some)} clips"
     f"{left_out(len(some) - fewest, 'at most, where an occluder has nothing to hide')}; occluders cover frames {table_start} to "
-    f"{table_start + longest - 1}. Gains are of {first} in PCK@0.2 (person). The change of the error is in percent of the person's "
+    f"{table_start + longest - 1}. Gains are of {first} in `PCK@0.2` (person). The change of the error is in percent of the person's "
     "size, behind the occluder minus as filmed, of joints that are seen while others are hidden and that were not hidden before. "
     "Back are joints in frames without the occluder, 1 to 3 frames after it last hid them."
 )
 
-# %% mystnb={"figure": {"caption": "Gain of the first network over the baseline for every kind of occluder: on hidden joints (top), and on joints that are visible again, up to three frames after they were hidden (bottom). 95 % intervals over sources; filled points exclude zero.", "name": "fig-occlusion-protocols"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference, one row for each kind of occluder."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-protocols"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference, one row for each kind of occluder."}}
 axes = plots.interval_panels(
     {
         "hidden for 1-5 frames": {kind: row[baseline].gain for kind, row in table.items() if row[baseline].gain.samples},
@@ -328,6 +361,11 @@ axes = plots.interval_panels(
     },
     label=f"gain of {first} over {baseline} (percentage points)",
 )
+
+# %% [markdown]
+# *Gain of the first network over the baseline for every kind of occluder: on hidden joints (top), and on joints that
+# are visible again, up to three frames after they were hidden (bottom). 95 % intervals over sources; filled points
+# exclude zero.*
 
 # %% tags=["hide-input"]
 Markdown(effects_words({kind: row[baseline] for kind, row in table.items()}, first, baseline))
@@ -354,7 +392,7 @@ since = {
     baseline: part_curve(over[baseline], cut_clips, "after_cut", seed=seed),
 }
 
-# %% tags=["hide-input"] mystnb={"figure": {"caption": "Left: PCK@0.2 (person) of joints that were hidden, against the frames since they are visible again. Right: PCK@0.2 (person) of all joints, against the frames since a cut. Bars are 95 % intervals over sources.", "name": "fig-occlusion-after"}, "image": {"alt": "Two panels of lines over the number of frames, one line a network, with vertical intervals."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-after"}, "image": {"alt": "Two panels of lines over the number of frames, one line a network, with vertical intervals."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6))
 back_bins = ((1, 1), (2, 2), (3, 4))
 label, words = "PCK@0.2 (%)", "frames visible again"
@@ -363,6 +401,10 @@ plots.hidden_curves(
     left, label=label, counted=words,
 )  # fmt: skip
 axes = plots.hidden_curves(since, right, label=label, counted="frames since the cut")
+
+# %% [markdown]
+# *Left: `PCK@0.2` (person) of joints that were hidden, against the frames since they are visible again. Right:
+# `PCK@0.2` (person) of all joints, against the frames since a cut. Bars are 95 % intervals over sources.*
 
 # %%
 pairs = {

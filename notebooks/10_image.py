@@ -91,9 +91,9 @@ plots.use_style()
 # %% [markdown]
 # ## One module behind the last layer
 #
-# The paper plugs the JRE onto SimpleBaseline {cite}`xiao2018simple` and HRNet {cite}`sun2019hrnet` and trains them on
-# COCO {cite}`lin2014coco`. Nothing in the module asks for video: it takes the $K$ heatmaps $M$ that a network makes of one
-# image, and gives them back refined,
+# The paper plugs the JRE onto SimpleBaseline ([Xiao et al., 2018](../book/references.md)) and HRNet
+# ([Sun et al., 2019](../book/references.md)) and trains them on COCO ([Lin et al., 2014](../book/references.md)). Nothing in the
+# module asks for video: it takes the $K$ heatmaps $M$ that a network makes of one image, and gives them back refined,
 #
 # $$W_r = \operatorname{softmax}(\bar M \bar M^\top), \qquad Z = \operatorname{Conv}_o\big(W_r \operatorname{Conv}_g(M)\big) + M.$$
 #
@@ -159,8 +159,12 @@ Markdown(
 results = recipe.train()
 checkpoints = {titles[name]: results[name].checkpoint for name in titles}
 
-# %% mystnb={"figure": {"caption": "Training loss (left) and PCK@0.2 by person size on the val split (right) against the step of each run; the others go on where the common start ends, if there is one.", "name": "fig-image-curves"}, "image": {"alt": "Falling loss curves of the common start and of the networks, and their scores at the end."}}
+# %% mystnb={"figure": {"name": "fig-image-curves"}, "image": {"alt": "Falling loss curves of the common start and of the networks, and their scores at the end."}}
 axes = plots.training_curves({titles.get(name, "common start"): result.run / "log.csv" for name, result in results.items()})
+
+# %% [markdown]
+# *Training loss (left) and `PCK@0.2` by person size on the val split (right) against the step of each run; the others
+# go on where the common start ends, if there is one.*
 
 # %% [markdown]
 # ## Scores and cost side by side
@@ -240,8 +244,12 @@ for reference, sight in (("person", "all"), ("person", "visible"), ("person", "o
         if effect.samples:
             effects[f"{name}: {reference} size, {sight} joints"] = effect
 
-# %% mystnb={"figure": {"caption": "PCK@0.2 of the network with the JRE, and of the second network without it, minus that of the first network without it, with 95 % intervals over sources. Filled points: the interval excludes zero.", "name": "fig-image-effect"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference."}}
+# %% mystnb={"figure": {"name": "fig-image-effect"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference."}}
 ax = plots.interval_points(effects)
+
+# %% [markdown]
+# *`PCK@0.2` of the network with the JRE, and of the second network without it, minus that of the first network without
+# it, with 95 % intervals over sources. Filled points: the interval excludes zero.*
 
 # %% tags=["hide-input"]
 effect, chance = (effects[f"{name}: person size, all joints"] for name in ("with JRE", "without JRE, again"))
@@ -282,11 +290,17 @@ stacks = {
 }
 panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in stacks.items()}
 
-# %% mystnb={"figure": {"caption": "Average relations on the test split, on one scale: of the trained network, of ideal heatmaps, and the identity.", "name": "fig-image-relation"}, "image": {"alt": "Three square matrices: trained, ideal heatmaps, identity."}}
+# %% mystnb={"figure": {"name": "fig-image-relation"}, "image": {"alt": "Three square matrices: trained, ideal heatmaps, identity."}}
 axes = plots.relation_panels(panels, test.skeleton, sums=sums)
 
-# %% mystnb={"figure": {"caption": "The relation of the trained network without its diagonal: what joints take from each other.", "name": "fig-image-off"}, "image": {"alt": "A square matrix with a grey diagonal and coloured weights between joints."}}
+# %% [markdown]
+# *Average relations on the test split, on one scale: of the trained network, of ideal heatmaps, and the identity.*
+
+# %% mystnb={"figure": {"name": "fig-image-off"}, "image": {"alt": "A square matrix with a grey diagonal and coloured weights between joints."}}
 ax = plots.relation_matrix(panels["trained"], test.skeleton, sums=sums, diagonal=False)
+
+# %% [markdown]
+# *The relation of the trained network without its diagonal: what joints take from each other.*
 
 # %% [markdown]
 # A relation may be learned and not be used. So the same network predicts the test split once more, with the identity in

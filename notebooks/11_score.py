@@ -82,12 +82,16 @@ plots.use_style()
 # The length $s_1$ is that of the clip's first frame. And joints that cannot be seen count like all others. Here are both
 # circles, for one wrist of a person who fills the map:
 
-# %% mystnb={"figure": {"caption": "Where a prediction of the left wrist counts as found, by the torso's length and by the person's size: the correct rule, and the released one.", "name": "fig-score-circles"}, "image": {"alt": "Two stick figures in a square map. A small blue circle around a wrist, and a large orange one that covers much of the map."}}
+# %% mystnb={"figure": {"name": "fig-score-circles"}, "image": {"alt": "Two stick figures in a square map. A small blue circle around a wrist, and a large orange one that covers much of the map."}}
 person = noise.standing_person()
 wrist, (shoulder, hip) = PENN_ACTION.index("left_wrist"), PENN_ACTION.torso
 lengths = {"torso": float(np.linalg.norm(person[shoulder] - person[hip])), "person": float(released.SIDE)}
 circles = {reference: noise.accepted(person[wrist], length) for reference, length in lengths.items()}
 axes = plots.accepted_circles(person, PENN_ACTION, circles, joint="left_wrist", side=released.SIDE)
+
+# %% [markdown]
+# *Where a prediction of the left wrist counts as found, by the torso's length and by the person's size: the correct
+# rule, and the released one.*
 
 # %% tags=["hide-input"]
 radii = {key: {metric: radius for metric, (_, radius) in parts.items()} for key, parts in circles.items()}
@@ -116,11 +120,15 @@ levels = sorted({float(value) for value in [*deviations, looked_at]})
 standing = noise.noise_scores(noise.person_clips(clips), PENN_ACTION.torso, levels, seed=seed)
 posed = noise.noise_scores(noise.map_clips(test), skeleton.torso, levels, seed=seed)
 
-# %% mystnb={"figure": {"caption": "PCK@0.2 of the truth with Gaussian noise, under both rules, by torso and by person size: one standing person (left), the poses of the test split (right). The bars at the right edge of each panel are what guesses get.", "name": "fig-score-noise"}, "image": {"alt": "Two panels of four lines over the noise. The blue lines of the correct rule fall early; the orange lines of the released rule stay near 100 percent."}}
+# %% mystnb={"figure": {"name": "fig-score-noise"}, "image": {"alt": "Two panels of four lines over the noise. The blue lines of the correct rule fall early; the orange lines of the released rule stay near 100 percent."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.5), sharey=True)
 plots.noise_curves(standing, left, title="one standing person", legend=False)
 ax = plots.noise_curves(posed, right, title=f"poses of {test.name}")
 label = ax.set_ylabel("")
+
+# %% [markdown]
+# *`PCK@0.2` of the truth with Gaussian noise, under both rules, by torso and by person size: one standing person
+# (left), the poses of the test split (right). The bars at the right edge of each panel are what guesses get.*
 
 # %% tags=["hide-input"]
 column = levels.index(float(looked_at))
@@ -211,7 +219,7 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# PCK@0.2 in percent with 95 % bootstrap intervals over sources. The question to a metric is what it leaves of a difference
+# `PCK@0.2` in percent with 95 % bootstrap intervals over sources. The question to a metric is what it leaves of a difference
 # between networks; both are scored on the same frames.
 
 # %%
@@ -224,7 +232,7 @@ gaps = {
     for metric, reference in rules
 }
 
-# %% mystnb={"figure": {"caption": "PCK@0.2 of the first network minus that of the others, on the same frames, under each rule. Bars are 95 % intervals over sources; filled points exclude zero.", "name": "fig-score-gaps"}, "image": {"alt": "Points with horizontal intervals, one row a rule, beside a line of no difference."}}
+# %% mystnb={"figure": {"name": "fig-score-gaps"}, "image": {"alt": "Points with horizontal intervals, one row a rule, beside a line of no difference."}}
 ax = plots.effect_points(
     {
         f"{metric}, {reference}": {f"{first} - {name}": gaps[name, metric, reference] for name in others}
@@ -232,6 +240,10 @@ ax = plots.effect_points(
     },
     label="difference in PCK@0.2 (percentage points)",
 )
+
+# %% [markdown]
+# *`PCK@0.2` of the first network minus that of the others, on the same frames, under each rule. Bars are 95 % intervals
+# over sources; filled points exclude zero.*
 
 # %% tags=["hide-input"]
 low = min(bounds[name, "released", "person"].estimate for name in configs)

@@ -138,10 +138,14 @@ Markdown(interval_words(study))
 # %% tags=["hide-input"]
 pd.DataFrame(paper_table(study)).set_index("").drop(columns="measured on")
 
-# %% mystnb={"figure": {"caption": "What the full network scores more than each other cell, PCK@0.2 by torso size, with intervals over sources and seeds. Filled points: the interval excludes zero. The small budget of this page.", "name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each cell of the grid."}}
+# %% mystnb={"figure": {"name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each cell of the grid."}}
 losses = {cell["title"]: loss_interval(study, name) for name, cell in study["cells"].items()}
 losses = {title: item for title, item in losses.items() if item is not None}
 ax = plots.interval_points(losses, label="full minus this, PCK@0.2 torso (percentage points)")
+
+# %% [markdown]
+# *What the full network scores more than each other cell, `PCK@0.2` by torso size, with intervals over sources and
+# seeds. Filled points: the interval excludes zero. The small budget of this page.*
 
 # %% tags=["hide-input"]
 Markdown("In words, for this small budget:\n\n" + "\n".join(f"- {line}" for line in verdicts(study)))
@@ -185,7 +189,7 @@ Markdown(text)
 paper = [row for row in published_rows(data_set="penn_action", reference="torso") if row.method.startswith("RPSTN")]
 pd.DataFrame(paper_table(shown, paper)).set_index("")
 
-# %% mystnb={"figure": {"caption": "What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded ones (bottom), with intervals over sources and seeds.", "name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
+# %% mystnb={"figure": {"name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
 parts = {
     sight: {cell["title"]: loss_interval(shown, name, "torso", sight) for name, cell in shown["cells"].items()}
     for sight in ("all", "occluded")
@@ -197,6 +201,10 @@ axes = plots.interval_panels(
     },
     label="full minus this, PCK@0.2 torso (percentage points)",
 )
+
+# %% [markdown]
+# *What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded
+# ones (bottom), with intervals over sources and seeds.*
 
 # %% [markdown]
 # In words. Where no part made any difference, about one interval of 95 % in twenty would still exclude zero, and here are many.

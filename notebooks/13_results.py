@@ -55,7 +55,7 @@ runs = load_results(results)
 # %% [markdown]
 # ## Drawn people
 #
-# The embedded data set: real motion, drawn bodies, exact truth. PCK@0.2 by person size, over all annotated joints, seen and
+# The embedded data set: real motion, drawn bodies, exact truth. `PCK@0.2` by person size, over all annotated joints, seen and
 # hidden. With flip test, the prediction for the mirrored frames is averaged in, as many papers have it; the gains and
 # the hidden joints further down are without.
 
@@ -68,8 +68,8 @@ Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}\n\n{weakest_source(drawn
 # **The full network beside networks without one part or the other.** The intervals are from a paired bootstrap over sources: both
 # networks are scored on the same frames, and what is drawn anew is the stretches of motion, since two frames of one stretch are
 # nearly the same. Each network was trained once. Trained anew with another seed, each would score somewhat differently, and that is
-# not in the intervals: so they compare these networks, not yet the parts that they have or lack. {doc}`Ablations <12_ablations>` draw
-# seeds as well.
+# not in the intervals: so they compare these networks, not yet the parts that they have or lack. [Ablations](12_ablations.ipynb)
+# draw seeds as well.
 
 # %% tags=["hide-input"]
 Markdown(f"{hidden_table(drawn)}\n\n" + "\n\n".join(verdict(drawn, other) for other in drawn["gains"]) if drawn else none)
@@ -112,7 +112,7 @@ for name, run in real.items():
     text.append(f"### {name}")
     for reference in ("person", "torso"):
         others = [row for row in load_published() if (row.data_set, row.split, row.reference) == ("sub_jhmdb", split, reference)]
-        text.append(f"PCK@0.2 by {reference} size\n\n{joint_table(run, reference, others)}")
+        text.append(f"`PCK@0.2` by {reference} size\n\n{joint_table(run, reference, others)}")
     text.append(measured_on(run))
     text.append(f"Hidden joints, by person size\n\n{hidden_table(run)}")
     text += [verdict(run, other) for other in run["gains"]]
@@ -120,7 +120,7 @@ for name, run in real.items():
 Markdown("\n\n".join(text))
 
 # %% [markdown]
-# **Where the precision was won.** The full network of each run above, PCK@0.2 over the 13 joints that published means count. By
+# **Where the precision was won.** The full network of each run above, `PCK@0.2` over the 13 joints that published means count. By
 # person size little is left to win. By torso size the limit is a few pixels. The runs differ in the pixels of their input, in what their
 # encoder's batches came from, and in the frames of a window, which share one crop. They differ in steps and augmentation too, so the
 # table says where each stands, not what a single one of these brings.
@@ -130,7 +130,7 @@ Markdown(trainings_table(real) if real else "")
 
 # %% [markdown]
 # **A further check.** The weights that `rpstn predict` takes meet pictures that are unlike their clips: crowds, small people, half bodies.
-# Each picture stands alone, so nothing is carried; PCK@0.2 by person size.
+# Each picture stands alone, so nothing is carried; `PCK@0.2` by person size.
 
 # %% tags=["hide-input"]
 check = Path(results or RESULTS) / "real_on_coco.json"

@@ -23,20 +23,24 @@
 # **Time.** Seconds on two CPU cores for the clip shown here; for a video of your own a few hundredths of a second a
 # frame.
 #
-# Give a video with `rpstn run your_video -p video path/to/film.mp4`, or write its path into the next cell. Nothing leaves your
-# machine.
+# Give a video with `rpstn run your_video -p video path/to/video.mp4`, or write its path into the next cell. A clip of a data set
+# is given by `-p dataset penn_action -p root path/to/Penn_Action -p clip 3`; its labels then serve as the truth. With data of your
+# own, `-p dataset own`, name weights that find your joints as `checkpoint`. Nothing leaves your machine.
 
 # %% tags=["parameters"]
 from typing import Optional
 
-video: Optional[str] = None  # a video file or a folder of frames; None: a test clip of the embedded data
+video: Optional[str] = None  # a video file or a folder of frames; None: a clip of the data set
 boxes: str = "auto"  # auto: the box follows the pose; x,y,width,height: a fixed box; a .json or .csv file of boxes
 checkpoint: Optional[str] = None  # file that training wrote; None: the package's weights, for real or for drawn people
 limit: Optional[int] = 240  # frames that are looked at, from the first on; None: all
-clip: int = 24  # which test clip of the embedded data, where no video is given
-root: Optional[str] = None  # folder of the embedded data; None: $RPSTN_DATA/embedded, else data/embedded
+dataset: str = "embedded"  # data set whose clip is shown where no video is given: embedded, penn_action, sub_jhmdb, own, ...
+root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
+split: str = "test"  # train, val or test
+fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+clip: Optional[int] = None  # which clip of the split; None: the 25th, or the last where there are fewer
 shown: int = 6  # frames drawn in the figures
-out: str = "runs/your_video"  # folder of the film
+out: Optional[str] = None  # folder of the annotated video; None: runs/your_video
 
 # %%
 # %matplotlib inline
@@ -51,29 +55,31 @@ import rpstn
 from rpstn import UserError, open_dataset, plots
 from rpstn.calibration import COMMAND
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
-from rpstn.datasets.convert import convert_dataset
-from rpstn.looking import watch
+from rpstn.looking import labels_for, watch
 from rpstn.notebooks import CHECKOUT
-from rpstn.recipes import find_checkpoints
+from rpstn.project import default_place
+from rpstn.recipes import shipped_checkpoints
 from rpstn.results import prediction_table
 from rpstn.runs import read_json
 from rpstn.video import write_webm
 
 if video is None:
-    test = open_dataset("embedded", root, split="test")
-    if not 0 <= clip < len(test):
-        raise UserError(f"clip is {clip}; the embedded data has the test clips 0 to {len(test) - 1}")
-    source = test[clip].frames.read(range(len(test[clip])))
-    checkpoint = checkpoint or str(find_checkpoints("embedded", variants=["rpstn"])["rpstn"])
+    data = open_dataset(dataset, root, split=split, fold=fold)
+    clip = min(24, len(data) - 1) if clip is None else clip
+    if not 0 <= clip < len(data):
+        raise UserError(f"clip is {clip}; the {split} split of {dataset} has the clips 0 to {len(data) - 1}")
+    source = data[clip].frames.read(range(len(data[clip]))[:limit])
+    checkpoint = checkpoint or shipped_checkpoints(dataset).get("rpstn")
 else:
     source = video
 plots.use_style()
 
 # %%
-seen = watch(source, checkpoint, boxes, limit=limit)
+seen = watch(source, checkpoint, boxes, limit=limit, progress=True)
 skeleton = seen.skeleton
 # The truth for the joints that these weights find, where it is known.
-truth = convert_dataset(test, skeleton)[clip] if video is None else None
+truth = labels_for(data, clip, skeleton) if video is None else None
+labelled = np.zeros((len(seen), 0), bool) if truth is None else truth.visibility[: len(seen)] != ABSENT
 
 # %% tags=["hide-input"]
 share = np.mean([word == "lost" for word in seen.status])
@@ -81,15 +87,17 @@ Markdown(
     (
         f"**Video:** `{seen.name}`"
         if video
-        else f"**Video:** test clip `{truth.id}` of the embedded data ({truth.action}), drawn, never trained on"
+        else f"**Video:** {split} clip `{truth.id}` of `{dataset}`" + (truth.action and f" ({truth.action})")
     )
     + f"; {len(seen)} frames of {seen.frames.shape[2]} x {seen.frames.shape[1]} px"
     + ("" if seen.scale == 1 else f" (made smaller for the figures, by {seen.scale:.2f}; the network saw all pixels)")
     + f" at {seen.fps:.3g} a second; "
     f"boxes: {'follow the pose' if boxes == 'auto' else f'`{boxes}`'}.\n\n"
     f"**Weights:** `{seen.weights.name}`, trained on {seen.weights.trained_on}"
-    + ("" if seen.weights.val_pck is None else f"; PCK@0.2 on its val split {seen.weights.val_pck:.1%}")
-    + f". They find the {len(skeleton)} joints of the skeleton `{skeleton.name}`.\n\n"
+    + ("" if seen.weights.val_pck is None else f"; `PCK@0.2` on its val split {seen.weights.val_pck:.1%}")
+    + f". They find the {len(skeleton)} joints of the skeleton `{skeleton.name}`"
+    + (f", of which the labels give {labelled.any(axis=0).sum()}" if truth else "")
+    + ".\n\n"
     + (
         ""
         if not share
@@ -107,7 +115,7 @@ Markdown(
 # failures on a new video start here. So look at the lower row first: is the person whole in it, and about as large in all
 # pictures?
 
-# %% mystnb={"figure": {"caption": "Frames with the box in which the network looked (upper row), and what it saw: the box with a margin, scaled to its input (lower row).", "name": "fig-video-seen"}, "image": {"alt": "Upper row: frames of the video with a rectangle around the person. Lower row: the same person cropped to squares."}}
+# %% mystnb={"figure": {"name": "fig-video-seen"}, "image": {"alt": "Upper row: frames of the video with a rectangle around the person. Lower row: the same person cropped to squares."}}
 there = np.flatnonzero(seen.present)
 columns = sorted(set(there[np.linspace(0, len(there) - 1, min(shown, len(there))).round().astype(int)].tolist()))
 fig, axes = plt.subplots(2, len(columns), figsize=(1.6 * len(columns) + 0.3, 3.5), squeeze=False)
@@ -116,6 +124,10 @@ for (upper, lower), t in zip(axes.T, columns, strict=True):
     x, y, width, height = seen.boxes[t]
     upper.add_patch(plt.Rectangle((x, y), width, height, fill=False, ec="#D55E00", lw=1.5))
     plots.image(seen.crop(t), lower)
+
+# %% [markdown]
+# *Frames with the box in which the network looked (upper row), and what it saw: the box with a margin, scaled to its
+# input (lower row).*
 
 # %% [markdown]
 # ## Poses
@@ -134,11 +146,14 @@ Markdown(
     )
 )
 
-# %% mystnb={"figure": {"caption": "Poses on the frames. Hidden joints are hollow, limbs to them dashed. The person's left is orange, the right blue.", "name": "fig-video-poses"}, "image": {"alt": "A row of frames with stick figures drawn on the person."}}
+# %% mystnb={"figure": {"name": "fig-video-poses"}, "image": {"alt": "A row of frames with stick figures drawn on the person."}}
 sight = np.where(seen.hidden, OCCLUDED, VISIBLE)
 axes = plots.filmstrip(
     {"found": seen.frames}, columns, poses={"found": seen.joints}, visibility={"found": sight}, skeleton=skeleton
 )
+
+# %% [markdown]
+# *Poses on the frames. Hidden joints are hollow, limbs to them dashed. The person's left is orange, the right blue.*
 
 # %% [markdown]
 # In JupyterLab the next cell shows a slider and a play button that go through all frames. They need a running notebook,
@@ -157,9 +172,13 @@ except UserError as missing:  # without ipywidgets
 # notices. It need not: a network that carries the pose along is often sure of a joint that it cannot see. That is what it
 # was built for, and it makes confidence a poor witness of what is visible.
 
-# %% mystnb={"figure": {"caption": "Confidence of each joint over time. Framed: stretches in which the network does not see the joint well. White lines: frames in which it truly is hidden, where that is known.", "name": "fig-video-confidence"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video, with framed stretches."}}
+# %% mystnb={"figure": {"name": "fig-video-confidence"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video, with framed stretches."}}
 hidden = None if truth is None else truth.visibility[: len(seen)] == OCCLUDED
 ax = plots.joint_rows(seen.confidence, skeleton, vmax=1.0, marked=seen.hidden, hidden=hidden)
+
+# %% [markdown]
+# *Confidence of each joint over time. Framed: stretches in which the network does not see the joint well. White lines:
+# frames in which it truly is hidden, where that is known.*
 
 # %% tags=["hide-input"]
 rows = {
@@ -193,9 +212,9 @@ Markdown(words)
 #
 # In each frame the JRE weighs how much of its heatmap a joint takes from every other joint. The matrices below are those of
 # the frames above them, on one scale. Whether a hidden joint takes more is measured over all test clips in
-# {doc}`06_relations`.
+# [Joint relations](06_relations.ipynb).
 
-# %% mystnb={"figure": {"caption": "Frames with their poses, and the relation of each: row i says what refined joint i takes from the joints.", "name": "fig-video-relations"}, "image": {"alt": "A row of frames with stick figures; under each a square matrix of weights."}}
+# %% mystnb={"figure": {"name": "fig-video-relations"}, "image": {"alt": "A row of frames with stick figures; under each a square matrix of weights."}}
 few = [columns[place] for place in np.linspace(0, len(columns) - 1, min(4, len(columns))).round().astype(int)]
 if seen.relations is None:
     fig, ax = plt.subplots(figsize=(4, 0.6))
@@ -204,9 +223,16 @@ if seen.relations is None:
 else:
     axes = plots.relation_moments(seen.frames, seen.joints, seen.relations, skeleton, few, visibility=sight, sums=seen.sums)
 
-# %% mystnb={"figure": {"caption": "Share of its refined heatmap that each joint takes from other joints, over time. Framed: stretches in which the network does not see the joint well.", "name": "fig-video-taken"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video."}}
+# %% [markdown]
+# *Frames with their poses, and the relation of each: row i says what refined joint i takes from the joints.*
+
+# %% mystnb={"figure": {"name": "fig-video-taken"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video."}}
 taken = np.full(seen.confidence.shape, np.nan) if seen.relations is None else rpstn.relations.taken(seen.relations)
 ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0, marked=seen.hidden)
+
+# %% [markdown]
+# *Share of its refined heatmap that each joint takes from other joints, over time. Framed: stretches in which the
+# network does not see the joint well.*
 
 # %% tags=["hide-input"]
 known = np.isfinite(taken)
@@ -232,27 +258,28 @@ Markdown(
 # picture runs the relation of the frame.
 
 # %% tags=["hide-input"]
-path = write_webm(Path(out) / "film.webm", seen.pictures(), fps=min(seen.fps, 12.0) if video is None else seen.fps)
+path = write_webm(
+    Path(out or default_place("runs", "your_video")) / "film.webm",
+    seen.pictures(),
+    fps=min(seen.fps, 12.0) if video is None else seen.fps,
+)
 HTML(plots.film(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
 
 # %% [markdown]
 # ## How much following costs
 #
-# Where the truth is known, as for the embedded clip, one can ask what was lost by not knowing the boxes. The same network
+# Where the truth is known, as for a clip of a data set, one can ask what was lost by not knowing the boxes. The same network
 # looks at the same frames once more, in the true boxes.
 
 # %% tags=["hide-input"]
-if truth is None:
-    found = Markdown(
-        "Nothing is known of this video but its pixels, so there is no score. `rpstn evaluate` scores labelled clips."
-    )
+if not labelled.any():
+    found = Markdown("The joints of this video are not known, so there is no score. `rpstn evaluate` scores labelled clips.")
 else:
-    labelled = truth.visibility[: len(seen)] != ABSENT
     size = truth.boxes[: len(seen), 2:].max(axis=1)
     given = watch(source, checkpoint, truth.boxes, limit=limit)
     scores = {
         name: float((np.linalg.norm(poses - truth.joints[: len(seen)], axis=-1) <= 0.2 * size[:, None])[labelled].mean())
-        for name, poses in (("as above", seen.joints), ("in the true boxes", given.joints))
+        for name, poses in (("as above", seen.to_video(seen.joints)), ("in the true boxes", given.to_video(given.joints)))
     }
     found = Markdown(
         f"Joints within 0.2 of the person's size, hidden ones included: {scores['as above']:.1%} with boxes `{boxes}`, "
@@ -279,7 +306,7 @@ print("the same confidences as above:", bool(np.allclose(confidences, seen.confi
 # `.webm`; memory does not grow with the video. `rpstn export CHECKPOINT -o DIR` writes the network as ONNX for programs without torch:
 # one graph for the first frame, one for every later one, which takes heatmaps and features that the frame before left.
 # And if the joints that you care about are not a person's, label a few clips and train on them:
-# {doc}`../datasets` shows it, from the first label to the poses of a new film.
+# [Data sets](../book/datasets.md) shows it, from the first label to the poses of a new video.
 
 # %% [markdown]
 # ## How good is it on real people?
@@ -291,7 +318,7 @@ print("the same confidences as above:", bool(np.allclose(confidences, seen.confi
 quality = read_json(CHECKOUT / "results" / "predict_quality.json")
 Markdown(
     f"{prediction_table(quality)}\n\nMeasured on: {quality['on']}, {quality['clips']} clips of {quality['sources']} sources, "
-    f"{quality['frames']:,} frames; PCK@0.2 by person size, percent. With auto, the person was lost in {quality['lost']:.1%} of the frames."
+    f"{quality['frames']:,} frames; `PCK@0.2` by person size, percent. With auto, the person was lost in {quality['lost']:.1%} of the frames."
 )
 
 # %% [markdown]

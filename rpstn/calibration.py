@@ -26,9 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from tqdm import tqdm
 
 from rpstn.errors import UserError
+from rpstn.progress import tqdm
 from rpstn.runs import read_json, write_json
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from rpstn.cli_words import bind, pairs, parse, refuse_empty
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
 from rpstn.places import check_file
+from rpstn.project import default_place
 from rpstn.ranks import idle_rank
 
 USAGE = """\
@@ -43,7 +44,7 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   bench                     time this package against the released code's way (needs a checkout of the book)
   run [NOTEBOOK ...]        execute the book's notebooks, in order (needs a checkout of the book)
 
-Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME under the working directory.
+Data lies in ROOT, else in $RPSTN_DATA/NAME, else in data/NAME in the checkout or the working directory.
 Exit codes: 0 done; 1 a check or a notebook failed; 2 a mistake, which one line explains; 130 interrupted."""
 
 
@@ -197,7 +198,7 @@ def run(
 
     Executed notebooks become pages of the book, in book/executed of the checkout, if they ran with the demo or
     the paper profile as it is. Smoke runs, and runs with a value that is not the profile's own, go to
-    runs/notebooks/NAME under the working directory; NAME is the profile and those values, such as smoke,
+    runs/notebooks/NAME in the checkout that one works in; NAME is the profile and those values, such as smoke,
     demo-sub_jhmdb or demo-steps=2000. So a trial never replaces a page. --out names any other folder.
 
     Args:
@@ -217,14 +218,14 @@ def bench(
     rows: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="[ROW ...]")] = (),
     /,
     *,
-    out: Path = Path("runs/bench.json"),
+    out: Path | None = None,
     quick: bool = False,
 ) -> None:
     """Time this package against a plain re-creation of how the released code computes the same, as ratios of one run.
 
     Args:
         rows: matching, step, inference, loading, relation; all of them if none is given.
-        out: JSON file to write.
+        out: JSON file to write; runs/bench.json if not given.
         quick: small sizes and few repetitions, to see that everything works.
     """
     checkout = Path(__file__).resolve().parents[1]
@@ -237,7 +238,7 @@ def bench(
     sys.path.insert(0, str(checkout))
     from benchmarks.bench import bench as run
 
-    run(rows, out=out, quick=quick)
+    run(rows, out=out or default_place("runs", "bench.json"), quick=quick)
 
 
 def convert(

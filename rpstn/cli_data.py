@@ -10,8 +10,8 @@ import tyro
 
 from rpstn.errors import UserError
 from rpstn.parameters import suggest
-from rpstn.paths import expanded
 from rpstn.places import check_folder
+from rpstn.project import data_folder, default_place
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]
@@ -39,7 +39,8 @@ def data_list() -> None:
         for index, line in enumerate(layout):
             print(f"  {'' if index else 'layout':8} {line}")
     place = os.environ.get("RPSTN_DATA")
-    print(f"looked in {place}, which $RPSTN_DATA names" if place else "looked in data/; $RPSTN_DATA names another folder")
+    named = f"{default_place('data')}/; $RPSTN_DATA names another folder"
+    print(f"looked in {place}, which $RPSTN_DATA names" if place else f"looked in {named}")
 
 
 def data_make(
@@ -77,7 +78,7 @@ def data_make(
         raise UserError(f"data set {name!r} is recorded, not computed: {DATASETS[name]}")
     from rpstn.datasets.embedded import make_embedded
 
-    folder = root or expanded(os.environ.get("RPSTN_DATA") or "data") / name
+    folder = root or data_folder(name)
     check_folder(folder.absolute().parent)
     counts = {"train": train, "val": val, "test": test}
     make_embedded(folder, seed=seed, counts=counts, frames=frames, size=size, workers=workers)
@@ -93,9 +94,8 @@ def data_check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: 
         fold: split of sub_jhmdb: 1, 2 or 3.
         labels_only: leave the frames unread.
     """
-    from tqdm import tqdm
-
     from rpstn.datasets.check import check_dataset
+    from rpstn.progress import tqdm
 
     bars: list[tqdm] = []
 

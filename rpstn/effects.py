@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rpstn.datasets.clip import ABSENT, ClipDataset
 from rpstn.datasets.transforms import apply_affine, normalise
@@ -25,6 +24,7 @@ from rpstn.heatmaps import decode, to_heatmap
 from rpstn.interventions import Cut, Intervention, intervened, watched
 from rpstn.metrics.keypoints import reference_sizes
 from rpstn.models.rpstn import RPSTN
+from rpstn.progress import tqdm
 
 # What is measured of each joint, and how to read it.
 MEASURES = {

@@ -22,6 +22,7 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
 from rpstn.official_networks import load_official_network, predict_official
 from rpstn.predictions import Predictions
+from rpstn.project import default_place
 from rpstn.runs import manifest, write_json
 from rpstn.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton
@@ -182,14 +183,14 @@ def as_trained(config: EvaluateConfig, meta: Mapping[str, Any]) -> EvaluateConfi
 
 
 def default_out(config: EvaluateConfig) -> Path:
-    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, under the working directory.
+    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory (`rpstn.project`).
 
     The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
     """
     settings = repr(replace(config, checkpoint=Path(config.checkpoint).resolve())).encode()
     checkpoint = Path(config.checkpoint)
     fold = f"-fold{config.fold}" if config.dataset == "sub_jhmdb" else ""
-    return Path(
+    return default_place(
         "runs",
         "evaluate",
         f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}-"

@@ -1,4 +1,4 @@
-"""Executed notebooks made fit for the book: no absolute paths, no times of day, no progress bars."""
+"""Executed notebooks made fit for the book: no absolute paths, no times of day, no progress bars; captions, links to chapters."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ from rpstn.runs import portable
 
 # A line that tqdm draws: "train:  40%|####      | 4/10 [00:02<00:03, 1.7step/s]", or without a known total.
 _BAR = re.compile(r"\d+%\|.*\[|\d+\w* \[\d+:\d+")
+# What is written below a figure: a cell of its own in italics, as JupyterLab shows it.
+_CAPTION = re.compile(r"\*(?!\*)(.+?)\*", re.DOTALL)
+# From notebooks/ to a chapter of book/; executed notebooks lie below book/.
+_CHAPTER = re.compile(r"\]\(\.\./book/")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -31,11 +35,23 @@ def clean(notebook: Any, values: Mapping[str, Any] | None = None) -> Any:
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
         cell.source = shorten(cell.source)
+        if cell.cell_type == "markdown":
+            cell.source = _CHAPTER.sub("](../", cell.source)
+            _set_caption(notebook.cells[index - 1] if index else cell, cell)
         if cell.cell_type == "code":
             cell.outputs = [output for output in map(_tidy, cell.outputs) if output is not None]
             for output in cell.outputs:
                 _shorten_output(output, shorten)
     return notebook
+
+
+def _set_caption(figure: Any, cell: Any) -> None:
+    """Give a figure the caption that a Markdown cell below it holds; the book then shows it there, and not twice."""
+    settings = figure.metadata.get("mystnb", {}).get("figure")
+    found = _CAPTION.fullmatch(cell.source.strip())
+    if settings is not None and found:
+        settings["caption"] = " ".join(found[1].split())
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), "remove-cell"]
 
 
 def _shortener(values: Mapping[str, Any]) -> Any:

@@ -17,6 +17,7 @@ from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
 from rpstn.executed import clean
+from rpstn.progress import TEXT
 from rpstn.runs import replacing
 
 # What tqdm draws inside a cell: "steps:  40%|####      | 4/10", shown as "steps:  40%".
@@ -130,6 +131,7 @@ def kernel() -> Iterator[str]:
             ],
             "display_name": "rpstn run",
             "language": "python",
+            "env": {TEXT: "1"},
         }
         (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before["JUPYTER_PATH"]]))

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rpstn.datasets import DATASETS
 from rpstn.datasets.clip import Clip, ClipDataset
@@ -27,6 +26,7 @@ from rpstn.heatmaps import decode
 from rpstn.memory import keep_memory
 from rpstn.models.checkpoints import check_fold
 from rpstn.predictions import Predictions
+from rpstn.progress import tqdm
 from rpstn.skeletons import Skeleton, skeleton_of
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 from rpstn.annotate import Annotator, scale_of
+from rpstn.datasets.clip import Clip, ClipDataset
+from rpstn.datasets.convert import convert_dataset, correspondence
 from rpstn.datasets.transforms import crop_affine, warp
 from rpstn.default_weights import Weights
 from rpstn.errors import UserError
@@ -74,6 +76,10 @@ class Watched:
         affine = crop_affine(self.boxes[frame], self.size, padding=PADDING)
         return warp(self.frames[frame : frame + 1], affine, self.size)[0]
 
+    def to_video(self, points: np.ndarray) -> np.ndarray:
+        """Give points (...,2) of the kept frames in pixels of the video."""
+        return (points - (self.scale - 1) / 2) / self.scale
+
     def pictures(self, relation: bool = True) -> Iterator[np.ndarray]:
         """The frames as `rpstn predict` draws them, (H',W',3) uint8 RGB: pose, confidence, and the relation beside it."""
         drawn = relation and self.relations is not None
@@ -115,6 +121,7 @@ def watch(
     *,
     limit: int | None = 240,
     device: str = "auto",
+    progress: bool = False,
 ) -> Watched:
     """The first `limit` frames of a video (all of them for None), and the pose of one person in them.
 
@@ -123,7 +130,7 @@ def watch(
     boxes       as `rpstn.box_files.read_boxes` takes them; None or "auto": the box follows the pose.
     Raises UserError for what cannot be read, for a limit below 1, and where boxes are for several people.
     """
-    opened = open_one(video, checkpoint, boxes, frames=limit, device=device)
+    opened = open_one(video, checkpoint, boxes, frames=limit, device=device, progress=progress)
     limits, skeleton = opened.weights.calibration, opened.network.skeleton
     frames, times, people, scale = [], [], [], 1.0
     for frame, person in opened.people:
@@ -154,6 +161,19 @@ def watch(
         weights=opened.weights,
         people=tuple(people),
     )
+
+
+def labels_for(dataset: ClipDataset, clip: int, skeleton: Skeleton) -> Clip:
+    """Give one clip of a data set with the joints that a network finds.
+
+    Raises UserError where the data set labels none of them, or nothing that they can be computed from.
+    """
+    if not any(correspondence(dataset.skeleton, skeleton).values()):
+        raise UserError(
+            f"data set {dataset.name}: labels none of the joints that these weights find (skeleton {skeleton.name}); "
+            f"give a checkpoint that was trained on this data set, such as `rpstn train --dataset {dataset.name}` writes"
+        )
+    return convert_dataset(replace(dataset, clips=(dataset[clip],)), skeleton)[0]
 
 
 def _smaller(pixels: np.ndarray, scale: float) -> np.ndarray:

@@ -7,7 +7,6 @@ with the same source, values, package and data is kept. One that fails leaves th
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import sys
 import time
@@ -23,6 +22,7 @@ from rpstn.notebook_values import check_values
 from rpstn.parameters import Parameter, choose, read_parameters, suggest
 from rpstn.paths import expanded
 from rpstn.places import check_folder
+from rpstn.project import data_folder, default_place
 from rpstn.runs import MANIFEST, plain, portable, read_json, write_json
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -134,6 +134,8 @@ def resolve(
         for key in own:
             if isinstance(chosen[name][key], str):
                 chosen[name][key] = chosen[name][key].replace("{dataset}", str(dataset))
+            if key == "out" and key not in given[name]:
+                chosen[name][key] = default_place(chosen[name][key]).as_posix()  # a relative path of the caller's stays theirs
     return chosen
 
 
@@ -186,7 +188,7 @@ def _data_state(settings: Mapping[str, Any]) -> Any:
     """
     if "dataset" not in settings:
         return None
-    root = expanded(settings.get("root") or expanded(os.environ.get("RPSTN_DATA") or "data") / settings["dataset"])
+    root = expanded(settings.get("root") or data_folder(settings["dataset"]))
     if not root.is_dir():
         return None
     manifests = sorted(root.glob("*.json"))  # the embedded set's says all; a real set has none
@@ -237,7 +239,7 @@ def default_out(profile: str, own: Mapping[str, Mapping[str, Any]], settings: Ma
     name = re.sub(r"[^\w.,=+-]+", "_", "-".join([profile, *first, *others]))
     if len(name) > 100:  # file systems take 255 bytes
         name = f"{name[:80]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-    return Path("runs", "notebooks", name)
+    return default_place("runs", "notebooks", name)
 
 
 def _is_whole(output: Path, stamp: Mapping[str, Any]) -> bool:
@@ -251,7 +253,7 @@ def run_notebooks(
     profile: str = "demo",
     values: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
-    failed: str | Path = "runs/failed",
+    failed: str | Path | None = None,
     force: bool = False,
     only_list: bool = False,
     folder: str | Path | None = None,
@@ -260,8 +262,8 @@ def run_notebooks(
     """Execute notebooks in the order of the book; returns 0, or 1 when one failed (then no later one starts).
 
     words: short names; all for none. values: parameter values, as text or typed. out: folder for the executed
-    notebooks; see `default_out` if not given. failed: folder for the copy of a notebook that failed. force:
-    execute fresh ones, too.
+    notebooks; see `default_out` if not given. failed: folder for the copy of a notebook that failed; runs/failed if not
+    given. force: execute fresh ones, too.
     Kernels work in the caller's directory. Errors: UserError before any kernel starts, and where a notebook raises one.
     """
     everything = find_notebooks(folder)
@@ -291,7 +293,7 @@ def run_notebooks(
                 load(notebook.path),
                 settings[name],
                 out / notebook.output,
-                expanded(failed) / f"{name}.ipynb",
+                expanded(failed or default_place("runs", "failed")) / f"{name}.ipynb",
                 kernel_name,
                 label if progress else None,
             )

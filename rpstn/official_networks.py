@@ -22,7 +22,6 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.transforms import apply_affine, invert_affine, normalise
@@ -32,6 +31,7 @@ from rpstn.models.image import flip_test as both_ways
 from rpstn.models.image_config import check_image_size
 from rpstn.models.released import _read
 from rpstn.predictions import Predictions
+from rpstn.progress import tqdm
 from rpstn.skeletons import skeleton_of
 
 # By the number of joints: whose joints they are, and the authors' crop as (height, width) in px.

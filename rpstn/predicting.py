@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from rpstn.box_files import BoxTable, FixedBox, read_boxes
 from rpstn.datasets.clip import ClipDataset
@@ -26,6 +25,7 @@ from rpstn.errors import UserError
 from rpstn.following import Following, is_inside
 from rpstn.pose_stream import LOST, PersonPose, PoseNetwork, PoseStream
 from rpstn.predictions import Predictions
+from rpstn.progress import tqdm
 from rpstn.quiet import audible
 from rpstn.streaming import Ahead
 from rpstn.video_input import Frame, VideoFile, VideoInput, open_input

@@ -19,7 +19,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from tqdm import tqdm
 
 from rpstn.annotate import Annotator
 from rpstn.annotated_video import AnnotatedVideo
@@ -34,6 +33,8 @@ from rpstn.pose_stream import PoseStream
 from rpstn.pose_summary import doubt_notes, summarise_poses
 from rpstn.predicting import check_boxes, open_network
 from rpstn.prediction_folder import PredictionFolder, fingerprint
+from rpstn.progress import tqdm
+from rpstn.project import default_place
 from rpstn.quiet import audible
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
@@ -83,7 +84,7 @@ class PredictConfig:
         path = expanded(self.video)
         camera = camera_index(self.video) is not None
         name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem
-        return Path("runs", "predict", path.name if name in (".", "..") else name)
+        return default_place("runs", "predict", path.name if name in (".", "..") else name)
 
 
 @dataclass(frozen=True)

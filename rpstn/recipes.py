@@ -18,6 +18,7 @@ from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.models.files import WEIGHTS
 from rpstn.parameters import suggest
 from rpstn.paths import expanded
+from rpstn.project import default_place, project_folder
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.settings import check_settings
 from rpstn.train import TrainConfig, TrainResult, train
@@ -223,8 +224,8 @@ class ImageRecipe:
 
 
 def run_folder(dataset: str, fold: int = 1) -> str:
-    """Where the runs on a data set lie, if nothing else is said: runs/embedded, runs/sub_jhmdb-1."""
-    return f"runs/{dataset}-{fold}" if dataset == "sub_jhmdb" else f"runs/{dataset}"
+    """Say where the runs on a data set lie by default: runs/embedded, runs/sub_jhmdb-1 (see `rpstn.project`)."""
+    return default_place("runs", f"{dataset}-{fold}" if dataset == "sub_jhmdb" else dataset).as_posix()
 
 
 def shipped_checkpoints(dataset: str) -> dict[str, Path]:
@@ -310,7 +311,7 @@ def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path =
 def _before(manifest: dict[str, Any]) -> list[dict[str, Any]]:
     """The manifests of the runs from whose encoder a run went on, and of those before them; the earliest first."""
     weights = (manifest.get("parameters") or {}).get("encoder_weights")
-    path = Path(weights or "").parent / "manifest.json"
+    path = project_folder() / Path(weights or "").parent / "manifest.json"  # relative paths in manifests start there
     return [*_before(earlier := read_json(path)), earlier] if weights and path.is_file() else []
 
 

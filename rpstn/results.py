@@ -171,7 +171,7 @@ def others_table(rows: Sequence[PublishedRow]) -> str:
     """Markdown: figures of others, each with what it was measured on and where it is printed."""
     return markdown(
         [
-            {"method": row.method, "split": row.split, "score": row.metric, "by": row.reference}
+            {"method": row.method, "split": row.split, "score": f"`{row.metric}`", "by": row.reference}
             | {name: f"{row.per_joint[name]:.1f}" if name in row.per_joint else "" for name in PAPER_JOINTS}
             | {"mean": f"{row.mean:.1f}", "note": row.note, "source": row.source}
             for row in rows

@@ -7,10 +7,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from rpstn.paths import expanded
+from rpstn.project import from_project, project_folder
 
-PATHS = ("root", "init", "encoder_weights", "initializer_weights", "beside_root", "out")  # settings of a run that are paths
+_FOLDERS = ("root", "beside_root", "out")
+PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths
 # Settings that change neither weights nor scores: a run is resumed with other ones, and compared with runs of other ones.
 NUMBERLESS = frozenset({"out", "workers", "device", "save_every", "calibration_frames"})
+
+
+def recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the settings with relative paths as they read from the project's folder, wherever in it one works."""
+
+    def is_path(name: str, value: Any) -> bool:  # weights may have a name that is no file's, such as "imagenet"
+        return name in PATHS and isinstance(value, str) and (name in _FOLDERS or os.path.exists(value))
+
+    return {name: from_project(value) if is_path(name, value) else value for name, value in settings.items()}
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
@@ -32,7 +43,7 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def _value(settings: Mapping[str, Any], name: str) -> Any:
     given = settings.get(name)
-    return os.path.abspath(expanded(given)) if name in PATHS and isinstance(given, str) else given
+    return os.path.abspath(project_folder() / expanded(given)) if name in PATHS and isinstance(given, str) else given
 
 
 def _word(settings: Mapping[str, Any], name: str) -> str:

@@ -25,7 +25,7 @@ import numpy as np
 
 from rpstn.errors import UserError
 from rpstn.paths import expanded
-from rpstn.run_settings import differences
+from rpstn.run_settings import differences, recorded
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
@@ -194,6 +194,7 @@ def manifest(
     """
     settings = plain(parameters)
     if isinstance(settings, dict):
+        settings = recorded(settings)
         settings = {
             name: portable(value) if isinstance(value, str) and os.path.isabs(value) else value
             for name, value in settings.items()
@@ -256,11 +257,11 @@ class RunDirectory:
     def start(self, config: Any) -> RunDirectory:
         """Create the directory and write config.json, for a new run or the continuation of the same one.
 
-        config.json keeps settings as they were first given; two ways to write the same path are the same configuration, and so
-        are settings that change no number (`rpstn.run_settings`).
+        config.json keeps settings as they were first given, relative paths from the project's folder. Two ways to write the
+        same path are the same configuration, and so are settings that change no number (`rpstn.run_settings`).
         Errors: UserError if the directory holds a run of another configuration.
         """
-        wanted, found = plain(config), self.config
+        wanted, found = recorded(plain(config)), self.config
         differing = "" if found is None else differences(defaults(config) | found, wanted)
         if differing:
             raise UserError(

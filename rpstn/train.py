@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from rpstn.calibration import calibrate_run
 from rpstn.datasets.clip import ClipDataset
@@ -33,6 +32,8 @@ from rpstn.models.image import FrameByFrame
 from rpstn.models.image_config import ImageConfig, check_image_size, image_model, start_image_from, start_image_official
 from rpstn.models.released import load_backbone
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, check_size
+from rpstn.progress import tqdm
+from rpstn.project import default_place
 from rpstn.rates import learning_rate, parameter_groups
 from rpstn.resuming import Progress, check_inputs, resume, save_state, smoothed, smoothed_loss
 from rpstn.run_settings import PATHS
@@ -54,7 +55,7 @@ class TrainConfig:
     beside: str | None = None  # data set of single pictures that fill a part of every batch, such as lspet; only with frames 1
     beside_root: str | None = None  # folder of beside; None: as for root. Entries that cannot be used are left out
     beside_share: float = 0.5  # the part of each batch that beside fills, above 0 and below 1
-    out: str = "runs/rpstn"  # run directory
+    out: str = field(default_factory=lambda: default_place("runs", "rpstn").as_posix())  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
     encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; network's official file
@@ -245,9 +246,7 @@ def _train(
     meta = _meta(config, data.training, model)
     parts = batches(config, data, state.step, device)
     started, saved, smooth = time.monotonic() - state.seconds, time.monotonic(), smoothed_loss(state.log)
-    bar = tqdm(
-        total=config.steps, initial=state.step, desc=run.path.name, unit="step", disable=not progress, ncols=100, mininterval=0.5
-    )
+    bar = tqdm(total=config.steps, initial=state.step, desc=run.path.name, unit="step", disable=not progress, mininterval=0.5)
     with bar:
         for step in range(state.step, config.steps):
             rate = learning_rate(step, config)

@@ -4,6 +4,7 @@ errors.
 
 import re
 import shutil
+from html import unescape
 from html.parser import HTMLParser
 
 import nbformat
@@ -11,24 +12,30 @@ import pytest
 
 from rpstn import book
 from rpstn.errors import UserError
-from rpstn.notebooks import find_notebooks, run_notebooks
+from rpstn.notebooks import find_notebooks, load, run_notebooks
+from rpstn.runs import read_json
 
 from .conftest import CHECKOUT
+
+NOT_SOURCE = ("__pycache__", ".ipynb_checkpoints", "runs", "data")
 
 pytestmark = pytest.mark.xdist_group("book")  # one worker makes the book, once
 
 
 @pytest.fixture(scope="module")
 def root(data_root, tmp_path_factory):
-    """A copy of the book's source with every notebook executed on the small data set."""
+    """A copy of the book's source with every notebook executed on the small data set.
+
+    Kernels work in notebooks/, as they do in JupyterLab: data and runs are the checkout's all the same.
+    """
     root = tmp_path_factory.mktemp("book")
     shutil.copy(CHECKOUT / "_config.yml", root)
     shutil.copytree(CHECKOUT / "book", root / "book", ignore=shutil.ignore_patterns("executed"))
-    if (CHECKOUT / "results").is_dir():
-        shutil.copytree(CHECKOUT / "results", root / "results")
+    shutil.copytree(CHECKOUT / "notebooks", root / "notebooks", ignore=shutil.ignore_patterns(*NOT_SOURCE))
+    (root / "data").symlink_to(data_root)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RPSTN_DATA", str(data_root))
-        patch.chdir(root)
+        patch.delenv("RPSTN_DATA", raising=False)
+        patch.chdir(root / "notebooks")
         assert run_notebooks(profile="smoke", out=root / "book" / "executed", progress=False) == 0
     return root
 
@@ -69,6 +76,16 @@ class Page(HTMLParser):
                 self.title += data
 
 
+def test_kernels_in_notebooks_find_the_checkout_and_leave_nothing_beside_the_notebooks(root):
+    """None was given a folder, and all ran: what they read and wrote by default is the checkout's."""
+    sources = {path.name for path in (CHECKOUT / "notebooks").iterdir()} - {*NOT_SOURCE}
+    assert {path.name for path in (root / "notebooks").iterdir()} == sources
+    written = {path.relative_to(root / "runs").as_posix() for path in (root / "runs").rglob("*") if path.is_file()}
+    assert {"smoke-embedded/rpstn/best.pt", "smoke-video/film.webm", "occlusion-embedded.webm"} <= written
+    settings = read_json(root / "runs" / "smoke-embedded" / "rpstn" / "config.json")
+    assert settings["init"] == "runs/smoke-embedded/encoder/best.pt", "as a run that was started in the checkout itself"
+
+
 def test_every_notebook_ran_without_complaint(root):
     for notebook in find_notebooks().values():
         executed = nbformat.read(root / "book" / "executed" / notebook.output, as_version=4)
@@ -76,6 +93,56 @@ def test_every_notebook_ran_without_complaint(root):
         assert shown, f"{notebook.output} shows nothing"
         noise = [o.text for o in shown if o.output_type == "stream" and o.name == "stderr"]
         assert not noise, f"{notebook.output} writes to stderr: {noise[0]}"
+
+
+# A role, a directive, a target, an attribute, a substitution.
+MYST = (r"\{[\w:.+-]+\}`", r"^\s*(?:`{3,}|~{3,}|:{3,})\s*\{.*", r"^\([\w-]+\)=$", r"\]\{[.#].*?\}", r"\{\{.*?\}\}")
+
+
+def markdown(notebook):
+    """All Markdown of a notebook: cells, and outputs that are shown as Markdown."""
+    for cell in notebook.cells:
+        yield from [cell.source] if cell.cell_type == "markdown" else []
+        yield from (o.data["text/markdown"] for o in cell.get("outputs", []) if "text/markdown" in o.get("data", {}))
+
+
+def test_markdown_is_plain(root):
+    """JupyterLab knows neither the book's roles and directives nor its attributes, and takes PCK@0.2 for an address of mail."""
+    for path in sorted((root / "book" / "executed").glob("*.ipynb")):
+        for text in markdown(nbformat.read(path, as_version=4)):
+            special = [found for pattern in MYST for found in re.findall(pattern, text, re.MULTILINE)]
+            assert not special, f"{path.name}: {special}"
+            prose = re.sub(r"```.*?```|`[^`]*`|\$\$.*?\$\$|\$[^$]*\$", "", text, flags=re.DOTALL)
+            assert not re.search(r"\S@\S", prose), f"{path.name}: {prose}"
+
+
+@pytest.mark.parametrize("notebook", find_notebooks().values(), ids=find_notebooks())
+def test_links_lead_somewhere_and_figures_have_captions(notebook):
+    """From notebooks/, where JupyterLab follows them; whether the book's do, its build says."""
+    cells = load(notebook.path).cells
+    for cell in cells:
+        links = re.findall(r"\]\(([^)#]+)", cell.source) if cell.cell_type == "markdown" else []
+        missing = [place for place in links if "://" not in place and not (notebook.path.parent / place).is_file()]
+        assert not missing, missing
+    for figure, below in zip(cells, [*cells[1:], None], strict=True):
+        if settings := figure.metadata.get("mystnb"):
+            assert settings["image"]["alt"] and "caption" not in settings["figure"], "a caption stands in a cell of its own"
+            assert below.cell_type == "markdown" and re.fullmatch(r"\*[^*]+\*", below.source), settings["figure"]["name"]
+
+
+def test_captions_and_links_of_notebooks_are_the_books(html, root):
+    """A caption belongs to its figure, and is not printed twice; links lead to chapters."""
+    for notebook in find_notebooks().values():
+        text = (html / "executed" / f"{notebook.path.stem}.html").read_text()
+        executed = nbformat.read(root / "book" / "executed" / notebook.output, as_version=4)
+        figures = [cell.metadata["mystnb"]["figure"] for cell in executed.cells if "mystnb" in cell.metadata]
+        for figure in figures:
+            below = re.search(rf'id="{figure["name"]}".*?class="caption-text">(.*?)</span><a class="headerlink"', text, re.DOTALL)
+            printed = re.sub(r"<[^>]+>|\W", "", unescape(below[1]))  # quotation marks and dashes are set as printers do
+            assert printed == re.sub(r"\W", "", figure["caption"]), figure["name"]
+        assert text.count("<figcaption>") == len(figures) + text.count("<video") * (notebook.name == "your_video")
+    page = (html / "executed" / "14_your_video.html").read_text()
+    assert 'href="06_relations.html"' in page and 'href="../datasets.html"' in page
 
 
 @pytest.mark.xdist_group("recorded")  # beside the others

@@ -337,6 +337,14 @@ def test_kernel_is_this_interpreter(book, monkeypatch):
     assert "python/bin/python" in text
 
 
+def test_progress_is_text_that_the_runner_reads(book):
+    """A notebook that somebody looks at has a widget (tests/test_lab.py), which says nothing to a terminal."""
+    path = book.folder / "01_first.py"
+    path.write_text(path.read_text() + "\n# %%\nfrom rpstn.progress import tqdm\n\nprint('bar', tqdm.__module__)\n")
+    assert book("first") == 0
+    assert "bar tqdm.std" in (book.path / "out" / "01_first.ipynb").read_text()
+
+
 def test_a_pair_changed_apart_is_told(book):
     import os
 

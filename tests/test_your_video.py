@@ -11,10 +11,16 @@ import pytest
 
 import rpstn
 from rpstn import UserError, open_dataset
+from rpstn.datasets import VISIBLE
+from rpstn.datasets.own_write import write_own
 from rpstn.default_weights import default_checkpoint
-from rpstn.looking import watch
+from rpstn.looking import labels_for, watch
+from rpstn.notebooks import run_notebooks
 from rpstn.pose_stream import PoseNetwork
 from rpstn.recipes import shipped_checkpoints
+
+from .conftest import CHECKOUT
+from .test_penn_action import label, write
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -74,6 +80,56 @@ def test_hidden_joints_are_those_below_the_limit_and_the_summary_counts_them(fra
         assert row["hidden frames"] == seen.hidden[:, SKELETON.index(name)].sum()
 
 
+def test_labels_for_the_joints_that_weights_find(embedded_root):
+    """In the weights' order; weights that find none of the labelled joints are refused with the remedy."""
+    data = open_dataset("embedded", embedded_root, "test")
+    found = labels_for(data, 1, rpstn.get_skeleton("sub_jhmdb"))
+    assert found.id == data[1].id and found.joints.shape[1] == 15
+    face, wrist = rpstn.get_skeleton("sub_jhmdb").index("face"), rpstn.get_skeleton("sub_jhmdb").index("left_wrist")
+    np.testing.assert_array_equal(found.joints[:, wrist], data[1].joints[:, SKELETON.index("left_wrist")])
+    np.testing.assert_array_equal(found.joints[:, face], data[1].joints[:, SKELETON.index("head")])
+    crane = replace(SKELETON, name="crane", joints=tuple(f"bolt_{number}" for number in range(K)))
+    with pytest.raises(UserError, match="data set embedded: labels none of the joints.*crane.*rpstn train --dataset embedded"):
+        labels_for(data, 1, crane)
+
+
+def make_penn(root, clip):
+    """The clip as Penn Action's files would hold it."""
+    last = clip.boxes[:, :2] + clip.boxes[:, 2:]
+    content = label(len(clip), train=-1) | {
+        "x": clip.joints[..., 0] + 1,
+        "y": clip.joints[..., 1] + 1,
+        "visibility": (clip.visibility == VISIBLE).astype(np.uint8),
+        "bbox": np.hstack([clip.boxes[:, :2] + 1, last]),
+        "dimensions": np.array([[*clip.frames.read([0]).shape[1:3], len(clip)]], np.uint16),
+    }
+    write(root, "0001", content, frames=False)
+    (root / "frames" / "0001").mkdir(parents=True)
+    for index, pixels in enumerate(clip.frames.read(range(len(clip))), 1):
+        cv2.imwrite(str(root / "frames" / "0001" / f"{index:06d}.jpg"), pixels[..., ::-1])
+
+
+@pytest.mark.xdist_group("recorded")
+@pytest.mark.parametrize("dataset", ["penn_action", "own", "sub_jhmdb"])
+def test_the_notebook_looks_at_a_clip_of_any_data_set(dataset, clip, tmp_path, monkeypatch):
+    """Its labels are the truth then, where the weights find the same joints."""
+    place = tmp_path / "set"
+    if dataset == "penn_action":
+        make_penn(place, clip)
+    elif dataset == "own":
+        write_own(place, {"test": [clip]}, SKELETON)
+    elif not (place := CHECKOUT.parent / "shared" / "data" / "JHMDB").is_dir():
+        pytest.skip("no ../shared/data/JHMDB")
+    values = {"dataset": dataset, "root": str(place)}
+    monkeypatch.chdir(tmp_path)
+    assert run_notebooks(["your_video"], profile="smoke", values=values, out="out", progress=False) == 0
+    text = (tmp_path / "out" / "14_your_video.ipynb").read_text()
+    assert f"of `{dataset}`" in text and "in the true boxes (" in text
+    # Neck and belly of the weights' 15 joints are computed from the labels' 13; all 15 are labelled in Sub-JHMDB itself.
+    assert "joints of the skeleton `sub_jhmdb`, of which the labels give 15." in text
+    assert float(re.search(r"included: ([\d.]+)%", text)[1]) > 80
+
+
 def test_a_frame_without_a_box_has_no_pose_and_no_crop(clip, frames):
     boxes = clip.boxes[:6].astype(float)
     boxes[4:] = np.nan
@@ -111,6 +167,7 @@ def test_large_frames_are_kept_small(frames):
     np.testing.assert_array_equal(seen.confidence, poses.confidences)
     np.testing.assert_allclose(seen.joints, poses.poses * 0.8 - 0.1)
     np.testing.assert_allclose(seen.boxes[0], [159.9, 159.9, 880, 880])
+    np.testing.assert_allclose(seen.to_video(seen.joints), poses.poses)
     assert seen.crop(0).shape == (seen.size, seen.size, 3) and next(seen.pictures()).shape[0] >= 1280
 
 

@@ -14,6 +14,7 @@ from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, Fr
 from rpstn.datasets.coco_detections import in_words
 from rpstn.errors import UserError
 from rpstn.paths import expanded
+from rpstn.project import data_folder
 from rpstn.skeletons import get_skeleton
 
 __all__ = [
@@ -50,7 +51,7 @@ class DamagedClipsWarning(UserWarning):
 
 
 def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
-    """Where a data set lies: root, else $RPSTN_DATA/name, else data/name under the working directory.
+    """Find where a data set lies: root, else $RPSTN_DATA/name, else data/name in the checkout or the working directory.
 
     Raises UserError for a name that does not exist and for a folder that is missing.
     """
@@ -58,12 +59,11 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
     if root is not None:
         path, origin = expanded(root), "given as root"
-    elif os.environ.get("RPSTN_DATA"):
-        path, origin = expanded(os.environ["RPSTN_DATA"]) / name, "from $RPSTN_DATA"
     else:
-        path, origin = Path("data") / name, "the default place"
+        path, origin = data_folder(name), "from $RPSTN_DATA" if os.environ.get("RPSTN_DATA") else "the default place"
     if not path.is_dir():
-        raise UserError(f"data set {name}: no folder {path.absolute()} ({origin}); {DATASETS[name]}, or give its place as root")
+        place = os.path.abspath(path)
+        raise UserError(f"data set {name}: no folder {place} ({origin}); {DATASETS[name]}, or give its place as root")
     return path
 
 
@@ -115,7 +115,7 @@ def open_dataset(
     """One split of a data set; labels are read now, pixels on demand.
 
     name          one of DATASETS.
-    root          its folder; None: $RPSTN_DATA/name, else data/name under the working directory.
+    root          its folder; None: $RPSTN_DATA/name, else data/name in the checkout or the working directory.
     split         "train", "val" or "test"; val is cut from train by whole source, seeded, where the
                   set has none.
     fold          1, 2 or 3: the official split of sub_jhmdb. Without meaning for the others.

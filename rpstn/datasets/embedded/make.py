@@ -14,12 +14,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from tqdm.auto import tqdm
-
 import rpstn
 from rpstn.datasets.embedded.plan import SPLITS, plan_clips
 from rpstn.errors import UserError
 from rpstn.paths import expanded
+from rpstn.progress import tqdm
 
 VERSION = 11  # rises with every change of what is drawn
 COUNTS = {"train": 240, "val": 30, "test": 110}
