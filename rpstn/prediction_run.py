@@ -35,7 +35,6 @@ from rpstn.predict import check_boxes, open_network
 from rpstn.prediction_folder import PredictionFolder, fingerprint
 from rpstn.runs import portable
 from rpstn.streaming import Ahead, Behind, StopAsked, stop_when_asked
-from rpstn.video import for_opencv
 from rpstn.video_input import Frame, FrameFolder, VideoInput, camera_index, open_input
 
 FORMAT = 1
@@ -115,8 +114,6 @@ def predict_video(config: PredictConfig, progress: bool = True) -> PredictResult
 class _Run:
     def __init__(self, config: PredictConfig) -> None:
         self.config, self.folder = config, PredictionFolder(config.folder)
-        if config.draw:
-            for_opencv(self.folder.part, " with --out, or predict without a video, with --no-draw")  # before any work
         self.boxes = read_boxes(config.boxes)
         self.source: VideoInput = open_input(config.video, config.fps)
         self.network, self.weights = open_network(config.checkpoint, config.device)

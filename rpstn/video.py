@@ -21,21 +21,6 @@ COLOURS = {"left": (213, 94, 0), "right": (0, 114, 178), "": (0, 158, 115)}
 CODECS = {"vp8": "VP80", "vp9": "VP90"}
 
 
-def for_opencv(path: str | Path, how: str = "") -> str:
-    """Give a path as FFmpeg takes it: absolute, since it reads what stands before the first colon of another as a protocol.
-
-    Raises UserError for a name that is no UTF-8, on which OpenCV ends the program. how: another is to be chosen.
-    """
-    name = os.path.abspath(path)
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise UserError(
-            f"{name!r} is a name that is no UTF-8, to which OpenCV cannot write a video; choose another{how}"
-        ) from None
-    return name
-
-
 def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0, codec: str = "vp8") -> Path:
     """Write RGB frames as .webm, whole or not at all, and read it back to check.
 
@@ -60,13 +45,11 @@ class WebmWriter:
     """A .webm that is written frame by frame; `close` makes the file whole, also after fewer frames than were planned.
 
     frames  (H,W,3) uint8 RGB, all of one size. A side of odd length is repeated by one pixel, which the codec needs.
-    UserError for a path that `for_opencv` refuses. `write` raises ValueError for another frame and OSError where OpenCV cannot
-    write.
+    `write` raises ValueError for another frame and OSError where OpenCV cannot write.
     """
 
     def __init__(self, path: Path, fps: float, code: str = CODECS["vp8"]) -> None:
         self.path, self.fps, self.code = path, fps, code
-        self._name = for_opencv(path)
         self.count = 0
         self._writer: cv2.VideoWriter | None = None
         self._size: tuple[int, ...] | None = None
@@ -80,7 +63,7 @@ class WebmWriter:
             self._size = frame.shape
             even = (frame.shape[1] + frame.shape[1] % 2, frame.shape[0] + frame.shape[0] % 2)
             with quiet():
-                self._writer = cv2.VideoWriter(self._name, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
+                self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
             if not self._writer.isOpened():
                 raise OSError(f"OpenCV cannot write {self.code} to {self.path}; install opencv-python from its wheel")
         if frame.shape[0] % 2 or frame.shape[1] % 2:
