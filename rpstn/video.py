@@ -13,6 +13,7 @@ import numpy as np
 from rpstn.datasets.clip import ABSENT, VISIBLE
 from rpstn.datasets.sources import count_frames
 from rpstn.errors import UserError
+from rpstn.opencv_paths import opencv_path
 from rpstn.runs import replacing
 from rpstn.skeletons import Skeleton
 
@@ -62,8 +63,8 @@ class WebmWriter:
         if self._writer is None:
             self._size = frame.shape
             even = (frame.shape[1] + frame.shape[1] % 2, frame.shape[0] + frame.shape[0] % 2)
-            with quiet():
-                self._writer = cv2.VideoWriter(str(self.path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
+            with quiet(), opencv_path(self.path) as name:
+                self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
             if not self._writer.isOpened():
                 raise OSError(f"OpenCV cannot write {self.code} to {self.path}; install opencv-python from its wheel")
         if frame.shape[0] % 2 or frame.shape[1] % 2:

@@ -24,6 +24,7 @@ import numpy as np
 from rpstn.datasets.own import PICTURES
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
+from rpstn.opencv_paths import opencv_path
 from rpstn.video import quiet
 
 # Frames a second where a source does not say. Headers outside of FPS are wrong: browsers write 1000 for "varies".
@@ -164,8 +165,8 @@ class VideoFile:
 
     @contextmanager
     def _opened(self) -> Iterator[cv2.VideoCapture]:
-        with quiet():  # OpenCV prints a page about a file that it cannot open
-            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        with quiet(), opencv_path(self.path) as name:  # OpenCV prints a page about a file that it cannot open
+            capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG)
         try:
             if not capture.isOpened():
                 try:

@@ -92,6 +92,26 @@ def test_every_import_is_declared(project):
     assert not missing, f"imported but not declared: {missing}"
 
 
+def unspecified(path):
+    """Lines of a file that read or write text in whatever encoding the system has."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call) or {"encoding", "dir"} & {keyword.arg for keyword in node.keywords}:
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        modes = [item.value for item in node.args if isinstance(item, ast.Constant) and isinstance(item.value, str)]
+        method = isinstance(node.func, ast.Attribute)
+        if called == "open" and not any("b" in mode and len(mode) < 4 for mode in modes):
+            yield node.lineno
+        elif method and (called == "read_text" and not node.args or called == "write_text" and len(node.args) < 2):
+            yield node.lineno
+
+
+def test_text_files_are_utf8_on_every_system():
+    files = [path for folder in ("rpstn", "benchmarks") for path in (CHECKOUT / folder).rglob("*.py")]
+    found = [f"{path.relative_to(CHECKOUT)}:{line}" for path in files for line in unspecified(path)]
+    assert not found, "open them with encoding='utf-8'"
+
+
 def test_package_and_project_have_the_same_version(project):
     import rpstn
 

@@ -128,8 +128,10 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
     for start in range(0, len(clip), 32):
         indices = range(start, min(start + 32, len(clip)))
         for index, frame in zip(indices, clip.frames.read(indices), strict=True):
-            if not cv2.imwrite(str(folder / f"{index:06d}{suffix}"), np.ascontiguousarray(frame[..., ::-1])):
-                raise UserError(f"{folder}: cannot write a picture as {suffix!r}; use .png or .jpg")
+            written, code = cv2.imencode(suffix, np.ascontiguousarray(frame[..., ::-1]))
+            if not written:
+                raise UserError(f"{folder}: cannot write an image as {suffix!r}; use .png or .jpg")
+            (folder / f"{index:06d}{suffix}").write_bytes(code)
     _table(
         root / "labels" / f"{clip.id}.csv",
         ("frame", "joint", "x", "y", "visibility"),

@@ -14,6 +14,7 @@ import numpy as np
 
 from rpstn.datasets.clip import FrameSource
 from rpstn.errors import UserError
+from rpstn.opencv_paths import opencv_path
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
@@ -90,7 +91,8 @@ def count_frames(path: Path) -> int:
 
 def _decoded(path: Path) -> Iterator[np.ndarray]:
     """Frames (H,W,3) uint8 BGR, one after another."""
-    capture = cv2.VideoCapture(str(path))
+    with opencv_path(path) as name:
+        capture = cv2.VideoCapture(name)
     try:
         while capture.isOpened():
             decoded, frame = capture.read()
