@@ -172,6 +172,6 @@ def fingerprint(source: VideoInput, frame: int = 0) -> str | None:
 def _plays(path: Path) -> bool:
     """Whether a frame can be decoded: a run that was killed early leaves a file without one."""
     try:
-        return next(iter(VideoFile(path.absolute())), None) is not None
+        return next(iter(VideoFile(path)), None) is not None
     except UserError:
         return False

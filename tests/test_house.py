@@ -95,7 +95,7 @@ def test_every_import_is_declared(project):
 def unspecified(path):
     """Lines of a file that read or write text in whatever encoding the system has."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if not isinstance(node, ast.Call) or any(word.arg == "encoding" for word in node.keywords):
+        if not isinstance(node, ast.Call) or {"encoding", "dir"} & {word.arg for word in node.keywords}:
             continue
         called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         modes = [item.value for item in node.args if isinstance(item, ast.Constant) and isinstance(item.value, str)]

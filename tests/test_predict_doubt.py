@@ -164,15 +164,15 @@ def test_a_video_for_the_book_has_any_name(dance, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(os.fsencode("é") != "é".encode(), reason="names of files are not UTF-8 here")
-def test_a_name_that_opencv_cannot_write_is_told_before_the_work(dance, tmp_path, capsys):
-    """OpenCV would end the program, without a word."""
+def test_a_folder_whose_name_is_not_utf8_holds_all_files(dance, tmp_path, capsys):
+    """OpenCV alone would end the program, without a word."""
     out = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff")
-    words = ["predict", str(dance), "--checkpoint", str(EMBEDDED), "--device", "cpu", "--frames", "2", "--out", out]
-    assert cli.main(words) == 2
-    said = capsys.readouterr().err
-    assert "no UTF-8" in said and "--out" in said and "--no-draw" in said and not os.path.exists(out)
-    result = predict_video(config(dance, out, frames=2, draw=False), progress=False)
-    assert result.complete and os.path.isfile(os.path.join(out, "poses.csv"))
+    result = predict_video(config(dance, out, frames=2), progress=True)
+    assert result.complete and set(os.listdir(out)) == FILES
+    assert "2/2" in capsys.readouterr().err
+    named = shutil.copytree(dance, os.fsdecode(os.fsencode(tmp_path) + b"/frames\xff\n"))
+    predict_video(config(named, tmp_path / "plain", frames=2), progress=True)
+    assert read(tmp_path / "plain")["video"]["name"] == "frames\udcff\n"
 
 
 def test_a_tilde_is_the_home_folder(dance, tmp_path, monkeypatch):
