@@ -3,7 +3,7 @@
 # make test   set up, run all tests
 # make lab    the notebooks in JupyterLab
 # make smoke  run every notebook in seconds, as the tests do
-# make lint   ruff, and the notebook pairs in step
+# make lint   ruff, the order of imports, and the notebook pairs in step
 # make bench  time the package against the released way of computing the same
 # make readme put the scores of results/embedded.json into README.md
 # make clean  remove what was built (not data/, runs/ and .venv/)
@@ -47,10 +47,10 @@ notebooks: $(STAMP)
 	$(PY) -m rpstn run --profile $(PROFILE) --out book/executed
 
 html: $(STAMP)
-	$(PY) -m rpstn.book
+	$(PY) -m rpstn.notebooks.build
 
 book: notebooks
-	$(PY) -m rpstn.book
+	$(PY) -m rpstn.notebooks.build
 
 test: $(STAMP)
 	$(PY) -m pytest -n $(PYTEST_WORKERS) --dist loadgroup
@@ -64,14 +64,15 @@ smoke: $(STAMP)
 
 lint: $(STAMP)
 	$(PY) -m ruff check
+	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
 
 bench: $(STAMP)
 	$(PY) -m rpstn bench
 
 readme: $(STAMP)
-	$(PY) -m rpstn.metrics.tables README.md results/embedded.json
+	$(PY) -m rpstn.notebooks.readme README.md results/embedded.json
 
 clean:
-	rm -rf _build book/executed build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf _build book/executed build dist *.egg-info .pytest_cache .ruff_cache .import_linter_cache
 	find rpstn tests notebooks -name __pycache__ -prune -exec rm -rf {} +

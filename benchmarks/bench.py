@@ -31,11 +31,11 @@ from benchmarks import released_style
 from benchmarks.timing import Row, alternate, apart, copy_rate, matmul_rate, yardstick
 from rpstn.datasets.sources import FrameCache, ImageFrames
 from rpstn.datasets.transforms import apply_affine, crop_affine, warp
-from rpstn.devices import use_bf16
 from rpstn.errors import UserError
 from rpstn.heatmaps import encode, heatmap_loss
 from rpstn.models import RPSTN, RPSTNConfig, global_matching
 from rpstn.runs import write_json
+from rpstn.runs.devices import use_bf16
 
 
 def bench(rows: tuple[str, ...] = (), *, out: str | Path = "runs/bench.json", quick: bool = False) -> list[Row]:
@@ -278,8 +278,8 @@ def loading(device: torch.device, quick: bool) -> list[Row]:
 
 def _frames(folder: Path, width: int, height: int) -> list[Path]:
     """Five frames of a clip of the embedded set, enlarged where needed, as JPEG files of the quality that it has there."""
-    from rpstn.datasets.embedded.clips import draw_clip
-    from rpstn.datasets.embedded.plan import plan_clips
+    from rpstn.embedded.clips import draw_clip
+    from rpstn.embedded.plan import plan_clips
 
     rendered, _ = draw_clip(plan_clips(0, {"train": 1})[0], 5, 160)
     paths = []

@@ -20,11 +20,11 @@ import numpy as np
 import tyro
 
 from rpstn.datasets import open_dataset
-from rpstn.devices import choose_device
-from rpstn.pose_stream import PoseStream
-from rpstn.prediction_run import PredictConfig, predict_video
 from rpstn.runs import manifest, write_json
+from rpstn.runs.devices import choose_device
 from rpstn.video import WebmWriter
+from rpstn.video.job import PredictConfig, predict_video
+from rpstn.video.stream import PoseStream
 
 FPS = 15
 

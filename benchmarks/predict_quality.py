@@ -22,14 +22,15 @@ import tyro
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.convert import convert_dataset
-from rpstn.default_weights import describe_weights, find_weights
-from rpstn.evaluate import predict_clips
-from rpstn.following import Following
+from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics.scores import score
 from rpstn.metrics.tables import aligned, table
-from rpstn.pose_stream import LOST, PoseNetwork
-from rpstn.predicting import predict_streamed
+from rpstn.models.files import find_weights
+from rpstn.models.weights import describe_weights
 from rpstn.runs import manifest, write_json
+from rpstn.video.predict import predict_streamed
+from rpstn.video.stream import LOST, PoseNetwork
+from rpstn.video.tracking import Following
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 
 from rpstn import open_dataset, relations
-from rpstn.evaluate import predict_clips
+from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import target_statistics
 from rpstn.metrics.keypoints import summarise
 from rpstn.metrics.scores import samples

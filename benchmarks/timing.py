@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from rpstn.memory import keep_memory
+from rpstn.runs.memory import keep_memory
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,8 @@ from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine
 from rpstn.datasets.windows import make_window
 from rpstn.heatmaps import encode
+from rpstn.metrics.hidden import hidden_lengths
 from rpstn.models import STRIDE
-from rpstn.occlusion import hidden_lengths
 from rpstn.train import TrainConfig
 
 config = TrainConfig(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed)

@@ -29,7 +29,7 @@ dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, 
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
-variants: list[str] = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.recipes.VARIANTS
+variants: list[str] = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.train.recipes.VARIANTS
 encoder: str = "small"  # backbone of the encoder: small, efficientnet_lite0, resnet18, 34, 50, 101 or 152
 initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
 encoder_weights: Optional[str] = None  # checkpoint whose encoder this one starts from; imagenet: published weights
@@ -71,10 +71,10 @@ from IPython.display import Markdown
 
 from rpstn import load_checkpoint, open_dataset, plots
 from rpstn.datasets.transforms import Augmentation
-from rpstn.evaluate import predict_window
-from rpstn.recipes import TITLES, Pictures, Recipe, run_folder
+from rpstn.evaluate.inference import predict_window
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
+from rpstn.train.recipes import TITLES, Pictures, Recipe, run_folder
 
 varied = Augmentation(tumble=tumble, brightness=brightness, contrast=contrast, colour=colour)
 config = TrainConfig(

@@ -47,15 +47,16 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, open_dataset, plots
-from rpstn.comparison import how_trained
 from rpstn.datasets.transforms import apply_affine
 from rpstn.datasets.windows import make_window
-from rpstn.evaluate import evaluate
-from rpstn.folds import evaluate_folds, find_folds, means_by_split
+from rpstn.evaluate.folds import evaluate_folds, find_folds, means_by_split
+from rpstn.evaluate.scoring import evaluate
 from rpstn.metrics import summarise
 from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
-from rpstn.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints, training_of
+from rpstn.models.weights import training_of
+from rpstn.notebooks.words import how_trained
+from rpstn.train.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints
 
 folder = out or run_folder(dataset, fold)
 checkpoints = {TITLES[name]: path for name, path in find_checkpoints(dataset, folder, fold=fold).items()}

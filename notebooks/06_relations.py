@@ -29,7 +29,7 @@ dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: 
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.recipes.VARIANTS
+variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.train.recipes.VARIANTS
 window: int = 8  # frames that go through the network at once
 batch: int = 8  # windows at once
 clip: int = 0  # which test clip is looked at over time
@@ -46,11 +46,11 @@ from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.datasets import OCCLUDED, VISIBLE
-from rpstn.evaluate import predict_clips
+from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import contrast_interval, interval
-from rpstn.notebooks import CHECKOUT
-from rpstn.recipes import TITLES, find_checkpoints
+from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
+from rpstn.train.recipes import TITLES, find_checkpoints
 
 config = EvaluateConfig(
     checkpoint=find_checkpoints(dataset, out, fold=fold, variants=[variant])[variant],

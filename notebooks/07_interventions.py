@@ -30,7 +30,7 @@ dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: 
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.recipes.VARIANTS
+variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.train.recipes.VARIANTS
 window: int = 8  # frames that go through the network at once
 batch: int = 8  # windows at once
 interventions: list[str] = ["identity", "average", "uniform", "permuted"]  # put in the relation's place; also cut:JOINT:SOURCE
@@ -49,13 +49,13 @@ from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
 from rpstn.datasets import OCCLUDED, VISIBLE
-from rpstn.effects import MEASURES, CutPlan, landed, own_loss, square, study
-from rpstn.effects_in_words import IN_PLACE, MEASURED, adding, answer, landing, ranked, verdict
-from rpstn.evaluate import predict_clips
-from rpstn.interventions import Cut, all_pairs, named
+from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import interval
 from rpstn.metrics.pairs import pair_means, rank_ceiling, rank_interval
-from rpstn.recipes import TITLES, find_checkpoints
+from rpstn.notebooks.words import IN_PLACE, MEASURED, adding, answer, landing, ranked, verdict
+from rpstn.relations.effects import MEASURES, CutPlan, landed, own_loss, square, study
+from rpstn.relations.interventions import Cut, all_pairs, named
+from rpstn.train.recipes import TITLES, find_checkpoints
 
 config = EvaluateConfig(
     checkpoint=find_checkpoints(dataset, out, fold=fold, variants=[variant])[variant],

@@ -30,7 +30,9 @@ dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: 
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-variants: list[str] = []  # the first is compared with the others, names in rpstn.recipes.VARIANTS; empty: all that are found
+variants: list[
+    str
+] = []  # the first is compared with the others, names in rpstn.train.recipes.VARIANTS; empty: all that are found
 clip: int = 0  # which test clip is looked at closely
 joint: str = "left_wrist"  # the joint that is hidden in it
 start: int = 8  # first hidden frame
@@ -58,17 +60,19 @@ import pandas as pd
 from IPython.display import Markdown, Video
 
 from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
-from rpstn.comparison import effects_table, effects_words, horizon_words, how_trained, left_out, told_in_words, verdict_words
-from rpstn.cuts import predict_restarted
 from rpstn.datasets import OCCLUDED
-from rpstn.devices import use_bf16
-from rpstn.evaluate import predict_clips, predict_window
-from rpstn.metrics.aftermath import effects, part_curve, part_gain
+from rpstn.datasets.splits import few, long_enough
+from rpstn.evaluate.inference import predict_clips, predict_window
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
+from rpstn.models.weights import training_of
+from rpstn.notebooks.words import effects_table, effects_words, horizon_words, how_trained, left_out, told_in_words, verdict_words
 from rpstn.occlusion import Occluder, occlude
-from rpstn.project import default_place
-from rpstn.protocols import Protocol, few, grid, long_enough, splice_dataset
-from rpstn.recipes import TITLES, find_checkpoints, training_of
+from rpstn.occlusion.cuts import predict_restarted, splice_dataset
+from rpstn.occlusion.protocols import Protocol, grid
+from rpstn.occlusion.recovery import effects, part_curve, part_gain
+from rpstn.runs.devices import use_bf16
+from rpstn.runs.project import default_place
+from rpstn.train.recipes import TITLES, find_checkpoints
 from rpstn.video import compare_poses, write_webm
 
 found = find_checkpoints(dataset, out, fold=fold, variants=variants or None)

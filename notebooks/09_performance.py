@@ -34,7 +34,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from rpstn.notebooks import CHECKOUT
+from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
 
 sys.path.insert(0, str(CHECKOUT))  # benchmarks/ belongs to the checkout, not to the package
@@ -101,7 +101,7 @@ Markdown(
 #   convolutions are slow on CPUs, and the softmax sees sums over all pixels.
 # - **Memory that is kept.** A process gives each large block back to the system when it is done with it, and the system
 #   clears every page before it hands it out again. A training step asks for the same blocks as the step before, so here
-#   they are kept (`rpstn/memory.py`).
+#   they are kept (`rpstn/runs/memory.py`).
 #
 # The first and the last can be measured here and now, together:
 

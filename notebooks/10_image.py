@@ -55,15 +55,16 @@ import torch
 from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relations
-from rpstn.evaluate import evaluate, predict_clips
-from rpstn.interventions import Fixed, intervened
+from rpstn.evaluate.inference import predict_clips
+from rpstn.evaluate.scoring import evaluate
 from rpstn.metrics import paired_interval
 from rpstn.metrics.scores import samples
 from rpstn.models.cost import cost, seconds_per_image
 from rpstn.models.image import IMAGE_NETWORKS, image_network, with_relation
-from rpstn.recipes import ImageRecipe, run_folder
+from rpstn.relations.interventions import Fixed, intervened
 from rpstn.runs import describe_device
 from rpstn.train import TrainConfig
+from rpstn.train.recipes import ImageRecipe, run_folder
 
 config = TrainConfig(
     dataset=dataset,

@@ -49,11 +49,12 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
-from rpstn.evaluate import predict_clips
-from rpstn.metrics import interval, noise, paired_interval, released
+from rpstn.evaluate.inference import predict_clips
+from rpstn.metrics import interval, paired_interval, released
 from rpstn.metrics.scores import samples
-from rpstn.recipes import TITLES, find_checkpoints
+from rpstn.notebooks import noise, noise_figures
 from rpstn.skeletons import PENN_ACTION
+from rpstn.train.recipes import TITLES, find_checkpoints
 
 if len(set(variants)) < 2 or every < 1 or clips < 1:
     raise UserError(
@@ -87,7 +88,7 @@ person = noise.standing_person()
 wrist, (shoulder, hip) = PENN_ACTION.index("left_wrist"), PENN_ACTION.torso
 lengths = {"torso": float(np.linalg.norm(person[shoulder] - person[hip])), "person": float(released.SIDE)}
 circles = {reference: noise.accepted(person[wrist], length) for reference, length in lengths.items()}
-axes = plots.accepted_circles(person, PENN_ACTION, circles, joint="left_wrist", side=released.SIDE)
+axes = noise_figures.accepted_circles(person, PENN_ACTION, circles, joint="left_wrist", side=released.SIDE)
 
 # %% [markdown]
 # *Where a prediction of the left wrist counts as found, by the torso's length and by the person's size: the correct
@@ -122,8 +123,8 @@ posed = noise.noise_scores(noise.map_clips(test), skeleton.torso, levels, seed=s
 
 # %% mystnb={"figure": {"name": "fig-score-noise"}, "image": {"alt": "Two panels of four lines over the noise. The blue lines of the correct rule fall early; the orange lines of the released rule stay near 100 percent."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.5), sharey=True)
-plots.noise_curves(standing, left, title="one standing person", legend=False)
-ax = plots.noise_curves(posed, right, title=f"poses of {test.name}")
+noise_figures.noise_curves(standing, left, title="one standing person", legend=False)
+ax = noise_figures.noise_curves(posed, right, title=f"poses of {test.name}")
 label = ax.set_ylabel("")
 
 # %% [markdown]

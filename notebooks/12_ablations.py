@@ -30,7 +30,7 @@ root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of this notebook's cells; None: runs/<dataset>/ablations-demo
 init: Optional[str] = None  # checkpoint of the encoder that all start from; None: the shipped one
-cells: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.ablations.CELLS
+cells: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.CELLS
 seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and fresh weights
 encoder: str = "small"  # backbone of init's encoder
 steps: int = 40  # training steps of each cell
@@ -50,7 +50,7 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import plots
-from rpstn.ablation_results import (
+from rpstn.notebooks.ablation_results import (
     interval_words,
     loss_interval,
     paper_table,
@@ -59,11 +59,11 @@ from rpstn.ablation_results import (
     summarise,
     verdicts,
 )
-from rpstn.ablations import CELLS, AblationConfig, ablate
-from rpstn.notebooks import CHECKOUT
-from rpstn.published import PAPER_JOINTS, published_rows
-from rpstn.recipes import run_folder
+from rpstn.notebooks.ablations import CELLS, AblationConfig, ablate
+from rpstn.notebooks.published import PAPER_JOINTS, published_rows
+from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
+from rpstn.train.recipes import run_folder
 
 config = AblationConfig(
     cells=tuple(cells),

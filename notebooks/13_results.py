@@ -33,8 +33,8 @@ from pathlib import Path
 
 from IPython.display import Markdown
 
-from rpstn.published import load_published, missing_tables, published_rows
-from rpstn.results import (
+from rpstn.notebooks.published import load_published, missing_tables, published_rows
+from rpstn.notebooks.results import (
     RESULTS,
     check_table,
     hidden_table,

@@ -53,15 +53,15 @@ from IPython.display import HTML, Markdown, display
 
 import rpstn
 from rpstn import UserError, open_dataset, plots
-from rpstn.calibration import COMMAND
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
-from rpstn.looking import labels_for, watch
-from rpstn.notebooks import CHECKOUT
-from rpstn.project import default_place
-from rpstn.recipes import shipped_checkpoints
-from rpstn.results import prediction_table
+from rpstn.models.weights import COMMAND
+from rpstn.notebooks.results import prediction_table
+from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
+from rpstn.runs.project import default_place
+from rpstn.train.recipes import shipped_checkpoints
 from rpstn.video import write_webm
+from rpstn.video.watch import labels_for, watch
 
 if video is None:
     data = open_dataset(dataset, root, split=split, fold=fold)

@@ -14,14 +14,13 @@ __version__ = "0.1.0"
 # Type checkers read a list only as it stands here. What is not in _HOMES is a module, used by its name: rpstn.metrics.pck(...).
 __all__ = [
     "EvaluateConfig", "JointRelationExtractor", "PoseSemanticsPropagator", "Poses", "RPSTN", "RPSTNConfig", "RPSTNOutput",
-    "SKELETONS", "Skeleton", "TrainConfig", "UserError", "ablations", "datasets", "errors", "evaluate", "get_skeleton",
+    "SKELETONS", "Skeleton", "TrainConfig", "UserError", "datasets", "errors", "evaluate", "get_skeleton",
     "global_matching", "heatmaps", "load_checkpoint", "load_released_checkpoint", "metrics", "models", "occlusion",
-    "open_dataset", "plots", "predict", "protocols", "relations", "runs", "skeletons", "train", "video",
+    "open_dataset", "plots", "predict", "relations", "runs", "skeletons", "train", "video",
 ]  # fmt: skip
 
 if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same names
     from rpstn import (
-        ablations,
         datasets,
         errors,
         evaluate,
@@ -30,7 +29,6 @@ if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same
         models,
         occlusion,
         plots,
-        protocols,
         relations,
         runs,
         skeletons,
@@ -39,7 +37,7 @@ if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same
     )
     from rpstn.datasets import open_dataset
     from rpstn.errors import UserError
-    from rpstn.evaluate import EvaluateConfig
+    from rpstn.evaluate.scoring import EvaluateConfig
     from rpstn.models import (
         RPSTN,
         JointRelationExtractor,
@@ -50,29 +48,29 @@ if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same
     )
     from rpstn.models.checkpoints import load_checkpoint
     from rpstn.models.released import load_released_checkpoint
-    from rpstn.predicting import Poses, predict
     from rpstn.skeletons import SKELETONS, Skeleton, get_skeleton
-    from rpstn.train import TrainConfig
+    from rpstn.train.config import TrainConfig
+    from rpstn.video.predict import Poses, predict
 
 # Public name -> the module that has it.
 _HOMES = {
-    "EvaluateConfig": "rpstn.evaluate",
+    "EvaluateConfig": "rpstn.evaluate.scoring",
     "JointRelationExtractor": "rpstn.models",
     "PoseSemanticsPropagator": "rpstn.models",
-    "Poses": "rpstn.predicting",
+    "Poses": "rpstn.video.predict",
     "RPSTN": "rpstn.models",
     "RPSTNConfig": "rpstn.models",
     "RPSTNOutput": "rpstn.models",
     "SKELETONS": "rpstn.skeletons",
     "Skeleton": "rpstn.skeletons",
-    "TrainConfig": "rpstn.train",
+    "TrainConfig": "rpstn.train.config",
     "UserError": "rpstn.errors",
     "get_skeleton": "rpstn.skeletons",
     "global_matching": "rpstn.models",
     "load_checkpoint": "rpstn.models.checkpoints",
     "load_released_checkpoint": "rpstn.models.released",
     "open_dataset": "rpstn.datasets",
-    "predict": "rpstn.predicting",
+    "predict": "rpstn.video.predict",
 }
 
 if not TYPE_CHECKING:  # a type checker that saw it would take rpstn.nonsense for a name

@@ -1,5 +1,5 @@
 """`python -m rpstn` is `rpstn`."""
 
-from rpstn.cli import main
+from rpstn.cli.main import main
 
 raise SystemExit(main())

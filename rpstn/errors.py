@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import math
+from collections.abc import Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -31,3 +33,9 @@ def positive(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not (math.isfinite(value) and value > 0):
         raise UserError(f"{name} must be a finite number above 0, not {value!r}; give another")
     return float(value)
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x' or 'y'?` for a mistyped name, or nothing if no known one is near."""
+    near = difflib.get_close_matches(name, list(known), n=2, cutoff=0.6)
+    return f"; did you mean {' or '.join(repr(item) for item in near)}?" if near else ""

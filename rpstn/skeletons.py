@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from rpstn.errors import UserError
-from rpstn.parameters import suggest
+from rpstn.errors import UserError, suggest
 
 
 @dataclass(frozen=True)

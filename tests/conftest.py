@@ -25,7 +25,7 @@ def data_root(tmp_path_factory) -> Path:
 
     Made once for all workers. Do not change it: copy what a test wants to break.
     """
-    from rpstn.datasets.embedded import make_embedded
+    from rpstn.embedded import make_embedded
 
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
@@ -63,7 +63,7 @@ def dance(embedded_root, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def whole_run(dance, tmp_path_factory):
     """The result of a prediction of `dance` to its end, with relations. Do not change its files."""
-    from rpstn.prediction_run import predict_video
+    from rpstn.video.job import predict_video
 
     from .predicting import config
 

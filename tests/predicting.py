@@ -3,9 +3,9 @@
 import json
 import signal
 
-from rpstn.pose_stream import PoseStream
-from rpstn.prediction_run import PredictConfig
-from rpstn.recipes import WEIGHTS
+from rpstn.models.files import WEIGHTS
+from rpstn.video.job import PredictConfig
+from rpstn.video.stream import PoseStream
 
 EMBEDDED = WEIGHTS / "embedded_rpstn.pt"
 LENGTH = 14  # frames of the fixture `dance`

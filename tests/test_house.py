@@ -1,7 +1,10 @@
 """The house in order: one list of dependencies, notebook pairs in step, a light import."""
 
 import ast
+import graphlib
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -14,8 +17,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
-from rpstn.metrics.tables import BEGIN, END, insert, published
-from rpstn.notebooks import find_notebooks, read_table, resolve
+from rpstn.notebooks.readme import BEGIN, END, insert, published
+from rpstn.notebooks.run import find_notebooks, read_table, resolve
 from rpstn.runs import read_json
 
 from .conftest import CHECKOUT
@@ -121,7 +124,7 @@ def test_package_and_project_have_the_same_version(project):
 def test_import_is_light():
     """`import rpstn` loads neither Jupyter, Sphinx nor matplotlib, and `rpstn --help` is quick."""
     heavy = ("torch", "IPython", "jupyter_core", "papermill", "sphinx", "matplotlib", "seaborn", "pandas", "pycocotools")
-    code = f"import sys, rpstn, rpstn.cli; print([name for name in {heavy} if name in sys.modules])"
+    code = f"import sys, rpstn, rpstn.cli.main; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     code = (
         "import sys, rpstn; [getattr(rpstn, name) for name in rpstn.__all__ if name not in ('plots',)]; "
@@ -219,3 +222,80 @@ def test_makefile_says_what_is_missing(tmp_path):
     )
     assert run.returncode and "Python 3.8.1" in run.stderr and "Python 3.11 or newer" in run.stderr
     assert not (tmp_path / "venv").exists()
+
+
+def modules(root):
+    """Every file of the package by its module's name."""
+    for path in sorted((root / "rpstn").rglob("*.py")):
+        parts = path.relative_to(root).with_suffix("").parts
+        yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), path
+
+
+def import_graph(root):
+    """Which file imports which; imports in functions and those for type checkers count too."""
+    files = dict(modules(root))
+    graph = {name: set() for name in files}
+    for name, path in files.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                graph[name] |= {item.name for item in node.names} & files.keys()
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{name}: the package imports by full names"
+                wholes = [f"{node.module}.{item.name}" for item in node.names]
+                graph[name] |= {whole if whole in files else node.module for whole in wholes} & files.keys()
+    return graph
+
+
+def check_house(root):
+    """What import-linter says of a folder with rpstn/ and pyproject.toml: (exit code, report)."""
+    code = "import sys; from importlinter.cli import lint_imports; sys.exit(lint_imports(no_cache=True, no_logo=True))"
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    run = subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True)
+    return run.returncode, run.stdout + run.stderr
+
+
+@pytest.fixture
+def house(tmp_path):
+    """A copy of the package's code, to be spoiled."""
+    shutil.copy(CHECKOUT / "pyproject.toml", tmp_path)
+    shutil.copytree(
+        CHECKOUT / "rpstn", tmp_path / "rpstn", ignore=lambda _, names: [n for n in names if n.endswith((".pt", ".npz"))]
+    )
+    return tmp_path
+
+
+def test_imports_go_down_the_house():
+    code, report = check_house(CHECKOUT)
+    assert code == 0, report
+
+
+@pytest.mark.parametrize(
+    "line, place, contract",
+    [
+        ("from rpstn.video.webm import write_webm", "datasets/boxes.py", "Imports go down this list"),
+        ("def late():\n    import rpstn.cli.main", "errors.py", "Imports go down this list"),
+        ("from rpstn.train.config import TrainConfig", "video/files.py", "Imports go down this list"),
+        ("from rpstn.models.rpstn import RPSTN", "metrics/scores.py", "A score knows no network"),
+        ("from rpstn.embedded import make_embedded", "notebooks/run.py", "Only the command line makes embedded data"),
+        ("", "anything.py", "Imports go down this list"),
+    ],
+)
+def test_an_import_up_the_house_is_found(house, line, place, contract):
+    with (house / "rpstn" / place).open("a") as file:
+        file.write(f"\n\n{line}\n")
+    code, report = check_house(house)
+    assert code == 1 and re.search(f"{contract}.* BROKEN", report), report
+
+
+def test_no_file_imports_in_a_circle(house):
+    tuple(graphlib.TopologicalSorter(import_graph(CHECKOUT)).static_order())
+    with (house / "rpstn" / "metrics" / "keypoints.py").open("a") as file:
+        file.write("\n\ndef late():\n    from rpstn.metrics.scores import score\n")
+    with pytest.raises(graphlib.CycleError, match="metrics"):
+        graphlib.TopologicalSorter(import_graph(house)).prepare()
+
+
+def test_the_top_of_the_package_is_what_everybody_speaks_of():
+    files = {path.name for path in (CHECKOUT / "rpstn").iterdir() if path.is_file()}
+    shared = {"errors.py", "skeletons.py", "heatmaps.py", "filters.py"}
+    assert files - shared == {"__init__.py", "__main__.py", "py.typed"}

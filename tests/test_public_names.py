@@ -33,7 +33,7 @@ USES = {
 def test_predict_is_the_function_whatever_was_imported_before():
     """A submodule of that name would take its place in the package."""
     code = "import rpstn, types; assert isinstance(rpstn.predict, types.FunctionType), rpstn.predict"
-    for first in ("", "import rpstn.prediction_run;", "from rpstn import *;", "from rpstn import predict;"):
+    for first in ("", "import rpstn.video.job;", "from rpstn import *;", "from rpstn import predict;"):
         subprocess.run([sys.executable, "-c", first + code], check=True)
     assert not [name for name in rpstn._HOMES for ending in ("", ".py") if (CHECKOUT / "rpstn" / f"{name}{ending}").exists()]
     assert list(inspect.signature(rpstn.predict).parameters)[:3] == ["video_or_frames", "checkpoint", "boxes"]

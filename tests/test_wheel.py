@@ -81,9 +81,9 @@ def call(wheel, tmp_path_factory):
 
 def test_carries_data_and_notices(wheel):
     names = zipfile.ZipFile(wheel).namelist()
-    assert "rpstn/datasets/embedded/motion.npz" in names
+    assert "rpstn/embedded/motion.npz" in names
     assert "rpstn/py.typed" in names
-    assert any(name.startswith("rpstn/datasets/embedded/NOTICE") for name in names)
+    assert any(name.startswith("rpstn/embedded/NOTICE") for name in names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert {name.split("/")[0] for name in names} <= {"rpstn", f"{wheel.name.split('-py3')[0]}.dist-info"}
     assert wheel.stat().st_size < 22e6  # weights for drawn people 8 MB, for real people 12, and the code
@@ -94,7 +94,7 @@ def test_carries_every_module_and_style(wheel):
     package = CHECKOUT / "rpstn"
     here = {p.relative_to(CHECKOUT).as_posix() for ending in ("py", "mplstyle") for p in package.rglob(f"*.{ending}")}
     missing = here - set(zipfile.ZipFile(wheel).namelist())
-    assert "rpstn/cli.py" in here and not missing, f"not committed, or not packaged: {sorted(missing)}"
+    assert "rpstn/cli/main.py" in here and not missing, f"not committed, or not packaged: {sorted(missing)}"
 
 
 def test_carries_the_shipped_weights(wheel):

@@ -66,3 +66,15 @@ def fill_boxes(boxes: np.ndarray) -> tuple[np.ndarray | None, int]:
         return None, len(boxes)
     nearest = good[np.abs(np.arange(len(boxes))[:, None] - good).argmin(axis=1)]
     return boxes[nearest].astype(np.float32), int((~valid).sum())
+
+
+def square(box: np.ndarray) -> np.ndarray:
+    """The square (4,) around a box's middle with its longer side."""
+    middle, side = box[:2] + box[2:] / 2, box[2:].max()
+    return np.array([*(middle - side / 2), side, side], np.float64)
+
+
+def is_inside(box: np.ndarray, size: tuple[int, int]) -> bool:
+    """Whether a box shows any of a frame of (height, width)."""
+    height, width = size
+    return bool(box[0] < width - 0.5 and box[1] < height - 0.5 and box[0] + box[2] > -0.5 and box[1] + box[3] > -0.5)

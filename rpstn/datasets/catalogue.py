@@ -139,7 +139,7 @@ TABLE = {
         ((_ALL, 10_000, "pictures"),),
     ),
     "own": Entry(
-        "own",
+        "own.reader",
         "",
         "describe it in a dataset.json there, as rpstn.datasets.own says, or write it with write_own",
         "yours",

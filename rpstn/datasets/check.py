@@ -14,7 +14,8 @@ import numpy as np
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, Clip, read_splits
 from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.frame_files import visible
-from rpstn.datasets.sources import ImageFrames, VideoFrames
+from rpstn.datasets.sources import ImageFrames
+from rpstn.datasets.video_frames import VideoFrames
 from rpstn.errors import UserError
 
 _SHOWN = 5

@@ -29,14 +29,14 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets import records
 from rpstn.datasets.boxes import check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.coco_detections import Detection, in_words, read_detections
+from rpstn.datasets.formats import coco_json
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
-from rpstn.paths import expanded
+from rpstn.runs.paths import expanded
 from rpstn.skeletons import COCO
 
 VALIDATION = 0.05
@@ -79,10 +79,10 @@ def read_splits(
     dropped = Counter() if dropped is None else dropped
     damaged = 0
     for year, path in present.items():
-        content = records.read_json(path, _REMEDY)
-        category = records.check_category(content, COCO.joints, str(path), _REMEDY)
+        content = coco_json.read_json(path, _REMEDY)
+        category = coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
         pictures = _pictures(content, path)
-        files = None if labels_only else records.listing(root / year, _IMAGES)
+        files = None if labels_only else coco_json.listing(root / year, _IMAGES)
         val = _draw(pictures, seed) if year == "train2017" else set()
         people: Iterable[tuple[str, Any]] = _annotations(content, path)
         if rows is not None:  # they leave the table: what stays belongs to no image
@@ -131,7 +131,7 @@ def read_splits(
 
 def _joined(entry: dict[str, Any], where: str, pictures: Iterable[int], known: set[int]) -> tuple[int, int]:
     """The image and the id of an annotation, which joins those known."""
-    image, identity = (records.integer(entry, key, where, _REMEDY) for key in ("image_id", "id"))
+    image, identity = (coco_json.integer(entry, key, where, _REMEDY) for key in ("image_id", "id"))
     if image not in pictures:
         raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
     if identity in known:
@@ -146,8 +146,8 @@ def ground_truth(root: Path, split: str, seed: int = 0) -> dict[str, Any]:
     seed  of the cut between train and val. Raises UserError for a file that cannot be used.
     """
     path = root / "annotations" / f"person_keypoints_{_YEARS[split]}.json"
-    content = records.read_json(path, _REMEDY)
-    records.check_category(content, COCO.joints, str(path), _REMEDY)
+    content = coco_json.read_json(path, _REMEDY)
+    coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
     kept = set(_pictures(content, path))
     if split != "test":
         val = _draw(kept, seed)
@@ -166,12 +166,12 @@ def _draw(pictures: Iterable[int], seed: int) -> set[int]:
 def _pictures(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]]:
     """id -> file name, (height, width)."""
     pictures: dict[int, tuple[str, tuple[int, int]]] = {}
-    for index, entry in enumerate(records.entries(content, "images", str(path), _REMEDY)):
+    for index, entry in enumerate(coco_json.entries(content, "images", str(path), _REMEDY)):
         where = f"{path}: image {entry.get('id', f'at {index}')}"
-        image, height, width = (records.integer(entry, key, where, _REMEDY) for key in ("id", "height", "width"))
+        image, height, width = (coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "height", "width"))
         if not height or not width:
             raise UserError(f"{where}: has {width}x{height} pixels; {_REMEDY}")
-        name = records.file_name(entry, where, _REMEDY)
+        name = coco_json.file_name(entry, where, _REMEDY)
         if len(name.parts) != 1:
             raise UserError(f"{where}: file_name {str(name)!r} is no plain name; {_REMEDY}")
         if image in pictures:
@@ -184,33 +184,33 @@ def _pictures(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]
 
 def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
     """The file's annotations, each with what to call it in a message."""
-    found = records.entries(content, "annotations", str(path), _REMEDY)
+    found = coco_json.entries(content, "annotations", str(path), _REMEDY)
     return [(f"{path}: annotation {entry.get('id', f'at {index}')}", entry) for index, entry in enumerate(found)]
 
 
 def _labelled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str, category: int) -> Clip | None:
     """A person with labels; None for a crowd and for a person without a labelled joint."""
     identity, count, crowd, kind = (
-        records.integer(entry, key, where, _REMEDY) for key in ("id", "num_keypoints", "iscrowd", "category_id")
+        coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "num_keypoints", "iscrowd", "category_id")
     )
     if crowd > 1:
         raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")
     if kind != category:
         raise UserError(f"{where}: category_id is {kind}, not that of a person, {category}; {_REMEDY}")
-    joints, visibility = records.keypoints(entry, len(COCO), where, _REMEDY)
+    joints, visibility = coco_json.keypoints(entry, len(COCO), where, _REMEDY)
     labelled = visibility != ABSENT
     if count != labelled.sum():
         raise UserError(f"{where}: num_keypoints is {count}, labelled are {labelled.sum()}; {_REMEDY}")
     if crowd or not count:
         return None
-    area = float(records.numbers(entry, "area", (), where, _REMEDY, limit=records.FARTHEST**2))
+    area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=coco_json.FARTHEST**2))
     if area <= 0:
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")
-    outside = labelled & ~records.inside(joints, frames.size)
+    outside = labelled & ~coco_json.inside(joints, frames.size)
     if (outside == labelled).all():
         raise UserError(f"{where}: all its joints lie outside the picture; {_REMEDY}")
     visibility[outside] = ABSENT
-    place, seen = records.box(entry, where, _REMEDY), visibility == VISIBLE
+    place, seen = coco_json.box(entry, where, _REMEDY), visibility == VISIBLE
     # A box surrounds what is seen: hidden joints may lie behind what cuts it off.
     check_near(joints, seen if seen.any() else visibility != ABSENT, place, f"{where}: bbox", _REMEDY)
     return _clip(

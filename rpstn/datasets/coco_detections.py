@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rpstn.datasets import records
 from rpstn.datasets.boxes import LEAST_EXTENT
+from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 
 _REMEDY = "give a detector's results: a list of image_id, category_id, bbox, score"
@@ -34,7 +34,7 @@ class Detection:
         """Why it cannot be used for people in an image of that (height, width); None where it can."""
         if self.category not in (None, category):
             return "of another category than person"
-        if not np.isfinite([*self.box, self.score]).all() or np.abs(self.box).max() > records.FARTHEST:
+        if not np.isfinite([*self.box, self.score]).all() or np.abs(self.box).max() > coco_json.FARTHEST:
             return "with a box or score that is no finite number"
         if (self.box[2:] < LEAST_EXTENT).any():
             return "with a box without extent"
@@ -46,15 +46,15 @@ class Detection:
 
 def read_detections(path: Path) -> dict[int | str, list[Detection]]:
     """The rows by image id, in the file's order. Raises UserError for a file that is no such list."""
-    content = records.read_json(path, _REMEDY)
+    content = coco_json.read_json(path, _REMEDY)
     if not isinstance(content, list):
         raise UserError(f"{path}: holds no list; {_REMEDY}")
     found: dict[int | str, list[Detection]] = {}
-    for index, entry in enumerate(records.objects(content, str(path), _REMEDY)):
+    for index, entry in enumerate(coco_json.objects(content, str(path), _REMEDY)):
         where = f"{path}: detection {index}"
-        image = records.identity(entry, "image_id", where, _REMEDY)
-        category = records.identity(entry, "category_id", where, _REMEDY) if "category_id" in entry else None
-        box, score = records.array(entry, "bbox", (4,), where, _REMEDY), records.array(entry, "score", (), where, _REMEDY)
+        image = coco_json.identity(entry, "image_id", where, _REMEDY)
+        category = coco_json.identity(entry, "category_id", where, _REMEDY) if "category_id" in entry else None
+        box, score = coco_json.array(entry, "bbox", (4,), where, _REMEDY), coco_json.array(entry, "score", (), where, _REMEDY)
         found.setdefault(image, []).append(Detection(where, index, image, category, box, float(score)))
     if not found:
         raise UserError(f"{path}: holds no detection; {_REMEDY}")

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from rpstn.opencv_paths import opencv_path
-from rpstn.quiet import quiet
+from rpstn.runs.opencv_paths import opencv_path
+from rpstn.runs.quiet import quiet
 
 # Header rates outside of this range are placeholders: browsers write 1000 for "varies".
 _RATES, _RATE = (0.1, 300.0), 25.0

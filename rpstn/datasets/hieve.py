@@ -37,8 +37,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from rpstn.datasets.clip import ABSENT, Clip
+from rpstn.datasets.formats.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
 from rpstn.datasets.frame_files import visible
-from rpstn.datasets.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
 from rpstn.datasets.tracks import lay_out

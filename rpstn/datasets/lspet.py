@@ -23,7 +23,7 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
-from rpstn.datasets.matfiles import read_mat
+from rpstn.datasets.formats.mat import read_mat
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError

@@ -34,10 +34,10 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets import records
 from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT, check_near, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
-from rpstn.datasets.mpii_matlab import Person, find_official, read_head_boxes, read_official
+from rpstn.datasets.formats import coco_json
+from rpstn.datasets.formats.mpii_mat import Person, find_official, read_head_boxes, read_official
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
@@ -146,10 +146,10 @@ def _person(path: Path, number: int, entry: Any) -> Person:
     if lacking:
         raise UserError(f"{where} lacks {', '.join(lacking)}; {_REMEDY}")
     image = entry["image"]
-    if not isinstance(image, str) or not image or records.impossible(image) or Path(image).name != image:
+    if not isinstance(image, str) or not image or coco_json.impossible(image) or Path(image).name != image:
         raise UserError(f"{where} has the image {image!r:.80}, expected a file's name; {_REMEDY}")
     joints, flags, center, scale = (
-        records.numbers(entry, key, shape, where, _REMEDY, limit=FARTHEST)
+        coco_json.numbers(entry, key, shape, where, _REMEDY, limit=FARTHEST)
         for key, shape in (("joints", (len(MPII), 2)), ("joints_vis", (len(MPII),)), ("center", (2,)), ("scale", ()))
     )
     if not np.isin(flags, (0, 1)).all():

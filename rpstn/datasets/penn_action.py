@@ -5,7 +5,7 @@
 Source: W. Zhang, M. Zhu, K. Derpanis, "From Actemes to Action", ICCV 2013. The embedded set adds keys to the
 label files: state, occluded_by, source, split, held_out, motion. They are used where they are present.
 
-What 2,326 label files say is kept in a checked cache (label_cache.py), so that they are opened once.
+What 2,326 label files say is kept in a checked cache (formats/cache.py), so that they are opened once.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, check_near, fill_boxes
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
+from rpstn.datasets.formats.cache import Record, cached_records
+from rpstn.datasets.formats.mat import holds, read_mat
 from rpstn.datasets.frame_files import visible
-from rpstn.datasets.label_cache import Record, cached_records
-from rpstn.datasets.matfiles import holds, read_mat
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError

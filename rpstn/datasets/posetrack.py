@@ -32,9 +32,9 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets import records
 from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
+from rpstn.datasets.formats import coco_json
 from rpstn.datasets.frame_files import visible
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
@@ -108,15 +108,15 @@ class _Video:
 
 def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
     """All tracks of one video. Errors of single tracks go to errors; UserError for a file that cannot be used."""
-    content = records.read_json(path, _REMEDY)
-    records.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
+    content = coco_json.read_json(path, _REMEDY)
+    coco_json.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
     video = _video(content, path, root)
-    files = None if labels_only else records.listing(video.folder, _IMAGES)
+    files = None if labels_only else coco_json.listing(video.folder, _IMAGES)
     by_image = {frame.image: frame for frame in video.frames.values()}
     people: dict[int, list[tuple[str, _Frame, dict[str, Any]]]] = defaultdict(list)
-    for index, entry in enumerate(records.entries(content, "annotations", str(path), _REMEDY)):
+    for index, entry in enumerate(coco_json.entries(content, "annotations", str(path), _REMEDY)):
         where = f"{path}: annotation {entry.get('id', f'at {index}')}"
-        image, track = (records.integer(entry, key, where, _REMEDY) for key in ("image_id", "track_id"))
+        image, track = (coco_json.integer(entry, key, where, _REMEDY) for key in ("image_id", "track_id"))
         if image not in by_image:
             raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
         people[track].append((where, by_image[image], entry))
@@ -137,9 +137,9 @@ def _video(content: Any, path: Path, root: Path) -> _Video:
     frames: dict[int, _Frame] = {}
     images: set[int] = set()
     names, sizes = [], set()
-    for index, entry in enumerate(records.entries(content, "images", str(path), _REMEDY)):
+    for index, entry in enumerate(coco_json.entries(content, "images", str(path), _REMEDY)):
         where = f"{path}: image {entry.get('id', f'at {index}')}"
-        image, name = records.integer(entry, "id", where, _REMEDY), records.file_name(entry, where, _REMEDY)
+        image, name = coco_json.integer(entry, "id", where, _REMEDY), coco_json.file_name(entry, where, _REMEDY)
         if not (name.stem.isascii() and name.stem.isdigit() and len(name.stem) < 10):
             raise UserError(f"{where}: file_name {str(name)[:80]!r} does not end in the frame's number; {_REMEDY}")
         labelled = entry.get("is_labeled", True)
@@ -152,7 +152,7 @@ def _video(content: Any, path: Path, root: Path) -> _Video:
         frames[number] = _Frame(image, number, bool(labelled), _regions(entry, where))
         names.append((name.parent, len(name.stem), name.suffix))
         if "height" in entry or "width" in entry:
-            sizes.add(tuple(records.integer(entry, key, where, _REMEDY) for key in ("height", "width")))
+            sizes.add(tuple(coco_json.integer(entry, key, where, _REMEDY) for key in ("height", "width")))
     if not names:
         raise UserError(f"{path}: images is empty; {_REMEDY}")
     if len(set(names)) > 1 or len(sizes) > 1 or any(0 in size for size in sizes):
@@ -168,7 +168,7 @@ def _regions(entry: dict[str, Any], where: str) -> tuple[np.ndarray, ...]:
         side = entry.get(key) or []
         if not isinstance(side, list) or not all(isinstance(line, list) for line in side):
             raise UserError(f"{where}: {key} is no list of lists of numbers; {_REMEDY}")
-        sides.append([records.numbers({key: line}, key, (len(line),), where, _REMEDY) for line in side])
+        sides.append([coco_json.numbers({key: line}, key, (len(line),), where, _REMEDY) for line in side])
     if [len(line) for line in sides[0]] != [len(line) for line in sides[1]]:
         raise UserError(f"{where}: ignore_regions_x and ignore_regions_y do not fit together; {_REMEDY}")
     polygons = (np.stack([x, y], axis=1).astype(np.float32) for x, y in zip(*sides, strict=True))
@@ -185,7 +185,7 @@ def _track(
     annotated: dict[int, np.ndarray] = {}
     repaired = outside = 0
     for where, frame, entry in labels:
-        joints, flags = records.keypoints(entry, len(POSETRACK18), where, _REMEDY)
+        joints, flags = coco_json.keypoints(entry, len(POSETRACK18), where, _REMEDY)
         if not flags.any():
             continue
         if not frame.labelled:
@@ -199,8 +199,8 @@ def _track(
             if box is None:
                 raise UserError(f"{where}: has neither a box with an extent nor joints that span one; {_REMEDY}")
         if _given(entry, "bbox_head"):
-            heads[frame.number] = records.box(entry, where, _REMEDY, "bbox_head")
-        beyond = (flags > 0) & ~records.inside(joints, video.size)
+            heads[frame.number] = coco_json.box(entry, where, _REMEDY, "bbox_head")
+        beyond = (flags > 0) & ~coco_json.inside(joints, video.size)
         outside += int(beyond.sum())
         annotated[frame.number] = flags > 0
         visibility = np.where((flags > 0) & ~beyond, VISIBLE, ABSENT).astype(np.uint8)
@@ -244,7 +244,7 @@ def _box(entry: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | 
     """The stored box (4,); None where there is none, or where it has no extent because the joints have none."""
     if not _given(entry, "bbox"):
         return None
-    box = records.numbers(entry, "bbox", (4,), where, _REMEDY)
+    box = coco_json.numbers(entry, "bbox", (4,), where, _REMEDY)
     if (box[2:] >= LEAST_EXTENT).all():
         return box
     if (box[2:] < 0).any() or np.ptp(joints, axis=0).min() >= LEAST_EXTENT:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from rpstn.datasets.clip import Clip
+from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.errors import UserError
 
 SPLITS = ("train", "val", "test")
@@ -84,3 +85,30 @@ def read_videos(
             if faults is not None:
                 faults += errors
     return found
+
+
+def long_enough(dataset: ClipDataset, frames: int) -> ClipDataset:
+    """The clips that have so many frames. Raises UserError where there is none, naming the longest."""
+    clips = tuple(clip for clip in dataset if len(clip) >= frames)
+    if not clips:
+        longest = max((len(clip) for clip in dataset), default=0)
+        raise UserError(
+            f"no {dataset.split} clip of {dataset.name} has {frames} frames, the longest has {longest}; "
+            "let the occlusion start earlier or make it shorter"
+        )
+    return replace(dataset, clips=clips)
+
+
+def few(dataset: ClipDataset, each: int) -> ClipDataset:
+    """The first `each` clips of every source, in the data set's order; 0 keeps all. No source is lost."""
+    if each < 0:
+        raise UserError(f"{each} clips of each source cannot be taken; give 0 for all of them")
+    if not each:
+        return dataset
+    taken: dict[str, int] = {}
+    clips = []
+    for clip in dataset:
+        taken[clip.source] = taken.get(clip.source, 0) + 1
+        if taken[clip.source] <= each:
+            clips.append(clip)
+    return replace(dataset, clips=tuple(clips))

@@ -22,11 +22,12 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.formats.coco_json import impossible
+from rpstn.datasets.formats.mat import read_mat
 from rpstn.datasets.frame_files import visible
-from rpstn.datasets.matfiles import read_mat
-from rpstn.datasets.records import impossible
-from rpstn.datasets.sources import ImageFrames, VideoFrames
+from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.video_frames import VideoFrames
 from rpstn.errors import UserError
 from rpstn.skeletons import SUB_JHMDB
 

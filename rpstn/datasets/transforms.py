@@ -8,20 +8,12 @@ size - 0.5.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from rpstn.errors import UserError
-from rpstn.settings import check_settings
-
-if TYPE_CHECKING:
-    import torch
-
-INPUTS = ("rgb_imagenet", "bgr_imagenet", "released_bgr255")
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from rpstn.runs.settings import check_settings
 
 
 def window_box(boxes: np.ndarray) -> np.ndarray:
@@ -225,24 +217,3 @@ class Augmentation:
                 frames[t, y1:y2, x1:x2] = patch[y1 - y : y2 - y, x1 - x : x2 - x]
                 where[t] = x1, y1, x2, y2
         return where
-
-
-def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor:
-    """Frames (...,H,W,3) uint8 RGB as the network takes them, (...,3,H,W) float32.
-
-    input  "rgb_imagenet": (value / 255 - mean) / deviation with ImageNet's numbers, RGB;
-           "bgr_imagenet": the same with blue and red exchanged but not the numbers, as SimpleBaseline's authors feed it;
-           "released_bgr255": 0 .. 255, BGR, as the released code feeds its network.
-    """
-    if input not in INPUTS:
-        raise UserError(f"input is {input!r}; give one of {', '.join(INPUTS)}")
-    import torch
-
-    values = torch.empty(*frames.shape[:-3], 3, *frames.shape[-3:-1], device=frames.device)
-    for channel in range(3):  # channel by channel is several times faster than over a last axis of three
-        plane = values[..., channel, :, :]
-        plane.copy_(frames[..., channel if input == "rgb_imagenet" else 2 - channel])
-        if input != "released_bgr255":
-            mean, deviation = 255 * IMAGENET_MEAN[channel], 255 * IMAGENET_STD[channel]
-            plane.sub_(mean).mul_(1 / deviation)
-    return values

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rpstn.datasets import records
+from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 from rpstn.skeletons import Skeleton
 
@@ -35,20 +35,20 @@ def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton
     the annotation, for what is missing or not what it should be.
     """
     if isinstance(source, str | Path):
-        whole, where = records.read_json(Path(source), _REMEDY), str(source)
+        whole, where = coco_json.read_json(Path(source), _REMEDY), str(source)
     else:
         whole, where = dict(source), "ground truth"
     if not isinstance(whole, dict) or not {"images", "annotations", "categories"} <= set(whole):
         raise UserError(f"{where}: has no images, annotations and categories; give a file in COCO's key point form")
     category, known = _person(whole, where, skeleton)
-    listed = [identity for identity, _, _ in records.identified(whole, "images", where, _REMEDY)]
+    listed = [identity for identity, _, _ in coco_json.identified(whole, "images", where, _REMEDY)]
     images = {image: number for number, image in enumerate(sorted(listed, key=lambda value: (isinstance(value, str), value)), 1)}
     annotations = []
-    for _, place, entry in records.identified(whole, "annotations", where, _REMEDY):
-        kind = records.identity(entry, "category_id", place, _REMEDY)
+    for _, place, entry in coco_json.identified(whole, "annotations", where, _REMEDY):
+        kind = coco_json.identity(entry, "category_id", place, _REMEDY)
         if kind not in known:
             raise UserError(f"{place}: category_id {kind} is not among the file's categories; {_REMEDY}")
-        image = records.identity(entry, "image_id", place, _REMEDY)
+        image = coco_json.identity(entry, "image_id", place, _REMEDY)
         if image not in images:
             raise UserError(f"{place}: image_id {image} is not among the file's images; {_REMEDY}")
         if kind == category:
@@ -64,7 +64,7 @@ def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton
 
 def _person(whole: Any, where: str, skeleton: Skeleton) -> tuple[int | str, set[int | str]]:
     """The id of the one category that has the skeleton's joints, and the ids of all."""
-    found = list(records.identified(whole, "categories", where, _REMEDY))
+    found = list(coco_json.identified(whole, "categories", where, _REMEDY))
     named = [(identity, entry["keypoints"]) for identity, _, entry in found if isinstance(entry.get("keypoints"), list | tuple)]
     persons = [(identity, joints) for identity, joints in named if len(joints) == len(skeleton)]
     if len(persons) != 1:
@@ -83,16 +83,16 @@ def _person(whole: Any, where: str, skeleton: Skeleton) -> tuple[int | str, set[
 
 def _scored(entry: Mapping[str, Any], joints: int, where: str) -> dict[str, Any]:
     """What COCO's code reads of a person."""
-    count, crowd = (records.integer(entry, key, where, _REMEDY) for key in ("num_keypoints", "iscrowd"))
+    count, crowd = (coco_json.integer(entry, key, where, _REMEDY) for key in ("num_keypoints", "iscrowd"))
     if crowd > 1:
         raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")
-    points, flags = records.keypoints(entry, joints, where, _REMEDY)
+    points, flags = coco_json.keypoints(entry, joints, where, _REMEDY)
     if count != (flags > 0).sum():
         raise UserError(f"{where}: num_keypoints is {count}, labelled are {(flags > 0).sum()}; {_REMEDY}")
-    area = float(records.numbers(entry, "area", (), where, _REMEDY, limit=records.FARTHEST**2))
+    area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=coco_json.FARTHEST**2))
     if area < 0 or (count and not area):
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")
-    box = records.numbers(entry, "bbox", (4,), where, _REMEDY)
+    box = coco_json.numbers(entry, "bbox", (4,), where, _REMEDY)
     if (box[2:] < 0).any():
         raise UserError(f"{where}: bbox is {box.tolist()}, a box of negative extent; {_REMEDY}")
     stored = [value for (x, y), flag in zip(points.tolist(), flags.tolist(), strict=True) for value in (x, y, flag)]

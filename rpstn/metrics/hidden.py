@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.clip import ABSENT, VISIBLE, ClipDataset
+from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.scores import samples
-from rpstn.occlusion import hidden_lengths
-from rpstn.predictions import Predictions
 
 HIDDEN_BY = ("anything", "occluder")
 BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 12), (13, 20))
@@ -105,3 +104,22 @@ def hidden_gain(
         tuple(bins),
         tuple(paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
     )
+
+
+def hidden_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
+    """For how many frames each joint has been hidden so far: (T,K) int64.
+
+    0 where the joint is visible. n >= 1 where it is occluded and was last visible n frames ago. -1 where it
+    is occluded but was never visible before, and where it is absent: nothing could have been carried into
+    such a frame.
+    window  frames after which the network starts anew and with it the count; 0 for never.
+    """
+    visibility = np.asarray(visibility)
+    length = len(visibility)
+    result = np.empty(visibility.shape, dtype=np.int64)
+    for start in range(0, length, window or max(length, 1)):
+        part = visibility[start : start + window] if window else visibility
+        frame = np.arange(len(part))[:, None]
+        last = np.maximum.accumulate(np.where(part == VISIBLE, frame, -1), axis=0)
+        result[start : start + len(part)] = np.where((last >= 0) & (part != ABSENT), frame - last, -1)
+    return result

@@ -31,7 +31,7 @@ class Interval:
     groups    number of groups with a scored sample.
     samples   number of scored joint samples.
     level     0.95 for a 95 % interval.
-    seeds     number of trainings, where they were drawn as well (`rpstn.metrics.crossed`); with two to four, low and high are
+    seeds     number of trainings, where they were drawn as well (`rpstn.notebooks.crossed`); with two to four, low and high are
               the range of the draws and no interval of that level.
     """
 

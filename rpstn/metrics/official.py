@@ -17,12 +17,12 @@ import numpy as np
 
 from rpstn.datasets import coco
 from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.average_precision import oks_average_precision, usual_detections
 from rpstn.metrics.keypoints import MPII_LEFT_OUT, correct, head_sizes, pckh, summarise
 from rpstn.metrics.posetrack import AnnotatedFrame, DetectedFrame, posetrack_average_precision
-from rpstn.predictions import Predictions
-from rpstn.runs import plain
+from rpstn.runs.files import plain
 from rpstn.skeletons import Skeleton
 
 HEAD_THRESHOLD = 0.5

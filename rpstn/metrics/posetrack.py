@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets import records
+from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import as_array, head_sizes
 
@@ -139,16 +139,16 @@ def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFr
     file that is not of that form.
     """
     if isinstance(annotation, str | Path):
-        content, where = records.read_json(Path(annotation), _REMEDY), str(annotation)
+        content, where = coco_json.read_json(Path(annotation), _REMEDY), str(annotation)
     else:
         content, where = annotation, "the annotation"
     if not isinstance(content, Mapping) or not {"images", "annotations"} <= set(content):
         raise UserError(f"{where}: has no images and annotations; give one of PoseTrack2018's files")
-    images = {image: (place, entry) for image, place, entry in records.identified(dict(content), "images", where, _REMEDY)}
+    images = {image: (place, entry) for image, place, entry in coco_json.identified(dict(content), "images", where, _REMEDY)}
     people: dict[int | str, list[tuple[str, Mapping[str, Any]]]] = {image: [] for image in images}
-    for index, person in enumerate(records.entries(dict(content), "annotations", where, _REMEDY)):
+    for index, person in enumerate(coco_json.entries(dict(content), "annotations", where, _REMEDY)):
         place = f"{where}: annotation {person.get('id', f'at {index}')}"
-        image = records.identity(person, "image_id", place, _REMEDY)
+        image = coco_json.identity(person, "image_id", place, _REMEDY)
         if image not in images:
             raise UserError(f"{place}: image_id {image} is not among the file's images; {_REMEDY}")
         people[image].append((place, person))
@@ -167,10 +167,10 @@ def _frame(
 ) -> AnnotatedFrame:
     joints, labelled, heads = np.zeros((len(people), SLOTS, 2)), np.zeros((len(people), SLOTS), bool), np.zeros((len(people), 4))
     for index, (place, person) in enumerate(people):
-        joints[index], flags = records.keypoints(person, SLOTS, place, _REMEDY)
+        joints[index], flags = coco_json.keypoints(person, SLOTS, place, _REMEDY)
         labelled[index] = flags > 0
         if person.get("bbox_head") not in (None, []):
-            heads[index] = records.numbers(person, "bbox_head", (4,), place, _REMEDY)
+            heads[index] = coco_json.numbers(person, "bbox_head", (4,), place, _REMEDY)
         # A person without labels may lack a head box; nobody asks for its size.
         if labelled[index].any() and np.isnan(head_sizes(heads[index : index + 1]))[0]:
             raise UserError(f"{place}: has labelled joints and no head box (bbox_head), by which they are scored; {_REMEDY}")

@@ -26,8 +26,8 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, ClipDataset
+from rpstn.datasets.predictions import Predictions
 from rpstn.metrics.keypoints import PCK, REFERENCES, as_array, summarise
-from rpstn.predictions import Predictions
 
 SIDE = 64  # px of the released heatmaps
 FRAMES = 5  # of a released clip

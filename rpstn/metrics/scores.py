@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, ClipDataset
+from rpstn.datasets.predictions import Predictions
 from rpstn.metrics.intervals import interval
 from rpstn.metrics.keypoints import REFERENCES, correct, reference_sizes, summarise
-from rpstn.predictions import Predictions
-from rpstn.runs import plain
+from rpstn.runs.files import plain
 from rpstn.skeletons import Skeleton
 
 SIGHTS = ("all", "visible", "occluded")

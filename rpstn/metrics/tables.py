@@ -1,22 +1,16 @@
-"""Scores as tables: in the form that papers print, aligned for a terminal, and as the README shows them.
+"""Scores as tables: in the form that papers print, and aligned for a terminal.
 
-`python -m rpstn.metrics.tables README.md results/embedded.json` puts the published scores into the README.
+`python -m rpstn.notebooks.readme README.md results/embedded.json` puts the published scores into the README.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from rpstn.errors import UserError
 from rpstn.metrics.keypoints import REFERENCES
-from rpstn.runs import read_json, write_text
 
 SIGHTS = ("all", "visible", "occluded")
-# Between these two comments a text holds a table that is made, not typed.
-BEGIN, END = "<!-- results: made by `make readme` -->", "<!-- end of results -->"
 
 
 def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -98,38 +92,6 @@ def aligned(markdown: str) -> str:
     )
 
 
-def published(results: Mapping[str, Any]) -> str:
-    """The README's part of results/NAME.json: {"rows": {title: metrics["scores"], ...}, "measured_on": {...}}.
-
-    Returns the table of `means` and a line that says what it was measured on.
-    """
-    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in results["measured_on"].items())
-    return f"{means(results['rows'])}\n\nMeasured on: {facts}."
-
-
-def insert(text: str, content: str) -> str:
-    """The text with `content` between its two comments. Errors: UserError if they are not there, once each."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise UserError(f"a table goes between the lines {BEGIN!r} and {END!r}; write each once, in this order")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    return f"{before}{BEGIN}\n\n{content}\n\n{END}{after}"
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: put the table of a results file into a text."""
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if len(words) != 2:
-        print("usage: python -m rpstn.metrics.tables TEXT.md RESULTS.json", file=sys.stderr)
-        return 2
-    place = Path(words[0])
-    try:
-        write_text(place, insert(place.read_text(encoding="utf-8"), published(read_json(words[1]))))
-    except (UserError, OSError) as error:
-        print(f"rpstn: error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
 def _markdown(lines: Sequence[Sequence[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
@@ -142,7 +104,3 @@ def _interval(part: Mapping[str, Any]) -> str:
 def percent(value: float | None) -> str:
     """A share in percent with one decimal; empty where there is none."""
     return "" if value is None or value != value else f"{100 * value:.1f}"
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -1,10 +1,11 @@
 """Networks: backbones, the joint relation extractor, the propagator, and RPSTN, which is made of them."""
 
 from rpstn.models.backbones import BACKBONES, STRIDE, PoseResNet
-from rpstn.models.checkpoints import load_checkpoint, save_checkpoint, start_from
+from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.models.propagation import PoseSemanticsPropagator, global_matching, kernel_side
 from rpstn.models.relation import JointRelationExtractor
 from rpstn.models.rpstn import RPSTN, RPSTNConfig, RPSTNOutput, State
+from rpstn.models.starting import start_from
 
 __all__ = [
     "BACKBONES",

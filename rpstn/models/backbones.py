@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from rpstn.models.efficientnet import PoseEfficientNet
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut."""
@@ -142,3 +144,11 @@ class PoseResNet(nn.Module):
             convolution, norm, relu = self.deconv_layers[3 * index : 3 * index + 3]
             x = relu(norm(convolution(x)) + lateral(stages[2 - index]))
         return x
+
+
+ENCODERS = (*BACKBONES, "efficientnet_lite0")
+
+
+def make_encoder(name: str) -> PoseResNet | PoseEfficientNet:
+    """(B,3,H,W) -> (B,C,H/4,W/4), `channels` being C. Raises ValueError for a name that is not in ENCODERS."""
+    return PoseEfficientNet() if name == "efficientnet_lite0" else PoseResNet(name)

@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
-from torch import nn
 
-from rpstn.devices import choose_device
 from rpstn.errors import UserError
 from rpstn.models.files import find_weights, load_tensors
+from rpstn.models.image import FrameByFrame, ImageConfig, image_model
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
-from rpstn.runs import replacing
-from rpstn.skeletons import Skeleton, skeleton_of
-
-if TYPE_CHECKING:
-    from rpstn.models.image import FrameByFrame
+from rpstn.runs.devices import choose_device
+from rpstn.runs.files import replacing
+from rpstn.skeletons import skeleton_of
 
 FORMAT = 1
 # What a meta must have, and of which type.
@@ -41,7 +38,7 @@ def save_atomically(values: dict, path: str | Path) -> None:
 def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, meta: dict, *, half: bool = False) -> None:
     """Writes a checkpoint.
 
-    model an RPSTN, or an image network of `rpstn.models.image_config.image_model`.
+    model an RPSTN, or an image network of `rpstn.models.image.image_model`.
     meta  skeleton (name), size (input px), sigma (heatmap px), frames (clip length in training), dataset (name),
           input (what the pixels are); more may follow.
     half  weights as float16, for files that are shipped: half the size, and scores that differ by less than their interval.
@@ -101,10 +98,8 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
     """
     place = choose_device(device)
     content = read_checkpoint(path)
-    with _named(path):
+    with naming_the_file(path):
         if "network" in content["config"]:
-            from rpstn.models.image_config import ImageConfig, image_model  # late: they need this module
-
             model: RPSTN | FrameByFrame = image_model(ImageConfig(**content["config"]))
         else:
             model = RPSTN(RPSTNConfig.from_dict(content["config"]))
@@ -113,7 +108,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
 
 
 @contextmanager
-def _named(path: str | Path) -> Iterator[None]:
+def naming_the_file(path: str | Path) -> Iterator[None]:
     """Turns what a network's description or its weights raise into one UserError that names the file."""
     try:
         yield
@@ -140,50 +135,3 @@ def check_fold(meta: Mapping[str, Any], fold: int | None, where: str | Path = "t
             f"{where} was trained on split {trained} of sub_jhmdb, among whose training clips are test clips of split {fold}; "
             f"take a network that was trained on split {fold}, or the data of split {trained} (fold {trained})"
         )
-
-
-def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None, fold: int | None = None) -> list[str]:
-    """Starts a network from another's checkpoint: what both have is copied.
-
-    The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the
-    backbones are the same, its initializer too: P and F answer the same question. Returns the names of the modules copied.
-    skeleton  of the data that this network is to learn, where it may be one that only the checkpoint describes.
-    fold      official split of that data (`check_fold`).
-    Raises UserError for a damaged file, and where the joints, the encoder or the official split differ.
-    """
-    content = read_checkpoint(path)
-    if "network" in content["config"]:
-        raise UserError(f"{path} holds the image network {content['config']['network']}, not an RPSTN; start from an RPSTN")
-    check_fold(content["meta"], fold, path)
-    with _named(path):
-        other = RPSTNConfig.from_dict(content["config"])
-    trained = skeleton_of(content["meta"])
-    alike = (other.joints, other.skeleton) == (model.config.joints, model.config.skeleton)
-    if not alike or (skeleton is not None and trained.joints != skeleton.joints):
-        wanted = skeleton.name if skeleton is not None else model.config.skeleton
-        raise UserError(
-            f"{path} is for {other.joints} joints of skeleton {trained.name}, this network for {model.config.joints} of "
-            f"{wanted}; start from a checkpoint of the same skeleton: train that one with convert_to {wanted}"
-        )
-    if other.input != model.config.input:
-        raise UserError(f"{path} expects input {other.input}, this network {model.config.input}; choose the same input")
-    if other.encoder != model.config.encoder:
-        raise UserError(f"{path} has encoder {other.encoder}, this network {model.config.encoder}; choose the same encoder")
-    state = content["state_dict"]
-    copies = {"encoder": "encoder", "head": "head"}
-    if any(key.startswith("norm.") for key in state) and isinstance(model.norm, nn.BatchNorm2d):
-        copies["norm"] = "norm"
-    if model.config.propagation != "none":
-        if other.propagation != "none" and other.initializer == model.config.initializer:
-            copies |= {"initializer": "initializer", "initializer_head": "initializer_head"}
-        elif other.encoder == model.config.initializer:
-            copies |= {"initializer": "encoder", "initializer_head": "head"}
-        if other.propagation == model.config.propagation:
-            copies |= {"propagator": "propagator"} if other.propagation == "matching" else {"fuse": "fuse", "join": "join"}
-    if model.relation is not None and other.relation == model.config.relation:
-        copies["relation"] = "relation"
-    for target, source in copies.items():
-        part = {key[len(source) + 1 :]: value for key, value in state.items() if key.startswith(f"{source}.")}
-        with _named(path):
-            getattr(model, target).load_state_dict(part, strict=True)
-    return list(copies)

@@ -12,9 +12,8 @@ from typing import Any
 
 import torch
 
-from rpstn.errors import UserError
-from rpstn.parameters import suggest
-from rpstn.paths import expanded
+from rpstn.errors import UserError, suggest
+from rpstn.runs.paths import expanded
 
 WEIGHTS = Path(__file__).parents[1] / "weights"  # those that come with the package
 DEFAULTS = ("real_rpstn", "embedded_rpstn")  # the first that is there is the default

@@ -1,4 +1,4 @@
-"""Networks for single images, and the JRE plugged onto any of them.
+"""Networks for single images, and the JRE plugged onto any of them; built by description, so that they are kept in checkpoints.
 
 SimpleBaseline (Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and Tracking", ECCV 2018) and HRNet (Sun et al., CVPR
 2019) are the two onto which Dang, Yin and Zhang (IEEE TIP 31, 2022) plug the joint relation extractor on COCO.
@@ -6,27 +6,22 @@ SimpleBaseline (Xiao, Wu, Wei, "Simple Baselines for Human Pose Estimation and T
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
 
 from rpstn.errors import whole
-from rpstn.heatmaps import decode
 from rpstn.models.backbones import PoseResNet
 from rpstn.models.cost import dry_run
 from rpstn.models.hrnet import HRNETS, HRNet
-from rpstn.models.relation import JointRelationExtractor
-from rpstn.models.released import _load, _read
+from rpstn.models.pixels import INPUTS
+from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor
 from rpstn.models.rpstn import RPSTNOutput
 
-if TYPE_CHECKING:
-    from rpstn.models.image_config import ImageConfig
-
-_RESNETS = {f"simplebaseline_{depth}": depth for depth in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")}
-IMAGE_NETWORKS = (*_RESNETS, *HRNETS)  # the published ones; "small", ours for CPUs, is the one more that `image_network` knows
+SIMPLE_BASELINES = {f"simplebaseline_{depth}": depth for depth in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")}
+# the published ones; "small", ours for CPUs, is the one more that `image_network` knows
+IMAGE_NETWORKS = (*SIMPLE_BASELINES, *HRNETS)
 
 
 class SimpleBaseline(PoseResNet):
@@ -49,8 +44,8 @@ class SimpleBaseline(PoseResNet):
 
 def image_network(name: str, joints: int) -> SimpleBaseline | HRNet:
     """One of IMAGE_NETWORKS, or "small", with random weights. Raises ValueError for another name."""
-    if name in _RESNETS or name == "small":
-        return SimpleBaseline(_RESNETS.get(name, name), joints)
+    if name in SIMPLE_BASELINES or name == "small":
+        return SimpleBaseline(SIMPLE_BASELINES.get(name, name), joints)
     if name in HRNETS:
         return HRNet(name, joints)
     raise ValueError(f"no image network is called {name!r}; known are small, {', '.join(IMAGE_NETWORKS)}")
@@ -120,7 +115,7 @@ class FrameByFrame(nn.Module):
     """An image network as a network of clips: (B,T,3,H,W) -> RPSTNOutput, so that whatever runs RPSTN runs it too.
 
     relations are those of the JRE, or None where the network has none; kernels are None: nothing is carried.
-    config  what a checkpoint needs to build it again (`rpstn.models.image_config`); None for a network that is not to be saved.
+    config  what a checkpoint needs to build it again (`rpstn.models.image`); None for a network that is not to be saved.
     """
 
     def __init__(self, network: nn.Module, config: ImageConfig | None = None):
@@ -130,7 +125,7 @@ class FrameByFrame(nn.Module):
 
     @property
     def relation(self) -> JointRelationExtractor | None:
-        """The JRE, where there is one; what `rpstn.interventions` intervenes on."""
+        """The JRE, where there is one; what `rpstn.relations.interventions` intervenes on."""
         return self.network.relation if isinstance(self.network, WithRelation) else None
 
     def forward(self, frames: torch.Tensor) -> RPSTNOutput:
@@ -143,64 +138,55 @@ class FrameByFrame(nn.Module):
         return RPSTNOutput(self.network(images).unflatten(0, frames.shape[:2]), None, None)
 
 
-def load_official(
-    network: nn.Module, path_or_state_dict: str | Path | Mapping[str, torch.Tensor], *, head: bool = True
-) -> nn.Module:
-    """Loads an official checkpoint of SimpleBaseline or HRNet by its own keys, and returns the network in eval mode.
+@dataclass(frozen=True)
+class ImageConfig:
+    """An image network, with or without the JRE behind it. Raises ValueError for an unknown choice, TypeError for an unknown key.
 
-    network             of `image_network`, of the file's kind, depth and joints, bare or `with_relation`: its JRE stays as it is.
-    path_or_state_dict  a file (read with weights_only=True; no code in it runs) or a state dict, with or without `module.`.
-    head                False leaves `final_layer` as it is, to start on other joints than the file's.
-    What pixels the file's network takes is said by `official_input`; heatmap pixel u stands for its input pixel 4 u: decode with
-    `official_decode`. `rpstn.official_networks` puts all of it together.
-    Raises UserError for a file that cannot be read, and for weights that do not fit, naming every key that is missing, unexpected
-    or of another shape.
+    network          "small", or one of `rpstn.models.image.IMAGE_NETWORKS`.
+    joints           K.
+    relation         "on": the JRE behind the network. "off": the network alone.
+    relation_layout  and relation_scale: of the `JointRelationExtractor`.
+    input            what the pixels are, as in RPSTNConfig.
+    skeleton         name of the skeleton whose joints these are, if it is a known one.
     """
-    state, where = _read(path_or_state_dict)
-    own = ("final_layer.",) if not head else ()
-    taken = {key: (key, value) for key, value in state.items() if not (own and key.startswith(own))}
-    _load(network.network if isinstance(network, WithRelation) else network, taken, where, optional=own)
-    return network.eval()
+
+    network: str
+    joints: int
+    relation: str = "on"
+    relation_layout: str = "paper"
+    relation_scale: str = "none"
+    input: str = "rgb_imagenet"
+    skeleton: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "joints", whole("joints", self.joints))
+        for name, known in (
+            ("network", ("small", *IMAGE_NETWORKS)),
+            ("relation", ("on", "off")),
+            ("relation_layout", LAYOUTS),
+            ("relation_scale", SCALES),
+            ("input", INPUTS),
+        ):
+            if getattr(self, name) not in known:
+                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+
+    def to_dict(self) -> dict:
+        """Plain values, as a checkpoint holds them."""
+        return asdict(self)
 
 
-def official_input(name: str) -> str:
-    """What pixels an official checkpoint of that network takes, as `rpstn.datasets.transforms.normalise` names it.
+def image_model(config: ImageConfig) -> FrameByFrame:
+    """The network with random weights: frames (B,T,3,H,W) -> RPSTNOutput, every frame for itself.
 
-    HRNet's authors read pictures as RGB (their configurations say COLOR_RGB: true); SimpleBaseline's left OpenCV's BGR as it
-    is, and took ImageNet's means, which are for RGB, in their order all the same (COLOR_RGB: false). Fed with the other
-    order a network still finds people, but fewer.
+    The JRE is made last, so that the same seed gives the network the same weights with and without it.
     """
-    return "bgr_imagenet" if name in _RESNETS else "rgb_imagenet"
+    network: nn.Module = image_network(config.network, config.joints)
+    if config.relation == "on":
+        network = with_relation(network, config.joints, config.relation_layout, config.relation_scale)
+    return FrameByFrame(network, config)
 
 
-def official_decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "quarter") -> tuple[torch.Tensor, torch.Tensor]:
-    """Joints (...,K,2) in input pixels and confidences (...,K) of a network trained by the official code.
-
-    That code puts heatmap pixel u at input pixel stride * u, where `rpstn.heatmaps.decode` puts it at the middle of the
-    stride x stride pixels it covers.
-    refine  "quarter": the highest pixel and a quarter of a pixel towards the higher neighbour, as that code does it: on both
-            axes or, at the edge, on none, the edge being the first two columns and rows and the last one; and a map without a
-            positive value has its joint at (0, 0). "gaussian" and "none" as `rpstn.heatmaps.decode`.
-    """
-    joints, confidence = decode(heatmaps, stride, refine)
-    joints = joints - (stride - 1) / 2
-    if refine == "quarter":
-        peak, _ = decode(heatmaps, stride, "none")
-        peak = peak - (stride - 1) / 2
-        last = stride * (torch.tensor([heatmaps.shape[-1], heatmaps.shape[-2]], device=peak.device) - 1)
-        inner = ((peak > stride) & (peak < last)).all(dim=-1, keepdim=True)
-        joints = torch.where(inner, joints, peak) * (confidence > 0)[..., None]
-    return joints, confidence
-
-
-def flip_test(network: nn.Module, images: torch.Tensor, flip_permutation: Sequence[int], *, shift: bool = False) -> torch.Tensor:
-    """Heatmaps (B,K,h,w), the mean over the images (B,3,H,W) and their mirror image, left and right joints exchanged.
-
-    shift  moves the mirrored heatmaps one pixel to the right first, as the official code does: with its grid (see
-           `official_decode`) mirroring displaces them by 3/4 of a pixel. With this project's grid it must be off.
-    """
-    heatmaps = network(images)
-    mirrored = network(images.flip(-1)).flip(-1)[:, list(flip_permutation)]
-    if shift:
-        mirrored = torch.cat([mirrored[..., :1], mirrored[..., :-1]], dim=-1)
-    return (heatmaps + mirrored) / 2
+def check_image_size(size: int) -> None:
+    """Raises ValueError for an input side in px that an image network cannot take."""
+    if size < 32 or size % 32:
+        raise ValueError(f"images of {size} x {size} px cannot be halved five times; use a multiple of 32 px a side")

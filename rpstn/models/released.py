@@ -1,4 +1,4 @@
-"""Other people's weights: the authors' checkpoints, and ResNets trained on images.
+"""The authors' checkpoints of RPSTN: their keys, their variants, and making one of ours of them.
 
 Files are read with weights_only=True: no code in them runs. Loading is strict: every key that is missing, unexpected or of
 another shape is named.
@@ -10,15 +10,13 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from rpstn.errors import UserError
-from rpstn.models.backbones import BACKBONES, Bottleneck, PoseResNet
-from rpstn.models.checkpoints import check_fold, read_checkpoint, save_checkpoint
-from rpstn.models.efficientnet import PoseEfficientNet, imagenet_file, our_key, published
-from rpstn.models.files import find_weights, load_tensors
+from rpstn.models.backbones import BACKBONES, Bottleneck
+from rpstn.models.checkpoints import save_checkpoint
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.state_dicts import load_strictly, read_state_dict
 
 # Names of the released code's modules, and ours. `fea_ext` is a Sequential, so its ResNet's parts have numbers.
 _MODULES = {
@@ -42,7 +40,6 @@ _MODULES = {
     "non_local_conv2d.theta": "unused.theta",
     "non_local_conv2d.phi": "unused.phi",
 }
-_MANY = 30  # keys that an error lists of one kind
 
 
 def load_released_checkpoint(
@@ -56,12 +53,12 @@ def load_released_checkpoint(
     Raises UserError for a file that cannot be read, and for weights that do not fit, naming every key that is missing, unexpected
     or of another shape.
     """
-    state, where = _read(path_or_state_dict)
+    state, where = read_state_dict(path_or_state_dict)
     config = infer_config(state, where) if config is None else config
     if config.wiring == "paper":
         raise UserError(f"{where}: the authors' weights need RPSTNConfig.released(...), not the paper's wiring")
     model = RPSTN(config)
-    _load(model, {_ours(key): (key, value) for key, value in state.items()}, where)
+    load_strictly(model, {_ours(key): (key, value) for key, value in state.items()}, where)
     return model.eval()
 
 
@@ -96,53 +93,6 @@ def convert(checkpoint: str | Path, out: str | Path) -> RPSTN:
     return model
 
 
-def load_backbone(
-    backbone: PoseResNet | PoseEfficientNet,
-    path_or_state_dict: str | Path | Mapping[str, torch.Tensor],
-    fold: int | None = None,
-) -> list[str]:
-    """Starts a PoseResNet from a SimpleBaseline pose ResNet, a torchvision ResNet, or the encoder of one of our own checkpoints.
-
-    Its depth must be the same; an RPSTN's joints may be others, since the encoder knows of none. A classifier (`fc`) or last
-    layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which then stay as they are.
-    Everything else must fit. A PoseEfficientNet starts from published ImageNet weights, which know nothing of its decoder; the
-    path "imagenet" stands for those that the extra of that name installs. Returns the names of the modules loaded.
-    fold  official split that the network is to be trained on (`check_fold`), where the file is one of our own checkpoints.
-    Raises UserError as above.
-    """
-    state, where = _read(path_or_state_dict)
-    if isinstance(backbone, PoseEfficientNet) and published(state):
-        taken = {ours: (key, value) for key, value in state.items() if (ours := our_key(key)) is not None}
-        _load(backbone, taken, where, optional=("lateral.", "mix."))
-        return sorted({key.split(".")[0] for key in taken})
-    if {"encoder.conv1.weight", "encoder.stem.weight"} & state.keys():  # an RPSTN of ours: its encoder alone
-        if fold is not None and not isinstance(path_or_state_dict, Mapping):
-            check_fold(read_checkpoint(path_or_state_dict)["meta"], fold, where)
-        state = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
-    taken = {key: (key, value) for key, value in state.items() if not key.startswith(("fc.", "final_layer."))}
-    whole = any(key.startswith("deconv_layers.") for key in taken)
-    left = () if whole else ("deconv_layers.",)
-    _load(backbone, taken, where, optional=left)
-    return sorted({key.split(".")[0] for key in taken})
-
-
-def _read(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
-    """A state dict without `module.` prefixes, and how to call it in an error."""
-    where, content = "the state dict", source
-    source = imagenet_file() if source == "imagenet" else source
-    if not isinstance(source, Mapping):
-        source = find_weights(source)
-        where = str(source)
-        # A training script's best score, a NumPy number, may lie beside the weights: plain data, like the rest.
-        numbers = (np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64)))
-        content = load_tensors(source, remedy="download it again, or give another file", allowed=numbers)
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
-        raise UserError(f"{where} holds no state dict (names to tensors), also not under `state_dict`")
-    return {str(key).removeprefix("module."): value for key, value in content.items()}, where
-
-
 def _ours(key: str) -> str:
     """Our name for a released key; one that we do not know stays as it is, and is reported."""
     for theirs, ours in _MODULES.items():
@@ -163,26 +113,3 @@ def _depth(keys: set[str], part: str, where: str) -> str:
     raise UserError(
         f"{where}: the {part} is no known ResNet; it has {layers} blocks, {'with' if bottleneck else 'without'} conv3"
     )
-
-
-def _load(
-    module: torch.nn.Module, state: dict[str, tuple[str, torch.Tensor]], where: str, optional: tuple[str, ...] = ()
-) -> None:
-    """Loads {our key: (their key, tensor)} strictly; keys that begin with one of `optional` may be missing."""
-    own = module.state_dict()
-    counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them; nothing depends on them
-    missing = [key for key in own if key not in state and key not in counters and not key.startswith(optional or ("\0",))]
-    unexpected = [theirs for key, (theirs, _) in state.items() if key not in own]
-    shapes = [
-        f"{theirs} is {tuple(value.shape)}, not {tuple(own[key].shape)}"
-        for key, (theirs, value) in state.items()
-        if key in own and value.shape != own[key].shape
-    ]
-    parts = [
-        f"{len(names)} {kind}: {', '.join(names[:_MANY])}" + (" ..." if len(names) > _MANY else "")
-        for kind, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
-        if names
-    ]
-    if parts:
-        raise UserError(f"{where} does not fit the network. Keys {'; '.join(parts)}")
-    module.load_state_dict({key: value for key, (_, value) in state.items()}, strict=False)

@@ -12,15 +12,16 @@ import torch
 from torch import nn
 
 from rpstn.errors import whole
-from rpstn.models.backbones import STRIDE
-from rpstn.models.encoders import ENCODERS, make_encoder
+from rpstn.models.backbones import ENCODERS, STRIDE, make_encoder
+from rpstn.models.pixels import INPUTS
 from rpstn.models.propagation import PoseSemanticsPropagator, fuse_convolution, global_matching, kernel_side
 from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor, square
 from rpstn.skeletons import SKELETONS, get_skeleton
 
 RELATIONS = ("on", "off", "manual")
 PROPAGATIONS = ("matching", "concat", "none")
-INPUTS = ("rgb_imagenet", "bgr_imagenet", "released_bgr255")
+
+
 WIRINGS = ("paper", "released_penn_action", "released_sub_jhmdb")
 
 # Standard deviation of ideal targets over a heatmap, sqrt(pi sigma^2 / (h w)): sigma 2 on 64 x 64, or sigma 1 on 32 x 32.
@@ -192,7 +193,7 @@ class RPSTN(nn.Module):
     def __init__(self, config: RPSTNConfig):
         super().__init__()
         self.config = config
-        # What applies the kernels; `rpstn.export` puts a formulation in its place that other runtimes know.
+        # What applies the kernels; `rpstn.models.onnx` puts a formulation in its place that other runtimes know.
         self.matching = global_matching
         self.encoder = make_encoder(config.encoder)
         channels = self.encoder.channels

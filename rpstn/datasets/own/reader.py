@@ -1,0 +1,221 @@
+"""Your own joints, frames and labels: one folder with a dataset.json.
+
+    root/dataset.json
+    root/frames/jump/000001.png ...     images of one clip, in the order of the numbers in their names (2.png before 10.png);
+                                        or a video file
+    root/labels/jump.csv                labels of one clip
+
+dataset.json:
+
+    {
+      "name": "my joints",
+      "skeleton": {
+        "joints": ["head", "left_hand", "right_hand"],
+        "limbs": [["head", "left_hand"], ["head", "right_hand"]],
+        "flip_pairs": [["left_hand", "right_hand"]],
+        "torso": ["left_hand", "right_hand"]
+      },
+      "clips": [
+        {"id": "jump", "split": "train", "frames": "frames/jump", "labels": "labels/jump.csv"},
+        {"id": "run", "split": "test", "video": "run.webm", "joints": [[[10, 20], [5, 9], [15, 9]], ...],
+         "visibility": [[2, 2, 1], ...], "boxes": [[0, 0, 40, 60], ...], "source": "film 2", "action": "run"}
+      ]
+    }
+
+skeleton   as above, or the name of a known one, such as "penn_action". Optional: "order" (all joints, for relation
+           matrices), "sigmas" (OKS), "unscored" (joints left out of the mean).
+split      "train" (if not given), "val" or "test". Where no clip is in "val", a tenth of train is cut off as val, by
+           whole source, seeded.
+source     what clips must share to count as one: the film, the person. If not given: the clip's id.
+labels     a table with the head line frame,joint,x,y,visibility: one line for each joint in each frame. frame counts from
+           0; x and y are pixels, the top-left pixel's centre being (0, 0); visibility is 0 absent, 1 occluded, 2
+           visible (if the column is missing: 2). What has no line is absent. Or, in place of labels, "joints" [frame]
+           [joint][x, y] and "visibility" [frame][joint] in dataset.json itself.
+boxes      [frame][x, y, width, height] of the person, or a table with the head line frame,x,y,width,height. If not
+           given: around the joints that are there, grown by 15 % of the longer side to each side; in a frame without
+           two joints, the box of the nearest frame that has them.
+
+A joint outside the frame is absent; one that lies further out than the frame is wide or high is an error. Images are turned
+upright as their metadata (EXIF) say, as programs for labelling show them, and all of one clip have one size.
+
+Paths are relative to root. `write_own` writes such a folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rpstn.datasets.boxes import fill_boxes, joints_box
+from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
+from rpstn.datasets.formats.coco_json import impossible
+from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files
+from rpstn.datasets.own.bounds import check_boxes, keep_inside
+from rpstn.datasets.own.description import REMEDY, known_keys, numbers, read_description, read_skeleton
+from rpstn.datasets.own.tables import read_boxes_table, read_joints_table
+from rpstn.datasets.own.writer import own_clip, write_own
+from rpstn.datasets.sources import ImageFrames
+from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.video_frames import VideoFrames
+from rpstn.errors import UserError
+from rpstn.skeletons import Skeleton
+
+__all__ = ["own_clip", "read_skeleton", "read_splits", "write_own"]
+
+VALIDATION = 0.1
+MARGIN = 0.15
+_CLIP_KEYS = ("id", "split", "source", "action", "frames", "video", "labels", "joints", "visibility", "boxes")
+
+
+def read_splits(
+    root: Path,
+    *,
+    splits: tuple[str, ...] = SPLITS,
+    fold: int = 1,
+    seed: int = 0,
+    labels_only: bool = False,
+    faults: list[UserError] | None = None,
+) -> dict[str, list[Clip]]:
+    """All clips by split, in the order of dataset.json.
+
+    labels_only  images and videos may be absent (they fail when read); the clip is then as long as its labels.
+    faults       where given, errors of single clips are appended to it and the clip is left out, instead of raised.
+    `fold` has no meaning here.
+    """
+    path, content = read_description(root)
+    skeleton = read_skeleton(root)
+    clips: list[tuple[str, Clip]] = []
+    ids: set[str] = set()
+    for number, entry in enumerate(content["clips"]):
+        try:
+            split, clip = _clip(path, number, entry, skeleton, labels_only)
+            if clip.id in ids:
+                raise UserError(f"{path}: clip {number} has the id {clip.id!r} of another; give each its own")
+            ids.add(clip.id)
+            clips.append((split, clip))
+        except UserError as error:
+            if faults is None:
+                raise
+            faults.append(error)
+    val: set[str] = set()
+    if not any(split == "val" for split, _ in clips):
+        train = [clip for split, clip in clips if split == "train"]
+        val = cut_validation([clip.source for clip in train], [clip.action for clip in train], VALIDATION, seed)
+    named: dict[str, list[Clip]] = {split: [] for split in splits}
+    for split, clip in clips:
+        split = "val" if split == "train" and clip.source in val else split
+        if split in named:
+            named[split].append(clip)
+    return named
+
+
+def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: bool) -> tuple[str, Clip]:
+    where = f"{path}: clip {number}"
+    if not isinstance(entry, dict):
+        raise UserError(f"{where} is no object; {REMEDY}")
+    known_keys(where, entry, _CLIP_KEYS)
+    name = entry.get("id")
+    if not isinstance(name, str) or not name:
+        raise UserError(f"{where} has the id {name!r:.80}, expected a text; {REMEDY}")
+    where = f"{path}: clip {name!r}"
+    split, action, source = entry.get("split", "train"), entry.get("action", ""), entry.get("source", name)
+    if split not in SPLITS:
+        raise UserError(f"{where} has the split {split!r:.80}, expected one of {', '.join(SPLITS)}; correct it")
+    if not isinstance(action, str) or not isinstance(source, str):
+        raise UserError(f"{where}: action and source must be texts; correct them")
+    inline = _labels(where, entry, skeleton)
+    table = None if inline else _below(where, path.parent, "labels", entry["labels"])
+    frames = _frames(where, path.parent, entry, len(inline[0]) if inline else None, labels_only)
+    if inline:
+        joints, visibility = inline
+    else:
+        # Without pictures the table's last frame is the clip's.
+        joints, visibility = read_joints_table(table, skeleton, len(frames) if frames is not None else None)
+    length = len(joints)
+    if not (visibility != ABSENT).any():
+        raise UserError(f"{where} has no joint in any of its {length} frames, so nobody is there; label or remove it")
+    outside = 0
+    if frames is not None:
+        visibility, outside = keep_inside(where, joints, visibility, frames.size, skeleton.joints)
+    boxes, repaired = _boxes(where, path.parent, entry, joints, visibility, None if frames is None else frames.size)
+    if frames is None:
+        frames = ImageFrames(tuple(path.parent / entry.get("frames", "frames") / f"{index:06d}.png" for index in range(length)))
+    extra = {"boxes_repaired": repaired, "joints_outside": outside}
+    return split, Clip(name, source, action, joints, visibility, boxes, frames, extra)
+
+
+def _labels(where: str, entry: dict[str, Any], skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray] | None:
+    """Joints and visibility that stand in dataset.json itself; None where there is a table."""
+    if ("labels" in entry) == ("joints" in entry):
+        raise UserError(f'{where} needs either "labels" (a table) or "joints"; {REMEDY}')
+    if "labels" in entry:
+        if "visibility" in entry:
+            raise UserError(f"{where} has visibility beside a table, which has its own; remove one")
+        return None
+    joints = numbers(where, "joints", entry["joints"], (None, len(skeleton), 2))
+    visibility = np.full(joints.shape[:2], VISIBLE, np.uint8)
+    if "visibility" in entry:
+        stated = numbers(where, "visibility", entry["visibility"], joints.shape[:2])
+        if not np.isin(stated, (0, 1, 2)).all():
+            raise UserError(f"{where}: visibility must be 0 (absent), 1 (occluded) or 2 (visible); correct it")
+        visibility = stated.astype(np.uint8)
+    return joints.astype(np.float32), visibility
+
+
+def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, labels_only: bool) -> FrameSource | None:
+    """The clip's pixels; None where they are absent and may be."""
+    if ("frames" in entry) == ("video" in entry):
+        raise UserError(f'{where} needs either "frames" (a folder) or "video" (a file); {REMEDY}')
+    key = "frames" if "frames" in entry else "video"
+    place = _below(where, root, key, entry[key])
+    if not (place.is_dir() if key == "frames" else place.is_file()):
+        if labels_only:
+            return None
+        raise UserError(f"{place}: missing, though {where} names it; put its {'images' if key == 'frames' else 'video'} there")
+    if key == "video":
+        return VideoFrames(place, length)
+    try:
+        paths, left_out = frame_files(place)
+    except OSError as error:
+        raise UserError(f"{place}: this folder cannot be read ({error.strerror}); allow it") from error
+    if left_out:
+        raise UserError(f"{place}: {describe_left_out(left_out)}, so labels would meet other frames; convert or move them")
+    if not paths:
+        raise UserError(f"{place}: no images there ({', '.join(PICTURES)}); put those of {where} into it")
+    if length is not None and len(paths) != length:
+        raise UserError(f"{place}: {len(paths)} images, {where} has labels for {length}; make them agree")
+    return ImageFrames(paths, upright=True)
+
+
+def _boxes(
+    where: str, root: Path, entry: dict[str, Any], joints: np.ndarray, visibility: np.ndarray, size: tuple[int, int] | None
+) -> tuple[np.ndarray, int]:
+    """Boxes (T,4), stated or made from the joints that are there, and how many stated ones had to be replaced."""
+    stated = entry.get("boxes")
+    if isinstance(stated, str):
+        boxes = read_boxes_table(_below(where, root, "boxes", stated), len(joints))
+    elif stated is not None:
+        boxes = numbers(where, "boxes", stated, (len(joints), 4))
+    else:
+        boxes = np.zeros((len(joints), 4))
+        for index, there in enumerate(visibility != ABSENT):
+            box = joints_box(joints[index, there], MARGIN) if there.any() else None
+            if box is not None:
+                boxes[index] = box
+    if size is not None and stated is not None:
+        check_boxes(where, boxes, size)
+    filled, repaired = fill_boxes(boxes)
+    if filled is None:
+        raise UserError(f"{where}: none of its {len(joints)} boxes has an extent; give boxes, or label two joints in a frame")
+    return filled, repaired if stated is not None else 0
+
+
+def _below(where: str, root: Path, key: str, value: Any) -> Path:
+    """A path below root."""
+    if not isinstance(value, str) or not value or impossible(value):
+        raise UserError(f"{where}: {key} is {value!r:.80}, expected a path; correct it")
+    if Path(value).is_absolute() or value.startswith("~") or ".." in Path(value).parts:
+        raise UserError(f"{where}: {key} is {value!r:.80}, which leads out of the folder; put the data below it")
+    return root / value

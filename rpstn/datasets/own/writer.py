@@ -1,0 +1,169 @@
+"""Writing a folder of one's own data, as reader.py describes it, from clips or arrays."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
+from rpstn.datasets.frame_files import PICTURES
+from rpstn.datasets.own.bounds import keep_inside
+from rpstn.datasets.sources import ArrayFrames
+from rpstn.datasets.splits import SPLITS
+from rpstn.errors import UserError
+from rpstn.runs.paths import expanded
+from rpstn.skeletons import Skeleton
+
+
+def write_own(
+    root: Path | str,
+    clips: Mapping[str, Iterable[Clip]],
+    skeleton: Skeleton,
+    *,
+    name: str = "own",
+    suffix: str = ".png",
+    overwrite: bool = False,
+) -> Path:
+    """Write a folder that `open_dataset("own", root)` reads: images, tables and dataset.json. Returns root.
+
+    clips      by split: {"train": [...], "test": [...]}; a ClipDataset is such a collection of clips. `own_clip` makes
+               clips from arrays.
+    suffix     of the images: ".png" keeps every pixel, ".jpg" is smaller.
+    overwrite  replace frames/, labels/ and dataset.json where they are there already.
+
+    Coordinates are written to a thousandth of a pixel. Raises UserError where root holds a data set already, for a
+    split or an id that cannot be, and for a clip with another number of joints.
+    """
+    root = expanded(root)
+    described = root / "dataset.json"
+    if described.exists() and not overwrite:
+        raise UserError(f"{described}: there is a data set already; choose another folder, or overwrite it")
+    wrong = [split for split in clips if split not in SPLITS]
+    if wrong:
+        raise UserError(f"there is no split {wrong[0]!r}; there are {', '.join(SPLITS)}")
+    if suffix.lower() not in PICTURES:
+        raise UserError(f"images cannot be written as {suffix!r}, which is not read again; use one of {', '.join(PICTURES)}")
+    listed = [(split, clip) for split, members in clips.items() for clip in members]
+    ids = [clip.id for _, clip in listed]
+    if not ids or len(set(ids)) != len(ids):
+        raise UserError("write_own needs clips, each with an id of its own; give some, and rename those that repeat")
+    for clip_id in ids:
+        if not clip_id or Path(clip_id).name != clip_id or clip_id in (".", ".."):
+            raise UserError(f"the clip id {clip_id!r} cannot name a file; use letters, digits, - and _")
+    for _, clip in listed:
+        if clip.visibility.shape[1] != len(skeleton):
+            raise UserError(
+                f"clip {clip.id!r} has {clip.visibility.shape[1]} joints, skeleton {skeleton.name!r} has {len(skeleton)}; "
+                f"convert it, or give its own skeleton"
+            )
+    for folder in ("frames", "labels"):
+        if overwrite:
+            shutil.rmtree(root / folder, ignore_errors=True)
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    entries = [_write(root, split, clip, skeleton, suffix) for split, clip in listed]
+    content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
+    # Last, so that a folder with a dataset.json is a whole one.
+    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return root
+
+
+def describe_skeleton(skeleton: Skeleton) -> dict[str, Any]:
+    """A skeleton as dataset.json has it: by the names of its joints."""
+
+    def named(indices: Iterable[int]) -> list[str]:
+        return [skeleton.joints[index] for index in indices]
+
+    stated: dict[str, Any] = {"name": skeleton.name, "joints": list(skeleton.joints)}
+    stated |= {"limbs": [named(pair) for pair in skeleton.limbs], "flip_pairs": [named(pair) for pair in skeleton.flip_pairs]}
+    stated |= {"torso": named(skeleton.torso), "order": named(skeleton.order), "unscored": named(skeleton.unscored)}
+    return stated | ({} if skeleton.sigmas is None else {"sigmas": list(skeleton.sigmas)})
+
+
+def own_clip(
+    id: str,
+    frames: np.ndarray,
+    joints: np.ndarray,
+    visibility: np.ndarray | None = None,
+    boxes: np.ndarray | None = None,
+    *,
+    source: str | None = None,
+    action: str = "",
+) -> Clip:
+    """A clip from arrays.
+
+    frames      (T,H,W,3) uint8 RGB.
+    joints      (T,K,2) pixels, 0-based; a joint that is NaN or outside the frame is absent.
+    visibility  (T,K) of 0 absent, 1 occluded, 2 visible; None: all visible.
+    boxes       (T,4) x, y, width, height; None: the whole frame.
+
+    Raises UserError where they do not fit together.
+    """
+    held = ArrayFrames(np.asarray(frames))
+    joints = np.asarray(joints, np.float32)
+    if joints.ndim != 3 or joints.shape[-1] != 2:
+        raise UserError(f"clip {id!r}: joints {joints.shape} must be (frames, joints, 2); reshape them")
+    known = np.isfinite(joints).all(axis=-1)
+    stated = np.full(joints.shape[:2], VISIBLE) if visibility is None else np.asarray(visibility)
+    if stated.shape != joints.shape[:2] or not np.isin(stated, (0, 1, 2)).all():
+        raise UserError(f"clip {id!r}: visibility must be {joints.shape[:2]} of 0, 1 and 2, not {stated.shape}; correct it")
+    visibility, outside = keep_inside(
+        f"clip {id!r}",
+        np.where(known[..., None], joints, 0),
+        np.where(known, stated, ABSENT),
+        held.size,
+        [f"joint {index}" for index in range(joints.shape[1])],
+    )
+    height, width = held.size
+    whole = np.tile(np.array([-0.5, -0.5, width, height], np.float32), (len(joints), 1))
+    return Clip(
+        id=id,
+        source=source or id,
+        action=action,
+        joints=np.where(known[..., None], joints, -1).astype(np.float32),
+        visibility=visibility,
+        boxes=whole if boxes is None else np.asarray(boxes, np.float32),
+        frames=held,
+        extra={"boxes_repaired": 0, "joints_outside": outside},
+    )
+
+
+def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) -> dict[str, Any]:
+    folder = root / "frames" / clip.id
+    folder.mkdir()
+    for start in range(0, len(clip), 32):
+        indices = range(start, min(start + 32, len(clip)))
+        for index, frame in zip(indices, clip.frames.read(indices), strict=True):
+            written, code = cv2.imencode(suffix, np.ascontiguousarray(frame[..., ::-1]))
+            if not written:
+                raise UserError(f"{folder}: cannot write an image as {suffix!r}; use .png or .jpg")
+            (folder / f"{index:06d}{suffix}").write_bytes(code)
+    _table(
+        root / "labels" / f"{clip.id}.csv",
+        ("frame", "joint", "x", "y", "visibility"),
+        (
+            (frame, skeleton.joints[joint], *_plain(clip.joints[frame, joint]), int(clip.visibility[frame, joint]))
+            for frame, joint in zip(*np.nonzero(clip.visibility != ABSENT), strict=True)
+        ),
+    )
+    boxes = root / "labels" / f"{clip.id}.boxes.csv"
+    _table(boxes, ("frame", "x", "y", "width", "height"), ((frame, *_plain(box)) for frame, box in enumerate(clip.boxes)))
+    entry = {"id": clip.id, "split": split, "source": clip.source, "action": clip.action, "frames": f"frames/{clip.id}"}
+    return entry | {"labels": f"labels/{clip.id}.csv", "boxes": f"labels/{clip.id}.boxes.csv"}
+
+
+def _plain(values: np.ndarray) -> list[float]:
+    return [round(float(value), 3) for value in values]
+
+
+def _table(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows(rows)

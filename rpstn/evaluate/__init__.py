@@ -1,0 +1,1 @@
+"""A network over labelled clips: predictions, scores, folds."""

@@ -1,0 +1,200 @@
+"""Scoring a checkpoint on a split: every frame predicted, PCK apart for everything that a mean could hide."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rpstn.datasets import open_dataset
+from rpstn.datasets.catalogue import TABLE
+from rpstn.datasets.convert import convert_dataset
+from rpstn.datasets.predictions import Predictions
+from rpstn.errors import UserError
+from rpstn.evaluate.author_checkpoints import load_official_network, predict_official
+from rpstn.evaluate.inference import WindowPrediction, check_checkpoint, predict_clips, predict_window, run_model, trained_on
+from rpstn.heatmaps import REFINEMENTS
+from rpstn.metrics.official import official_score
+from rpstn.metrics.scores import score
+from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import find_weights
+from rpstn.runs.devices import choose_device
+from rpstn.runs.directory import manifest
+from rpstn.runs.files import write_json
+from rpstn.runs.project import default_place
+from rpstn.runs.settings import check_settings
+from rpstn.skeletons import SKELETONS, get_skeleton
+
+__all__ = [
+    "EvaluateConfig",
+    "EvaluationResult",
+    "WindowPrediction",
+    "check_checkpoint",
+    "as_trained",
+    "default_out",
+    "evaluate",
+    "predict_clips",
+    "predict_window",
+    "run_model",
+]
+
+
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """What to score, and how."""
+
+    checkpoint: Path  # file that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth
+    dataset: str | None = None  # one of those that `rpstn data list` names; None: the one that the checkpoint was trained on
+    root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
+    fold: int | None = None  # split of sub_jhmdb: 1, 2 or 3; None: the one that the checkpoint was trained on, else 1
+    split: str = "test"  # train, val, test
+    convert_to: str | None = None  # skeleton that the data set's labels are made into; None: its own; as trained, without dataset
+    network: str | None = None  # simplebaseline_resnet50, hrnet_w32 ...: the checkpoint is its authors' own, scored their way
+    image_size: tuple[int, int] | None = None  # height and width in px that it takes; None: 256 192, for MPII's joints 256 256
+    detections: Path | None = None  # a person detector's results for coco, whose boxes take the place of the labels'
+    skip_damaged: bool = False  # leave out entries that cannot be used, and count them, instead of stopping
+    seed: int = 0  # of the cut between train and val, where the data set has none
+    window: int = 8  # frames that go through the network at once; 0: whole clips
+    batch: int = 8  # windows at once; changes speed and memory, not the numbers (beyond rounding)
+    flip_test: bool = False  # average with the prediction for the mirrored frames
+    refine: str = "gaussian"  # step within a heatmap pixel: gaussian; quarter, as published tables have it; none
+    amp: bool = False  # bfloat16 autocast
+    threshold: float = 0.2  # of PCK, as a fraction of the reference length
+    device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
+    out: Path | None = None  # directory of the result; None: runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>
+
+    def __post_init__(self) -> None:
+        check_settings(self, paths=("checkpoint", "root", "detections", "out"))
+        for name, least in (("window", 0), ("batch", 1)):
+            if getattr(self, name) < least:
+                raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")
+        if self.refine not in REFINEMENTS:
+            raise UserError(f"refine is {self.refine!r}; it must be one of {', '.join(REFINEMENTS)}")
+        if self.detections is not None and self.convert_to is not None:
+            raise UserError("detections have no labels that could be converted; leave out convert_to")
+        if self.image_size is not None and self.network is None:
+            raise UserError("image_size is for the authors' own checkpoints, named by network; others know their size")
+        if not self.threshold > 0:
+            raise UserError(f"threshold is {self.threshold}; it is a fraction of the body's size and must be positive")
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """metrics: what metrics.json holds (see `rpstn.metrics.scores.score`); out: the directory, or None if
+    nothing was saved.
+    """
+
+    metrics: dict[str, Any]
+    predictions: Predictions
+    out: Path
+
+
+def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
+    """Predict and score a split, and save the result.
+
+    Writes metrics.json (scores, see `rpstn.metrics.scores.score` and `rpstn.metrics.official`, with what they were measured on;
+    no absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
+    written whole or not at all. Raises UserError for a checkpoint that cannot be read, for one of another
+    skeleton or official split, for one that names no known data set where the config does not either, and for what
+    the data set cannot give.
+    """
+    begun = time.perf_counter()
+    device = choose_device(config.device)
+    checkpoint = find_weights(config.checkpoint)
+    if config.network is None:
+        model, meta = load_checkpoint(checkpoint)
+    else:
+        model, meta = load_official_network(checkpoint, config.network, config.image_size)
+    unnamed, config = config.dataset is None, as_trained(config, meta)
+    try:
+        dataset = open_dataset(
+            config.dataset,
+            root=config.root,
+            split=config.split,
+            fold=config.fold,
+            seed=config.seed,
+            skip_damaged=config.skip_damaged,
+            detections=config.detections,
+        )
+    except UserError as error:
+        if not unnamed:
+            raise
+        named = f"{checkpoint} was trained on data set {config.dataset}, and no other is named as dataset"
+        raise UserError(f"{error} ({named})") from error
+    if config.convert_to is not None:
+        dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
+    check_checkpoint(meta, dataset, checkpoint)
+    settings = {
+        "batch": config.batch,
+        "flip_test": config.flip_test,
+        "refine": config.refine,
+        "amp": config.amp,
+        "progress": progress,
+    }
+    if config.network is None:
+        predictions = predict_clips(model.to(device), meta, dataset, config.window, **settings)
+    else:
+        predictions = predict_official(model.to(device), meta, dataset, **settings)
+    metrics = {
+        "checkpoint": {
+            "name": f"{checkpoint.resolve().parent.name}/{checkpoint.name}",
+            "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
+        },
+        "window": predictions.window,
+        **({} if config.network is None else {"network": config.network, "image_size": list(meta["image_size"])}),
+        "flip_test": config.flip_test,
+        "refine": config.refine,
+        "amp": config.amp,
+        "fold": config.fold,
+        "convert_to": config.convert_to,
+        "labels": dataset.checksum(),
+        "boxes": "ground truth" if config.detections is None else "detector",
+        **score(predictions, dataset, threshold=config.threshold),
+        **official_score(predictions, dataset, seed=config.seed),
+    }
+    out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
+    predictions.save(out / "predictions.npz")
+    write_json(out / "metrics.json", metrics)
+    written = manifest(
+        config,
+        device=device,
+        data=dataset.checksum(),
+        seconds=time.perf_counter() - begun,
+        metrics={reference: parts["all"]["mean"] for reference, parts in metrics["scores"].items()},
+    )
+    write_json(out / "manifest.json", written)
+    return EvaluationResult(metrics, predictions, out)
+
+
+def as_trained(config: EvaluateConfig, meta: Mapping[str, Any]) -> EvaluateConfig:
+    """Fill in what the config leaves open as the checkpoint was trained: data set, official split, joints."""
+    if config.dataset is None:
+        name = trained_on(meta, config.checkpoint)
+        learned, convert_to = meta["skeleton"], config.convert_to
+        if convert_to is None and config.detections is None and learned in SKELETONS and learned != TABLE[name].skeleton:
+            convert_to = learned  # it was trained on this data set's labels in other joints
+        config = replace(config, dataset=name, convert_to=convert_to)
+    if config.fold is None:
+        fold = meta.get("fold") if meta["dataset"] == config.dataset else None
+        config = replace(config, fold=int(fold or 1))
+    return config
+
+
+def default_out(config: EvaluateConfig) -> Path:
+    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory
+    (`rpstn.runs.project`).
+
+    The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
+    """
+    settings = repr(replace(config, checkpoint=Path(config.checkpoint).resolve())).encode()
+    checkpoint = Path(config.checkpoint)
+    fold = f"-fold{config.fold}" if config.dataset == "sub_jhmdb" else ""
+    return default_place(
+        "runs",
+        "evaluate",
+        f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{config.dataset}{fold}-{config.split}-"
+        f"{hashlib.sha256(settings).hexdigest()[:8]}",
+    )

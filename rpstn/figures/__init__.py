@@ -1,1 +1,0 @@
-"""What `rpstn.plots` offers, one kind of figure a file."""

@@ -1,0 +1,151 @@
+"""Starting a network from other weights: what both have is copied, and whatever does not fit is named."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from rpstn.errors import UserError
+from rpstn.models.backbones import PoseResNet
+from rpstn.models.checkpoints import check_fold, naming_the_file, read_checkpoint
+from rpstn.models.efficientnet import PoseEfficientNet, our_key, published
+from rpstn.models.image import FrameByFrame, WithRelation
+from rpstn.models.official import load_official, official_input
+from rpstn.models.pixels import take_rgb
+from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.state_dicts import load_strictly, read_state_dict
+from rpstn.skeletons import Skeleton, skeleton_of
+
+
+def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None, fold: int | None = None) -> list[str]:
+    """Starts a network from another's checkpoint: what both have is copied.
+
+    The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the
+    backbones are the same, its initializer too: P and F answer the same question. Returns the names of the modules copied.
+    skeleton  of the data that this network is to learn, where it may be one that only the checkpoint describes.
+    fold      official split of that data (`check_fold`).
+    Raises UserError for a damaged file, and where the joints, the encoder or the official split differ.
+    """
+    content = read_checkpoint(path)
+    if "network" in content["config"]:
+        raise UserError(f"{path} holds the image network {content['config']['network']}, not an RPSTN; start from an RPSTN")
+    check_fold(content["meta"], fold, path)
+    with naming_the_file(path):
+        other = RPSTNConfig.from_dict(content["config"])
+    trained = skeleton_of(content["meta"])
+    alike = (other.joints, other.skeleton) == (model.config.joints, model.config.skeleton)
+    if not alike or (skeleton is not None and trained.joints != skeleton.joints):
+        wanted = skeleton.name if skeleton is not None else model.config.skeleton
+        raise UserError(
+            f"{path} is for {other.joints} joints of skeleton {trained.name}, this network for {model.config.joints} of "
+            f"{wanted}; start from a checkpoint of the same skeleton: train that one with convert_to {wanted}"
+        )
+    if other.input != model.config.input:
+        raise UserError(f"{path} expects input {other.input}, this network {model.config.input}; choose the same input")
+    if other.encoder != model.config.encoder:
+        raise UserError(f"{path} has encoder {other.encoder}, this network {model.config.encoder}; choose the same encoder")
+    state = content["state_dict"]
+    copies = {"encoder": "encoder", "head": "head"}
+    if any(key.startswith("norm.") for key in state) and isinstance(model.norm, nn.BatchNorm2d):
+        copies["norm"] = "norm"
+    if model.config.propagation != "none":
+        if other.propagation != "none" and other.initializer == model.config.initializer:
+            copies |= {"initializer": "initializer", "initializer_head": "initializer_head"}
+        elif other.encoder == model.config.initializer:
+            copies |= {"initializer": "encoder", "initializer_head": "head"}
+        if other.propagation == model.config.propagation:
+            copies |= {"propagator": "propagator"} if other.propagation == "matching" else {"fuse": "fuse", "join": "join"}
+    if model.relation is not None and other.relation == model.config.relation:
+        copies["relation"] = "relation"
+    for target, source in copies.items():
+        part = {key[len(source) + 1 :]: value for key, value in state.items() if key.startswith(f"{source}.")}
+        with naming_the_file(path):
+            getattr(model, target).load_state_dict(part, strict=True)
+    return list(copies)
+
+
+def start_image_from(model: FrameByFrame, path: str | Path, fold: int | None = None) -> list[str]:
+    """Starts an image network from a checkpoint of the same one, with or without the JRE: what both have is copied.
+
+    A JRE that the checkpoint lacks stays as it is, the identity. Returns the names of the modules copied.
+    fold  official split that this network is to be trained on (`rpstn.models.checkpoints.check_fold`).
+    Raises UserError where the networks, their joints, inputs or official splits differ.
+    """
+    content = read_checkpoint(path)
+    check_fold(content["meta"], fold, path)
+    other = content["config"]
+    if "network" not in other:
+        raise UserError(f"{path} holds an RPSTN, this network is {model.config.network}; give a checkpoint of that image network")
+    for name in ("network", "joints", "skeleton", "input"):
+        if other.get(name) != getattr(model.config, name):
+            raise UserError(f"{path} has {name} {other.get(name)}, this network {getattr(model.config, name)}; choose the same")
+    state = content["state_dict"]
+    # With a JRE the network lies one level deeper.
+    deep = "network.network." if other.get("relation") == "on" else "network."
+    parts = {"network": (_bare(model), deep)}
+    alike = all(other.get(name) == getattr(model.config, name) for name in ("relation", "relation_layout", "relation_scale"))
+    if model.relation is not None and alike:
+        parts["relation"] = (model.relation, "network.relation.")
+    for module, prefix in parts.values():
+        part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        try:
+            module.load_state_dict(part, strict=True)
+        except RuntimeError as error:
+            raise UserError(f"{path}: the weights do not fit the network it names; the file is damaged. {error}") from error
+    # The names as the model has them: with a JRE of its own, everything lies one level deeper.
+    return [f"network.{name}" for name in parts] if model.relation is not None else list(parts)
+
+
+def start_image_official(model: FrameByFrame, path: str | Path) -> bool:
+    """Starts an image network from an official checkpoint of SimpleBaseline or HRNet; see `load_official`.
+
+    Its last layer is taken where the file has as many joints as the skeleton **and** the skeleton is the one that those files are
+    for: COCO's with 17 joints, MPII's with 16. Elsewhere the last layer stays random. SimpleBaseline's authors fed BGR: where
+    this network takes RGB, its first layer is made to (`rpstn.models.pixels`). Returns whether the last layer was taken.
+    Raises UserError for a file that does not fit.
+    """
+    state, _ = read_state_dict(path)
+    last = state.get("final_layer.weight")
+    head = last is not None and len(last) == model.config.joints and model.config.skeleton in ("coco", "mpii")
+    network = load_official(_bare(model), path, head=head)
+    if (official_input(model.config.network), model.config.input) == ("bgr_imagenet", "rgb_imagenet"):
+        take_rgb(network)
+    return head
+
+
+def _bare(model: FrameByFrame) -> nn.Module:
+    """The network without its JRE."""
+    return model.network.network if isinstance(model.network, WithRelation) else model.network
+
+
+def load_backbone(
+    backbone: PoseResNet | PoseEfficientNet,
+    path_or_state_dict: str | Path | Mapping[str, torch.Tensor],
+    fold: int | None = None,
+) -> list[str]:
+    """Starts a PoseResNet from a SimpleBaseline pose ResNet, a torchvision ResNet, or the encoder of one of our own checkpoints.
+
+    Its depth must be the same; an RPSTN's joints may be others, since the encoder knows of none. A classifier (`fc`) or last
+    layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which then stay as they are.
+    Everything else must fit. A PoseEfficientNet starts from published ImageNet weights, which know nothing of its decoder; the
+    path "imagenet" stands for those that the extra of that name installs. Returns the names of the modules loaded.
+    fold  official split that the network is to be trained on (`check_fold`), where the file is one of our own checkpoints.
+    Raises UserError as above.
+    """
+    state, where = read_state_dict(path_or_state_dict)
+    if isinstance(backbone, PoseEfficientNet) and published(state):
+        taken = {ours: (key, value) for key, value in state.items() if (ours := our_key(key)) is not None}
+        load_strictly(backbone, taken, where, optional=("lateral.", "mix."))
+        return sorted({key.split(".")[0] for key in taken})
+    if {"encoder.conv1.weight", "encoder.stem.weight"} & state.keys():  # an RPSTN of ours: its encoder alone
+        if fold is not None and not isinstance(path_or_state_dict, Mapping):
+            check_fold(read_checkpoint(path_or_state_dict)["meta"], fold, where)
+        state = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
+    taken = {key: (key, value) for key, value in state.items() if not key.startswith(("fc.", "final_layer."))}
+    whole = any(key.startswith("deconv_layers.") for key in taken)
+    left = () if whole else ("deconv_layers.",)
+    load_strictly(backbone, taken, where, optional=left)
+    return sorted({key.split(".")[0] for key in taken})

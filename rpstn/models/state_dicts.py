@@ -1,0 +1,55 @@
+"""State dicts of other people's files: read without running code in them, loaded strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from rpstn.errors import UserError
+from rpstn.models.efficientnet import imagenet_file
+from rpstn.models.files import find_weights, load_tensors
+
+_MANY = 30  # keys that an error lists of one kind
+
+
+def read_state_dict(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
+    """A state dict without `module.` prefixes, and how to call it in an error."""
+    where, content = "the state dict", source
+    source = imagenet_file() if source == "imagenet" else source
+    if not isinstance(source, Mapping):
+        source = find_weights(source)
+        where = str(source)
+        # A training script's best score, a NumPy number, may lie beside the weights: plain data, like the rest.
+        numbers = (np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64)))
+        content = load_tensors(source, remedy="download it again, or give another file", allowed=numbers)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content or not all(isinstance(v, torch.Tensor) for v in content.values()):
+        raise UserError(f"{where} holds no state dict (names to tensors), also not under `state_dict`")
+    return {str(key).removeprefix("module."): value for key, value in content.items()}, where
+
+
+def load_strictly(
+    module: torch.nn.Module, state: dict[str, tuple[str, torch.Tensor]], where: str, optional: tuple[str, ...] = ()
+) -> None:
+    """Loads {our key: (their key, tensor)} strictly; keys that begin with one of `optional` may be missing."""
+    own = module.state_dict()
+    counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them; nothing depends on them
+    missing = [key for key in own if key not in state and key not in counters and not key.startswith(optional or ("\0",))]
+    unexpected = [theirs for key, (theirs, _) in state.items() if key not in own]
+    shapes = [
+        f"{theirs} is {tuple(value.shape)}, not {tuple(own[key].shape)}"
+        for key, (theirs, value) in state.items()
+        if key in own and value.shape != own[key].shape
+    ]
+    parts = [
+        f"{len(names)} {kind}: {', '.join(names[:_MANY])}" + (" ..." if len(names) > _MANY else "")
+        for kind, names in (("missing", missing), ("unexpected", unexpected), ("of another shape", shapes))
+        if names
+    ]
+    if parts:
+        raise UserError(f"{where} does not fit the network. Keys {'; '.join(parts)}")
+    module.load_state_dict({key: value for key, (_, value) in state.items()}, strict=False)

@@ -1,0 +1,231 @@
+"""The published results as tables: everything comes from results/*.json, nothing is computed and nothing typed.
+
+`rpstn publish` writes those files; figures of others are in results/published.json (`rpstn.notebooks.published`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rpstn.errors import UserError
+from rpstn.metrics.tables import markdown, percent, table
+from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
+from rpstn.runs.files import read_json
+
+RESULTS = Path(__file__).resolve().parents[2] / "results"
+
+
+def load_results(folder: str | Path | None = None) -> dict[str, dict[str, Any]]:
+    """By name, the files of a folder that hold scores of runs (see `rpstn.notebooks.publish.publish`).
+
+    folder  None: the checkout's results/. Raises UserError where none is found.
+    """
+    folder = Path(folder or RESULTS)
+    files = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)}
+    found = {
+        name: content
+        for name, content in files.items()
+        if isinstance(content, dict) and {"rows", "gains", "measured_on", "manifest"} <= content.keys()
+    }
+    if not found:
+        raise UserError(
+            f"no published run in {folder}; score finished runs with `rpstn publish`, or name the folder that holds some"
+        )
+    return found
+
+
+def measured_on(result: Mapping[str, Any]) -> str:
+    """What a result was measured on, as a line of text."""
+    return "Measured on: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["measured_on"].items()) + "."
+
+
+def joint_table(result: Mapping[str, Any], reference: str = "person", others: Sequence[PublishedRow] = ()) -> str:
+    """Markdown: PCK@0.2 by group of joints and the mean, a row per variant; below them rows of others, named as such.
+
+    Ours are all annotated joints. Where a data set leaves joints out of its own mean, both means stand there.
+    """
+    parts = {title: scores[reference]["all"] for title, scores in result["rows"].items()}
+    first = next(iter(parts.values()))
+    return table(parts | {f"*{row.method}*": _as_part(row, first) for row in others})
+
+
+def _as_part(row: PublishedRow, ours: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of others in the form of our scores. A published mean goes under the number of joints that it is of."""
+    scored = ours.get("joints_scored")
+    return {
+        "groups": {name: value / 100 for name, value in row.per_joint.items() if name in ours["groups"]},
+        "mean": row.mean / 100 if row.joints == len(ours["joints"]) else None,
+        "interval": (None, None),
+        "joints": ours["joints"],
+        **({"joints_scored": scored, "mean_scored": row.mean / 100 if row.joints == scored else None} if scored else {}),
+    }
+
+
+def hidden_table(result: Mapping[str, Any]) -> str:
+    """Markdown: PCK of hidden joints behind each occluder, by variant, and what the full network gains over each other one."""
+    parts = result.get("hidden", {})
+    titles = [title for title in result["rows"] if any(title in part["rows"] for part in parts.values())]
+    return markdown(
+        [
+            {"joints hidden by": name, "joints": str(next(iter(part["rows"].values()))["samples"])}
+            | {title: percent(part["rows"][title]["estimate"]) if title in part["rows"] else "" for title in titles}
+            | {f"gain over {title}": gain(part["gains"][title]) if title in part["gains"] else "" for title in titles[1:]}
+            for name, part in parts.items()
+        ]
+    )
+
+
+def verdict(result: Mapping[str, Any], other: str) -> str:
+    """In words, what one training of the full network gains over one of another variant: on all joints, and on hidden ones.
+
+    The intervals are over sources, so the sentences end with what they leave out.
+    """
+    first = next(iter(result["rows"]))
+    parts = {"all joints": result["gains"][other]} | {
+        "joints hidden as they are in the clips" if name == "as it is" else f"joints hidden by {name}": part["gains"][other]
+        for name, part in result["hidden"].items()
+        if other in part["gains"]
+    }
+    words = {1: "above", -1: "below", 0: "not told apart from"}
+    sentences = [
+        f"On {where}, {first} is {words[_sign(value)]} {other}: {gain(value)} points, {value['samples']} joints, "
+        f"{value['sources']} sources."
+        for where, value in parts.items()
+        if value["estimate"] is not None
+    ]
+    return " ".join([*sentences, "One training each: chance between trainings is not in these intervals."]) if sentences else ""
+
+
+def weakest_source(result: Mapping[str, Any]) -> str:
+    """In words, on which source the full network finds least, by person size, and what it finds on the others."""
+    title, scores = next(iter(result.get("by_source", {}).items()), ("", {}))
+    scores = {source: value for source, value in scores.items() if value is not None}  # None: no joint of it is annotated
+    if len(scores) < 2:
+        return ""
+    least = min(scores, key=scores.__getitem__)
+    others = [value for source, value in scores.items() if source != least]
+    return (
+        f"Of {len(scores)} sources, {title} finds least on {least}: {100 * scores[least]:.1f} %. On the others it finds "
+        f"{100 * min(others):.1f} to {100 * max(others):.1f} %, {100 * sum(others) / len(others):.1f} % on average."
+    )
+
+
+def trained_otherwise(result: Mapping[str, Any], again: Mapping[str, Any]) -> str:
+    """In words, two trainings side by side: the variants' means by person size, and the gain on joints hidden as they are."""
+    means = [
+        f"{title} {100 * scores['person']['all']['mean']:.1f} and {100 * again['rows'][title]['person']['all']['mean']:.1f}"
+        for title, scores in result["rows"].items()
+        if title in again["rows"]
+    ]
+    natural = [run["hidden"].get("as it is", {"gains": {}})["gains"] for run in (result, again)]
+    gains = [
+        f"{gain(value)} and {gain(natural[1][other])} over {other}" for other, value in natural[0].items() if other in natural[1]
+    ]
+    hidden = f" On joints hidden as they are in the clips, the full network gains {'; '.join(gains)}." if gains else ""
+    return f"First the training above, then this one: {'; '.join(means)}.{hidden}"
+
+
+def trainings_table(runs: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown: several trainings on one data set, a row each: what the full network's encoder learned from, and its means.
+
+    Where a data set leaves joints out of its own mean, the means are of those that count.
+    """
+    rows = []
+    for name, run in runs.items():
+        title, scores = next(iter(run["rows"].items()))
+        encoder = run["trained"][title].get("encoder", run["trained"][title])["parameters"]
+        row = {"run": name, "px": str(encoder["size"]), "encoder's batches": _learned(encoder)}
+        row["window"] = str(run["measured_on"]["window"])
+        for words, found in (("", scores), (", flip test", run["rows"].get(f"{title}, flip test"))):
+            for reference in ("person", "torso"):
+                part = found[reference]["all"] if found else {}
+                row[f"{reference}{words}"] = percent(part.get("mean_scored", part.get("mean")))
+        rows.append(row)
+    return markdown(rows, words=("encoder's batches",))
+
+
+def check_table(check: Mapping[str, Any]) -> str:
+    """Markdown: an evaluation on a data set that the weights were not made for, by person size, and what it was measured on.
+
+    check  evaluation: metrics.json of `rpstn evaluate`; manifest: that of the same folder; note: what a reader has to know.
+    """
+    found = check["evaluation"]
+    counted = found["counted"]
+    told = (
+        f"Measured on: {found['dataset']}, {counted['clips']} people from {counted['sources']} sources, "
+        f"{counted['visible_joints']} visible and {counted['occluded_joints']} occluded joints, boxes {found['boxes']}, weights "
+        f"{Path(found['checkpoint']['name']).name}; {check['note']}."
+    )
+    return f"{table(found['scores']['person'])}\n\n{told}"
+
+
+def prediction_table(quality: Mapping[str, Any]) -> str:
+    """Markdown: PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
+    titles = {"windows": "windows of 8 frames, one crop each", "given": "as a stream, boxes given", "auto": "as a stream, auto"}
+    return table({title: quality["pck"][name] for name, title in titles.items()})
+
+
+def others_table(rows: Sequence[PublishedRow]) -> str:
+    """Markdown: figures of others, each with what it was measured on and where it is printed."""
+    return markdown(
+        [
+            {"method": row.method, "split": row.split, "score": f"`{row.metric}`", "by": row.reference}
+            | {name: f"{row.per_joint[name]:.1f}" if name in row.per_joint else "" for name in PAPER_JOINTS}
+            | {"mean": f"{row.mean:.1f}", "note": row.note, "source": row.source}
+            for row in rows
+        ],
+        words=("split", "score", "by", "note", "source"),
+    )
+
+
+def how_made(result: Mapping[str, Any]) -> str:
+    """Markdown: steps, clips a step, sizes and time of each training behind a result, the earlier ones first."""
+    runs: dict[str, Mapping[str, Any]] = {}
+    for title, trained in result.get("trained", {}).items():
+        for number, run in enumerate(trained.get("before", []), start=1):
+            runs.setdefault(f"start {number}", run)
+        for name in ("pictures", "encoder"):
+            if name in trained:
+                runs.setdefault(name, trained[name])
+        runs[title] = trained
+    rows = []
+    for name, run in runs.items():
+        settings, seconds = run["parameters"], run.get("seconds")
+        rows.append(
+            {
+                "training": name,
+                "data set": _learned(settings),
+                "encoder": settings["encoder"],
+                "steps": str(settings["steps"]),
+                "frames a step": str(settings["batch"] * settings["frames"]),
+                "px": str(settings["size"]),
+                "minutes": "" if seconds is None else f"{seconds / 60:.0f}",
+                "device": str(run.get("device", "")),
+            }
+        )
+    return markdown(rows, words=("data set", "encoder", "device"))
+
+
+def _learned(settings: Mapping[str, Any]) -> str:
+    """What a training's batches came from. Older runs know of nothing but their data set."""
+    if not settings.get("beside"):
+        return settings["dataset"]
+    part = settings["batch"] // settings["accumulate"]
+    return f"{settings['dataset']}, {round(part * settings['beside_share'])} in {part} from {settings['beside']}"
+
+
+def gain(value: Mapping[str, Any]) -> str:
+    """A difference in points with its interval, signed; empty where nothing was to be counted."""
+    if value["estimate"] is None:
+        return ""
+    low, high = value["interval"]
+    bounds = "no interval" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
+    return f"{100 * value['estimate']:+.1f} ({bounds})"
+
+
+def _sign(value: Mapping[str, Any]) -> int:
+    """1 or -1 where the interval excludes zero, else 0."""
+    low, high = value["interval"]
+    return 0 if low is None or low <= 0 <= high else int(low > 0) - int(high < 0)

@@ -1,0 +1,214 @@
+"""What an occluder or a cut does beside and after: joints that came back, joints that stayed visible, frames behind a cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
+from rpstn.datasets.predictions import Predictions
+from rpstn.errors import UserError
+from rpstn.metrics.hidden import HiddenCurve, hidden_curve, hidden_gain
+from rpstn.metrics.intervals import Interval, interval, paired_interval
+from rpstn.metrics.keypoints import reference_sizes
+from rpstn.metrics.scores import samples
+
+PARTS = ("returned", "bystanders", "after_cut")
+MEASURES = ("pck", "error")
+AFTER_BINS = ((1, 1), (2, 2), (3, 3), (4, 6), (7, 12))
+
+
+def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
+    """For which joints and frames of a clip a part counts, and for how long already: (T,K) int64, 0 where it does not.
+
+    "returned"    visible, hidden by the occluder before, in a frame without any occluder: frames since it was last hidden. What
+                  goes wrong there was carried: nothing in the picture disturbs any more.
+    "bystanders"  visible while the occluder hides other joints, and never hidden by it so far: frames of the occlusion so far.
+    "after_cut"   annotated, in a frame behind the cut: frames since the cut, 1 in the first one.
+    window        frames after which the network starts anew and with it the count; 0 for never.
+    Raises UserError where the clip has no occluder, or no cut.
+    """
+    if part not in PARTS:
+        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    needed, remedy = ("since_cut", "protocols.splice") if part == "after_cut" else ("newly_hidden", "occlusion.occlude")
+    if needed not in clip.extra:
+        raise UserError(f"clip {clip.id!r} has no {'cut' if part == 'after_cut' else 'occluder'}; make one with rpstn.{remedy}")
+    if part == "after_cut":
+        return np.where(clip.visibility != ABSENT, np.asarray(clip.extra["since_cut"], np.int64)[:, None], 0)
+    hidden, painted = (np.asarray(clip.extra[name]) > 0 for name in ("newly_hidden", "painted"))
+    length = len(clip)
+    result = np.zeros(clip.visibility.shape, dtype=np.int64)
+    for start in range(0, length, window or max(length, 1)):
+        here = slice(start, start + window if window else length)
+        now, frame = hidden[here], np.arange(len(hidden[here]))[:, None]
+        last = np.maximum.accumulate(np.where(now, frame, -1), axis=0)
+        if part == "returned":
+            result[here] = np.where((last >= 0) & ~painted[here, None], frame - last, 0)
+        else:
+            active = now.any(axis=1, keepdims=True)
+            result[here] = np.where(active & (last < 0), np.cumsum(active, axis=0), 0)
+    return np.where(clip.visibility == VISIBLE, result, 0)
+
+
+def part_samples(
+    predictions: Predictions,
+    dataset: ClipDataset,
+    part: str,
+    bins: Sequence[tuple[int, int]] = AFTER_BINS,
+    *,
+    measure: str = "pck",
+    threshold: float = 0.2,
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """Values (N,K) per bin, NaN outside it, and the source of each row (N,).
+
+    measure  "pck": 1 for a joint found within threshold x person size, else 0. "error": its distance over the person size.
+    """
+    if measure not in MEASURES:
+        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    scored = samples(predictions, dataset, reference="person", threshold=threshold)
+    values = scored.right
+    if measure == "error":
+        values = np.where(np.isnan(values), np.nan, np.concatenate(_errors(predictions, dataset)))
+    frames = np.concatenate([part_frames(clip, part, predictions.window) for clip in dataset])
+    return [np.where((frames >= low) & (frames <= high), values, np.nan) for low, high in bins], scored.sources
+
+
+def _errors(predictions: Predictions, dataset: ClipDataset) -> list[np.ndarray]:
+    found = []
+    for clip, joints in zip(dataset, predictions.joints, strict=True):
+        size = reference_sizes(clip.joints, clip.visibility, clip.boxes, dataset.skeleton, "person")
+        found.append(np.linalg.norm(joints.astype(np.float64) - clip.joints, axis=-1) / size[:, None])
+    return found
+
+
+def part_curve(
+    predictions: Predictions,
+    dataset: ClipDataset,
+    part: str,
+    bins: Sequence[tuple[int, int]] = AFTER_BINS,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    **settings,
+) -> HiddenCurve:
+    """Score of a part by the number of frames; settings as for `part_samples`. Intervals over sources."""
+    values, sources = part_samples(predictions, dataset, part, bins, **settings)
+    return HiddenCurve(tuple(bins), tuple(interval(value, sources, draws=draws, seed=seed) for value in values))
+
+
+def part_gain(
+    predictions: Predictions,
+    baseline: Predictions,
+    dataset: ClipDataset,
+    part: str,
+    bins: Sequence[tuple[int, int]] = AFTER_BINS,
+    *,
+    draws: int = 2000,
+    seed: int = 0,
+    **settings,
+) -> HiddenCurve:
+    """`predictions` minus `baseline` on the same joints and frames, paired over sources; settings as for `part_samples`.
+
+    The baseline may be another network's on the same pictures, or the same network's on the clips as filmed (`as_filmed`).
+    """
+    ours, sources = part_samples(predictions, dataset, part, bins, **settings)
+    theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, **settings)
+    return HiddenCurve(
+        tuple(bins),
+        tuple(paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+    )
+
+
+def as_filmed(predictions: Predictions, dataset: ClipDataset) -> Predictions:
+    """Predictions for clips as filmed, put beside the same clips behind an occluder, so that both are scored alike.
+
+    predictions  of a data set that holds every clip of `dataset` without its occluder.
+    Raises UserError for a clip that is not among them.
+    """
+    places = {name: index for index, name in enumerate(predictions.ids)}
+    originals = [str(clip.extra.get("as_filmed", clip.id)) for clip in dataset]
+    if unknown := [name for name in originals if name not in places]:
+        raise UserError(
+            f"there are no predictions for clip {unknown[0]!r} as filmed; predict the data set without occluders first"
+        )
+    chosen = [places[name] for name in originals]
+    return Predictions(
+        ids=tuple(clip.id for clip in dataset),
+        joints=[predictions.joints[index] for index in chosen],
+        confidence=[predictions.confidence[index] for index in chosen],
+        relations=[predictions.relations[index] for index in chosen],
+        window=predictions.window,
+    )
+
+
+def horizon(gain: HiddenCurve) -> int | None:
+    """The number of frames up to which a gain's interval lies above zero, bin after bin; 0 if that of the first does not.
+
+    None where the first bin has no interval. Each bin is tested by itself, so a long horizon may stop early by chance.
+    """
+    if np.isnan(gain.intervals[0].low):
+        return None
+    last = 0
+    for (_, high), item in zip(gain.bins, gain.intervals, strict=True):
+        if not item.low > 0:
+            break
+        last = high
+    return last
+
+
+@dataclass(frozen=True)
+class Effects:
+    """What one protocol does to one network, beside a baseline; differences are paired over sources.
+
+    hidden, hidden_baseline   PCK of joints that the occluder has hidden for 1 to `up_to` frames.
+    gain                      their difference: above zero, the network finds more of them.
+    returned_gain             the same difference for joints that are visible again, at most `back` frames after they were hidden,
+                              in frames without any occluder.
+    returned_cost             the network there minus itself on the clip as filmed: below zero, it carries a wrong pose on.
+    bystanders                mean error of joints not hidden so far, over the person size, minus the same as filmed.
+    bystanders_baseline       the same of the baseline.
+    """
+
+    hidden: Interval
+    hidden_baseline: Interval
+    gain: Interval
+    returned_gain: Interval
+    returned_cost: Interval
+    bystanders: Interval
+    bystanders_baseline: Interval
+
+
+def effects(
+    behind: ClipDataset,
+    found: Mapping[str, Predictions],
+    filmed: Mapping[str, Predictions],
+    network: str,
+    baseline: str,
+    *,
+    up_to: int = 5,
+    back: int = 3,
+    seed: int = 0,
+) -> Effects:
+    """Measures one protocol.
+
+    behind   the data set behind the occluder (`rpstn.occlusion.protocols.Protocol.hide`).
+    found    predictions for it by network; filmed: predictions for the clips as filmed, by network.
+    """
+    ours, theirs = found[network], found[baseline]
+    clear = {name: as_filmed(filmed[name], behind) for name in (network, baseline)}
+    early, soon, all_along = ((1, up_to),), ((1, back),), ((1, max(len(clip) for clip in behind)),)
+
+    def gain(a: Predictions, b: Predictions, part: str, bins: tuple[tuple[int, int], ...], measure: str = "pck") -> Interval:
+        return part_gain(a, b, behind, part, bins, measure=measure, seed=seed).intervals[0]
+
+    return Effects(
+        hidden=hidden_curve(ours, behind, early, by="occluder", seed=seed).intervals[0],
+        hidden_baseline=hidden_curve(theirs, behind, early, by="occluder", seed=seed).intervals[0],
+        gain=hidden_gain(ours, theirs, behind, early, by="occluder", seed=seed).intervals[0],
+        returned_gain=gain(ours, theirs, "returned", soon),
+        returned_cost=gain(ours, clear[network], "returned", soon),
+        bystanders=gain(ours, clear[network], "bystanders", all_along, "error"),
+        bystanders_baseline=gain(theirs, clear[baseline], "bystanders", all_along, "error"),
+    )

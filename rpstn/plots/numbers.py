@@ -1,0 +1,174 @@
+"""Scores, training logs and intervals."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+
+from rpstn.errors import UserError
+from rpstn.metrics.hidden import HiddenCurve
+from rpstn.metrics.intervals import Interval
+from rpstn.plots.style import short, styled
+
+
+@styled
+def pck_bars(scores: Mapping[str, Mapping[str, float | None]], ax: Axes | None = None, label: str = "PCK@0.2 (%)") -> Axes:
+    """Bars per joint, or group of joints, side by side for several methods.
+
+    scores  by method: fraction by joint, e.g. metrics["scores"]["person"]["all"]["groups"]; None or NaN
+            leaves a gap.
+    """
+    ax = ax or plt.subplots()[1]
+    names = list(dict.fromkeys(name for values in scores.values() for name in values))
+    width = 0.8 / len(scores)
+    for number, (method, values) in enumerate(scores.items()):
+        heights = np.array([np.nan if values.get(name) is None else values[name] for name in names], float) * 100
+        places = np.arange(len(names)) + (number - (len(scores) - 1) / 2) * width
+        ax.bar(places, heights, 0.92 * width, label=method)
+    ax.set(xticks=range(len(names)), xticklabels=[short(name) for name in names], ylabel=label, ylim=(0, 100))
+    ax.grid(False, axis="x")
+    if len(names) > 8:
+        plt.setp(ax.get_xticklabels(), rotation=40, ha="right", rotation_mode="anchor")
+    if len(scores) > 1:
+        ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(scores), 4))
+    return ax
+
+
+@styled
+def training_curves(logs: Mapping[str, str | Path], axes: Sequence[Axes] | None = None) -> np.ndarray:
+    """Loss and validation PCK against the step, from log.csv files by the run's name. Raises UserError for
+    another file.
+    """
+    if axes is None:
+        axes = plt.subplots(1, 2, figsize=(7.4, 2.9))[1]
+    loss, score = np.ravel(axes)
+    for name, path in logs.items():
+        try:
+            with open(path, newline="", encoding="utf-8") as file:
+                rows = list(csv.DictReader(file))
+            values = {
+                column: np.array([(float(row["step"]), float(row[column])) for row in rows if row[column]])
+                for column in ("loss", "val_pck")
+            }
+        except (OSError, KeyError, ValueError, TypeError) as error:
+            raise UserError(f"{path}: not a training log ({error!r}); give the log.csv of a run directory") from error
+        for ax, column, factor in ((loss, "loss", 1), (score, "val_pck", 100)):
+            if len(values[column]):
+                marker = "o" if len(values[column]) < 30 else None
+                ax.plot(values[column][:, 0], factor * values[column][:, 1], label=name, marker=marker, ms=3)
+    loss.set(xlabel="step", ylabel="training loss", yscale="log")
+    score.set(xlabel="step", ylabel="PCK@0.2 on val (%)")
+    if len(logs) > 1:
+        score.legend()
+    return np.array([loss, score])
+
+
+@styled
+def hidden_curves(
+    curves: Mapping[str, HiddenCurve],
+    ax: Axes | None = None,
+    *,
+    label: str = "PCK@0.2 of hidden joints (%)",
+    counted: str = "frames hidden so far",
+    samples: bool = True,
+) -> Axes:
+    """PCK, or a gain, against the number of frames hidden, with intervals over sources as bars.
+
+    curves   by method, over the same bins. counted: what the bins count. samples: write how many joints the
+             first curve has, and from how many sources, under each bin.
+    """
+    ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
+    bins = {curve.bins for curve in curves.values()}
+    if len(bins) != 1:
+        raise ValueError(f"the curves have different bins: {sorted(bins)}")
+    markers = "os^Dv<>"
+    for number, (name, curve) in enumerate(curves.items()):
+        places = np.arange(len(curve.bins)) + 0.09 * (number - (len(curves) - 1) / 2)
+        middle, low, high = (100 * curve.column(field) for field in ("estimate", "low", "high"))
+        known = ~np.isnan(low)
+        (line,) = ax.plot(places, middle, marker=markers[number % len(markers)], label=name)
+        ax.vlines(places[known], low[known], high[known], color=line.get_color(), lw=1.2, alpha=0.75)
+    first = next(iter(curves.values()))
+    labels = [
+        f"{name}\n({item.samples} / {item.groups})" if samples else name
+        for name, item in zip(first.labels, first.intervals, strict=True)
+    ]
+    ax.set(xticks=range(len(labels)), xticklabels=labels, ylabel=label)
+    ax.set_xlabel(counted + (" (joints / sources)" if samples else ""))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(curves), 3))  # bars fill the axes
+    return ax
+
+
+@styled
+def interval_points(
+    intervals: Mapping[str, Interval],
+    ax: Axes | None = None,
+    label: str = "difference in PCK@0.2 (percentage points)",
+) -> Axes:
+    """Estimates with their intervals and numbers of sources, one row each, beside the line of no difference."""
+    ax = ax or plt.subplots(figsize=(6.4, 0.45 * len(intervals) + 1))[1]
+    for row, item in enumerate(intervals.values()):
+        ax.plot([100 * item.low, 100 * item.high], [row, row], color="#0072B2", lw=2, solid_capstyle="butt")
+        ax.plot(100 * item.estimate, row, "o", color="#0072B2" if item.excludes_zero else "white", mec="#0072B2")
+    ax.axvline(0, color="#444444", lw=1)
+    ax.set(yticks=range(len(intervals)), xlabel=label)
+    ax.set_yticklabels([f"{name}\n({item.groups} sources)" for name, item in intervals.items()])
+    ax.set_ylim(len(intervals) - 0.5, -0.5)
+    ax.grid(False, axis="y")
+    return ax
+
+
+@styled
+def interval_panels(
+    panels: Mapping[str, Mapping[str, Interval]],
+    label: str = "difference in PCK@0.2 (percentage points)",
+    axes: Sequence[Axes] | None = None,
+) -> np.ndarray:
+    """Several figures of `interval_points` below each other, on one scale; a panel without intervals says so."""
+    if axes is None:
+        heights = [max(1, len(part)) for part in panels.values()]
+        size = (6.8, 0.45 * sum(heights) + 0.9 * len(panels))
+        axes = plt.subplots(
+            len(panels), 1, figsize=size, height_ratios=heights, sharex=True, squeeze=False, layout="constrained"
+        )[1]
+    axes = np.ravel(axes)
+    for ax, (title, part) in zip(axes, panels.items(), strict=True):
+        if part:
+            interval_points(part, ax, label if ax is axes[-1] else "")
+        else:
+            ax.text(0.5, 0.5, "nothing to count", ha="center", va="center", transform=ax.transAxes)
+            ax.set(yticks=[], xlabel=label if ax is axes[-1] else "")
+        ax.set_title(title)
+    return axes
+
+
+@styled
+def over_frames(
+    lines: Mapping[str, np.ndarray],
+    hidden: np.ndarray,
+    dotted: Mapping[str, np.ndarray] | None = None,
+    first: int = 0,
+    ax: Axes | None = None,
+    label: str = "",
+) -> Axes:
+    """A value over the frames of a clip, one line a network, the frames in which something is hidden shaded.
+
+    lines   by network, (T,), from frame `first` on; dotted: a second line each, of the same colour.
+    hidden  (frames,) bool.
+    """
+    ax = ax or plt.subplots(figsize=(7.2, 3.0))[1]
+    for name, values in lines.items():
+        (line,) = ax.plot(np.arange(first, first + len(values)), values, label=name)
+        if dotted is not None:
+            ax.plot(np.arange(first, first + len(dotted[name])), dotted[name], ls=":", color=line.get_color(), lw=1)
+    for frame in np.flatnonzero(hidden):
+        ax.axvspan(frame - 0.5, frame + 0.5, color="#dddddd", lw=0, zorder=0)
+    ax.set(xlabel="frame", ylabel=label, ylim=(0, None))
+    if lines:
+        ax.legend()
+    return ax

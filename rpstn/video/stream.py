@@ -1,0 +1,278 @@
+"""Poses of a stream, frame by frame: where to look, what the network sees there, what is carried to the next frame.
+
+    crop of the frame  ->  RPSTN.step  ->  joints in pixels of the frame  ->  box for the next frame
+
+Only each person's state is kept, the refined heatmaps and the features of one frame: memory and time of a frame do not depend
+on how many came before. The crop may move between frames while the state is carried on: kernels hold what to look for, not
+where, and they are matched everywhere in the next crop.
+
+Which crop:
+- a fixed box: the same crop in all frames, PADDING times the box's longer side. Numbers are those of the clip call on such crops.
+- boxes given frame by frame: around the middle of each frame's box. The crop's side follows the box's longer side with the rate
+  `Following.side`, so that a box that breathes, as an outline's does with every step, does not make the person breathe in the
+  crop.
+- "auto": the whole frame first, then closer, then the box follows the pose (`rpstn.video.tracking`).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from rpstn.datasets.boxes import is_inside, square
+from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, warp
+from rpstn.errors import UserError
+from rpstn.heatmaps import decode
+from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.pixels import normalise
+from rpstn.models.rpstn import RPSTN, State, check_size
+from rpstn.runs.devices import choose_device
+from rpstn.skeletons import Skeleton, skeleton_of
+from rpstn.video.boxes import Boxes, FixedBox
+from rpstn.video.tracking import PADDING, Following, move, overlap, pose_box, search_boxes, whole_frame
+
+GIVEN, FOUND, FOLLOWED, LOST = "given", "found", "followed", "lost"
+SAME_PERSON = 0.1  # overlap of two poses' boxes from which they may be one person's
+
+
+class Look(NamedTuple):
+    """What the network makes of one crop: joints (K,2) px of the frame, confidence (K,), relation (K,K) or None, and its new
+    state.
+    """
+
+    joints: np.ndarray
+    confidence: np.ndarray
+    relation: np.ndarray | None
+    state: State | None
+
+
+class PersonPose(NamedTuple):
+    """One person in one frame.
+
+    id          as the boxes name the person; "1" where one is followed.
+    box         (4,) x, y, width, height px of the frame: where the network looked, without the crop's padding. Of boxes given
+                frame by frame it is the square that follows them.
+    joints      (K,2) px of the frame; confidence (K,), heights of the heatmaps' peaks.
+    relation    (K,K), or None for a network without.
+    others      boxes (4,) around other people whom a search saw, where one was made; else None.
+    status      "given": in a given box. "found": by a search, the network starts anew. "followed": from the frame before. "lost":
+                there is a pose, but the network is too unsure of it.
+    """
+
+    id: str
+    box: np.ndarray
+    joints: np.ndarray
+    confidence: np.ndarray
+    relation: np.ndarray | None
+    status: str
+    others: tuple[np.ndarray, ...] | None = None
+
+
+class PoseNetwork:
+    """A checkpoint's network on a device, looking at crops of frames. RPSTN's state is passed along; an image network has
+    none.
+    """
+
+    def __init__(self, model: torch.nn.Module, meta: Mapping[str, Any], device: torch.device) -> None:
+        self.model, self.meta, self.device = model.to(device).eval(), meta, device
+        self.skeleton: Skeleton = skeleton_of(meta)
+
+    @classmethod
+    def load(cls, checkpoint: str | Path, device: str = "auto") -> PoseNetwork:
+        """Raises UserError for a checkpoint or a device that cannot be used."""
+        place = choose_device(device)
+        return cls(*load_checkpoint(checkpoint), place)
+
+    @classmethod
+    def of(cls, model: torch.nn.Module, meta: Mapping[str, Any], device: str = "auto") -> PoseNetwork:
+        """Take a network in memory with a checkpoint's meta: a copy on the device, so that the caller's stays as it is.
+
+        Raises UserError where they are no such pair.
+        """
+        place = choose_device(device)
+        known = meta if isinstance(meta, Mapping) else {}
+        lacking = [name for name in ("skeleton", "size", "input") if name not in known]
+        if not isinstance(model, torch.nn.Module) or lacking:
+            lacks = f", which lacks {', '.join(lacking)}" if lacking else ""
+            raise UserError(
+                f"({type(model).__name__}, {type(meta).__name__}) is no network with its meta{lacks}; give the pair that "
+                "rpstn.load_checkpoint returns"
+            )
+        config = getattr(model, "config", None)
+        for name, told in (("joints", len(skeleton_of(meta))), ("input", meta["input"])):
+            if getattr(config, name, None) != told:
+                raise UserError(f"the network has {name} {getattr(config, name, None)}, its meta says {told}; correct the meta")
+        try:
+            check_size(meta["size"], meta["size"])
+        except (TypeError, ValueError) as error:
+            raise UserError(f"the meta has size {meta['size']!r}: {error}") from None
+        return cls(copy.deepcopy(model), meta, place)
+
+    @torch.inference_mode()
+    def look(self, pixels: np.ndarray, box: np.ndarray, state: State | None = None) -> Look:
+        """pixels (H,W,3) uint8 RGB, box (4,) in them; state: what the frame before left, None to start anew."""
+        size = self.meta["size"]
+        affine = crop_affine(box, size, padding=PADDING)
+        crop = torch.from_numpy(warp(pixels[None], affine, size)).to(self.device)
+        frame = normalise(crop, self.meta["input"])
+        if isinstance(self.model, RPSTN):
+            output, state = self.model.step(frame, state)
+        else:
+            output, state = self.model(frame[:, None]), None
+        heatmaps = output.heatmaps[0, 0].float()
+        joints, confidence = decode(heatmaps, size / heatmaps.shape[-1])
+        return Look(
+            apply_affine(joints.cpu().numpy(), invert_affine(affine)),
+            confidence.cpu().numpy(),
+            None if output.relations is None else output.relations[0, 0].float().cpu().numpy(),
+            state,
+        )
+
+
+def _mean(found: tuple[np.ndarray, Look]) -> float:
+    return float(found[1].confidence.mean())
+
+
+class _Person:
+    """What is carried from frame to frame for one person."""
+
+    def __init__(self) -> None:
+        self.state: State | None = None
+        self.box: np.ndarray | None = None  # square; None: not found yet, or lost
+        self.weak = 0  # frames in a row in which the network was too unsure
+        self.searched: int | None = None  # the last frame that was searched for others
+
+
+class PoseStream:
+    """Poses of frame after frame. `boxes` None: one person is looked for, and followed.
+
+    others_every  frames from one in which other people than the one who is followed are searched for to the next; None: none is.
+                  It changes no pose.
+    """
+
+    def __init__(self, network: PoseNetwork, boxes: Boxes | None, following: Following, others_every: int | None = None) -> None:
+        self.network, self.boxes, self.following, self.others_every = network, boxes, following, others_every
+        self._people: dict[str, _Person] = {}
+
+    def step(self, index: int, pixels: np.ndarray) -> list[PersonPose]:
+        """The people of frame `index`, (H,W,3) uint8 RGB; frames come in order. A person without a box in this frame starts
+        anew later.
+        """
+        if self.boxes is None:
+            return [self._with_others(index, pixels, self._follow(pixels))]
+        size = pixels.shape[:2]
+        given = {name: box for name, box in self.boxes.at(index).items() if is_inside(box, size)}
+        self._people = {name: person for name, person in self._people.items() if name in given}
+        return [self._look_where_told(name, box, pixels) for name, box in given.items()]
+
+    def _look_where_told(self, name: str, box: np.ndarray, pixels: np.ndarray) -> PersonPose:
+        person = self._people.setdefault(name, _Person())
+        if isinstance(self.boxes, FixedBox):
+            crop = box
+        else:
+            crop = square(box)
+            if person.box is not None:
+                side = person.box[2] + self.following.side * (crop[2] - person.box[2])
+                crop = np.array([*(crop[:2] + (crop[2] - side) / 2), side, side])
+        look = self.network.look(pixels, crop, person.state)
+        person.state, person.box = look.state, crop
+        return PersonPose(name, crop, look.joints, look.confidence, look.relation, GIVEN)
+
+    def _follow(self, pixels: np.ndarray) -> PersonPose:
+        person = self._people.setdefault("1", _Person())
+        size = pixels.shape[:2]
+        status = FOLLOWED
+        if person.box is None:
+            # While lost, the frame is searched once in `patience` frames, and looked at as a whole in the others.
+            box, look = self._search(pixels, everywhere=person.weak % self.following.patience == 0)
+            status = FOUND
+        else:
+            box = person.box
+            look = self.network.look(pixels, box, person.state)
+            if not self._sees(look, size) and person.weak + 1 >= self.following.patience:
+                again, fresh = self._search(pixels, everywhere=True)
+                if fresh.confidence.mean() > look.confidence.mean():
+                    box, look, status = again, fresh, FOUND
+        if self._sees(look, size):
+            person.weak, person.state = 0, look.state
+            target = pose_box(look.joints, look.confidence, self.following)
+            person.box = move(box, target, self.following, size)
+            return PersonPose("1", box, look.joints, look.confidence, look.relation, status)
+        person.weak += 1
+        if person.box is None or person.weak >= self.following.patience:
+            person.box = person.state = None
+        else:  # it waits where it is: a person who is hidden for a moment comes back near
+            person.state = look.state
+        return PersonPose("1", box, look.joints, look.confidence, look.relation, LOST)
+
+    def _with_others(self, index: int, pixels: np.ndarray, pose: PersonPose) -> PersonPose:
+        """The pose, with what a search for others sees where one is due and the person is in sight."""
+        person, every = self._people["1"], self.others_every
+        if every is None or pose.status == LOST or (person.searched is not None and index - person.searched < every):
+            return pose
+        person.searched = index
+        looks = [(box, self.network.look(pixels, box)) for box in search_boxes(pixels.shape[:2])]
+        taken = [pose_box(pose.joints, pose.confidence, self.following)]
+        starts = sorted((found for found in looks if self._apart(found[1], taken)), key=_mean, reverse=True)
+        for start in starts[: self.following.starts]:
+            _, look = found = self._closer(pixels, *start)
+            if _mean(found) >= self.following.sure and self._apart(look, taken):
+                taken.append(pose_box(look.joints, look.confidence, self.following))
+        return pose._replace(others=tuple(taken[1:]))
+
+    def _apart(self, look: Look, taken: list[np.ndarray]) -> bool:
+        box = pose_box(look.joints, look.confidence, self.following)
+        return box is not None and all(overlap(box, other) < SAME_PERSON for other in taken)
+
+    def _sees(self, look: Look, size: tuple[int, int]) -> bool:
+        box = pose_box(look.joints, look.confidence, self.following)
+        return box is not None and is_inside(box, size) and look.confidence.mean() >= self.following.lost_below
+
+    def _search(self, pixels: np.ndarray, everywhere: bool) -> tuple[np.ndarray, Look]:
+        """The box and look that the network is surest of: the whole frame and closer, then, where it is not sure, parts of it."""
+        best = self._closer(pixels, whole_frame(pixels.shape[:2]))
+        if everywhere and _mean(best) < self.following.sure:
+            looks = [(box, self.network.look(pixels, box)) for box in search_boxes(pixels.shape[:2])]
+            starts = sorted(looks, key=_mean, reverse=True)[: self.following.starts]
+            best = max([best, *(self._closer(pixels, *start) for start in starts)], key=_mean)
+        return best
+
+    def _closer(self, pixels: np.ndarray, box: np.ndarray, look: Look | None = None) -> tuple[np.ndarray, Look]:
+        """Looks again in the box around what was seen, as long as the network gets surer."""
+        look = look or self.network.look(pixels, box)
+        for _ in range(self.following.zooms):
+            target = pose_box(look.joints, look.confidence, self.following)
+            if target is None or not is_inside(target, pixels.shape[:2]):
+                break
+            fresh = self.network.look(pixels, target)
+            if fresh.confidence.mean() <= look.confidence.mean():
+                break
+            box, look = target, fresh
+        return box, look
+
+    def save(self) -> dict[str, Any]:
+        """Everything that the next frame depends on, as tensors and plain values."""
+        return {
+            name: {
+                "state": None if person.state is None else tuple(part.cpu().clone() for part in person.state),
+                "box": None if person.box is None else [float(value) for value in person.box],
+                "weak": person.weak,
+                "searched": person.searched,
+            }
+            for name, person in self._people.items()
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Go on as the stream that was saved would have."""
+        self._people = {}
+        for name, values in saved.items():
+            person = self._people[name] = _Person()
+            if values["state"] is not None:
+                person.state = State(*(part.to(self.network.device) for part in values["state"]))
+            person.box = None if values["box"] is None else np.array(values["box"], np.float64)
+            person.weak, person.searched = values["weak"], values["searched"]

@@ -1,0 +1,267 @@
+"""One's own data from files as cameras, phones and spreadsheets write them."""
+
+import struct
+
+import cv2
+import numpy as np
+import pytest
+
+from rpstn.cli.main import main
+from rpstn.datasets import ABSENT, open_dataset, read_splits
+from rpstn.datasets.check import check_dataset
+from rpstn.datasets.frame_files import frame_files
+from rpstn.datasets.own import own_clip, write_own
+from rpstn.errors import UserError
+from rpstn.video.source import open_input
+
+from . import test_penn_action as penn_action
+from .test_decoding import damage, number_of, write_film
+from .test_own import ARM, described
+
+HEIGHT, WIDTH = 48, 64
+JOINTS = [[10.0, 20.0], [5.0, 9.5], [30.0, 30.0]]
+
+
+def image(number, height=HEIGHT, width=WIDTH):
+    return np.full((height, width, 3), 15 * number, np.uint8)
+
+
+def folder(root, names, **sizes):
+    """Images of those names in root/f, each as bright as its position in the list says."""
+    (root / "f").mkdir(parents=True, exist_ok=True)
+    for number, name in enumerate(names):
+        cv2.imwrite(str(root / "f" / name), image(number, **sizes))
+    return root
+
+
+def entry(length, **more):
+    return {"id": "a", "split": "test", "frames": "f", "joints": [JOINTS] * length} | more
+
+
+def opened(root, *entries):
+    return open_dataset("own", described(root, list(entries)), "test")
+
+
+def with_orientation(path, orientation, pixels):
+    """A JPEG whose EXIF says how to turn it."""
+    _, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 100])
+    exif = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x112, 3, 1, orientation, 0)
+    data = data.tobytes()
+    path.write_bytes(data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:])
+
+
+@pytest.mark.parametrize("pattern", ["frame_{}.png", "{}.jpg", "Take 2 ({}).png", "{:02}.PNG", "v1-{}-x.bmp"])
+def test_frames_come_in_the_order_of_their_numbers(tmp_path, pattern):
+    names = [pattern.format(number) for number in range(12)]
+    root = folder(tmp_path, names)
+    frames = opened(root, entry(12))[0].frames.read(range(12))
+    assert [number_of(frame) for frame in frames] == list(range(12))
+    assert [path.name for path in frame_files(root / "f")[0]] == names
+    assert [number_of(frame.pixels) for frame in open_input(root / "f")] == list(range(12))
+
+
+def test_cases_of_letters_are_mixed_and_hidden_files_are_none(tmp_path):
+    root = folder(tmp_path, ["A_1.png", "a_2.PNG", "A_3.Jpg", "a_10.png"])
+    for name in ("._A_1.png", "._a_2.PNG", ".DS_Store"):
+        (root / "f" / name).write_bytes(b"\0\5\x16\7")
+    (clip,) = opened(root, entry(4))
+    assert [number_of(frame) for frame in clip.frames.read(range(4))] == [0, 1, 2, 3]
+    report = check_dataset("own", root)
+    assert report.ok and report.pixels == "4 frames decoded"
+
+
+@pytest.mark.parametrize("twins", [("1.png", "01.png"), ("1.png", "1.jpg"), ("a1.png", "A1.png"), ("x.png", "X.PNG")])
+def test_names_that_claim_one_frame_are_refused(tmp_path, twins):
+    root = folder(tmp_path, [*twins, "7.png"])
+    with pytest.raises(UserError, match=f"f: .*{twins[0]}.* claim the same frame; keep") as caught:
+        opened(root, entry(3))
+    assert twins[1] in str(caught.value)
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_images_are_turned_upright(tmp_path, orientation):
+    root = folder(tmp_path, ["0.jpg"])
+    stored = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    stored[:16, :16] = 255  # a corner to recognize
+    with_orientation(root / "f" / "1.jpg", orientation, stored)
+    (root / "f" / "0.jpg").unlink()
+    (clip,) = opened(root, entry(1))
+    turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
+    upright = np.rot90(stored, turns)
+    assert clip.frames.size == upright.shape[:2]
+    (read,) = clip.frames.read([0])
+    assert np.abs(read.astype(int) - upright).mean() < 3
+    np.testing.assert_array_equal(read, next(iter(open_input(root / "f"))).pixels)
+    assert check_dataset("own", root).ok
+
+
+def test_images_of_other_formats_are_named(tmp_path):
+    root = folder(tmp_path, ["1.jpg", "5.jpg"])
+    for name in ("2.HEIC", "3.heic", "4.heic", "notes.txt"):
+        (root / "f" / name).write_bytes(b"ftypheic")
+    with pytest.raises(UserError, match=r"f: 3 images in a format that is not read \(3 .heic: 2.HEIC, 3.heic, 4.heic\)"):
+        opened(root, entry(2))
+
+
+@pytest.mark.parametrize("name", ["1.tif", "1.png", "1.webp"])
+def test_a_file_with_several_images_is_no_frame(tmp_path, name):
+    root = folder(tmp_path, ["0.png"])
+    pages = [image(number) for number in range(5)]
+    if name == "1.tif":
+        cv2.imwritemulti(str(root / "f" / name), pages)
+    else:
+        animation = cv2.Animation()
+        animation.frames, animation.durations = pages, np.full(5, 40)
+        cv2.imwriteanimation(str(root / "f" / name), animation)
+    clip = opened(root, entry(2))[0]
+    with pytest.raises(UserError, match=rf"{name}: 5 images in one file"):
+        clip.frames.read([1])
+    (fault,) = check_dataset("own", root).faults
+    assert name in fault
+
+
+def video_entry(length, **more):
+    return {"id": "a", "split": "test", "video": "a.avi", "joints": [JOINTS] * length} | more
+
+
+@pytest.mark.parametrize("kind", ["images", "video", "array"])
+def test_a_joint_outside_is_absent_wherever_the_frames_are(tmp_path, kind):
+    joints = [[[10.0, 20.0], [5.0, 9.5], [30.0, HEIGHT + 2.0]], [[10, 20], [WIDTH + 5, 9.5], [-3, 30]]]
+    if kind == "images":
+        (clip,) = opened(folder(tmp_path, ["0.png", "1.png"]), entry(2, joints=joints))
+    elif kind == "video":
+        write_film(tmp_path / "a.avi", frames=np.stack([image(0), image(1)]))
+        (clip,) = opened(tmp_path, video_entry(2, joints=joints))
+    else:
+        clip = own_clip("a", np.stack([image(0), image(1)]), np.array(joints))
+    assert (clip.visibility != ABSENT).tolist() == [[True, True, False], [True, False, False]]
+    assert clip.extra["joints_outside"] == 3
+    if kind != "array":  # around (10, 20) and (5, 9.5); frame 1 has the box of frame 0
+        assert clip.boxes.tolist() == pytest.approx(np.tile([5 - 1.575, 9.5 - 1.575, 8.15, 13.65], (2, 1)), abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["images", "video"])
+@pytest.mark.parametrize(("point", "words"), [([9999, 20], "9999, 20"), ([10, 310], "10, 310"), ([-300, 20], "-300, 20")])
+def test_a_mistyped_coordinate_is_a_fault(tmp_path, kind, point, words, capsys):
+    joints = [JOINTS, JOINTS, [JOINTS[0], point, JOINTS[2]]]
+    if kind == "images":
+        described(folder(tmp_path, ["0.png", "1.png", "2.png"]), [entry(3, joints=joints)])
+    else:
+        write_film(tmp_path / "a.avi", frames=np.stack([image(number) for number in range(3)]))
+        described(tmp_path, [video_entry(3, joints=joints)])
+    (fault,) = check_dataset("own", tmp_path).faults
+    assert f"clip 'a': left_hand of frame 2 lies at ({words}), far outside the {WIDTH}x{HEIGHT} pixels" in fault
+    assert main(["data", "check", "own", str(tmp_path)]) == 1
+    assert words in capsys.readouterr().out
+
+
+def test_a_mistyped_box_is_a_fault(tmp_path):
+    root = folder(tmp_path, ["0.png", "1.png"])
+    with pytest.raises(UserError, match=r"clip 'a': the box \(5, 5, 9999, 20\) of frame 1 reaches far outside"):
+        opened(root, entry(2, boxes=[[5, 5, 30, 20], [5, 5, 9999, 20]]))
+
+
+def test_check_names_the_frames_of_a_video_that_cannot_be_decoded(tmp_path):
+    write_film(tmp_path / "a.avi")
+    damage(tmp_path / "a.avi", [0, 7])
+    (clip,) = opened(tmp_path, video_entry(16))
+    assert [number_of(frame) for frame in clip.frames.read([1, 8])] == [1, 8]
+    report = check_dataset("own", tmp_path)
+    assert len(report.faults) == 1 and report.pixels == "14 frames decoded"
+    assert "a.avi: 2 frames (0, 7) of 16 cannot be decoded" in report.faults[0]
+
+
+def test_sizes_that_differ_are_faults(tmp_path):
+    root = folder(tmp_path, ["0.png", "1.png", "2.png"])
+    cv2.imwrite(str(root / "f" / "1.png"), image(1, 32, 32))
+    clip = opened(root, entry(3))[0]
+    assert len(clip.frames.read([0, 2])) == 2
+    with pytest.raises(UserError, match=r"1\.png: the image has 32x32 pixels"):
+        clip.frames.read([1])
+    (fault,) = check_dataset("own", root).faults
+    assert "1.png: 32x32 pixels, labels for 64x48" in fault
+
+
+HEADS = {
+    "blanks after commas": "frame, joint, x, y, visibility\n0, neck, 10, 20, 1\n",
+    "blanks before commas": "frame ,joint ,x ,y ,visibility\n0 ,neck ,10 ,20 ,1\n",
+    "quotes and blanks": 'frame, "joint", x, y, visibility\n0, "neck", 10, 20, 1\n',
+    "empty lines": "frame,joint,x,y,visibility\n\n0,neck,10,20,1\n  \n,,,,\n\n",
+    "the byte order mark and line ends of Windows": "\ufeffframe,joint,x,y,visibility\r\n0,neck,10,20,1\r\n",
+}
+
+
+@pytest.mark.parametrize("case", HEADS)
+def test_tables_as_programs_write_them(tmp_path, case):
+    root = folder(tmp_path, ["0.png"])
+    (root / "a.csv").write_text(HEADS[case], encoding="utf-8", newline="")
+    (clip,) = opened(root, {"id": "a", "split": "test", "frames": "f", "labels": "a.csv", "boxes": [[0, 0, 20, 30]]})
+    assert clip.visibility.tolist() == [[1, 0, 0]] and clip.joints[0, 0].tolist() == [10, 20]
+
+
+@pytest.mark.parametrize(
+    ("head", "words"),
+    [
+        ("frame,joint,x,y,confidence", "has the column 'confidence'"),
+        ("frame,joint,x,y,track_id", "has the column track_id, a clip shows one person"),
+        ("frame,joint,x,y,person", "one person"),
+        ("frame,joint,x,y,x", "the column x twice"),
+        ("frame;joint;x;y", "separate fields by commas"),
+        ("frame,joint,x", "lacks y"),
+    ],
+)
+def test_unknown_columns_are_named(tmp_path, head, words):
+    root = folder(tmp_path, ["0.png"])
+    (root / "a.csv").write_text(f"{head}\n0,neck,10,20,7\n")
+    with pytest.raises(UserError, match=rf"a\.csv: the head line .*{words}"):
+        opened(root, {"id": "a", "split": "test", "frames": "f", "labels": "a.csv"})
+
+
+def test_a_key_that_repeats_is_an_error(tmp_path):
+    root = described(folder(tmp_path, ["0.png"]), [entry(1)])
+    path = root / "dataset.json"
+    path.write_text(path.read_text().replace('"frames": "f"', '"frames": "g", "frames": "f"'))
+    with pytest.raises(UserError, match="'frames' is there twice"):
+        open_dataset("own", root, "test")
+
+
+def test_empty_splits_say_why(tmp_path):
+    root = described(folder(tmp_path, ["0.png"]), [entry(1, split="train")])
+    with pytest.raises(UserError, match="'val' is empty.* one group, 'a', .*add a clip with the split \"val\", or cut a clip"):
+        open_dataset("own", root, "val")
+    described(root, [entry(1, split="train", id=f"{number}", action=f"{number}") for number in range(2)])
+    with pytest.raises(UserError, match="'val' is empty.* no action of train has two groups.*add a clip"):
+        open_dataset("own", root, "val")
+    described(root, [entry(1, split="train")])
+    with pytest.raises(UserError, match=r"'test' is empty.*\(1 in train\); give some the split \"test\" in dataset.json"):
+        open_dataset("own", root, "test")
+
+
+def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    clip = own_clip("a", image(1)[None], np.array([JOINTS]))
+    assert write_own("~/sets/own", {"test": [clip]}, ARM) == tmp_path / "sets" / "own"
+    assert len(open_dataset("own", "~/sets/own", "test")) == 1 and check_dataset("own", "~/sets/own").ok
+    monkeypatch.setenv("RPSTN_DATA", "~/sets")
+    assert len(open_dataset("own", split="test")) == 1
+    with pytest.raises(UserError, match="'~/f', which leads out of the folder"):
+        opened(tmp_path, entry(1, frames="~/f"))
+    with pytest.raises(UserError, match=r"'\.gif', which is not read again"):
+        write_own(tmp_path / "b", {"test": [clip]}, ARM, suffix=".gif")
+
+
+def test_names_with_a_colon_below_the_working_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_film(tmp_path / "b.webm", "VP80").rename("2024-11-14T22:57:44.webm")
+    described(tmp_path, [video_entry(16, video="2024-11-14T22:57:44.webm")])
+    (clip,) = read_splits("own", ".", splits=("test",))["test"]
+    assert number_of(clip.frames.read([9])[0]) == 9 and check_dataset("own", ".").ok
+
+
+def test_hidden_files_are_no_labels(tmp_path):
+    """macOS puts ._0001.mat next to 0001.mat on drives of other systems."""
+    penn_action.write(tmp_path, "0001", penn_action.label(train=-1))
+    for name in ("labels/._0001.mat", "frames/0001/._000001.jpg"):
+        (tmp_path / name).write_bytes(b"\0\5\x16\7")
+    report = check_dataset("penn_action", tmp_path)
+    assert report.ok and report.pixels == "4 frames decoded"

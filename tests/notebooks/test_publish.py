@@ -1,0 +1,69 @@
+"""results/NAME.json: scores, gains on hidden joints and what made them, of the weights that are there."""
+
+import pytest
+
+from rpstn.cli.main import main
+from rpstn.errors import UserError
+from rpstn.notebooks.publish import PublishConfig, publish
+from rpstn.notebooks.readme import published
+from rpstn.notebooks.results import gain, verdict
+from rpstn.runs import read_json, write_json
+from rpstn.train.recipes import shipped_checkpoints
+
+
+def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_root, tmp_path):
+    config = PublishConfig("drawn", root=str(embedded_root), protocols=("limb",), start=2, length=2, out=str(tmp_path))
+    result = read_json(publish(config, progress=False))
+    variants = ["RPSTN", "frame by frame", "without propagation"]
+    assert list(result["rows"]) == [*variants, *(f"{title}, flip test" for title in variants)]
+    assert result["rows"]["RPSTN, flip test"] != result["rows"]["RPSTN"]
+    assert set(result["gains"]) == {"frame by frame", "without propagation"}
+    assert set(result["hidden"]) == {"as it is", "limb"}
+    hidden, rows = result["hidden"]["limb"], result["rows"]
+    assert hidden["gains"]["frame by frame"]["estimate"] == pytest.approx(
+        hidden["rows"]["RPSTN"]["estimate"] - hidden["rows"]["frame by frame"]["estimate"]
+    )
+    assert result["gains"]["frame by frame"]["estimate"] == pytest.approx(
+        rows["RPSTN"]["person"]["all"]["mean"] - rows["frame by frame"]["person"]["all"]["mean"]
+    )
+    assert result["gains"]["frame by frame"]["interval"] == [None, None], "four sources say too little about others"
+    assert result["trained"]["RPSTN"]["parameters"]["propagation"] == "matching"
+    assert str(tmp_path) not in (tmp_path / "drawn.json").read_text()
+    assert "| RPSTN |" in published(result) and "Measured on: data set embedded (drawn bodies)" in published(result)
+
+
+@pytest.mark.parametrize(("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.pt"), ("size", 96), ("seed", 7)])
+def test_variants_that_were_not_trained_alike_are_refused(embedded_root, tmp_path, key, value):
+    for name, path in shipped_checkpoints("embedded").items():
+        run = tmp_path / name
+        run.mkdir()
+        (run / "best.pt").symlink_to(path)
+        manifest = read_json(path.with_suffix(".json"))
+        # The share has its default, of which the version that trained the others knew nothing.
+        manifest["parameters"] |= {key: value, "beside_share": 0.5} if name == "frame_by_frame" else {}
+        write_json(run / "manifest.json", manifest)
+    with pytest.raises(UserError, match=f"different {key}.*frame_by_frame {value}"):
+        publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path), out=str(tmp_path)), progress=False)
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_what_cannot_be_published_is_said(embedded_root, tmp_path, capsys):
+    with pytest.raises(UserError, match="protocol"):
+        PublishConfig("x", protocols=("limp",))
+    for wrong in ("frame by frame", "rpstn"):
+        with pytest.raises(UserError, match=f"'{wrong}'.*frame_by_frame, without_propagation"):
+            PublishConfig("x", compared=(wrong,))
+    with pytest.raises(UserError, match="train"):
+        publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path)), progress=False)
+    with pytest.raises(UserError, match="frames"):
+        publish(PublishConfig("x", root=str(embedded_root), start=100, out=str(tmp_path)), progress=False)
+    assert main(["publish", "--name", "x", "--root", str(tmp_path / "nowhere")]) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_few_sources_have_a_gain_and_no_interval():
+    value = {"estimate": 0.012, "interval": [None, None], "samples": 40, "sources": 3}
+    assert gain(value) == "+1.2 (no interval)" and gain(value | {"interval": [0.01, 0.02]}) == "+1.2 (1.0 to 2.0)"
+    result = {"rows": {"ours": {}, "other": {}}, "gains": {"other": value}, "hidden": {}}
+    assert "not told apart from other: +1.2 (no interval) points, 40 joints, 3 sources" in verdict(result, "other")

@@ -1,0 +1,123 @@
+"""What a training run is given: frames of clips, and single pictures beside them or not."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from rpstn.errors import UserError
+from rpstn.runs import read_json
+from rpstn.train import TrainConfig, train
+from rpstn.train.config import beside_count
+from rpstn.train.data import batches, open_training_data
+
+from ..datasets import test_lspet
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def config(embedded_root, tmp_path):
+    return TrainConfig(
+        root=str(embedded_root),
+        out=str(tmp_path / "run"),
+        frames=1,
+        propagation="none",
+        size=64,
+        batch=6,
+        steps=3,
+        precision="fp32",
+        device="cpu",
+        calibration_frames=0,
+    )
+
+
+@pytest.fixture
+def mixed(config, tmp_path):
+    """A third of each batch are pictures of LSP extended, made up."""
+    test_lspet.write(tmp_path / "lsp")
+    return dataclasses.replace(config, beside="lspet", beside_root=str(tmp_path / "lsp"), beside_share=1 / 3)
+
+
+def without_pictures(config):
+    """Clips alone, in the same batches."""
+    return dataclasses.replace(config, beside=None, beside_root=None, beside_share=0.5)
+
+
+def test_pictures_take_the_joints_of_the_clips(mixed):
+    data = open_training_data(mixed)
+    assert data.beside.skeleton == data.training.skeleton and data.beside.name == "lspet"
+    assert data.checksums().keys() == {"train", "val", "beside"}
+    assert open_training_data(without_pictures(mixed)).checksums().keys() == {"train", "val"}
+
+
+def test_each_part_of_a_batch_holds_its_share_of_the_pictures(mixed):
+    config = dataclasses.replace(mixed, accumulate=2)
+    assert beside_count(config) == 1 and beside_count(mixed) == 2
+    data = open_training_data(config)
+    parts = list(batches(config, data, 0, CPU))
+    assert len(parts) == 6 and all(part["frames"].shape == (3, 1, 64, 64, 3) for part in parts)
+    # What is beside changes nothing in what the clips give.
+    alone = list(batches(dataclasses.replace(without_pictures(config), batch=4), dataclasses.replace(data, beside=None), 0, CPU))
+    for part, own in zip(parts, alone, strict=True):
+        assert torch.equal(part["frames"][:2], own["frames"]) and torch.equal(part["joints"][:2], own["joints"])
+
+
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_batches_go_on_where_they_stopped(mixed, accumulate):
+    config = dataclasses.replace(mixed, accumulate=accumulate)
+    data = open_training_data(config)
+    every, rest = list(batches(config, data, 0, CPU)), list(batches(config, data, 2, CPU))
+    assert len(every) == 3 * accumulate and len(rest) == accumulate
+    for a, b in zip(every[-accumulate:], rest, strict=True):
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_resuming_with_pictures_beside_equals_no_interruption(mixed, tmp_path, monkeypatch):
+    config = dataclasses.replace(mixed, accumulate=2, save_every=0.0)
+    whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")), progress=False)
+    learn = torch.optim.AdamW.step
+    steps = []
+
+    def interrupted(*arguments, **more):
+        steps.append(1)
+        if len(steps) == 3:
+            raise KeyboardInterrupt
+        return learn(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, progress=False)
+    again = train(config, progress=False)
+    first, second = (torch.load(run.checkpoint, weights_only=True)["state_dict"] for run in (whole, again))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_run_with_pictures_beside_says_so(mixed):
+    result = train(mixed, progress=False)
+    manifest = read_json(result.run / "manifest.json")
+    assert manifest["data"].keys() == {"train", "val", "beside"} and manifest["parameters"]["beside"] == "lspet"
+    assert np.isfinite(manifest["metrics"]["loss"])
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"beside_share": 0.0}, "beside_share"),
+        ({"beside_share": 1.0}, "beside_share"),
+        ({"beside_share": float("nan")}, "beside_share"),
+        ({"beside_share": 0.05}, "larger batch"),
+        ({"frames": 2}, "frames 1"),
+    ],
+)
+def test_what_cannot_stand_beside_is_refused(mixed, wrong, said):
+    with pytest.raises(UserError, match=said):
+        dataclasses.replace(mixed, **wrong)
+
+
+def test_clips_do_not_stand_beside_clips(config):
+    """The train clips of one official split may be the test clips of another."""
+    with pytest.raises(UserError, match="single pictures"):
+        open_training_data(dataclasses.replace(config, beside="embedded", beside_root=config.root))
