@@ -75,6 +75,7 @@ from rpstn.evaluate.inference import predict_window
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import TITLES, Pictures, Recipe, run_folder
+from rpstn.video.calibrate import calibrate_run
 
 varied = Augmentation(tumble=tumble, brightness=brightness, contrast=contrast, colour=colour)
 config = TrainConfig(
@@ -151,7 +152,7 @@ pd.DataFrame(
 # ## Training
 
 # %%
-results = recipe.train(variants)
+results = recipe.train(variants, calibrate=calibrate_run)
 
 # %% [markdown]
 # ## Learning curves

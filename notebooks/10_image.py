@@ -65,6 +65,7 @@ from rpstn.relations.interventions import Fixed, intervened
 from rpstn.runs import describe_device
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import ImageRecipe, run_folder
+from rpstn.video.calibrate import calibrate_run
 
 config = TrainConfig(
     dataset=dataset,
@@ -157,7 +158,7 @@ Markdown(
 )
 
 # %%
-results = recipe.train()
+results = recipe.train(calibrate=calibrate_run)
 checkpoints = {titles[name]: results[name].checkpoint for name in titles}
 
 # %% mystnb={"figure": {"name": "fig-image-curves"}, "image": {"alt": "Falling loss curves of the common start and of the networks, and their scores at the end."}}

@@ -129,8 +129,9 @@ def train(words: list[str]) -> None:
     from rpstn.models.weights import calibration_of
     from rpstn.train.config import TrainConfig
     from rpstn.train.loop import train as run
+    from rpstn.video.calibrate import calibrate_run
 
-    result = run(parse(TrainConfig, words, "rpstn train"))
+    result = run(parse(TrainConfig, words, "rpstn train"), calibrate=calibrate_run)
     limits = calibration_of(result.checkpoint)
     if limits.measured_on:
         print(f"joints below confidence {limits.hidden_below:g} count as hidden (measured on {limits.measured_on})")

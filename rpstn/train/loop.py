@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ from rpstn.train.config import TrainConfig
 from rpstn.train.data import TrainingData, batches, open_training_data
 from rpstn.train.rates import learning_rate, parameter_groups
 from rpstn.train.resume import Progress, check_inputs, resume, save_state, smoothed, smoothed_loss
-from rpstn.video.calibrate import calibrate_run
+
+# What measures a checkpoint's confidences: (checkpoint, val split, frames, device, progress).
+Calibrate = Callable[[Path, ClipDataset, int, torch.device, bool], None]
 
 
 @dataclass(frozen=True)
@@ -109,13 +112,16 @@ def gradients(model: RPSTN | FrameByFrame, parts: list[dict[str, torch.Tensor]],
     return value
 
 
-def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
+def train(config: TrainConfig, *, progress: bool = True, calibrate: Calibrate | None = None) -> TrainResult:
     """Train a network, or go on with an interrupted run, or return a finished one at once.
 
     Writes into config.out: config.json and inputs.json (what it was asked for and given), log.csv (a row a step), last.pt (to
-    resume), best.pt (best on val, the result), best.calibration.json (which of its confidences are low, measured on val:
-    `rpstn.video.calibrate`), manifest.json (at the end). Raises UserError for a missing data set, for a directory that holds a
-    run of another configuration, of other data or from another start, and where another process writes into it.
+    resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for a missing data set, for a
+    directory that holds a run of another configuration, of other data or from another start, and where another process writes
+    into it.
+
+    calibrate  measures which confidences of best.pt are low, on config.calibration_frames frames of val, before the run counts
+               as finished: `rpstn.video.calibrate.calibrate_run`, which the command line gives. None: they are assumed.
     """
     device = choose_device(config.device)
     data = open_training_data(config)
@@ -128,7 +134,8 @@ def train(config: TrainConfig, *, progress: bool = True) -> TrainResult:
         if not run.finished:
             model = model.to(device, memory_format=torch.channels_last)
             state = _train(config, data, run, model, trained, device, progress)
-            calibrate_run(run / "best.pt", data.validation, config.calibration_frames, device, progress)
+            if calibrate is not None:
+                calibrate(run / "best.pt", data.validation, config.calibration_frames, device, progress)
             _finish(config, data, run, model, state, device)
     return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
 

@@ -18,7 +18,7 @@ from rpstn.runs.paths import expanded
 from rpstn.runs.project import default_place
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
-from rpstn.train.loop import TrainResult, train
+from rpstn.train.loop import Calibrate, TrainResult, train
 
 # What each variant changes in the full network.
 VARIANTS: dict[str, dict[str, str]] = {
@@ -158,15 +158,17 @@ class Recipe:
             out=f"{self.base.out}/{name}",
         )
 
-    def train(self, variants: list[str] | tuple[str, ...], progress: bool = True) -> dict[str, TrainResult]:
+    def train(
+        self, variants: list[str] | tuple[str, ...], progress: bool = True, calibrate: Calibrate | None = None
+    ) -> dict[str, TrainResult]:
         """Trains pictures (where there are any), encoder and variants, each once.
 
         Finished ones are taken as they are, an interrupted one goes on.
         """
         configs = {name: self.variant(name) for name in variants}
         first = {} if self.start is None else {"pictures": self.start}
-        results = {name: train(config, progress=progress) for name, config in {**first, "encoder": self.encoder}.items()}
-        return results | {name: train(config, progress=progress) for name, config in configs.items()}
+        runs = {**first, "encoder": self.encoder, **configs}
+        return {name: train(config, progress=progress, calibrate=calibrate) for name, config in runs.items()}
 
 
 # The image networks that are compared, by the name of their run: the network alone, with the JRE behind it, and alone once
@@ -214,10 +216,10 @@ class ImageRecipe:
         own = replace(self.base, relation=IMAGE_VARIANTS[name], steps=self.steps, seed=seed, out=f"{self.base.out}/{name}")
         return own if self.start is None else replace(own, init=f"{self.start.out}/best.pt", encoder_weights=None)
 
-    def train(self, progress: bool = True) -> dict[str, TrainResult]:
+    def train(self, progress: bool = True, calibrate: Calibrate | None = None) -> dict[str, TrainResult]:
         """Trains what is not trained yet, in this order: "start" (where there is one), then the variants."""
         runs = ({} if self.start is None else {"start": self.start}) | {name: self.variant(name) for name in IMAGE_VARIANTS}
-        return {name: train(config, progress=progress) for name, config in runs.items()}
+        return {name: train(config, progress=progress, calibrate=calibrate) for name, config in runs.items()}
 
 
 def run_folder(dataset: str, fold: int = 1) -> str:

@@ -32,7 +32,7 @@ def trained(embedded_root, tmp_path_factory):
     """A finished run. Do not change its files."""
     out = tmp_path_factory.mktemp("calibrated") / "run"
     settings = {"frames": 2, "size": 64, "batch": 2, "steps": 2, "precision": "fp32", "device": "cpu"}
-    return train(TrainConfig(root=str(embedded_root), out=str(out), **settings), progress=False)
+    return train(TrainConfig(root=str(embedded_root), out=str(out), **settings), progress=False, calibrate=calibrate_run)
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +91,16 @@ def test_as_many_clips_as_have_about_so_many_frames_are_measured(trained, val, f
 
 
 def test_an_interruption_while_it_is_measured_loses_nothing(config, tmp_path, monkeypatch):
-    whole = train(config, progress=False)
+    whole = train(config, progress=False, calibrate=calibrate_run)
     parted = dataclasses.replace(config, out=str(tmp_path / "parted"))
     with monkeypatch.context() as patch:
-        patch.setattr(training, "calibrate_run", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr("rpstn.video.calibrate.calibrate", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
-            train(parted, progress=False)
+            train(parted, progress=False, calibrate=calibrate_run)
     assert not (tmp_path / "parted" / "manifest.json").exists()
     with monkeypatch.context() as patch:
         patch.setattr(training, "training_loss", lambda *_: pytest.fail("trained again"))
-        resumed = train(parted, progress=False)
+        resumed = train(parted, progress=False, calibrate=calibrate_run)
     assert resumed.metrics == whole.metrics
     first, second = (dataclasses.replace(calibration_of(run.checkpoint), sha256=None) for run in (whole, resumed))
     assert first == second and first.measured_on
@@ -113,7 +113,7 @@ def test_it_is_measured_once_and_again_for_other_weights(config, trained, val, t
     with monkeypatch.context() as patch:
         patch.setattr("rpstn.video.calibrate.calibrate", lambda *_, **__: pytest.fail("measured again"))
         calibrate_run(copy, val, 600)
-    other = train(dataclasses.replace(config, seed=1, calibration_frames=0), progress=False).checkpoint
+    other = train(dataclasses.replace(config, seed=1, calibration_frames=0), progress=False, calibrate=calibrate_run).checkpoint
     copy.write_bytes(other.read_bytes())
     assert calibration_of(copy) == Calibration()
     calibrate_run(copy, val, 600, progress=False)
@@ -121,7 +121,7 @@ def test_it_is_measured_once_and_again_for_other_weights(config, trained, val, t
 
 
 def test_none_is_asked_for(config):
-    result = train(dataclasses.replace(config, calibration_frames=0), progress=False)
+    result = train(dataclasses.replace(config, calibration_frames=0), progress=False, calibrate=calibrate_run)
     assert not calibration_file(result.checkpoint).exists() and calibration_of(result.checkpoint) == Calibration()
     with pytest.raises(UserError, match="calibration_frames"):
         dataclasses.replace(config, calibration_frames=-1)
@@ -131,7 +131,7 @@ def test_none_is_asked_for(config):
     "changes", [{"network": "small", "propagation": "none", "frames": 1}, {"propagation": "none", "frames": 1}]
 )
 def test_networks_of_single_images_have_theirs(config, changes):
-    result = train(dataclasses.replace(config, **changes), progress=False)
+    result = train(dataclasses.replace(config, **changes), progress=False, calibrate=calibrate_run)
     assert calibration_of(result.checkpoint).frames == 72
 
 
@@ -145,7 +145,7 @@ def test_a_split_that_cannot_tell_is_a_warning_and_the_run_ends_well(config, mon
 
     monkeypatch.setattr(training, "open_training_data", hidden)
     with pytest.warns(UserWarning, match="no joint is visible"):
-        result = train(config, progress=False)
+        result = train(config, progress=False, calibrate=calibrate_run)
     assert read_json(result.run / "manifest.json")["metrics"] == result.metrics
     assert not calibration_file(result.checkpoint).exists()
 
