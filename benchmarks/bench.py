@@ -285,8 +285,8 @@ def _frames(folder: Path, width: int, height: int) -> list[Path]:
     paths = []
     for index, frame in enumerate(rendered.frames):
         paths.append(folder / f"{index:06d}.jpg")
-        picture = cv2.resize(frame[..., ::-1], (width, height), interpolation=cv2.INTER_CUBIC)
-        cv2.imwrite(str(paths[-1]), picture, [cv2.IMWRITE_JPEG_QUALITY, rendered.quality])
+        image = cv2.resize(frame[..., ::-1], (width, height), interpolation=cv2.INTER_CUBIC)
+        cv2.imwrite(str(paths[-1]), image, [cv2.IMWRITE_JPEG_QUALITY, rendered.quality])
     return paths
 
 
@@ -295,7 +295,7 @@ _BATCH = 8
 
 
 def _sample(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (5,13,2) in pixels of the picture, and a map (2,3) of it into the network's input."""
+    """Joints (5,13,2) in pixels of the image, and a map (2,3) of it into the network's input."""
     joints = np.random.default_rng(0).uniform(0, (width - 1, height - 1), (5, 13, 2)).astype(np.float32)
     box = np.array([0.25 * width, 0.1 * height, 0.5 * width, 0.8 * height], np.float32)
     return joints, crop_affine(box, _SAMPLE["size"], rotation=20.0, scale=1.1)

@@ -47,15 +47,15 @@ def resident() -> float:
 
 
 def make_video(path: Path, frames: np.ndarray, count: int) -> None:
-    """`count` frames: the clip forth and back, in the middle of a grey 320x240 picture."""
+    """`count` frames: the clip forth and back, in the middle of a gray 320x240 image."""
     writer = WebmWriter(path, FPS)
     there_and_back = [*range(len(frames)), *range(len(frames) - 2, 0, -1)]
     for index in range(count):
-        picture = np.full((240, 320, 3), 128, np.uint8)
+        image = np.full((240, 320, 3), 128, np.uint8)
         pixels = frames[there_and_back[index % len(there_and_back)]]
         height, width = pixels.shape[:2]
-        picture[(240 - height) // 2 :][:height, (320 - width) // 2 :][:, :width] = pixels
-        writer.write(picture)
+        image[(240 - height) // 2 :][:height, (320 - width) // 2 :][:, :width] = pixels
+        writer.write(image)
     writer.close()
 
 

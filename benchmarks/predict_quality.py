@@ -4,7 +4,7 @@
 
 Three ways on the same clips: windows of 8 frames with one crop each, as `rpstn evaluate` does it; streaming with each frame's
 box; and streaming with "auto", which gets no box at all. PCK@0.2 by person size, in percent, each mean with its 95 % bootstrap
-interval over sources (`rpstn.metrics.intervals`; none for fewer than five). Labels are converted to the checkpoint's skeleton;
+interval over groups (`rpstn.metrics.intervals`; none for fewer than five). Labels are converted to the checkpoint's skeleton;
 joints that a data set does not have are not scored. With "auto", a person whom it loses, or never finds, counts as wrong in each
 frame.
 """
@@ -61,9 +61,9 @@ def measure(config: Quality) -> dict[str, Any]:
     network = PoseNetwork.load(checkpoint, config.device)
     given = open_dataset(config.dataset, config.root, split=config.split, fold=config.fold, skip_damaged=True)
     dataset = choose(convert_dataset(given, network.skeleton), config.clips)
-    weights = describe_weights(checkpoint, network.meta)
+    weights = describe_weights(checkpoint, network.metadata)
     following = Following.by(weights.calibration)
-    found = {"windows": predict_clips(network.model, dict(network.meta), dataset, progress=False)}
+    found = {"windows": predict_clips(network.model, dict(network.metadata), dataset, progress=False)}
     for name in ("given", "auto"):
         found[name], states = predict_streamed(network, dataset, following, boxes_given=name == "given")
     lost = np.mean([state == LOST for clip in states for state in clip])
@@ -72,7 +72,7 @@ def measure(config: Quality) -> dict[str, Any]:
         "weights": weights.name,
         "on": f"{config.dataset}, split {config.split} {config.fold}",
         "clips": len(dataset),
-        "sources": len({clip.source for clip in dataset}),
+        "groups": len({clip.group for clip in dataset}),
         "frames": sum(len(clip) for clip in dataset),
         "pck": scores,
         "lost": float(lost),
@@ -84,7 +84,7 @@ def measure(config: Quality) -> dict[str, Any]:
             weights={"name": weights.name, "sha256": weights.sha256},
         ),
     }
-    counted = ", ".join(f"{result[name]} {name}" for name in ("clips", "sources", "frames"))
+    counted = ", ".join(f"{result[name]} {name}" for name in ("clips", "groups", "frames"))
     print(f"{result['weights']} on {result['on']}: {counted}, PCK@0.2 person, percent\n{aligned(table(scores))}")
     print(f"auto: lost in {100 * lost:.1f} % of the frames")
     write_json(config.out, result)

@@ -16,7 +16,7 @@ import tyro
 from rpstn import open_dataset, relations
 from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import target_statistics
-from rpstn.metrics.keypoints import summarise
+from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples
 from rpstn.models import RPSTN, load_checkpoint, start_from
 from rpstn.models.relation import SCALES
@@ -50,15 +50,15 @@ def study(config: Study) -> dict[str, Any]:
             relation_scale=scale, frames=1, batch=config.batch, steps=config.steps, lr=config.lr,
         )  # fmt: skip
         start = RPSTN(plan.model_config(test))
-        meta = load_checkpoint(config.init)[1]
-        start.expect_targets(*target_statistics(meta["sigma"], meta["size"] // 4))
+        metadata = load_checkpoint(config.init)[1]
+        start.expect_targets(*target_statistics(metadata["sigma"], metadata["size"] // 4))
         start_from(start, config.init, fold=test.fold)
         trained, _ = load_checkpoint(train(plan).checkpoint)
-        rows[scale] = {"ideal heatmaps": _measures(ideal_relations(test, meta, scale=scale).matrices)}
+        rows[scale] = {"ideal heatmaps": _measures(ideal_relations(test, metadata, scale=scale).matrices)}
         for name, model in (("start", start.eval()), ("trained", trained)):
-            predictions = predict_clips(model, meta, test, config.window, progress=False)
+            predictions = predict_clips(model, metadata, test, config.window, progress=False)
             matrices = relations.collect(predictions, test).matrices
-            score = summarise(samples(predictions, test, reference="person").right).mean
+            score = summarize(samples(predictions, test, reference="person").correct).mean
             rows[scale][name] = {**_measures(matrices), "pck": float(score)}
         if trained.relation.log_scale is not None:
             rows[scale]["trained"]["factor"] = float(trained.relation.log_scale.detach().exp())

@@ -27,11 +27,11 @@ def grouped_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Ten
 
 
 class ReleasedStyle(nn.Module):
-    """The released wiring around the modules of an RPSTN, which it shares. (B,T,3,H,W) -> heatmaps (B,T,K,h,w)."""
+    """The released variant around the modules of an RPSTN, which it shares. (B,T,3,H,W) -> heatmaps (B,T,K,h,w)."""
 
     def __init__(self, model: RPSTN):
         super().__init__()
-        if model.config.wiring == "paper":
+        if model.config.variant == "paper":
             raise ValueError("the released style needs a network of RPSTNConfig.released(...)")
         self.model = model
 
@@ -54,7 +54,7 @@ class ReleasedStyle(nn.Module):
             kernels = net.propagator.semantics(semantics)
             features = shared(net.value(net.encoder(frames[:, t])))
             matched = grouped_matching(features, kernels)
-            if net.config.wiring == "released_sub_jhmdb":
+            if net.config.variant == "released_sub_jhmdb":
                 matched = shared(matched)
             heatmaps = self.refine(net.norm(net.head.conv(matched)))
             found.append(heatmaps)
@@ -67,9 +67,9 @@ def targets(joints: np.ndarray, side: int, stride: float, sigma: float) -> np.nd
     out = np.zeros((length, count, side, side), np.float32)
     for t in range(length):
         for k in range(count):
-            centre = (joints[t, k] + 0.5) / stride - 0.5
+            center = (joints[t, k] + 0.5) / stride - 0.5
             x, y = np.meshgrid(np.arange(side), np.arange(side))
-            out[t, k] = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * sigma**2))
+            out[t, k] = np.exp(-((x - center[0]) ** 2 + (y - center[1]) ** 2) / (2 * sigma**2))
     return out
 
 

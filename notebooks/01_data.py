@@ -55,10 +55,10 @@ config = TrainConfig(dataset=dataset, root=root, fold=fold, frames=frames, size=
 plots.use_style()
 
 # %% [markdown]
-# ## Clips, sources, splits
+# ## Clips, groups, splits
 #
 # A **clip** is one person in one stretch of video. Its **source** is the video, or the stretch of motion,
-# that it was cut from. Two clips of one source resemble each other, so a source belongs to one split as a
+# that it was cut from. Two clips of one group resemble each other, so a source belongs to one split as a
 # whole: what is trained on must say nothing about what is tested.
 
 # %%
@@ -71,7 +71,7 @@ pd.DataFrame(
     {
         name: {
             "clips": len(data),
-            "sources": len({clip.source for clip in data}),
+            "groups": len({clip.group for clip in data}),
             "frames": sum(len(clip) for clip in data),
             "actions": len({clip.action for clip in data}),
         }
@@ -80,8 +80,8 @@ pd.DataFrame(
 ).T
 
 # %% tags=["hide-input"]
-sources = {name: {clip.source for clip in data} for name, data in splits.items()}
-shared = sources["train"] & sources["test"]
+groups = {name: {clip.group for clip in data} for name, data in splits.items()}
+shared = groups["train"] & groups["test"]
 Markdown(
     f"Sources in both train and test: **{len(shared)}**. "
     + ("The official split has them so; it is left as it is." if shared else "Nothing that is tested was trained on.")
@@ -123,7 +123,7 @@ axes = plots.filmstrip(
 #
 # The same motion comes in several clips. In the embedded set, the body, its clothes, the view, the speed and
 # the place differ between them; the person may also be mirrored. In a recorded set, other people do the same
-# action in other films.
+# action in other videos.
 
 # %% mystnb={"figure": {"name": "fig-data-variations"}, "image": {"alt": "Three rows of video frames that show one motion by different bodies from different views."}}
 motions = [str(clip.extra.get("motion", clip.action)) for clip in train]
@@ -237,11 +237,11 @@ ax = plots.skeleton_overlay(still.frames[0], still.joints[0], skeleton, still.vi
 # %% [markdown]
 # ## Windows and their variations
 #
-# Training sees windows: a few frames of a clip. Each is turned, scaled, shifted, mirrored and recoloured, all
+# Training sees windows: a few frames of a clip. Each is turned, scaled, shifted, mirrored and recolored, all
 # its frames alike. Mirroring exchanges left and right, so that the person's left stays the person's left. Now
 # and then a patch moves through the window and hides what is behind it; the joints under it become occluded.
 
-# %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then turned, scaled, mirrored and recoloured with the skeleton following."}}
+# %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then turned, scaled, mirrored and recolored with the skeleton following."}}
 rng = np.random.default_rng(config.seed)
 windows = {"as it is": make_window(clip, skeleton, 0, config.frames, config.size)}
 for number in (1, 2, 3):
@@ -261,7 +261,7 @@ axes = plots.filmstrip(
 # ## Targets
 #
 # What the network shall answer is one heatmap a joint: an image, a few times smaller than the input, with a
-# Gaussian peak where the joint is. The peak's centre is not rounded to a pixel.
+# Gaussian peak where the joint is. The peak's center is not rounded to a pixel.
 
 # %% mystnb={"figure": {"name": "fig-data-targets"}, "image": {"alt": "A person with bright spots on all joints, then with one bright spot on a wrist, an ankle and a knee."}}
 side = config.size // STRIDE

@@ -90,7 +90,7 @@ ax = plots.heatmap_over(window.frames[0], maps[chosen], axes[2], title=plots.sho
 #
 # The JRE lays each heatmap out as one vector. $\bar M$ has a row a joint and a column a place. The Gram
 # matrix $\bar M \bar M^\top$ then compares every joint with every other: entry $(i, j)$ is the overlap of two
-# heatmaps. It is large where the two joints are near each other in the picture, and next to zero where they
+# heatmaps. It is large where the two joints are near each other in the image, and next to zero where they
 # are not.
 
 # %%
@@ -118,8 +118,8 @@ ax = plots.relation_matrix(gram[0].numpy(), skeleton, sums="", label="overlap", 
 labels = ax.set(xlabel="joint j", ylabel="joint i")
 
 # %% [markdown]
-# *Gram matrix of the ideal heatmaps. Joints are ordered along the limbs, left and right apart. Only neighbours in the
-# picture overlap.*
+# *Gram matrix of the ideal heatmaps. Joints are ordered along the limbs, left and right apart. Only neighbors in the
+# image overlap.*
 
 # %% [markdown]
 # ## Softmax: from overlaps to weights
@@ -160,7 +160,7 @@ ax = plots.relation_on_skeleton(weights, skeleton, window.joints[0], frame=windo
 # *The same weights on the body: an arrow leads from the joint that gives to the joint that takes.*
 
 # %% [markdown]
-# What relates two joints here is that they are near each other in the picture, whatever they are called. That
+# What relates two joints here is that they are near each other in the image, whatever they are called. That
 # an elbow belongs to a wrist the relation does not know: it has no weights of its own. What is learned lies
 # in the heatmaps that enter it and in the convolutions around it.
 #
@@ -169,7 +169,7 @@ ax = plots.relation_on_skeleton(weights, skeleton, window.joints[0], frame=windo
 # $$Z = \operatorname{Conv}_o(\operatorname{reshape}(W_r \operatorname{Conv}_g(M))) + M$$
 #
 # Both convolutions are 1 x 1: they mix joints and move nothing. The sum with $M$ is a way around the whole
-# module. $\operatorname{Conv}_o$ ends in a normalisation whose weight starts at zero. So a fresh JRE is the
+# module. $\operatorname{Conv}_o$ ends in a normalization whose weight starts at zero. So a fresh JRE is the
 # identity, and whatever it does later it has learned.
 
 # %%
@@ -251,7 +251,7 @@ ax = plots.heatmap_over(window.frames[0], mix["paper"][chosen], axes[1], title="
 # diagonal wins. Divided by $\sqrt{h w}$, or by $h w$, the overlaps become small, the softmax nearly flat, and
 # each joint becomes an average of all. The network's `relation_scale` chooses.
 
-# %% mystnb={"figure": {"name": "fig-jre-scale"}, "image": {"alt": "Four square matrices, from a strong diagonal to an even grey."}}
+# %% mystnb={"figure": {"name": "fig-jre-scale"}, "image": {"alt": "Four square matrices, from a strong diagonal to an even gray."}}
 scales = {
     name: JointRelationExtractor(len(skeleton), scale=name).relation(heatmaps)[0].detach().numpy()
     for name in ("none", "sqrt", "mean")
@@ -260,7 +260,7 @@ scales["uniform"] = np.full((len(skeleton), len(skeleton)), 1 / len(skeleton))
 axes = plots.relation_panels(scales, skeleton, columns=4)
 
 # %% [markdown]
-# *One pose, three scales, one scale of colours. The last panel is what a relation that knows nothing would be.*
+# *One pose, three scales, one scale of colors. The last panel is what a relation that knows nothing would be.*
 
 # %%
 pd.DataFrame(

@@ -49,7 +49,7 @@ from torch.nn import functional
 from rpstn import RPSTN, UserError, global_matching, load_checkpoint, open_dataset, plots
 from rpstn.datasets.windows import make_window
 from rpstn.models import STRIDE, kernel_side
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.weights import training_of
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
@@ -73,12 +73,12 @@ data = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = data.skeleton
 try:
     path = find_checkpoints(config.dataset, out, fold=config.fold, variants=["rpstn"])["rpstn"]
-    model, meta = load_checkpoint(path)
+    model, metadata = load_checkpoint(path)
     origin, trained = f"trained weights of {path.parent.name}/{path.name}", training_of(path) or {}
 except UserError:
-    model, meta = RPSTN(config.model_config(data)).eval(), {"size": config.size, "skeleton": skeleton.name}
+    model, metadata = RPSTN(config.model_config(data)).eval(), {"size": config.size, "skeleton": skeleton.name}
     origin, trained = "untrained weights, since no trained ones were found", None
-Markdown(f"Everything below uses **{origin}**, at {meta['size']} px.")
+Markdown(f"Everything below uses **{origin}**, at {metadata['size']} px.")
 
 # %% [markdown]
 # ## Two frames
@@ -87,10 +87,10 @@ Markdown(f"Everything below uses **{origin}**, at {meta['size']} px.")
 
 # %%
 length = min(config.frames, len(data[clip]) - frame)
-window = make_window(data[clip], skeleton, frame, length, meta["size"])
-pixels = normalise(torch.from_numpy(window.frames), model.config.input)[None]  # (1,T,3,S,S)
+window = make_window(data[clip], skeleton, frame, length, metadata["size"])
+pixels = normalize(torch.from_numpy(window.frames), model.config.input)[None]  # (1,T,3,S,S)
 
-# %% mystnb={"figure": {"name": "fig-jrpsp-frames"}, "image": {"alt": "Two neighbouring video frames of a person with a stick figure."}}
+# %% mystnb={"figure": {"name": "fig-jrpsp-frames"}, "image": {"alt": "Two neighboring video frames of a person with a stick figure."}}
 axes = plots.filmstrip(
     {data[clip].action: window.frames},
     columns=(0, 1),
@@ -105,7 +105,7 @@ axes = plots.filmstrip(
 # %% [markdown]
 # ## From pose and features to kernels
 #
-# What is known of the pose in frame $t$ is its refined heatmaps $M'_t$; what is known of the picture is its
+# What is known of the pose in frame $t$ is its refined heatmaps $M'_t$; what is known of the image is its
 # features $f_t = F(I_t)$. A 1 x 1 convolution joins them, and a small network $S$ shrinks the result until
 # only a few places are left. Those are the kernels: one for every channel.
 #
@@ -140,7 +140,7 @@ table.set_index("input, px")
 # $$\tilde f_{t+1}[c, y, x] = \sum_{v, u} \kappa_t[c, v, u] \; f_{t+1}[c, y + v - r, x + u - r], \qquad r = \tfrac{k - 1}{2}$$
 #
 # This is a cross-correlation. To see what that means, take a kernel that is zero but for a one to the right
-# of its middle. It fetches every value from its right neighbour, so the whole map moves one place to the
+# of its middle. It fetches every value from its right neighbor, so the whole map moves one place to the
 # left.
 
 # %%
@@ -154,13 +154,13 @@ torch.testing.assert_close(moved[..., :-1], features[..., 1:])
 # %% mystnb={"figure": {"name": "fig-jrpsp-delta"}, "image": {"alt": "A feature map, a three by three kernel with one bright entry, and the same feature map one place further left."}}
 channel = int(features[0].std(dim=(1, 2)).argmax())  # the channel in which most happens
 fig, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
-for ax, picture, title in zip(
+for ax, image, title in zip(
     axes,
     (features[0, channel], delta[0, channel], moved[0, channel]),
     ("features", "kernel", "matched"),
     strict=True,
 ):
-    ax.imshow(picture)
+    ax.imshow(image)
     ax.set(title=title, xticks=[], yticks=[])
     ax.grid(False)
 
@@ -222,7 +222,7 @@ for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "m
 # %% [markdown]
 # Are the kernels always the same? The next figure takes the kernels of each frame as one vector and shows how
 # far it lies from the clip's mean kernel, as a part of the mean's length. That they differ does not say why:
-# $X_t$ holds the picture's features beside the pose's heatmaps. The exchange at the end takes the two apart.
+# $X_t$ holds the image's features beside the pose's heatmaps. The exchange at the end takes the two apart.
 
 # %%
 mean = carried.mean(dim=0, keepdim=True)
@@ -248,17 +248,17 @@ Markdown(
 )
 
 # %% [markdown]
-# ## What is carried: the pose, or the picture?
+# ## What is carried: the pose, or the image?
 #
 # The test is an exchange. Frame $t+1$ is matched with the kernels that frame $t$ wrote for it, and again with
 # kernels into which something of another clip went: its heatmaps alone, its features alone, or both. What
 # exchanged heatmaps change is what the pose says to the next frame; what exchanged features change is what the
-# picture says. If nothing changed, nothing would be carried.
+# image says. If nothing changed, nothing would be carried.
 
 # %%
-other = make_window(data[(clip + 1) % len(data)], skeleton, 0, 1, meta["size"])
+other = make_window(data[(clip + 1) % len(data)], skeleton, 0, 1, metadata["size"])
 with torch.inference_mode():
-    _, foreign = model.step(normalise(torch.from_numpy(other.frames), model.config.input))
+    _, foreign = model.step(normalize(torch.from_numpy(other.frames), model.config.input))
     exchanged = {
         "heatmaps alone": model.propagator(foreign.heatmaps, state.features),
         "features alone": model.propagator(state.heatmaps, foreign.features),
@@ -277,18 +277,18 @@ with torch.inference_mode():
 (100 * changes).map("{:.2g}".format).add_suffix(", change in %").rename_axis("from another clip")
 
 # %% tags=["hide-input"]
-pose, picture, both = (changes.loc[name, "matched features"] for name in exchanged)
+pose, image, both = (changes.loc[name, "matched features"] for name in exchanged)
 Markdown(
     f"Another clip's heatmaps alone change the matched features of frame t + 1 by **{100 * pose:.2g} %** of their length, its "
-    f"features alone by **{100 * picture:.2g} %**, both together by {100 * both:.2g} % (one pair of clips; {origin}). "
+    f"features alone by **{100 * image:.2g} %**, both together by {100 * both:.2g} % (one pair of clips; {origin}). "
     + (
         "Almost nothing is carried here. "
-        if max(pose, picture) < 0.02
-        else f"So what is carried hangs on the pose {pose / max(picture, 1e-12):.1f} times as much as on the picture. "
-        if pose > 1.2 * picture
-        else f"So what is carried hangs on the picture {picture / max(pose, 1e-12):.1f} times as much as on the pose. "
-        if picture > 1.2 * pose
-        else "So what is carried hangs on pose and picture about alike. "
+        if max(pose, image) < 0.02
+        else f"So what is carried hangs on the pose {pose / max(image, 1e-12):.1f} times as much as on the image. "
+        if pose > 1.2 * image
+        else f"So what is carried hangs on the image {image / max(pose, 1e-12):.1f} times as much as on the pose. "
+        if image > 1.2 * pose
+        else "So what is carried hangs on pose and image about alike. "
     )
     + (
         f"The weights are trained ({trained.get('steps', 'an unknown number of')} steps of the whole network): this is what it has "

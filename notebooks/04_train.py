@@ -33,12 +33,12 @@ variants: list[str] = ["rpstn", "frame_by_frame", "without_propagation"]  # name
 encoder: str = "small"  # backbone of the encoder: small, efficientnet_lite0, resnet18, 34, 50, 101 or 152
 initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
 encoder_weights: Optional[str] = None  # checkpoint whose encoder this one starts from; imagenet: published weights
-pictures: Optional[str] = None  # data set of single pictures that the encoder learns first, such as lspet
-pictures_root: Optional[str] = None  # folder of the pictures; None: $RPSTN_DATA/<pictures>, else data/<pictures>
-pictures_steps: int = 10000  # steps on pictures, where there are any
-pictures_size: Optional[int] = None  # input side on pictures, px; None: as on clips
-pictures_lr: Optional[float] = None  # highest learning rate on pictures; None: as on the encoder's frames
-pictures_beside: float = 0.0  # part of each of the encoder's batches that stays pictures, so that it does not forget them
+images: Optional[str] = None  # data set of single images that the encoder learns first, such as lspet
+images_root: Optional[str] = None  # folder of the images; None: $RPSTN_DATA/<images>, else data/<images>
+images_steps: int = 10000  # steps on images, where there are any
+images_size: Optional[int] = None  # input side on images, px; None: as on clips
+images_lr: Optional[float] = None  # highest learning rate on images; None: as on the encoder's frames
+aux_fraction: float = 0.0  # part of each of the encoder's batches that stays images, so that it does not forget them
 pretrain_steps: int = 4000  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
@@ -50,11 +50,13 @@ frames: int = 8  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 brightness: float = 0.1  # range of what is added to all values, to either side, as a fraction of 255
-contrast: float = 0.2  # range of the factor around mid-grey, to either side of 1
-colour: float = 0.1  # range of each channel's factor, to either side of 1
-tumble: float = 0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
+contrast: float = 0.2  # range of the factor around mid-gray, to either side of 1
+color: float = 0.1  # range of each channel's factor, to either side of 1
+full_rotation_prob: float = (
+    0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
+)
 erasing: float = 0.6  # part of the variants' clips with a painted occluder; of the encoder's frames 0.6
-erasing_side: list[float] = [0.1, 0.5]  # range of its sides, as fractions of the input's; of the encoder's frames 0.1 to 0.5
+erasing_size: list[float] = [0.1, 0.5]  # range of its sides, as fractions of the input's; of the encoder's frames 0.1 to 0.5
 validate_every: int = 600  # steps between validations; 0: at the end only
 precision: str = "auto"  # auto: bf16 where the device is fast at it; fp32, bf16
 workers: int = 0  # processes that read ahead; 0 reads between the steps
@@ -74,10 +76,10 @@ from rpstn.datasets.transforms import Augmentation
 from rpstn.evaluate.inference import predict_window
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
-from rpstn.train.recipes import TITLES, Pictures, Recipe, run_folder
+from rpstn.train.recipes import TITLES, ImagePretraining, Recipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
-varied = Augmentation(tumble=tumble, brightness=brightness, contrast=contrast, colour=colour)
+varied = Augmentation(full_rotation_prob=full_rotation_prob, brightness=brightness, contrast=contrast, color=color)
 config = TrainConfig(
     dataset=dataset,
     root=root,
@@ -104,8 +106,8 @@ recipe = Recipe(
     pretrain_steps=pretrain_steps,
     steps=steps,
     pretrain_lr=pretrain_lr,
-    pictures=Pictures(pictures, pictures_root, pictures_steps, pictures_size, pictures_lr, pictures_beside) if pictures else None,
-    clips=replace(varied, erasing=erasing, erasing_side=tuple(erasing_side)),
+    images=ImagePretraining(images, images_root, images_steps, images_size, images_lr, aux_fraction) if images else None,
+    clips=replace(varied, erasing=erasing, erasing_size=tuple(erasing_size)),
 )
 plots.use_style()
 
@@ -113,8 +115,8 @@ plots.use_style()
 # ## The plan
 #
 # The paper pre-trains its encoder on single images. So does this plan: the encoder first learns frame by
-# frame, where `pictures` names a data set of single pictures on those first. A hundred clips show few people, and an encoder soon
-# knows them by heart; with `pictures_beside`, a part of every batch stays pictures. Every variant then starts from that encoder and
+# frame, where `images` names a data set of single images on those first. A hundred clips show few people, and an encoder soon
+# knows them by heart; with `aux_fraction`, a part of every batch stays images. Every variant then starts from that encoder and
 # sees the same clips, in the same order, for the same number of steps. What differs between two variants is what their names say:
 #
 # - **RPSTN**: relation and propagation;
@@ -141,7 +143,7 @@ pd.DataFrame(
             "learning rate": part.lr,
         }
         for name, part in {
-            **({"pictures": recipe.start} if recipe.start else {}),
+            **({"images": recipe.start} if recipe.start else {}),
             "encoder": recipe.encoder,
             **{name: recipe.variant(name) for name in variants},
         }.items()
@@ -185,7 +187,7 @@ pd.DataFrame(
 first = next(iter(manifests.values()))
 validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
 Markdown(
-    f"Measured on {len(validation)} val clips of `{config.dataset}` from {len({clip.source for clip in validation})} sources, all "
+    f"Measured on {len(validation)} val clips of `{config.dataset}` from {len({clip.group for clip in validation})} groups, all "
     f"annotated joints, by person size. Trained on {first['device']} in {first['precision']}, seed {config.seed}."
 )
 
@@ -201,13 +203,13 @@ clips = [validation[index] for index in range(0, len(validation), max(1, len(val
 models = {TITLES[name]: load_checkpoint(results[name].checkpoint) for name in variants}
 fig, axes = plt.subplots(len(models) + 1, len(clips), figsize=(2 * len(clips), 2 * len(models) + 2), squeeze=False)
 for column, clip in enumerate(clips):
-    for row, (name, (model, meta)) in enumerate(models.items(), start=1):
-        seen = predict_window(model, meta, clip, 0, min(len(clip), 12))
-        picture, ax = seen.window.frames[-1], axes[row, column]
-        plots.skeleton_overlay(picture, seen.joints[-1], validation.skeleton, ax=ax)
+    for row, (name, (model, metadata)) in enumerate(models.items(), start=1):
+        seen = predict_window(model, metadata, clip, 0, min(len(clip), 12))
+        image, ax = seen.window.frames[-1], axes[row, column]
+        plots.skeleton_overlay(image, seen.joints[-1], validation.skeleton, ax=ax)
         axes[row, 0].set_ylabel(name)
     truth = plots.skeleton_overlay(
-        picture,
+        image,
         seen.window.joints[-1],
         validation.skeleton,
         seen.window.visibility[-1],

@@ -51,7 +51,7 @@ from rpstn.datasets.transforms import apply_affine
 from rpstn.datasets.windows import make_window
 from rpstn.evaluate.folds import evaluate_folds, find_folds, means_by_split
 from rpstn.evaluate.scoring import evaluate
-from rpstn.metrics import summarise
+from rpstn.metrics import summarize
 from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
 from rpstn.models.weights import training_of
@@ -98,7 +98,7 @@ counted = next(iter(results.values())).metrics["counted"]
 Markdown(
     f"**What was scored:** {counted['clips']} clips of `{dataset}` (test"
     + (f", split {fold}" if dataset == "sub_jhmdb" else "")
-    + f") from {counted['sources']} sources, {counted['frames']} frames, {counted['visible_joints']} visible and "
+    + f") from {counted['groups']} groups, {counted['frames']} frames, {counted['visible_joints']} visible and "
     f"{counted['occluded_joints']} occluded joints; {counted['absent_joints']} absent joints count in no score. Boxes: ground truth. "
     f"Frames without a torso: {counted['frames_without_reference']['torso']}."
 )
@@ -106,7 +106,7 @@ Markdown(
 # %% [markdown]
 # ## Scores by person size
 #
-# Intervals are 95 % bootstrap intervals over **sources**: frames of one video resemble each other, so it is
+# Intervals are 95 % bootstrap intervals over **groups**: frames of one video resemble each other, so it is
 # videos that are drawn. Rows named "shipped", where there are any, are weights that come with the package. The
 # last column has the training steps of each network behind its encoder; compare those that made as many.
 
@@ -127,8 +127,12 @@ tables = {
                 **(
                     {f"mean, {len(skeleton.scored)} joints": f"{100 * part[reference]['all']['mean_scored']:.1f}"} if many else {}
                 ),
-                **{joint: f"{100 * value:.1f}" for joint, value in part[reference]["all"]["groups"].items() if value is not None},
-                "sources": part[reference]["all"]["sources"],
+                **{
+                    joint: f"{100 * value:.1f}"
+                    for joint, value in part[reference]["all"]["joint_types"].items()
+                    if value is not None
+                },
+                "groups": part[reference]["all"]["groups"],
                 "steps": trainings[name]["steps"] if trainings[name] else "not known",
             }
             for name, part in scores.items()
@@ -145,7 +149,7 @@ tables["person"]
 tables["torso"]
 
 # %% mystnb={"figure": {"name": "fig-evaluate-joints"}, "image": {"alt": "Grouped bars: one group for each kind of joint, one bar for each network."}}
-ax = plots.pck_bars({name: part["person"]["all"]["groups"] for name, part in scores.items()})
+ax = plots.pck_bars({name: part["person"]["all"]["joint_types"] for name, part in scores.items()})
 
 # %% [markdown]
 # *`PCK@0.2` by person size for each kind of joint, all annotated joints of the test split.*
@@ -179,10 +183,10 @@ pd.DataFrame(rows).T.map(lambda value: f"{100 * value:.1f}") if rows else Markdo
 
 # %% tags=["hide-input"]
 cells = {
-    (reference, sight): {name: part[reference][sight] for name, part in scores.items()}
+    (reference, subset): {name: part[reference][subset] for name, part in scores.items()}
     for reference in ("person", "torso")
-    for sight in ("all", "visible", "occluded")
-    if counted["occluded_joints"] or sight != "occluded"
+    for subset in ("all", "visible", "occluded")
+    if counted["occluded_joints"] or subset != "occluded"
 }
 pd.DataFrame({key: {name: f"{100 * part['mean']:.1f}" for name, part in column.items()} for key, column in cells.items()})
 
@@ -190,8 +194,8 @@ pd.DataFrame({key: {name: f"{100 * part['mean']:.1f}" for name, part in column.i
 Markdown(
     "Number of scored joints: "
     + "; ".join(
-        f"{sight} {next(iter(column.values()))['samples']}"
-        for (reference, sight), column in cells.items()
+        f"{subset} {next(iter(column.values()))['samples']}"
+        for (reference, subset), column in cells.items()
         if reference == "person"
     )
     + (
@@ -215,7 +219,7 @@ held = {
 motions = sorted({str(clip.extra.get("motion", clip.action)) for clip in test if np.any(clip.extra.get("held_out", False))})
 Markdown(
     f"Held out of training as whole motions: **{', '.join(motions)}**. Their scores stand apart from those of other stretches of "
-    "motions that occur in training. Brackets hold 95 % intervals over as many sources as the table says: few sources, little certainty."
+    "motions that occur in training. Brackets hold 95 % intervals over as many groups as the table says: few groups, little certainty."
     if motions
     else "This data set holds no motion back for the test split."
 )
@@ -226,13 +230,13 @@ table = pd.DataFrame(
     {
         (part.replace("_", " "), reference): {
             "clips": counts[part],
-            "sources": next(iter(column.values()))["sources"],
+            "groups": next(iter(column.values()))["groups"],
             **{
                 name: f"{100 * value['mean']:.1f} "
                 + (
                     "({:.1f} - {:.1f})".format(*(100 * np.array(value["interval"])))
                     if None not in value["interval"]
-                    else "(no interval)"  # fewer than five sources say too little about others
+                    else "(no interval)"  # fewer than five groups say too little about others
                 )
                 for name, value in column.items()
             },
@@ -246,7 +250,7 @@ table if held else None
 # ## What relation and propagation add where a joint is hidden
 #
 # The gain is the difference of two networks' PCK on joints that were seen, and then hidden for a few frames. It
-# is paired: both are scored on the same joints, and each draw of the bootstrap takes the same sources for both.
+# is paired: both are scored on the same joints, and each draw of the bootstrap takes the same groups for both.
 
 # %%
 pairs = {
@@ -281,11 +285,11 @@ Markdown(
 # %% mystnb={"figure": {"name": "fig-evaluate-clips"}, "image": {"alt": "Two rows of frames: true stick figures above, predicted ones below; the columns go from the best to the worst clips."}}
 name, result = next(iter(results.items()))
 right = samples(result.predictions, test, reference="person")
-found = np.array([summarise(right.of([index]).right).micro for index in range(len(test))])
+found = np.array([summarize(right.of([index]).correct).micro for index in range(len(test))])
 order = np.argsort(-found)
 chosen = list(dict.fromkeys([*order[:shown], *order[-shown:]]))
 windows = [make_window(test[index], skeleton, len(test[index]) // 2, 1, 160) for index in chosen]
-pictures = np.concatenate([part.frames for part in windows])
+images = np.concatenate([part.frames for part in windows])
 poses = {
     "truth": np.concatenate([part.joints for part in windows]),
     name: np.stack(
@@ -293,7 +297,7 @@ poses = {
     ),
 }
 axes = plots.filmstrip(
-    dict.fromkeys(poses, pictures),
+    dict.fromkeys(poses, images),
     columns=range(len(chosen)),
     poses=poses,
     skeleton=skeleton,
@@ -309,7 +313,7 @@ for ax, index in zip(axes[0], chosen, strict=True):
 # %% [markdown]
 # ## By action
 #
-# `PCK@0.2` by person size, all annotated joints. Actions with few sources say little.
+# `PCK@0.2` by person size, all annotated joints. Actions with few groups say little.
 
 # %% tags=["hide-input"]
 actions = results[name].metrics["actions"]
@@ -317,7 +321,7 @@ pd.DataFrame(
     {
         action: {
             "clips": sum(clip.action == action for clip in test),
-            "sources": part["person"]["all"]["sources"],
+            "groups": part["person"]["all"]["groups"],
             **{
                 label: f"{100 * result.metrics['actions'][action]['person']['all']['mean']:.1f}"
                 for label, result in results.items()

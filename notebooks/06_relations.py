@@ -66,8 +66,8 @@ plots.use_style()
 # %%
 test = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = test.skeleton
-model, meta = load_checkpoint(config.checkpoint)
-predictions = predict_clips(model, meta, test, config.window, batch=config.batch)
+model, metadata = load_checkpoint(config.checkpoint)
+predictions = predict_clips(model, metadata, test, config.window, batch=config.batch)
 learned = relations.collect(predictions, test)
 
 # %% tags=["hide-input"]
@@ -75,7 +75,7 @@ path = config.checkpoint
 Markdown(
     f"Relations of **{TITLES[variant]}** (`{path.parent.name}/{path.name}`, scale `{model.config.relation_scale}`, layout "
     f"`{model.config.relation_layout}`): {len(learned.matrices)} frames of {len(test)} test clips of `{test.name}` from "
-    f"{len(set(learned.sources))} sources."
+    f"{len(set(learned.groups))} groups."
 )
 
 # %% [markdown]
@@ -90,7 +90,7 @@ Markdown(
 sums = "rows" if model.config.relation_layout == "paper" else "columns"
 average = learned.mean()
 matrices = {"learned": learned.matrices} | relations.baselines(
-    model, meta, test, window=config.window, batch=config.batch, seed=config.seed
+    model, metadata, test, window=config.window, batch=config.batch, seed=config.seed
 )
 panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in matrices.items()}
 
@@ -101,9 +101,9 @@ axes = plots.relation_panels(panels, skeleton, sums=sums)
 # *Average relations on the test split, all on one scale. Joints are ordered along the limbs, left and right apart.*
 
 # %% [markdown]
-# The diagonal takes all the colour. Without it, one sees what joints take from each other:
+# The diagonal takes all the color. Without it, one sees what joints take from each other:
 
-# %% mystnb={"figure": {"name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a grey diagonal and coloured weights between joints."}}
+# %% mystnb={"figure": {"name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a gray diagonal and colored weights between joints."}}
 axes = plots.relation_panels({name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False)
 
 # %% [markdown]
@@ -130,9 +130,9 @@ pd.DataFrame(
 # %%
 masses = {name: float(relations.off_diagonal_mass(matrix)) for name, matrix in panels.items()}
 frames = relations.off_diagonal_mass(learned.matrices)
-bounds = interval(frames, learned.sources, seed=config.seed)
+bounds = interval(frames, learned.groups, seed=config.seed)
 off = ~np.eye(len(skeleton), dtype=bool)
-giving = np.where(off, average, 0).sum(axis=0) / max(average[off].sum(), 1e-12)  # share of each source joint
+giving = np.where(off, average, 0).sum(axis=0) / max(average[off].sum(), 1e-12)  # share of each group joint
 likeness = np.corrcoef(average[off], panels["ideal heatmaps"][off])[0, 1] if average[off].std() > 0 else float("nan")
 
 # %% tags=["hide-input"]
@@ -150,7 +150,7 @@ Markdown(
     + f"({1 / len(skeleton):.0%} if all gave alike). "
     + (
         f"Off the diagonal it resembles that of ideal heatmaps (correlation {likeness:.2f}): what relates joints is mostly that "
-        "they are near each other in the picture."
+        "they are near each other in the image."
         if likeness > 0.7
         else f"Off the diagonal it differs from that of ideal heatmaps (correlation {likeness:.2f})."
     )
@@ -171,7 +171,7 @@ Markdown(
 # manual graph, multiplied onto $G$, makes $G$ itself asymmetric.)
 
 # %%
-around = relations.around_three(learned.matrices)  # of each matrix, the largest sum of three logarithms of ratios
+around = relations.cycle_residual(learned.matrices)  # of each matrix, the largest sum of three logarithms of ratios
 around = around[np.isfinite(around)]
 
 # %% tags=["hide-input"]
@@ -212,13 +212,13 @@ pd.DataFrame(relations.strongest(average, skeleton, count=arrows), columns=["ref
 # ## By action
 #
 # If relations follow the pose, they should follow the action too. The average over all frames of the split, and one panel
-# an action, on one scale, without the diagonal. The table says how many sources (films, or stretches of motion) an action
+# an action, on one scale, without the diagonal. The table says how many groups (videos, or stretches of motion) an action
 # has. Where it has one alone, its panel is that of one stretch of motion, and may be no other's of the same action.
 
-# %% mystnb={"figure": {"name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a grey diagonal."}}
+# %% mystnb={"figure": {"name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a gray diagonal."}}
 counts = pd.Series([item.action for item in test]).value_counts()
-sources = {action: len(set(learned.sources[learned.actions == action])) for action in counts.index}
-single = [action for action, number in sources.items() if number == 1]
+groups = {action: len(set(learned.groups[learned.actions == action])) for action in counts.index}
+single = [action for action, number in groups.items() if number == 1]
 by_action = learned.by_action()
 axes = plots.relation_panels(
     {"all actions": average} | {action: by_action[action] for action in counts.index[:shown]},
@@ -235,7 +235,7 @@ pd.DataFrame(
     {
         action: {
             "clips": len(set(learned.clips[rows])),
-            "sources": sources.get(action, len(set(learned.sources))),
+            "groups": groups.get(action, len(set(learned.groups))),
             "weight off the diagonal (%)": round(100 * float(frames[rows].mean()), 1),
             "largest weight": "{} from {} {:.2f}".format(
                 *relations.strongest(learned.matrices[rows].mean(axis=0), skeleton, 1)[0]
@@ -272,7 +272,7 @@ title = ax.set_title(f"{test[clip].action}, clip {test[clip].id}")
 # The same relation at four levels. If one matrix served all frames, they would look alike; if the relation followed the pose from
 # frame to frame, the first ones would differ most.
 
-# %% mystnb={"figure": {"name": "fig-relations-levels"}, "image": {"alt": "Six square matrices with a grey diagonal: three frames, a clip, an action, a data set."}}
+# %% mystnb={"figure": {"name": "fig-relations-levels"}, "image": {"alt": "Six square matrices with a gray diagonal: three frames, a clip, an action, a data set."}}
 instants = list(dict.fromkeys([0, len(own) // 2, len(own) - 1]))
 axes = plots.relation_panels(
     {f"frame {t}": own[t] for t in instants}
@@ -294,10 +294,10 @@ largest_part = max(parts, key=parts.get)
 Markdown(
     "Nothing off the diagonal differs between any two frames: **one matrix serves them all.**"
     if np.isnan(parts["frames"])
-    else f"Of the variance of all weights off the diagonal, {parts['actions']:.0%} lies between actions, {parts['sources']:.0%} between the sources of "
-    f"one action, {parts['clips']:.0%} between clips of one source, and {parts['frames']:.0%} between frames of one clip. "
+    else f"Of the variance of all weights off the diagonal, {parts['actions']:.0%} lies between actions, {parts['groups']:.0%} between the groups of "
+    f"one action, {parts['clips']:.0%} between clips of one group, and {parts['frames']:.0%} between frames of one clip. "
     + (
-        f"{len(single)} of the {len(sources)} actions have one source alone: what that stretch of motion has of its own counts for the action there. "
+        f"{len(single)} of the {len(groups)} actions have one group alone: what that stretch of motion has of its own counts for the action there. "
         if single
         else ""
     )
@@ -305,7 +305,7 @@ Markdown(
         "actions": "**The relation differs most from action to action.**"
         if not single
         else "**The relation differs most between kinds of motion**; whether it is the action or the single stretch that it follows, cannot be told.",
-        "sources": "**The relation differs most from source to source** of one action: with the stretch of motion more than with the action.",
+        "groups": "**The relation differs most from source to source** of one action: with the stretch of motion more than with the action.",
         "clips": "**The relation differs most from clip to clip**: with the person and the view more than with the motion.",
         "frames": "**The relation changes most from frame to frame**: it follows the pose, not the kind of motion.",
     }[largest_part]
@@ -320,16 +320,16 @@ Markdown(
 # share of a refined joint's weights that lies on all others, apart for joints that are seen and joints that are
 # hidden. But wrists are hidden more often than heads, and the two rows are of different joints. The answer
 # therefore compares each joint with itself: the share where it is hidden minus the share where it is seen, averaged over
-# joints, both from the same sources in each draw of the bootstrap.
+# joints, both from the same groups in each draw of the bootstrap.
 
 # %%
-taken = relations.taken(learned.matrices)  # (N,K)
+taken = relations.off_diagonal_weight(learned.matrices)  # (N,K)
 visibility = np.concatenate([item.visibility for item in test])
 asked = {
-    name: interval(np.where(visibility == value, taken, np.nan), learned.sources, seed=config.seed)
+    name: interval(np.where(visibility == value, taken, np.nan), learned.groups, seed=config.seed)
     for name, value in (("visible", VISIBLE), ("occluded", OCCLUDED))
 }
-more = contrast_interval(taken, visibility == OCCLUDED, visibility == VISIBLE, learned.sources, seed=config.seed)
+more = contrast_interval(taken, visibility == OCCLUDED, visibility == VISIBLE, learned.groups, seed=config.seed)
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -338,7 +338,7 @@ pd.DataFrame(
             "taken from others (%)": f"{100 * item.estimate:.1f}",
             "95 % interval": f"{100 * item.low:.1f} - {100 * item.high:.1f}" if np.isfinite(item.low) else "none",
             "joints": item.samples,
-            "sources": item.groups,
+            "groups": item.groups,
         }
         for name, item in asked.items()
         if item.samples

@@ -53,7 +53,7 @@ from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import interval
 from rpstn.metrics.pairs import pair_means, rank_ceiling, rank_interval
 from rpstn.notebooks.words import IN_PLACE, MEASURED, adding, answer, landing, ranked, verdict
-from rpstn.relations.effects import MEASURES, CutPlan, landed, own_loss, square, study
+from rpstn.relations.effects import MEASURES, CutPlan, own_effect, own_share, square, study
 from rpstn.relations.interventions import Cut, all_pairs, named
 from rpstn.train.recipes import TITLES, find_checkpoints
 
@@ -74,8 +74,8 @@ test = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
 skeleton = test.skeleton
 for name in interventions:  # a name that is none, or of a joint that is not there, stops here and not in minutes
     named(name, skeleton, average=np.eye(len(skeleton)))
-model, meta = load_checkpoint(config.checkpoint)
-learned = relations.collect(predict_clips(model, meta, test, config.window, batch=config.batch), test)
+model, metadata = load_checkpoint(config.checkpoint)
+learned = relations.collect(predict_clips(model, metadata, test, config.window, batch=config.batch), test)
 sums = "rows" if model.config.relation_layout == "paper" else "columns"
 average = learned.mean()
 visibility = np.concatenate([item.visibility for item in test])
@@ -84,7 +84,7 @@ visibility = np.concatenate([item.visibility for item in test])
 path = config.checkpoint
 Markdown(
     f"Relations of **{TITLES[variant]}** (`{path.parent.name}/{path.name}`, scale `{model.config.relation_scale}`, layout "
-    f"`{model.config.relation_layout}`), {len(test)} test clips of `{test.name}` from {len(set(learned.sources))} sources."
+    f"`{model.config.relation_layout}`), {len(test)} test clips of `{test.name}` from {len(set(learned.groups))} groups."
 )
 
 # %% [markdown]
@@ -106,22 +106,24 @@ Markdown(
 # %%
 replaced = {name: named(name, skeleton, average=average, seed=config.seed) for name in interventions}
 pairs = all_pairs(len(skeleton))  # single pairs come further down; the encoder's work is done once for both
-done = study(model, meta, test, replaced, pairs=pairs, every=plan.every, window=config.window, batch=config.batch)
-sights = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
+done = study(model, metadata, test, replaced, pairs=pairs, every=plan.every, window=config.window, batch=config.batch)
+subsets = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
 effects = {}
 for name, changed in done.changed.items():
     for measured, loss in done.own.loss(changed).items():
-        for sight, members in sights.items():
+        for subset, members in subsets.items():
             values = np.where(members, loss, np.nan)
             if np.isfinite(values).any():
-                effects[measured, name, sight] = interval(values, done.truth.sources, pool="joints", seed=config.seed)
+                effects[measured, name, subset] = interval(values, done.truth.groups, pool="joints", seed=config.seed)
 
-# %% mystnb={"figure": {"name": "fig-relations-intervention"}, "image": {"alt": "Three panels of points with horizontal intervals, one row an intervention, one colour a kind of joints, beside lines of no difference."}}
+# %% mystnb={"figure": {"name": "fig-relations-intervention"}, "image": {"alt": "Three panels of points with horizontal intervals, one row an intervention, one color a kind of joints, beside lines of no difference."}}
 fig, axes = plt.subplots(1, 3, figsize=(10.4, 0.55 * len(replaced) + 1.3), sharey=True)
 for ax, (measured, label) in zip(axes, MEASURED.items(), strict=True):
     plots.effect_points(
         {
-            name: {f"{sight} joints": effects[measured, name, sight] for sight in sights if (measured, name, sight) in effects}
+            name: {
+                f"{subset} joints": effects[measured, name, subset] for subset in subsets if (measured, name, subset) in effects
+            }
             for name in replaced
         },
         ax,
@@ -130,22 +132,24 @@ for ax, (measured, label) in zip(axes, MEASURED.items(), strict=True):
     )
 
 # %% [markdown]
-# *What the network loses when its relations are replaced, by three measures, with 95 % intervals over sources.
+# *What the network loses when its relations are replaced, by three measures, with 95 % intervals over groups.
 # Positive: it was better with its own. Filled points: the interval excludes zero.*
 
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
-        (name, sight): {text: effects[measured, name, sight].brief(signed=True, digits=2) for measured, text in MEASURES.items()}
+        (name, subset): {
+            text: effects[measured, name, subset].brief(signed=True, digits=2) for measured, text in MEASURES.items()
+        }
         for name in replaced
-        for sight in sights
-        if ("pck", name, sight) in effects
+        for subset in subsets
+        if ("pck", name, subset) in effects
     }
 ).T
 
 # %% tags=["hide-input"]
 Markdown(
-    f"All joints, {effects['pck', interventions[0], 'all'].samples} of them from {effects['pck', interventions[0], 'all'].groups} sources; losses in PCK "
+    f"All joints, {effects['pck', interventions[0], 'all'].samples} of them from {effects['pck', interventions[0], 'all'].groups} groups; losses in PCK "
     "(points), distance (% of the person) and value at the truth (% of the peak):\n\n"
     + "\n".join(
         f"- {IN_PLACE.get(name, name)}: "
@@ -157,7 +161,7 @@ Markdown(
 
 # %%
 weaker = relations.weaker_takes_more(done.relations if sums == "rows" else np.swapaxes(done.relations, 1, 2), done.strength)
-weaker = interval(weaker, done.truth.sources, seed=config.seed)
+weaker = interval(weaker, done.truth.groups, seed=config.seed)
 
 # %% tags=["hide-input"]
 Markdown(
@@ -186,20 +190,20 @@ Markdown(
 # %%
 rows = slice(None, None, plan.every)
 losses = done.alone
-sources = done.truth.sources[rows]
+groups = done.truth.groups[rows]
 weights = np.stack([done.relations[rows, i, j] for i, j in pairs], axis=1)
-owed = {measured: own_loss(loss, pairs) for measured, loss in losses.items()}
-means = {measured: pair_means(loss, sources, seed=config.seed) for measured, loss in owed.items()}
-ranks = {measured: rank_interval(weights, loss, sources, seed=config.seed) for measured, loss in owed.items()}
-ceilings = {measured: rank_ceiling(loss, sources, seed=config.seed) for measured, loss in owed.items()}
+owed = {measured: own_effect(loss, pairs) for measured, loss in losses.items()}
+means = {measured: pair_means(loss, groups, seed=config.seed) for measured, loss in owed.items()}
+ranks = {measured: rank_interval(weights, loss, groups, seed=config.seed) for measured, loss in owed.items()}
+ceilings = {measured: rank_ceiling(loss, groups, seed=config.seed) for measured, loss in owed.items()}
 
-# %% mystnb={"figure": {"name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with grey diagonals: the weights in green, and three losses in red and blue."}}
+# %% mystnb={"figure": {"name": "fig-relations-owed"}, "image": {"alt": "Four square matrices with gray diagonals: the weights in green, and three losses in red and blue."}}
 panels = {
     "loss in PCK@0.2 (points)": "pck",
     "loss in distance (% of person)": "distance",
     "loss at the truth (% of peak)": "share",
 }
-axes = plots.owed_panels(
+axes = plots.effect_panels(
     square(weights.mean(axis=0), pairs, len(skeleton)),
     {title: square(100 * np.nan_to_num(means[key].estimate), pairs, len(skeleton)) for title, key in panels.items()},
     skeleton,
@@ -218,7 +222,7 @@ ax = plots.weight_against_loss(
 
 # %% [markdown]
 # *Each pair of joints: its weight in the average relation, and what the refined joint loses at the true place when it
-# is cut, with 95 % intervals over sources, each by itself. Filled: told apart from zero among all pairs.*
+# is cut, with 95 % intervals over groups, each by itself. Filled: told apart from zero among all pairs.*
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -231,8 +235,8 @@ pd.DataFrame(
             "largest gain": f"{-100 * np.nanmin(means[key].estimate):+.3f}",
             "pairs told apart from zero": int(means[key].sure.sum()),
             "rank correlation with the weight": ranks[key].brief(percent=False, signed=True, digits=2),
-            "with losses on other sources": f"{ceilings[key]:+.2f}" if np.isfinite(ceilings[key]) else "",
-            "share of the change in joint i itself": f"{landed(losses[key], pairs):.0%}".replace("nan%", ""),
+            "with losses on other groups": f"{ceilings[key]:+.2f}" if np.isfinite(ceilings[key]) else "",
+            "share of the change in joint i itself": f"{own_share(losses[key], pairs):.0%}".replace("nan%", ""),
         }
         for key, text in MEASURES.items()
     }
@@ -243,7 +247,7 @@ told = {key: int(item.sure.sum()) for key, item in means.items()}
 largest = {key: 100 * np.nanmax(item.estimate) for key, item in means.items()}
 ends = 100 * np.nan_to_num(means["pck"].high, nan=-np.inf).max()
 Markdown(
-    f"Of {len(pairs)} pairs, cut in {len(sources)} frames from {len(set(sources))} sources, "
+    f"Of {len(pairs)} pairs, cut in {len(groups)} frames from {len(set(groups))} groups, "
     + (
         f"**{told['pck']} change the PCK of their joint**; the largest mean loss is {largest['pck']:.2f} points. "
         if told["pck"]
@@ -253,36 +257,36 @@ Markdown(
     )
     + f"By the value at the truth, {told['share']} are told apart from zero, and the largest mean loss is {largest['share']:.2f} % of the peak.\n\n"
     f"Between a pair's weight and its loss at the truth, the rank correlation is {ranked(ranks['share'], ceilings['share'])}\n\n"
-    + landing(landed(losses["share"], pairs))
+    + landing(own_share(losses["share"], pairs))
 )
 
 # %% [markdown]
 # ## Does a cut add up over time?
 #
 # In a network with propagation, a frame's heatmaps write the kernels of the next. A cut in every frame could add up. For the largest
-# weights this is measured: the pair is cut in all frames of one clip from each source, and set beside the cut in one frame alone.
+# weights this is measured: the pair is cut in all frames of one clip from each group, and set beside the cut in one frame alone.
 
 # %%
 order = np.argsort(-weights.mean(axis=0), kind="stable")[: plan.carried]
-chosen = {item.source: index for index, item in reversed(list(enumerate(test)))}  # the first clip of each source
+chosen = {item.group: index for index, item in reversed(list(enumerate(test)))}  # the first clip of each group
 few = replace(test, clips=tuple(test.clips[index] for index in sorted(chosen.values())))
 largest_pairs = [pairs[number] for number in order]
 cuts = {pair: Cut(*pair) for pair in largest_pairs}
-whole = study(model, meta, few, cuts, pairs=largest_pairs, window=config.window, batch=config.batch)
+whole = study(model, metadata, few, cuts, pairs=largest_pairs, window=config.window, batch=config.batch)
 both = {}
 for measured in MEASURED:
     always = np.stack([whole.own.loss(whole.changed[i, j])[measured][:, i] for i, j in largest_pairs] or [[]], axis=1)
-    alone = own_loss(whole.alone[measured], largest_pairs) if largest_pairs else always
+    alone = own_effect(whole.alone[measured], largest_pairs) if largest_pairs else always
     both[measured] = {"in one frame": alone, "in all frames": always}
 
 # %% tags=["hide-input"]
 added = {
-    measured: {name: interval(values, whole.truth.sources, seed=config.seed) for name, values in parts.items()}
+    measured: {name: interval(values, whole.truth.groups, seed=config.seed) for name, values in parts.items()}
     for measured, parts in both.items()
     if len(order)
 }
 grown = {
-    measured: interval(parts["in all frames"] - parts["in one frame"], whole.truth.sources, seed=config.seed)
+    measured: interval(parts["in all frames"] - parts["in one frame"], whole.truth.groups, seed=config.seed)
     for measured, parts in both.items()
     if len(order)
 }
@@ -297,7 +301,7 @@ pd.DataFrame(
 Markdown(
     "No pair was cut in all frames (`carried` is 0)."
     if not len(order)
-    else f"Mean loss of the refined joint over the {len(order)} largest weights, on {len(few)} clips of {len(set(whole.truth.sources))} sources. "
+    else f"Mean loss of the refined joint over the {len(order)} largest weights, on {len(few)} clips of {len(set(whole.truth.groups))} groups. "
     "The question is put to the value at the truth, as a share of the peak. "
     + adding(grown["share"], model.config.propagation != "none")
 )

@@ -42,9 +42,9 @@ longest: int = 12  # hidden frames in all test clips
 protocols: list[str] = ["joint", "limb", "half", "person", "bar", "erasing"]  # for the table of all kinds of occluders
 attached: list[str] = ["body", "image"]  # where those occluders are: moving with the body, or staying in the image
 table_start: int = 6  # first hidden frame in that table, so that frames are left after it
-each: int = 1  # test clips of each source in that table; 0: all
+each: int = 1  # test clips of each group in that table; 0: all
 cut: int = 12  # frame of the cut, in clips that go on as long behind it
-cuts_each: int = 2  # test clips of each source that are put behind a cut; 0: all
+cuts_each: int = 2  # test clips of each group that are put behind a cut; 0: all
 film: Optional[str] = None  # .webm that is written; None: runs/occlusion-<dataset>.webm
 cover: float = 0.1  # radius of the occluder, as a part of the box's longer side
 window: int = 24  # frames that go through a network at once; it starts anew after them
@@ -61,7 +61,7 @@ from IPython.display import Markdown, Video
 
 from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plots
 from rpstn.datasets import OCCLUDED
-from rpstn.datasets.splits import few, long_enough
+from rpstn.datasets.splits import first_per_group, with_min_length
 from rpstn.evaluate.inference import predict_clips, predict_window
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
 from rpstn.models.weights import training_of
@@ -99,7 +99,7 @@ settings = {"window": window, "batch": batch, "amp": use_bf16(precision, next(ne
 Markdown(
     "Networks: "
     + "; ".join(f"**{name}** (`{config.checkpoint.parent.name}/{config.checkpoint.name}`)" for name, config in configs.items())
-    + f". Test split of `{dataset}`: {len(test)} clips from {len({item.source for item in test})} sources. "
+    + f". Test split of `{dataset}`: {len(test)} clips from {len({item.group for item in test})} groups. "
     + how_trained({name: training_of(config.checkpoint) for name, config in configs.items()})
 )
 
@@ -169,7 +169,7 @@ axes = plots.hidden_heatmaps(
 # %% [markdown]
 # *Heatmap of the hidden joint over time, one row a network, on one scale. The ring is the true place.*
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one colour a network, with the hidden frames shaded."}}
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one color a network, with the hidden frames shaded."}}
 person = clean.boxes[:stretch, 2:].max(axis=1) * np.linalg.norm(views["hidden"].affine[0, :2])  # input px
 off = [
     {
@@ -183,7 +183,7 @@ line = ax.axhline(0.2, color="#888888", lw=1)
 
 # %% [markdown]
 # *Error of the hidden joint over time, as a part of the person's size: with the occluder (lines) and without (dotted).
-# Shaded: the frames in which it is hidden. Below the grey line it counts as found.*
+# Shaded: the frames in which it is hidden. Below the gray line it counts as found.*
 
 # %% [markdown]
 # The same as a film, slowed down. Hollow joints are hidden.
@@ -232,10 +232,10 @@ ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=name) if c
 # One clip is a story, not a measurement. Now every test clip gets an occluder, placed by the protocol and the
 # seed. Counted are the joints that the occluder hid: those that can be seen where it is taken away. (Joints that
 # the body hides anyway come below.) They stand by the number of frames since the joint was last seen. Intervals
-# are 95 % bootstrap intervals over sources.
+# are 95 % bootstrap intervals over groups.
 
 # %%
-longer = long_enough(test, start + longest)
+longer = with_min_length(test, start + longest)
 behind = main.hide(longer)
 bare = left_out(len(longer) - len(behind), "with nothing to hide")
 occluded = {name: predict_clips(*network, behind, **settings) for name, network in networks.items()}
@@ -247,7 +247,7 @@ ax = plots.hidden_curves(curves)
 
 # %% [markdown]
 # *`PCK@0.2` (person) of joints that an occluder hides, against the frames since they were last seen, all test clips
-# that are long enough. Bars are 95 % intervals over sources, each bin by itself.*
+# that are long enough. Bars are 95 % intervals over groups, each bin by itself.*
 
 # %% [markdown]
 # The lines share their joints, so a paired difference says more than two intervals side by side.
@@ -313,7 +313,7 @@ else:
 
 # %% [markdown]
 # *`PCK@0.2` (person) of joints that are hidden in the clips as they are, and the paired gain on those hidden for up to
-# five frames. Bars are 95 % intervals over sources.*
+# five frames. Bars are 95 % intervals over groups.*
 
 # %% tags=["hide-input"]
 Markdown(
@@ -335,7 +335,7 @@ Markdown(
 # joints found when they are **back** and the occluder has gone? And what happens to the joints that it has **not hidden so far**?
 
 # %%
-some = few(long_enough(test, table_start + longest), each)
+some = first_per_group(with_min_length(test, table_start + longest), each)
 table, fewest = {}, len(some)
 for kind in kinds:
     hidden_clips = kind.hide(some)
@@ -348,7 +348,7 @@ pd.DataFrame(effects_table(table, first, baseline)).T
 
 # %% tags=["hide-input"]
 Markdown(
-    f"Percentage points with 95 % intervals over the sources of {len(some)} clips"
+    f"Percentage points with 95 % intervals over the groups of {len(some)} clips"
     f"{left_out(len(some) - fewest, 'at most, where an occluder has nothing to hide')}; occluders cover frames {table_start} to "
     f"{table_start + longest - 1}. Gains are of {first} in `PCK@0.2` (person). The change of the error is in percent of the person's "
     "size, behind the occluder minus as filmed, of joints that are seen while others are hidden and that were not hidden before. "
@@ -360,7 +360,7 @@ axes = plots.interval_panels(
     {
         "hidden for 1-5 frames": {kind: row[baseline].gain for kind, row in table.items() if row[baseline].gain.samples},
         "visible again for 1-3 frames": {
-            kind: row[baseline].returned_gain for kind, row in table.items() if row[baseline].returned_gain.samples
+            kind: row[baseline].reappeared_gain for kind, row in table.items() if row[baseline].reappeared_gain.samples
         },
     },
     label=f"gain of {first} over {baseline} (percentage points)",
@@ -368,7 +368,7 @@ axes = plots.interval_panels(
 
 # %% [markdown]
 # *Gain of the first network over the baseline for every kind of occluder: on hidden joints (top), and on joints that
-# are visible again, up to three frames after they were hidden (bottom). 95 % intervals over sources; filled points
+# are visible again, up to three frames after they were hidden (bottom). 95 % intervals over groups; filled points
 # exclude zero.*
 
 # %% tags=["hide-input"]
@@ -381,12 +381,12 @@ Markdown(effects_words({kind: row[baseline] for kind, row in table.items()}, fir
 # what was believed of it in the dark only disturbs. **A cut**: the video goes on with another person at another place; all that is carried
 # is wrong.
 #
-# For the cut, each clip is put behind the beginning of a clip of another source, with pictures of the same size. The network is
+# For the cut, each clip is put behind the beginning of a clip of another source, with images of the same size. The network is
 # not told. It stands beside frame by frame, and beside itself when it *is* told, starting anew in the first frame behind the cut,
 # in the same crop.
 
 # %%
-uncut = few(long_enough(test, cut), cuts_each)
+uncut = first_per_group(with_min_length(test, cut), cuts_each)
 cut_clips = splice_dataset(uncut, cut, 2 * cut, seed)
 over = {name: predict_clips(*networks[name], cut_clips, **settings) for name in (first, baseline)}
 told = predict_restarted(*networks[first], cut_clips, **settings)
@@ -408,7 +408,7 @@ axes = plots.hidden_curves(since, right, label=label, counted="frames since the 
 
 # %% [markdown]
 # *Left: `PCK@0.2` (person) of joints that were hidden, against the frames since they are visible again. Right:
-# `PCK@0.2` (person) of all joints, against the frames since a cut. Bars are 95 % intervals over sources.*
+# `PCK@0.2` (person) of all joints, against the frames since a cut. Bars are 95 % intervals over groups.*
 
 # %%
 pairs = {
@@ -423,7 +423,7 @@ harm = {name: part_gain(*pair, seed=seed).intervals[0] for name, pair in pairs.i
 verdicts = "**no, it helps even here**", "**yes, it hurts**", "**no harm can be told**"
 Markdown(
     f"Does carrying hurt? {len(behind)} clips with an occluder{bare}, {len(cut_clips)} with a cut"
-    f"{left_out(len(uncut) - len(cut_clips), 'with pictures of a size that no other source has')}:\n\n"
+    f"{left_out(len(uncut) - len(cut_clips), 'with images of a size that no other source has')}:\n\n"
     + "\n".join(
         f"- {name}: {item.text(signed=True, unit=' percentage points')}: {told_in_words(item, *verdicts)}."
         for name, item in harm.items()

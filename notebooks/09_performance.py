@@ -45,7 +45,7 @@ from benchmarks.bench import matching
 #
 # `benchmarks/released_style.py` computes the released network as a first version would: the encoder once per frame,
 # the matching as one grouped convolution that is left to autograd, everything in float32, targets joint by joint
-# in Python. It shares its weights with the package's network in the released wiring, so both must give the same
+# in Python. It shares its weights with the package's network in the released variant, so both must give the same
 # numbers. The column *apart* is their largest difference, as a fraction of the largest value.
 #
 # Both sides are timed in turn within one run. A busy machine slows both; their ratio stays. On a CPU the released style
@@ -115,7 +115,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Loading is helped by smaller things: crop and rotation are one map, drawn once; only the part of the picture that the crop
+# Loading is helped by smaller things: crop and rotation are one map, drawn once; only the part of the image that the crop
 # needs is touched; frames leave the worker as bytes; a target is the product of two vectors, whose far tails are set to zero,
 # because numbers below the smallest normal one slow a CPU down.
 #
@@ -136,7 +136,7 @@ pd.DataFrame(
 
 # %% [markdown]
 # A training step is convolutions, and the share of the matrix rate says how near they come to what the machine
-# can do. What is missing lies in layers that only move memory: normalisations, activations, the transposed
+# can do. What is missing lies in layers that only move memory: normalizations, activations, the transposed
 # convolutions' rearranging. The matching does few operations per number it reads; neither rate binds it alone.
 
 # %% tags=["hide-input"]

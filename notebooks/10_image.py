@@ -119,7 +119,7 @@ print(tuple(heatmaps.shape), tuple(relation.shape), torch.equal(heatmaps, networ
 # it is computed from shapes.
 
 # %% tags=["hide-input"]
-with torch.device("meta"):  # shapes alone
+with torch.device("metadata"):  # shapes alone
     pairs = {name: (image_network(name, 17), with_relation(image_network(name, 17))) for name in IMAGE_NETWORKS}
 table = {name: (cost(alone), cost(both)) for name, (alone, both) in pairs.items()}
 pd.DataFrame(
@@ -218,7 +218,7 @@ pd.DataFrame(columns)
 counted = metrics["with JRE"]["counted"]
 test = open_dataset(dataset, root, split="test", fold=fold)
 Markdown(
-    f"Measured on {counted['frames']} images of `{dataset}` (test) from {counted['sources']} sources, {counted['visible_joints']} "
+    f"Measured on {counted['frames']} images of `{dataset}` (test) from {counted['groups']} groups, {counted['visible_joints']} "
     f"visible and {counted['occluded_joints']} occluded joints; boxes: ground truth; "
     + ("mirrored images averaged in; " if flip_test else "")
     + f"cost and time for one image of {size} x {size} px on {describe_device()}, the time being the median of {repeats}, the "
@@ -233,25 +233,25 @@ Markdown(
 # %% [markdown]
 # ## Can the two be told apart?
 #
-# The difference of the two networks on the same joints, with 95 % intervals over sources; and that of the two networks
+# The difference of the two networks on the same joints, with 95 % intervals over groups; and that of the two networks
 # without JRE, which differ in their samples alone.
 
 # %%
 effects = {}
-for reference, sight in (("person", "all"), ("person", "visible"), ("person", "occluded"), ("torso", "all")):
-    rows = {name: samples(result.predictions, test, reference=reference, sight=sight) for name, result in scored.items()}
+for reference, subset in (("person", "all"), ("person", "visible"), ("person", "occluded"), ("torso", "all")):
+    rows = {name: samples(result.predictions, test, reference=reference, subset=subset) for name, result in scored.items()}
     first = rows.pop("without JRE")
     for name, part in rows.items():
-        effect = paired_interval(part.right, first.right, first.sources, pool="joints", seed=seed)
+        effect = paired_interval(part.correct, first.correct, first.groups, pool="joints", seed=seed)
         if effect.samples:
-            effects[f"{name}: {reference} size, {sight} joints"] = effect
+            effects[f"{name}: {reference} size, {subset} joints"] = effect
 
 # %% mystnb={"figure": {"name": "fig-image-effect"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference."}}
 ax = plots.interval_points(effects)
 
 # %% [markdown]
 # *`PCK@0.2` of the network with the JRE, and of the second network without it, minus that of the first network without
-# it, with 95 % intervals over sources. Filled points: the interval excludes zero.*
+# it, with 95 % intervals over groups. Filled points: the interval excludes zero.*
 
 # %% tags=["hide-input"]
 effect, chance = (effects[f"{name}: person size, all joints"] for name in ("with JRE", "without JRE, again"))
@@ -269,7 +269,7 @@ Markdown(
         "that between two trainings without it. Two trainings are few to judge chance by; more seeds would say more."
     )
     + f" The JRE costs {costs['with JRE'].parameters - costs['without JRE'].parameters} parameters and {extra:.2%} more "
-    f"multiply-adds. The intervals say how a difference varies over sources of the test split, not over trainings (seed {seed})."
+    f"multiply-adds. The intervals say how a difference varies over groups of the test split, not over trainings (seed {seed})."
 )
 
 # %% [markdown]
@@ -280,10 +280,10 @@ Markdown(
 # itself, and the relation of ideal heatmaps at the true joints.
 
 # %%
-model, meta = load_checkpoint(checkpoints["with JRE"])
+model, metadata = load_checkpoint(checkpoints["with JRE"])
 found = relations.collect(scored["with JRE"].predictions, test)
 scale = relation_scale if relation_scale != "learned" else "none"
-ideal = relations.ideal_relations(test, meta, scale=scale, window=1, layout=relation_layout)
+ideal = relations.ideal_relations(test, metadata, scale=scale, window=1, layout=relation_layout)
 sums = "rows" if relation_layout == "paper" else "columns"
 stacks = {
     "trained": found.matrices,
@@ -298,7 +298,7 @@ axes = plots.relation_panels(panels, test.skeleton, sums=sums)
 # %% [markdown]
 # *Average relations on the test split, on one scale: of the trained network, of ideal heatmaps, and the identity.*
 
-# %% mystnb={"figure": {"name": "fig-image-off"}, "image": {"alt": "A square matrix with a grey diagonal and coloured weights between joints."}}
+# %% mystnb={"figure": {"name": "fig-image-off"}, "image": {"alt": "A square matrix with a gray diagonal and colored weights between joints."}}
 ax = plots.relation_matrix(panels["trained"], test.skeleton, sums=sums, diagonal=False)
 
 # %% [markdown]
@@ -310,11 +310,11 @@ ax = plots.relation_matrix(panels["trained"], test.skeleton, sums=sums, diagonal
 
 # %%
 with intervened(model, Fixed.identity(len(test.skeleton))):
-    alone = predict_clips(model, meta, test, 1, batch=32, flip_test=flip_test)
+    alone = predict_clips(model, metadata, test, 1, batch=32, flip_test=flip_test)
 used = paired_interval(
-    samples(scored["with JRE"].predictions, test, reference="person").right,
-    samples(alone, test, reference="person").right,
-    np.repeat([clip.source for clip in test], [len(clip) for clip in test]),
+    samples(scored["with JRE"].predictions, test, reference="person").correct,
+    samples(alone, test, reference="person").correct,
+    np.repeat([clip.group for clip in test], [len(clip) for clip in test]),
     pool="joints",
     seed=seed,
 )
@@ -332,7 +332,7 @@ Markdown(
         if mass["trained"] > 0.9 * (1 - 1 / len(test.skeleton))
         else "**It is neither the identity nor uniform.** "
     )
-    + f"The normalisation at the JRE's end started at a weight of 0 and came to {gain.mean():.3f} on average. "
+    + f"The normalization at the JRE's end started at a weight of 0 and came to {gain.mean():.3f} on average. "
     + f"The relations change the score by {used.text(signed=True, digits=2, unit=' percentage points')}: "
     + (
         "the network does better with them than with each joint for itself."

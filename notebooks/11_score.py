@@ -79,7 +79,7 @@ plots.use_style()
 # \text{released: } \Big\lVert \frac{\hat p - p}{6.4} + \begin{pmatrix}1\\1\end{pmatrix} \Big\rVert \le 0.2\, s_1 .$$
 #
 # It divides the error by a tenth of the map's side and keeps the threshold in pixels, so the circle is 6.4 times too wide.
-# It adds 1 to both components inside the norm, so the circle's centre lies 6.4 px to the left of the joint and above it.
+# It adds 1 to both components inside the norm, so the circle's center lies 6.4 px to the left of the joint and above it.
 # The length $s_1$ is that of the clip's first frame. And joints that cannot be seen count like all others. Here are both
 # circles, for one wrist of a person who fills the map:
 
@@ -112,7 +112,7 @@ Markdown(
 #
 # A score is good for something if predictions that say less get less. So noise is put on the truth, more and more of it,
 # and kept inside the map, as an argmax is. At the end stand guesses: places drawn from the map at random, without any
-# look at the picture. Once for the person above, and once for the poses of the data set as the released evaluator sees them.
+# look at the image. Once for the person above, and once for the poses of the data set as the released evaluator sees them.
 
 # %%
 test = open_dataset(dataset, root, split="test", fold=fold)
@@ -192,9 +192,9 @@ for name, config in configs.items():
     predictions = predict_clips(*load_checkpoint(config.checkpoint), part, config.window, batch=config.batch)
     for metric, reference in rules:
         scored[name, metric, reference] = (
-            samples(predictions, part, reference=reference).right
+            samples(predictions, part, reference=reference).correct
             if metric == "correct"
-            else released.released_right(predictions, part, reference=reference)
+            else released.released_correct_frames(predictions, part, reference=reference)
         )
 # What guesses would get on the very same frames.
 rng = np.random.default_rng(seed)
@@ -204,12 +204,12 @@ anywhere = [
 blind = replace(predictions, joints=anywhere)
 for metric, reference in rules:
     scored["guesses", metric, reference] = (
-        samples(blind, part, reference=reference).right
+        samples(blind, part, reference=reference).correct
         if metric == "correct"
-        else released.released_right(blind, part, reference=reference)
+        else released.released_correct_frames(blind, part, reference=reference)
     )
-sources = np.repeat([clip.source for clip in part], [len(clip) for clip in part])
-bounds = {key: interval(right, sources, pool="joints", seed=seed) for key, right in scored.items()}
+groups = np.repeat([clip.group for clip in part], [len(clip) for clip in part])
+bounds = {key: interval(right, groups, pool="joints", seed=seed) for key, right in scored.items()}
 
 # %% tags=["hide-input"]
 pd.DataFrame(
@@ -220,14 +220,14 @@ pd.DataFrame(
 ).T
 
 # %% [markdown]
-# `PCK@0.2` in percent with 95 % bootstrap intervals over sources. The question to a metric is what it leaves of a difference
+# `PCK@0.2` in percent with 95 % bootstrap intervals over groups. The question to a metric is what it leaves of a difference
 # between networks; both are scored on the same frames.
 
 # %%
 first, *others = configs
 gaps = {
     (name, metric, reference): paired_interval(
-        scored[first, metric, reference], scored[name, metric, reference], sources, pool="joints", seed=seed
+        scored[first, metric, reference], scored[name, metric, reference], groups, pool="joints", seed=seed
     )
     for name in others
     for metric, reference in rules
@@ -244,14 +244,14 @@ ax = plots.effect_points(
 
 # %% [markdown]
 # *`PCK@0.2` of the first network minus that of the others, on the same frames, under each rule. Bars are 95 % intervals
-# over sources; filled points exclude zero.*
+# over groups; filled points exclude zero.*
 
 # %% tags=["hide-input"]
 low = min(bounds[name, "released", "person"].estimate for name in configs)
 largest = {rule: max((gaps[(name, *rule)] for name in others), key=lambda item: abs(item.estimate)) for rule in rules}
 spread = {rule: abs(item.estimate) for rule, item in largest.items()}
 Markdown(
-    f"On {len(part)} clips ({len(sources)} frames, {len(set(sources))} sources): by torso, {first} scores "
+    f"On {len(part)} clips ({len(groups)} frames, {len(set(groups))} groups): by torso, {first} scores "
     f"{100 * bounds[first, 'correct', 'torso'].estimate:.1f} by the correct rule and {100 * bounds[first, 'released', 'torso'].estimate:.1f} by "
     f"the released one; guesses score {100 * bounds['guesses', 'correct', 'torso'].estimate:.1f} and "
     f"{100 * bounds['guesses', 'released', 'torso'].estimate:.1f}. "

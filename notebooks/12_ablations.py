@@ -39,7 +39,7 @@ batch: int = 4  # clips a step
 frames: int = 5  # frames of a clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
-clips: int = 2  # test clips of each source that are scored; 0: all
+clips: int = 2  # test clips of each group that are scored; 0: all
 window: int = 8  # frames that go through a network at once; it starts anew after them
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 results: str = "results/ablations.json"  # the published grid, merged by `rpstn ablate merge`; relative to the checkout
@@ -56,7 +56,7 @@ from rpstn.notebooks.ablation_results import (
     paper_table,
     read_cells,
     study_name,
-    summarise,
+    summarize,
     verdicts,
 )
 from rpstn.notebooks.ablations import CELLS, AblationConfig, ablate
@@ -113,23 +113,23 @@ pd.DataFrame(
 
 # %%
 made = ablate(config)
-study = summarise(read_cells(made))
+study = summarize(read_cells(made))
 
 # %% tags=["hide-input"]
 measured, budget = study["measured_on"], study["budget"]
 Markdown(
     f"Each cell made **{budget['steps']} steps** of {budget['batch']} clips of {budget['frames']} frames, {budget['augmentation']['erasing']:.0%} "
-    f"of them behind a painted occluder whose sides are up to {budget['augmentation']['erasing_side'][1]:.0%} of the input's, with "
+    f"of them behind a painted occluder whose sides are up to {budget['augmentation']['erasing_size'][1]:.0%} of the input's, with "
     f"{len(config.seeds)} seed{'' if len(config.seeds) == 1 else 's'}, and was scored on {measured['clips']} {measured['split']} clips of `{measured['data_set']}` from "
-    f"{measured['sources']} sources. **Such a budget says little**: a new part starts from nothing beside an encoder that is "
+    f"{measured['groups']} groups. **Such a budget says little**: a new part starts from nothing beside an encoder that is "
     "trained, and the first steps mostly show how much it disturbs. What can be seen here is how such a comparison is made, and "
     "how wide its intervals are."
 )
 
 # %% [markdown]
 # The mean is over all joints and over seeds; where the data set leaves joints out of its own mean, that mean stands beside it.
-# Its interval comes from a bootstrap that draws sources and seeds, both with replacement. The difference to the full
-# network is paired: each draw takes the same sources and the same seeds for both. So what
+# Its interval comes from a bootstrap that draws groups and seeds, both with replacement. The difference to the full
+# network is paired: each draw takes the same groups and the same seeds for both. So what
 # makes a clip hard for both cancels.
 
 # %% tags=["hide-input"]
@@ -144,7 +144,7 @@ losses = {title: item for title, item in losses.items() if item is not None}
 ax = plots.interval_points(losses, label="full minus this, PCK@0.2 torso (percentage points)")
 
 # %% [markdown]
-# *What the full network scores more than each other cell, `PCK@0.2` by torso size, with intervals over sources and
+# *What the full network scores more than each other cell, `PCK@0.2` by torso size, with intervals over groups and
 # seeds. Filled points: the interval excludes zero. The small budget of this page.*
 
 # %% tags=["hide-input"]
@@ -177,7 +177,7 @@ else:
     text = (
         f"Published grid of `{name}`: {len(published['cells'])} cells with {' to '.join(map(str, sorted({counts[0], counts[-1]})))} "
         f"seeds, {cost['steps']:,} steps of {cost['batch']} clips of {cost['frames']} frames each, scored on {of['clips']} "
-        f"{of['split']} clips from {of['sources']} sources. {interval_words(published)}"
+        f"{of['split']} clips from {of['groups']} groups. {interval_words(published)}"
     )
 Markdown(text)
 
@@ -191,20 +191,20 @@ pd.DataFrame(paper_table(shown, paper)).set_index("")
 
 # %% mystnb={"figure": {"name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
 parts = {
-    sight: {cell["title"]: loss_interval(shown, name, "torso", sight) for name, cell in shown["cells"].items()}
-    for sight in ("all", "occluded")
+    subset: {cell["title"]: loss_interval(shown, name, "torso", subset) for name, cell in shown["cells"].items()}
+    for subset in ("all", "occluded")
 }
 axes = plots.interval_panels(
     {
-        f"{sight} joints": {title: item for title, item in part.items() if item is not None and item.samples}
-        for sight, part in parts.items()
+        f"{subset} joints": {title: item for title, item in part.items() if item is not None and item.samples}
+        for subset, part in parts.items()
     },
     label="full minus this, PCK@0.2 torso (percentage points)",
 )
 
 # %% [markdown]
 # *What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded
-# ones (bottom), with intervals over sources and seeds.*
+# ones (bottom), with intervals over groups and seeds.*
 
 # %% [markdown]
 # In words. Where no part made any difference, about one interval of 95 % in twenty would still exclude zero, and here are many.
@@ -213,7 +213,7 @@ axes = plots.interval_panels(
 Markdown(
     "\n".join(f"- {line}" for line in verdicts(shown))
     + "\n\nOn occluded joints alone:\n\n"
-    + "\n".join(f"- {line}" for line in verdicts(shown, sight="occluded"))
+    + "\n".join(f"- {line}" for line in verdicts(shown, subset="occluded"))
 )
 
 # %% [markdown]

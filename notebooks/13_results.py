@@ -46,7 +46,7 @@ from rpstn.notebooks.results import (
     trained_otherwise,
     trainings_table,
     verdict,
-    weakest_source,
+    weakest_group,
 )
 from rpstn.runs import read_json
 
@@ -62,10 +62,10 @@ runs = load_results(results)
 # %% tags=["hide-input"]
 drawn = runs.get("embedded")
 none = "No run on the embedded data set has been published here."
-Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}\n\n{weakest_source(drawn)}" if drawn else none)
+Markdown(f"{joint_table(drawn)}\n\n{measured_on(drawn)}\n\n{weakest_group(drawn)}" if drawn else none)
 
 # %% [markdown]
-# **The full network beside networks without one part or the other.** The intervals are from a paired bootstrap over sources: both
+# **The full network beside networks without one part or the other.** The intervals are from a paired bootstrap over groups: both
 # networks are scored on the same frames, and what is drawn anew is the stretches of motion, since two frames of one stretch are
 # nearly the same. Each network was trained once. Trained anew with another seed, each would score somewhat differently, and that is
 # not in the intervals: so they compare these networks, not yet the parts that they have or lack. [Ablations](12_ablations.ipynb)
@@ -129,8 +129,8 @@ Markdown("\n\n".join(text))
 Markdown(trainings_table(real) if real else "")
 
 # %% [markdown]
-# **A further check.** The weights that `rpstn predict` takes meet pictures that are unlike their clips: crowds, small people, half bodies.
-# Each picture stands alone, so nothing is carried; `PCK@0.2` by person size.
+# **A further check.** The weights that `rpstn predict` takes meet images that are unlike their clips: crowds, small people, half bodies.
+# Each image stands alone, so nothing is carried; `PCK@0.2` by person size.
 
 # %% tags=["hide-input"]
 check = Path(results or RESULTS) / "real_on_coco.json"

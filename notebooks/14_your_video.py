@@ -79,7 +79,7 @@ seen = watch(source, checkpoint, boxes, limit=limit, progress=True)
 skeleton = seen.skeleton
 # The truth for the joints that these weights find, where it is known.
 truth = labels_for(data, clip, skeleton) if video is None else None
-labelled = np.zeros((len(seen), 0), bool) if truth is None else truth.visibility[: len(seen)] != ABSENT
+labeled = np.zeros((len(seen), 0), bool) if truth is None else truth.visibility[: len(seen)] != ABSENT
 
 # %% tags=["hide-input"]
 share = np.mean([word == "lost" for word in seen.status])
@@ -96,14 +96,14 @@ Markdown(
     f"**Weights:** `{seen.weights.name}`, trained on {seen.weights.trained_on}"
     + ("" if seen.weights.val_pck is None else f"; `PCK@0.2` on its val split {seen.weights.val_pck:.1%}")
     + f". They find the {len(skeleton)} joints of the skeleton `{skeleton.name}`"
-    + (f", of which the labels give {labelled.any(axis=0).sum()}" if truth else "")
+    + (f", of which the labels give {labeled.any(axis=0).sum()}" if truth else "")
     + ".\n\n"
     + (
         ""
         if not share
         else f"The person was **lost** in {share:.0%} of the frames: the network was too unsure to call it a person.\n\n"
     )
-    + f"On people or pictures of another kind than these weights were trained on, expect less. `{seen.weights.command}` trains on your own "
+    + f"On people or images of another kind than these weights were trained on, expect less. `{seen.weights.command}` trains on your own "
     "copy of a data set; pass what it writes as `checkpoint`."
 )
 
@@ -113,7 +113,7 @@ Markdown(
 # The network looks at a square around the person, not at the frame. With `auto` that square is found in the first
 # frame and then follows the joints: from frame to frame it moves to where they are, and changes its size slowly. Most
 # failures on a new video start here. So look at the lower row first: is the person whole in it, and about as large in all
-# pictures?
+# images?
 
 # %% mystnb={"figure": {"name": "fig-video-seen"}, "image": {"alt": "Upper row: frames of the video with a rectangle around the person. Lower row: the same person cropped to squares."}}
 there = np.flatnonzero(seen.present)
@@ -147,9 +147,9 @@ Markdown(
 )
 
 # %% mystnb={"figure": {"name": "fig-video-poses"}, "image": {"alt": "A row of frames with stick figures drawn on the person."}}
-sight = np.where(seen.hidden, OCCLUDED, VISIBLE)
+subset = np.where(seen.hidden, OCCLUDED, VISIBLE)
 axes = plots.filmstrip(
-    {"found": seen.frames}, columns, poses={"found": seen.joints}, visibility={"found": sight}, skeleton=skeleton
+    {"found": seen.frames}, columns, poses={"found": seen.joints}, visibility={"found": subset}, skeleton=skeleton
 )
 
 # %% [markdown]
@@ -161,7 +161,7 @@ axes = plots.filmstrip(
 
 # %%
 try:
-    display(plots.scrubber(seen.pictures(), seen.fps))
+    display(plots.scrubber(seen.images(), seen.fps))
 except UserError as missing:  # without ipywidgets
     print(missing)
 
@@ -172,7 +172,7 @@ except UserError as missing:  # without ipywidgets
 # notices. It need not: a network that carries the pose along is often sure of a joint that it cannot see. That is what it
 # was built for, and it makes confidence a poor witness of what is visible.
 
-# %% mystnb={"figure": {"name": "fig-video-confidence"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video, with framed stretches."}}
+# %% mystnb={"figure": {"name": "fig-video-confidence"}, "image": {"alt": "Colored rows, one a joint, over the frames of the video, with framed stretches."}}
 hidden = None if truth is None else truth.visibility[: len(seen)] == OCCLUDED
 ax = plots.joint_rows(seen.confidence, skeleton, vmax=1.0, marked=seen.hidden, hidden=hidden)
 
@@ -221,13 +221,13 @@ if seen.relations is None:
     ax.text(0, 0, "this network has no relations")
     ax.set_axis_off()
 else:
-    axes = plots.relation_moments(seen.frames, seen.joints, seen.relations, skeleton, few, visibility=sight, sums=seen.sums)
+    axes = plots.relation_moments(seen.frames, seen.joints, seen.relations, skeleton, few, visibility=subset, sums=seen.sums)
 
 # %% [markdown]
 # *Frames with their poses, and the relation of each: row i says what refined joint i takes from the joints.*
 
-# %% mystnb={"figure": {"name": "fig-video-taken"}, "image": {"alt": "Coloured rows, one a joint, over the frames of the video."}}
-taken = np.full(seen.confidence.shape, np.nan) if seen.relations is None else rpstn.relations.taken(seen.relations)
+# %% mystnb={"figure": {"name": "fig-video-taken"}, "image": {"alt": "Colored rows, one a joint, over the frames of the video."}}
+taken = np.full(seen.confidence.shape, np.nan) if seen.relations is None else rpstn.relations.off_diagonal_weight(seen.relations)
 ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0, marked=seen.hidden)
 
 # %% [markdown]
@@ -248,19 +248,19 @@ Markdown(
         for how, part in groups.items()
     )
     + ". A low peak makes this by arithmetic alone: the weights are a softmax of how much heatmaps overlap, and a flat one overlaps "
-    "with itself no more than with others. One video is a picture, not a measurement."
+    "with itself no more than with others. One video is an image, not a measurement."
 )
 
 # %% [markdown]
 # ## The film
 #
-# Joints have the colour of the confidence, and hidden ones are hollow. The grey rectangle is where the network looked. Beside the
-# picture runs the relation of the frame.
+# Joints have the color of the confidence, and hidden ones are hollow. The gray rectangle is where the network looked. Beside the
+# image runs the relation of the frame.
 
 # %% tags=["hide-input"]
 path = write_webm(
     Path(out or default_place("runs", "your_video")) / "film.webm",
-    seen.pictures(),
+    seen.images(),
     fps=min(seen.fps, 12.0) if video is None else seen.fps,
 )
 HTML(plots.film(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
@@ -272,18 +272,18 @@ HTML(plots.film(path, "The video with the pose that was found, hidden joints hol
 # looks at the same frames once more, in the true boxes.
 
 # %% tags=["hide-input"]
-if not labelled.any():
-    found = Markdown("The joints of this video are not known, so there is no score. `rpstn evaluate` scores labelled clips.")
+if not labeled.any():
+    found = Markdown("The joints of this video are not known, so there is no score. `rpstn evaluate` scores labeled clips.")
 else:
     size = truth.boxes[: len(seen), 2:].max(axis=1)
     given = watch(source, checkpoint, truth.boxes, limit=limit)
     scores = {
-        name: float((np.linalg.norm(poses - truth.joints[: len(seen)], axis=-1) <= 0.2 * size[:, None])[labelled].mean())
+        name: float((np.linalg.norm(poses - truth.joints[: len(seen)], axis=-1) <= 0.2 * size[:, None])[labeled].mean())
         for name, poses in (("as above", seen.to_video(seen.joints)), ("in the true boxes", given.to_video(given.joints)))
     }
     found = Markdown(
         f"Joints within 0.2 of the person's size, hidden ones included: {scores['as above']:.1%} with boxes `{boxes}`, "
-        f"{scores['in the true boxes']:.1%} in the true boxes ({labelled.sum()} joints of one clip: the difference is a picture, not a "
+        f"{scores['in the true boxes']:.1%} in the true boxes ({labeled.sum()} joints of one clip: the difference is an image, not a "
         "measurement)."
     )
 found
@@ -317,7 +317,7 @@ print("the same confidences as above:", bool(np.allclose(confidences, seen.confi
 # %% tags=["hide-input"]
 quality = read_json(CHECKOUT / "results" / "predict_quality.json")
 Markdown(
-    f"{prediction_table(quality)}\n\nMeasured on: {quality['on']}, {quality['clips']} clips of {quality['sources']} sources, "
+    f"{prediction_table(quality)}\n\nMeasured on: {quality['on']}, {quality['clips']} clips of {quality['groups']} groups, "
     f"{quality['frames']:,} frames; `PCK@0.2` by person size, percent. With auto, the person was lost in {quality['lost']:.1%} of the frames."
 )
 
@@ -367,7 +367,7 @@ Markdown(
 #    "keypoints": [101.2, 44.9, 0.83, 97.4, 80.1, 0.33], "hidden": [1]}]}
 # ```
 #
-# - `frame` counts from 0. `time` is in seconds since the first frame, by the file's own times where it has any. The pictures
+# - `frame` counts from 0. `time` is in seconds since the first frame, by the file's own times where it has any. The images
 #   of a folder have none; `--fps` gives their rate.
 # - `keypoints` holds x, y and a confidence for each joint, in the order of `categories[0].keypoints`. The third number is the
 #   height of the heatmap's peak. In COCO's labels it is a visibility of 0, 1 or 2; do not read one for the other.
@@ -391,5 +391,5 @@ Markdown(
 # ```
 #
 # **A film to look at.** `annotated.webm` is for the eye. It has an even rate, so where the times of your file have gaps, a
-# frame stands for several pictures: picture 100 of the film need not be frame 100 of the poses. The number of the frame is
-# written below the picture. The film also has another size than the video. Measure in `poses.json`, not in the film.
+# frame stands for several images: image 100 of the film need not be frame 100 of the poses. The number of the frame is
+# written below the image. The film also has another size than the video. Measure in `poses.json`, not in the film.

@@ -1,7 +1,7 @@
 """Heatmaps: one image per joint that says how likely the joint is at each place. Encode, decode, and nothing else.
 
-Coordinates are 0-based pixels whose integer values are pixel centres. A heatmap is `stride` times smaller than the
-network's input, and the two grids cover the same area, so heatmap pixel u is centred at input pixel
+Coordinates are 0-based pixels whose integer values are pixel centers. A heatmap is `stride` times smaller than the
+network's input, and the two grids cover the same area, so heatmap pixel u is centered at input pixel
 
     x = (u + 1/2) * stride - 1/2.
 
@@ -31,7 +31,7 @@ def to_input(points: torch.Tensor, stride: float) -> torch.Tensor:
 
 
 def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sigma: float = 2.0) -> torch.Tensor:
-    """Gaussian targets at sub-pixel centres.
+    """Gaussian targets at sub-pixel centers.
 
         target[k, v, u] = exp(-((u - u_k)^2 + (v - v_k)^2) / (2 sigma^2))
 
@@ -48,10 +48,10 @@ def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sig
         raise ValueError(f"size must be (h, w), the height and width of the heatmaps, not {size!r}")
     height, width = (whole(name, value) for name, value in zip(("h", "w"), size, strict=True))
     stride, sigma = positive("stride", stride), positive("sigma", sigma)
-    centre = to_heatmap(joints.float(), stride)
+    center = to_heatmap(joints.float(), stride)
     places = torch.arange(max(size), device=joints.device, dtype=torch.float32)
     # A Gaussian is separable: two vectors and one outer product per joint.
-    profiles = torch.exp((places - centre[..., None]) ** 2 / (-2 * sigma**2))
+    profiles = torch.exp((places - center[..., None]) ** 2 / (-2 * sigma**2))
     # Products of the far tails would be subnormal numbers, with which a CPU is many times slower than with zeros.
     profiles = profiles.masked_fill(profiles < 1.1e-19, 0.0)
     return profiles[..., 1, :height, None] * profiles[..., 0, None, :width]
@@ -73,9 +73,9 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
     """Joints from heatmaps: the highest pixel, then a sub-pixel step.
 
     heatmaps  (..., K, h, w).
-    refine    "gaussian": the parabola through the logarithms of the peak and its two neighbours on each axis, which is exact
+    refine    "gaussian": the parabola through the logarithms of the peak and its two neighbors on each axis, which is exact
               for a Gaussian (Zhang et al. 2020 take the same step with a Hessian); "quarter": a quarter pixel towards the
-              higher neighbour, as published tables have it; "none".
+              higher neighbor, as published tables have it; "none".
     Returns joints (..., K, 2) in input pixels and confidences (..., K), the values of the highest pixels. Raises ValueError for
     heatmaps without a pixel, a stride that is not positive, and an unknown refinement.
     """

@@ -65,7 +65,7 @@ class Skeleton:
         return tuple(permutation)
 
     @cached_property
-    def groups(self) -> dict[str, tuple[int, ...]]:
+    def joint_types(self) -> dict[str, tuple[int, ...]]:
         """Left and right of the same joint together, as published tables have them: {"shoulder": (1, 2), ...}."""
         groups: dict[str, tuple[int, ...]] = {}
         for index, joint in enumerate(self.joints):
@@ -247,10 +247,10 @@ def get_skeleton(name: str) -> Skeleton:
 
 
 def name_skeleton(skeleton: Skeleton) -> dict[str, Any]:
-    """A skeleton as a checkpoint's meta holds it: its name and, where this table does not have it, the whole of it."""
+    """A skeleton as a checkpoint's metadata holds it: its name and, where this table does not have it, the whole of it."""
     return {"skeleton": skeleton.name} | ({} if SKELETONS.get(skeleton.name) == skeleton else {"own_skeleton": asdict(skeleton)})
 
 
-def skeleton_of(meta: Mapping[str, Any]) -> Skeleton:
-    """The skeleton that `name_skeleton` put into a meta. Raises UserError for a name that nothing describes."""
-    return Skeleton(**meta["own_skeleton"]) if "own_skeleton" in meta else get_skeleton(meta["skeleton"])
+def skeleton_of(metadata: Mapping[str, Any]) -> Skeleton:
+    """The skeleton that `name_skeleton` put into a metadata. Raises UserError for a name that nothing describes."""
+    return Skeleton(**metadata["own_skeleton"]) if "own_skeleton" in metadata else get_skeleton(metadata["skeleton"])

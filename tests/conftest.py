@@ -52,7 +52,7 @@ def dance(embedded_root, tmp_path_factory) -> Path:
 
     from .predicting import LENGTH
 
-    place = tmp_path_factory.mktemp("films") / "dance"
+    place = tmp_path_factory.mktemp("videos") / "dance"
     place.mkdir()
     clip = open_dataset("embedded", embedded_root, split="test")[0]
     for index, pixels in enumerate(clip.frames.read(range(LENGTH))):

@@ -141,7 +141,7 @@ def train(words: list[str]) -> None:
 def ablate(words: list[str]) -> None:
     """The ablation's cells; with the word merge, what is finished of them."""
     from rpstn.metrics.tables import aligned, markdown
-    from rpstn.notebooks.ablation_results import interval_words, merge_cells, paper_table, read_cells, summarise
+    from rpstn.notebooks.ablation_results import interval_words, merge_cells, paper_table, read_cells, summarize
     from rpstn.notebooks.ablations import AblationConfig
     from rpstn.notebooks.ablations import ablate as run
 
@@ -150,7 +150,7 @@ def ablate(words: list[str]) -> None:
             raise UserError("rpstn ablate merge needs the folders to merge: rpstn ablate merge FOLDER [FOLDER ...]")
         study = bind(merge_cells, words[1:], "rpstn ablate merge")()
     else:
-        study = summarise(read_cells(run(parse(AblationConfig, words, "rpstn ablate"))))
+        study = summarize(read_cells(run(parse(AblationConfig, words, "rpstn ablate"))))
     print(aligned(markdown(paper_table(study))))
     print(interval_words(study))
 

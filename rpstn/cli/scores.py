@@ -65,7 +65,7 @@ def _as_trained(dataset: str) -> str:
 def report_scores(out: Path, metrics: dict[str, Any]) -> None:
     """The scores as tables, what they were measured on, and where all of them are."""
     from rpstn.datasets.coco_detections import in_words
-    from rpstn.metrics.official import official_lines
+    from rpstn.metrics.official import standard_lines
     from rpstn.metrics.tables import aligned, table
 
     counted = metrics["counted"]
@@ -73,7 +73,7 @@ def report_scores(out: Path, metrics: dict[str, Any]) -> None:
     fold = f", fold {metrics['fold']}" if metrics["dataset"] == "sub_jhmdb" else ""
     print(
         f"{metrics['checkpoint']['name']} on {metrics['dataset']}, split {metrics['split']}{fold}: "
-        f"{counted['clips']} clips from {counted['sources']} sources, {counted['frames']} frames"
+        f"{counted['clips']} clips from {counted['groups']} groups, {counted['frames']} frames"
     )
     print(
         f"joints: {counted['visible_joints']} visible, {counted['occluded_joints']} occluded, "
@@ -93,12 +93,12 @@ def report_scores(out: Path, metrics: dict[str, Any]) -> None:
     print(f"boxes: {metrics['boxes']}; {window}{flipped}")
     for reference, parts in metrics["scores"].items():
         if all(part["mean"] is None for part in parts.values()):  # such as a detector's boxes, which have no labels
-            print(f"\nPCK by {reference} size: none, for no joint here is labelled and has that size")
+            print(f"\nPCK by {reference} size: none, for no joint here is labeled and has that size")
             continue
         left_out = f"; {without[reference]} frames without that size left out" if without[reference] else ""
         print(f"\nPCK@{metrics['threshold']:g} in percent, by {reference} size{left_out}")
         print(aligned(table(parts)))
-    for line in ("", *official_lines(metrics)):
+    for line in ("", *standard_lines(metrics)):
         print(line)
     for path in sorted(out.iterdir()):
         if path.name in ("metrics.json", "predictions.npz", "manifest.json"):

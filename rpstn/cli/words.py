@@ -15,6 +15,7 @@ import tyro
 
 from rpstn.errors import UserError
 from rpstn.runs.places import check_folder
+from rpstn.runs.renamed import SETTINGS
 
 # Sets a notebook's parameter: -p NAME VALUE.
 PARAMETER = ("-p", "--parameter")
@@ -40,6 +41,7 @@ def parse(target: Callable[..., Any], words: Sequence[str], prog: str, **setting
     """
     if {"-h", "--help"} & set(words):
         return tyro.cli(target, args=words, prog=prog, **settings)
+    words = [_renamed(word) for word in words]
     told = io.StringIO()
     try:
         with _unwrapped(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
@@ -53,6 +55,15 @@ def parse(target: Callable[..., Any], words: Sequence[str], prog: str, **setting
     if getattr(made, "out", None) is not None:  # a configuration's folder of results
         check_folder(made.out)
     return made
+
+
+def _renamed(word: str) -> str:
+    """Give an option under today's name where it is one of an older version."""
+    option, equals, value = word.partition("=")
+    name = option.removeprefix("--").removeprefix("augmentation.").replace("-", "_")
+    if not option.startswith("--") or name not in SETTINGS:
+        return word
+    return option.replace(name.replace("_", "-"), SETTINGS[name].replace("_", "-")).replace(name, SETTINGS[name]) + equals + value
 
 
 def bind(function: Callable[..., Any], words: Sequence[str], prog: str) -> Callable[[], Any]:

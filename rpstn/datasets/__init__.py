@@ -116,7 +116,7 @@ def open_dataset(
 
     name          one of DATASETS.
     root          its folder; None: $RPSTN_DATA/name, else data/name in the checkout or the working directory.
-    split         "train", "val" or "test"; val is cut from train by whole source, seeded, where the
+    split         "train", "val" or "test"; val is cut from train by whole group, seeded, where the
                   set has none.
     fold          1, 2 or 3: the official split of sub_jhmdb. Without meaning for the others.
     seed          of the cut between train and val.
@@ -154,7 +154,7 @@ def _empty(dataset: ClipDataset, fold: int, seed: int, faults: list[UserError] |
     others = read_splits(name, dataset.root, fold=fold, seed=seed, labels_only=True, faults=[])
     counts = {other: len(clips) for other, clips in others.items() if len(clips)}
     if split == "val" and counts.get("train"):
-        groups = {clip.source for clip in others["train"]}
+        groups = {clip.group for clip in others["train"]}
         whose = (
             f"all clips of train are of one group, {groups.pop()!r}" if len(groups) == 1 else "no action of train has two groups"
         )

@@ -6,7 +6,7 @@ import numpy as np
 
 from rpstn.errors import UserError
 
-# No picture has as many pixels a side; what lies further out is no position.
+# No image has as many pixels a side; what lies further out is no position.
 FARTHEST = 1e6
 # A box with a shorter side holds nobody. The smallest of the real labels at hand is 0.67 px wide (Penn Action).
 LEAST_EXTENT = 0.5
@@ -34,7 +34,7 @@ def check_near(
     margin: float = 0.5,
     share: float = 0.5,
 ) -> None:
-    """UserError, with `where` in front, for stored boxes that belong to somebody else, or to another picture.
+    """UserError, with `where` in front, for stored boxes that belong to somebody else, or to another image.
 
     joints   (...,K,2) px of one person, and counted (...,K) bool, the ones that must lie in their boxes; without any,
              nothing is checked.

@@ -8,7 +8,7 @@ from pathlib import Path
 from rpstn.datasets.frame_files import visible
 
 # Said where a set's own page has terms that this project has not checked: it only states what it relies on.
-RESEARCH = "for research; read the terms on its page, and pass no picture on"
+RESEARCH = "for research; read the terms on its page, and pass no image on"
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Entry:
     terms     on which one may use it, in a few words.
     size      of the official set; what is not known is said to be so.
     layout    what lies in the root: (pattern, what it is).
-    official  how many the official set has: (splits together, number, of what). "videos" are sources; anything else clips.
+    official  how many the official set has: (splits together, number, of what). "videos" are groups; anything else clips.
               Of splits without public labels, and where no source is at hand, nothing.
     """
 
@@ -79,12 +79,12 @@ TABLE = {
         "coco",
         "get the 2017 train and val images and annotations from https://cocodataset.org/#download and unpack them, "
         "so that annotations/, train2017/ and val2017/ lie in the root",
-        "labels CC BY 4.0, pictures under the terms of Flickr, says its page",
-        "118 thousand train and 5 thousand val pictures, 19 GB; 0.24 GB of labels",
+        "labels CC BY 4.0, images under the terms of Flickr, says its page",
+        "118 thousand train and 5 thousand val images, 19 GB; 0.24 GB of labels",
         (
             ("annotations/person_keypoints_*2017.json", "labels"),
-            ("train2017/*.jpg", "pictures to train on"),
-            ("val2017/*.jpg", "pictures to score"),
+            ("train2017/*.jpg", "images to train on"),
+            ("val2017/*.jpg", "images to score"),
         ),
     ),
     "posetrack18": Entry(
@@ -118,12 +118,12 @@ TABLE = {
         "mpii",
         "get the images and annotations from http://human-pose.mpi-inf.mpg.de and, for the usual lists, annot/train.json and "
         "annot/valid.json from the data pages of SimpleBaseline or HRNet; images/ and annot/ lie in the root",
-        "for research, says its page; no commercial use, since the pictures belong to others",
-        "about 25 thousand pictures of 40 thousand people, 12.9 GB",
+        "for research, says its page; no commercial use, since the images belong to others",
+        "about 25 thousand images of 40 thousand people, 12.9 GB",
         (
             ("annot*/*.json", "lists of people"),
             ("annot*/*gt_val*.mat", "head boxes, without which there is no PCKh"),
-            ("*/*.jpg", "pictures"),
+            ("*/*.jpg", "images"),
             ("*.*", "files in the root itself"),
         ),
     ),
@@ -133,10 +133,10 @@ TABLE = {
         "get Leeds Sports Pose Extended from https://sam.johnson.io/research/lspet.html and unpack it, so that joints.mat and "
         "images/ lie in the root",
         RESEARCH,
-        "10,000 pictures",
-        (("joints.mat", "labels"), ("images/*.jpg", "pictures")),
+        "10,000 images",
+        (("joints.mat", "labels"), ("images/*.jpg", "images")),
         # Johnson and Everingham 2011, and as many in its joints.mat.
-        ((_ALL, 10_000, "pictures"),),
+        ((_ALL, 10_000, "images"),),
     ),
     "own": Entry(
         "own.reader",

@@ -26,7 +26,7 @@ class SplitReport:
     """One split in numbers. joints: how many are absent, occluded, visible."""
 
     clips: int
-    sources: int
+    groups: int
     frames: int
     actions: dict[str, int]
     joints: tuple[int, int, int]
@@ -40,13 +40,13 @@ class Report:
     """What check_dataset found. str() is a short text; ok says whether every clip can be used.
 
     notes   where fewer are there than in the official set; a part of a set is no fault.
-    faults  one message for each label file, clip or picture that cannot be used.
+    faults  one message for each label file, clip or image that cannot be used.
     """
 
     name: str
     root: Path
     splits: dict[str, SplitReport]
-    shared_sources: dict[str, int]
+    shared_groups: dict[str, int]
     notes: tuple[str, ...]
     faults: tuple[str, ...]
     pixels: str
@@ -63,10 +63,10 @@ class Report:
                 continue
             absent, occluded, visible = split.joints
             lines.append(
-                f"  {name:5} {split.clips:5} clips of {split.sources} sources, {split.frames} frames; "
+                f"  {name:5} {split.clips:5} clips of {split.groups} groups, {split.frames} frames; "
                 f"joints: {visible} visible, {occluded} occluded, {absent} absent"
             )
-            if any(split.actions):  # pictures have none
+            if any(split.actions):  # images have none
                 lines.append("        " + ", ".join(f"{action} {count}" for action, count in split.actions.items()))
             notes = {
                 "boxes repaired": split.boxes_repaired,
@@ -75,8 +75,8 @@ class Report:
             }
             if any(notes.values()):
                 lines.append("        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count))
-        for pair, count in self.shared_sources.items():
-            lines.append(f"  note: {count} sources occur in {pair}")
+        for pair, count in self.shared_groups.items():
+            lines.append(f"  note: {count} groups occur in {pair}")
         lines += [f"  note: {note}" for note in self.notes]
         lines.append(f"  pixels: {self.pixels}")
         lines += [f"  fault: {fault}" for fault in self.faults[:_SHOWN]]
@@ -111,15 +111,15 @@ def check_dataset(
             read, faults = read + decoded, faults + found
             if progress is not None:
                 progress(done, len(clips))
-    sources = {split: {clip.source for clip in dataset} for split, dataset in splits.items()}
+    groups = {split: {clip.group for clip in dataset} for split, dataset in splits.items()}
     counts = {split: _count(dataset.clips) for split, dataset in splits.items()}
     pairs = (("train", "val"), ("train", "test"), ("val", "test"))
-    shared = {f"{a} and {b}": len(sources[a] & sources[b]) for a, b in pairs}
+    shared = {f"{a} and {b}": len(groups[a] & groups[b]) for a, b in pairs}
     return Report(
         name=name,
         root=next(iter(splits.values())).root,
         splits=counts,
-        shared_sources={pair: count for pair, count in shared.items() if count},
+        shared_groups={pair: count for pair, count in shared.items() if count},
         notes=tuple(_incomplete(name, counts)),
         faults=tuple(faults),
         pixels=f"{read} frames decoded" if pixels else "not looked at",
@@ -138,7 +138,7 @@ def _look_over(clips: list[Clip]) -> Iterator[tuple[int, list[str]]]:
 def _incomplete(name: str, counts: dict[str, SplitReport]) -> Iterator[str]:
     """One note for each part of the official set of which not all is there."""
     for splits, number, what in TABLE[name].official:
-        found = sum(counts[split].sources if what == "videos" else counts[split].clips for split in splits)
+        found = sum(counts[split].groups if what == "videos" else counts[split].clips for split in splits)
         if found < number:
             place = "" if set(splits) == set(counts) else f" in {' and '.join(splits)}"
             yield f"{found:,} of {number:,} {what} of the official set{place}"
@@ -148,7 +148,7 @@ def _count(clips: tuple[Clip, ...]) -> SplitReport:
     states = [int(sum((clip.visibility == state).sum() for clip in clips)) for state in (ABSENT, OCCLUDED, VISIBLE)]
     return SplitReport(
         clips=len(clips),
-        sources=len({clip.source for clip in clips}),
+        groups=len({clip.group for clip in clips}),
         frames=sum(len(clip) for clip in clips),
         actions=dict(sorted(Counter(clip.action for clip in clips).items())),
         joints=(states[0], states[1], states[2]),
@@ -176,7 +176,7 @@ def _look_at_images(clip: Clip, frames: ImageFrames) -> tuple[int, list[str]]:
     faults: list[str] = []
     folder = frames.paths[0].parent
     # Single images share one folder, and a person's track is a part of its video: there the number of files says nothing.
-    if len(clip) > 1 and "labelled" not in clip.extra:
+    if len(clip) > 1 and "labeled" not in clip.extra:
         present = _count_files(folder, frames.paths)
         if present != len(clip):
             faults.append(f"{folder}: {present} images, the labels are for {len(clip)}; unpack the clip again")

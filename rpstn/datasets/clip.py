@@ -37,10 +37,10 @@ class Clip:
 
     id          name within the data set.
     source      unit of independence: the source video, or the stretch of motion. Splits and the bootstrap go by it: clips
-                that share motion have one source. (Embedded training clips that join two stretches are named after both,
+                that share motion have one group. (Embedded training clips that join two stretches are named after both,
                 "a+b"; no such clip is in val or test, where intervals are measured.)
     action      what is done.
-    joints      (T,K,2) float32, 0-based pixels of the source image, the top-left pixel's centre being (0, 0).
+    joints      (T,K,2) float32, 0-based pixels of the source image, the top-left pixel's center being (0, 0).
     visibility  (T,K) uint8: ABSENT, OCCLUDED or VISIBLE.
     boxes       (T,4) float32: x, y, width, height of the person in each frame.
     frames      the pixels.
@@ -48,7 +48,7 @@ class Clip:
     """
 
     id: str
-    source: str
+    group: str
     action: str
     joints: np.ndarray
     visibility: np.ndarray

@@ -6,9 +6,9 @@
 Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. The format: cocodataset.org/#format-data.
 
 **Splits.** test is the official val2017, as in published tables (the labels of COCO's own test sets are not public). val is
-a twentieth of the pictures of train2017, drawn by the seed; source is the picture, so its people stay together.
+a twentieth of the images of train2017, drawn by the seed; source is the image, so its people stay together.
 
-**People.** Crowds (`iscrowd`) and people without a labelled joint are left out, as usual: neither can be trained on, and
+**People.** Crowds (`iscrowd`) and people without a labeled joint are left out, as usual: neither can be trained on, and
 COCO's score asks for neither.
 
 **Pixels.** Positions and boxes are used as stored, 0-based, which is what published tables do. A crop with padding 1.25
@@ -56,12 +56,12 @@ def read_splits(
     detections: str | os.PathLike[str] | None = None,
     dropped: Counter[str] | None = None,
 ) -> dict[str, list[Clip]]:
-    """The people by split, in the order of pictures, then of annotations.
+    """The people by split, in the order of images, then of annotations.
 
     seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
+    labels_only  images may be absent (they fail when read).
     faults       where given, errors of single people are appended to it and the person is left out, instead of raised.
-    detections   a detector's results for pictures of these splits; its boxes take the place of the labels.
+    detections   a detector's results for images of these splits; its boxes take the place of the labels.
     dropped      where given, detections that cannot be used are counted in it by reason.
     `fold` has no meaning here.
 
@@ -81,25 +81,25 @@ def read_splits(
     for year, path in present.items():
         content = coco_json.read_json(path, _REMEDY)
         category = coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
-        pictures = _pictures(content, path)
+        images = _images(content, path)
         files = None if labels_only else coco_json.listing(root / year, _IMAGES)
-        val = _draw(pictures, seed) if year == "train2017" else set()
+        val = _draw(images, seed) if year == "train2017" else set()
         people: Iterable[tuple[str, Any]] = _annotations(content, path)
         if rows is not None:  # they leave the table: what stays belongs to no image
-            people = [(row.where, row) for image in pictures for row in rows.pop(image, ())]
+            people = [(row.where, row) for image in images for row in rows.pop(image, ())]
         clips: list[tuple[int, int, str, Clip]] = []
         known: set[int] = set()
         broken = 0
         for where, entry in people:
             try:
-                image, identity = (entry.image, entry.index) if rows is not None else _joined(entry, where, pictures, known)
+                image, identity = (entry.image, entry.index) if rows is not None else _joined(entry, where, images, known)
                 split = "test" if year == "val2017" else "val" if image in val else "train"
                 if split not in found:
                     continue
-                name, size = pictures[image]
+                name, size = images[image]
                 frames = ImageFrames((root / year / name,), size)
                 if rows is None:
-                    clip = _labelled(entry, image, frames, where, category)
+                    clip = _labeled(entry, image, frames, where, category)
                 else:
                     clip = _detected(entry, frames, category, dropped)
                 if clip is None:
@@ -114,7 +114,7 @@ def read_splits(
                 faults.append(error)
         if not clips and not broken and rows is None:
             wanted = " and ".join(split for split in splits if _YEARS[split] == year)
-            raise UserError(f"{path}: nobody in it has a labelled joint and belongs to {wanted}; {_REMEDY}")
+            raise UserError(f"{path}: nobody in it has a labeled joint and belongs to {wanted}; {_REMEDY}")
         damaged += broken
         for _, _, split, clip in sorted(clips, key=lambda item: item[:2]):
             found[split].append(clip)
@@ -129,10 +129,10 @@ def read_splits(
     return found
 
 
-def _joined(entry: dict[str, Any], where: str, pictures: Iterable[int], known: set[int]) -> tuple[int, int]:
+def _joined(entry: dict[str, Any], where: str, images: Iterable[int], known: set[int]) -> tuple[int, int]:
     """The image and the id of an annotation, which joins those known."""
     image, identity = (coco_json.integer(entry, key, where, _REMEDY) for key in ("image_id", "id"))
-    if image not in pictures:
+    if image not in images:
         raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
     if identity in known:
         raise UserError(f"{where}: this id is there twice; {_REMEDY}")
@@ -141,14 +141,14 @@ def _joined(entry: dict[str, Any], where: str, pictures: Iterable[int], known: s
 
 
 def ground_truth(root: Path, split: str, seed: int = 0) -> dict[str, Any]:
-    """The official label file of a split, whole, cut down to the split's pictures: what OKS scores by.
+    """The official label file of a split, whole, cut down to the split's images: what OKS scores by.
 
     seed  of the cut between train and val. Raises UserError for a file that cannot be used.
     """
     path = root / "annotations" / f"person_keypoints_{_YEARS[split]}.json"
     content = coco_json.read_json(path, _REMEDY)
     coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
-    kept = set(_pictures(content, path))
+    kept = set(_images(content, path))
     if split != "test":
         val = _draw(kept, seed)
         kept = val if split == "val" else kept - val
@@ -156,16 +156,16 @@ def ground_truth(root: Path, split: str, seed: int = 0) -> dict[str, Any]:
     return content | {"images": [entry for entry in content["images"] if entry["id"] in kept], "annotations": people}
 
 
-def _draw(pictures: Iterable[int], seed: int) -> set[int]:
-    """A twentieth of the pictures, at least one where there are two."""
-    ids = sorted(pictures)
+def _draw(images: Iterable[int], seed: int) -> set[int]:
+    """A twentieth of the images, at least one where there are two."""
+    ids = sorted(images)
     count = max(round(VALIDATION * len(ids)), int(len(ids) > 1))
     return {ids[index] for index in np.random.default_rng(seed).permutation(len(ids))[:count]}
 
 
-def _pictures(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]]:
+def _images(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]]:
     """id -> file name, (height, width)."""
-    pictures: dict[int, tuple[str, tuple[int, int]]] = {}
+    images: dict[int, tuple[str, tuple[int, int]]] = {}
     for index, entry in enumerate(coco_json.entries(content, "images", str(path), _REMEDY)):
         where = f"{path}: image {entry.get('id', f'at {index}')}"
         image, height, width = (coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "height", "width"))
@@ -174,12 +174,12 @@ def _pictures(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]
         name = coco_json.file_name(entry, where, _REMEDY)
         if len(name.parts) != 1:
             raise UserError(f"{where}: file_name {str(name)!r} is no plain name; {_REMEDY}")
-        if image in pictures:
+        if image in images:
             raise UserError(f"{where}: this id is there twice; {_REMEDY}")
-        pictures[image] = (name.name, (height, width))
-    if not pictures:
+        images[image] = (name.name, (height, width))
+    if not images:
         raise UserError(f"{path}: images is empty; {_REMEDY}")
-    return pictures
+    return images
 
 
 def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -188,8 +188,8 @@ def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(f"{path}: annotation {entry.get('id', f'at {index}')}", entry) for index, entry in enumerate(found)]
 
 
-def _labelled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str, category: int) -> Clip | None:
-    """A person with labels; None for a crowd and for a person without a labelled joint."""
+def _labeled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str, category: int) -> Clip | None:
+    """A person with labels; None for a crowd and for a person without a labeled joint."""
     identity, count, crowd, kind = (
         coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "num_keypoints", "iscrowd", "category_id")
     )
@@ -198,17 +198,17 @@ def _labelled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str
     if kind != category:
         raise UserError(f"{where}: category_id is {kind}, not that of a person, {category}; {_REMEDY}")
     joints, visibility = coco_json.keypoints(entry, len(COCO), where, _REMEDY)
-    labelled = visibility != ABSENT
-    if count != labelled.sum():
-        raise UserError(f"{where}: num_keypoints is {count}, labelled are {labelled.sum()}; {_REMEDY}")
+    labeled = visibility != ABSENT
+    if count != labeled.sum():
+        raise UserError(f"{where}: num_keypoints is {count}, labeled are {labeled.sum()}; {_REMEDY}")
     if crowd or not count:
         return None
     area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=coco_json.FARTHEST**2))
     if area <= 0:
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")
-    outside = labelled & ~coco_json.inside(joints, frames.size)
-    if (outside == labelled).all():
-        raise UserError(f"{where}: all its joints lie outside the picture; {_REMEDY}")
+    outside = labeled & ~coco_json.inside(joints, frames.size)
+    if (outside == labeled).all():
+        raise UserError(f"{where}: all its joints lie outside the image; {_REMEDY}")
     visibility[outside] = ABSENT
     place, seen = coco_json.box(entry, where, _REMEDY), visibility == VISIBLE
     # A box surrounds what is seen: hidden joints may lie behind what cuts it off.
@@ -262,7 +262,7 @@ def _clip(
 ) -> Clip:
     return Clip(
         id=name,
-        source=name.partition("_")[0],
+        group=name.partition("_")[0],
         action="",
         joints=joints.astype(np.float32)[None],
         visibility=visibility[None],

@@ -1,15 +1,15 @@
 """Labels of one skeleton as labels of another, so that what was learned on one data set helps on the next.
 
 A joint of the target is taken over where the source has one of the same name. Otherwise it may be computed from two
-or more joints of the source; `RULES` is the whole list. A joint that is neither is ABSENT: it is better unlabelled
+or more joints of the source; `RULES` is the whole list. A joint that is neither is ABSENT: it is better unlabeled
 than wrong.
 
 Heads differ most. The rules' weights were measured: p = middle of the shoulders + along * trunk, the trunk being the
 vector from the middle of the hips to that of the shoulders; median of `along` (and its middle half) over people whose
-joints are all labelled:
+joints are all labeled:
 
     Penn Action head   0.38 (0.31 .. 0.47), 67,181 frames      JHMDB face   0.37 (0.29 .. 0.46), 7,090 frames
-    LSP extended neck  0.10 (0.02 .. 0.17), 5,135 pictures     JHMDB neck   0.14 (0.07 .. 0.20)
+    LSP extended neck  0.10 (0.02 .. 0.17), 5,135 images     JHMDB neck   0.14 (0.07 .. 0.20)
     LSP ext. head top  0.52 (0.39 .. 0.67)                     JHMDB belly -0.76 (-0.80 .. -0.73)
     COCO between ears  0.36 (0.32 .. 0.42), 15 people          COCO nose    0.33 (0.24 .. 0.39), and to the side
     MPII upper neck    0.07, head top 0.60, 5 people           MPII pelvis and thorax: the middles, exactly

@@ -109,7 +109,7 @@ class _Gaps:
                 between.append(time)
         count = len(between)
         if self.failed:
-            # The list lacks packets that are damaged too much to be told from their neighbours.
+            # The list lacks packets that are damaged too much to be told from their neighbors.
             count = max(count, round((seconds - last) * self.rate) - 1 if even else self.failed)
         self.failed = max(self.failed - count, 0)
         if count == len(between):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from rpstn.errors import UserError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 # Images too, in formats that are not read.
 _OTHERS = tuple(
     ".heic .heif .hif .avif .jxl .jp2 .j2k .jfif .jpe .gif .ppm .pgm .pbm .pnm .tga .exr .hdr .psd .dng .raw .cr2 .cr3 .nef .arw "
@@ -31,7 +31,7 @@ def frame_files(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     place, such as 2.png and 02.png, and OSError for a folder that cannot be listed.
     """
     there = visible(folder.iterdir())
-    found = [path for path in there if path.suffix.lower() in PICTURES and not path.is_dir()]
+    found = [path for path in there if path.suffix.lower() in IMAGES and not path.is_dir()]
     paths = tuple(sorted(found, key=natural))
     for one, other in zip(paths, paths[1:], strict=False):
         if natural(one) == natural(other):

@@ -18,7 +18,7 @@ the form of the files: humaninevents.org/format.html. The set comes as videos: a
       </object>
     </annotation>
 
-**Flags** run against the usual ones: 0 is visible, 1 hidden, -1 not labelled. `name` is the person, the same in all frames.
+**Flags** run against the usual ones: 0 is visible, 1 hidden, -1 not labeled. `name` is the person, the same in all frames.
 A person without any joint in the file, as people too small for it are, has a box and no labels.
 
 **Splits.** The labels of the 13 test videos are not public, so test is empty unless labels/test/ is there. val is a tenth of the
@@ -62,10 +62,10 @@ def read_splits(
     seed         of the cut between train and val.
     labels_only  pictures may be absent (they fail when read).
     faults       where given, errors are appended to it instead of raised, and what they concern is left out: a frame's file
-                 (the frame then counts as not labelled), a track, or a video.
+                 (the frame then counts as not labeled), a track, or a video.
     `fold` has no meaning here.
 
-    A clip's extra holds name, the person's in the video; labelled (T,) bool (there is a label of this person); actions, one for
+    A clip's extra holds name, the person's in the video; labeled (T,) bool (there is a label of this person); actions, one for
     each frame ("" without a label). Its `action` is the most frequent of these.
     """
     labels = root / "labels"
@@ -134,7 +134,7 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
         else:
             clips += [clip] if clip is not None else []
     if not clips and not errors:
-        raise UserError(f"{folder}: nobody in it has a labelled joint; {REMEDY}")
+        raise UserError(f"{folder}: nobody in it has a labeled joint; {REMEDY}")
     return clips
 
 
@@ -166,14 +166,14 @@ def _track(
     pictures: dict[int, Path],
     labels_only: bool,
 ) -> Clip | None:
-    """One person's clip; None where no frame of the track has a labelled joint."""
+    """One person's clip; None where no frame of the track has a labeled joint."""
     outside = sum(label.outside for label in labels.values())
     if not any((label.sighting.visibility != ABSENT).any() for label in labels.values()):
         if outside:
             raise UserError(f"{folder}: {name} has all joints outside the picture of {size[1]}x{size[0]}; {REMEDY}")
         return None
     laid = lay_out({number: label.sighting for number, label in labels.items()}, f"{folder}: {name}")
-    numbers = range(laid.first, laid.first + len(laid.labelled))
+    numbers = range(laid.first, laid.first + len(laid.labeled))
     lost = [number for number in numbers if number not in pictures]
     if lost and not labels_only:
         raise UserError(f"{place}: has no picture of frame {lost[0]}, through which {name} goes; unpack the video again")
@@ -182,7 +182,7 @@ def _track(
     counted = Counter(action for action in actions if action)
     return Clip(
         id=f"{folder.name}_{name}",
-        source=folder.name,
+        group=folder.name,
         action=counted.most_common(1)[0][0] if counted else "",
         joints=laid.joints,
         visibility=laid.visibility,
@@ -190,7 +190,7 @@ def _track(
         frames=ImageFrames(paths, size),
         extra={
             "name": name,
-            "labelled": laid.labelled,
+            "labeled": laid.labeled,
             "actions": actions,
             "boxes_repaired": 0,
             "joints_outside": outside,

@@ -20,9 +20,9 @@ box holds the joints, grown by a tenth, and counts as repaired.
 **Head.** extra["head_box"] (1,4) is x, y, width, height of the head's box, from gt_valid.mat or the official file; it
 is missing where neither is there or has it. PCKh measures by 0.6 x its diagonal (rpstn.metrics.keypoints.pckh).
 
-**Joints.** The lists say which joints are labelled, not which are hidden: those count as VISIBLE. The official file
+**Joints.** The lists say which joints are labeled, not which are hidden: those count as VISIBLE. The official file
 tells hidden ones: OCCLUDED. Positions are 1-based. Left of or above the picture a joint is ABSENT; PCKh counts it, by
-extra["annotated"] (1,16) bool: labelled joints wherever they lie.
+extra["annotated"] (1,16) bool: labeled joints wherever they lie.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _person(path: Path, number: int, entry: Any) -> Person:
     )
     if not np.isin(flags, (0, 1)).all():
         raise UserError(f"{where} has a value other than 0 and 1 in joints_vis; {_REMEDY}")
-    # Where a joint is not labelled its position is (-1, -1).
+    # Where a joint is not labeled its position is (-1, -1).
     visibility = np.where(flags == 1, VISIBLE, ABSENT).astype(np.uint8)
     return Person(where, f"{path.stem}-{number:05d}", image, joints, visibility, center, float(scale), None, True)
 
@@ -172,44 +172,44 @@ def _with_heads(root: Path, valid: Path, official: Path | None, people: list[Per
         known.setdefault(person.image, []).append(person)
     found = []
     for person in people:
-        # The lists are made from the official file: the same person has the same centre, to a pixel or so.
+        # The lists are made from the official file: the same person has the same center, to a pixel or so.
         near = [other for other in known.get(person.image, []) if np.abs(other.center - person.center).max() < 2]
         found.append(replace(person, head_box=near[0].head_box) if len(near) == 1 else person)
     return found
 
 
 def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
-    labelled = person.visibility != ABSENT
-    if not labelled.any():
-        raise UserError(f"{person.where} has no labelled joint, so nobody is there; {_REMEDY}")
+    labeled = person.visibility != ABSENT
+    if not labeled.any():
+        raise UserError(f"{person.where} has no labeled joint, so nobody is there; {_REMEDY}")
     if 200 * person.scale < LEAST_EXTENT:  # of NaN this is false
         raise UserError(f"{person.where}: scale is {person.scale:g}, which gives no box; {_REMEDY}")
     picture = folder / person.image
     if present is not None and picture.name not in present:
         raise UserError(f"{picture}: missing, though {person.where} has labels for it; unpack the images again")
     points = person.joints - 1  # 1-based as MATLAB counts
-    outside = labelled & (points < -0.5).any(axis=1)
-    if (outside == labelled).all():
+    outside = labeled & (points < -0.5).any(axis=1)
+    if (outside == labeled).all():
         raise UserError(f"{person.where} has all its joints outside the picture; {_REMEDY}")
     placed = bool(np.isfinite([*person.center, person.scale]).all())
     if placed:
         side = 200 * person.scale
         middle = person.center - 1 + [0, 15 * person.scale]
         box = np.concatenate([middle - side / 2, [side, side]]).astype(np.float32)
-        check_near(points, labelled, box, f"{person.where}: center and scale", _REMEDY)
+        check_near(points, labeled, box, f"{person.where}: center and scale", _REMEDY)
     else:
-        box = joints_box(points[labelled], _MARGIN)
+        box = joints_box(points[labeled], _MARGIN)
         if box is None:
             raise UserError(f"{person.where} has neither a place nor joints that span a box; {_REMEDY}")
     extra: dict[str, Any] = {"boxes_repaired": int(not placed), "joints_outside": int(outside.sum())}
-    extra["annotated"] = labelled[None]
+    extra["annotated"] = labeled[None]
     if person.head_box is not None:
         extra["head_box"] = person.head_box[None]
     return Clip(
         id=person.id,
-        source=Path(person.image).stem,
+        group=Path(person.image).stem,
         action="",
-        joints=np.where(labelled[:, None], points, -1.0).astype(np.float32)[None],
+        joints=np.where(labeled[:, None], points, -1.0).astype(np.float32)[None],
         visibility=np.where(outside, ABSENT, person.visibility).astype(np.uint8)[None],
         boxes=box[None],
         frames=ImageFrames((picture,)),

@@ -27,12 +27,12 @@ from rpstn.datasets.splits import SPLITS, cut_validation
 from rpstn.errors import UserError
 from rpstn.skeletons import PENN_ACTION
 
-# What is subtracted from a stored coordinate to get 0-based pixels with the top-left pixel's centre at
+# What is subtracted from a stored coordinate to get 0-based pixels with the top-left pixel's center at
 # (0, 0). Measured on all 2,326 label files: stored values are s * c with integer c, s being image width /
 # annotation width (480 / 720, 480 / 640, ...) and no offset; boxes span exactly s .. width - s and s ..
 # height - s, missing joints are stored at (s, s). Values below 1 rule out 1-based pixels; a span that is
 # symmetric in 0 .. width, and a scaling that leaves 0 in place, are those of coordinates whose 0 is the
-# image's left edge. Its first pixel's centre is at 0.5.
+# image's left edge. Its first pixel's center is at 0.5.
 PENN_ACTION_ORIGIN = 0.5
 
 # A missing joint is stored at (s, s), see above; the largest s of the official files is 1.52, and no
@@ -80,7 +80,7 @@ def read_splits(
     """All clips under root by split, in the order of their names.
 
     The label's own `split` counts where it stands; else test is where `train` is not 1, and val is cut from
-    train by whole source, seeded, a tenth of each action. labels_only: frames may be absent (they fail when
+    train by whole group, seeded, a tenth of each action. labels_only: frames may be absent (they fail when
     read).
     faults: where given, errors of single clips are appended to it and the clip is left out, instead of
     raised.
@@ -100,10 +100,10 @@ def read_splits(
                 raise
             faults.append(error)
     uncut = [clip for clip in clips if clip.extra["split"] == "train" and not clip.extra["split_given"]]
-    val = cut_validation([clip.source for clip in uncut], [clip.action for clip in uncut], VALIDATION, seed)
+    val = cut_validation([clip.group for clip in uncut], [clip.action for clip in uncut], VALIDATION, seed)
     named: dict[str, list[Clip]] = {split: [] for split in splits}
     for clip in clips:
-        if not clip.extra["split_given"] and clip.extra["split"] == "train" and clip.source in val:
+        if not clip.extra["split_given"] and clip.extra["split"] == "train" and clip.group in val:
             clip.extra["split"] = "val"
         if clip.extra["split"] in named:
             named[clip.extra["split"]].append(clip)
@@ -172,12 +172,12 @@ def read_label(path: Path) -> Record:
 
 def _clip(path: Path, record: Record, folder: Path, labels_only: bool) -> Clip:
     """A clip from what its label file says. The record is used up."""
-    fields = {key: record.pop(key) for key in ("source", "action", "joints", "visibility", "boxes")}
+    fields = {key: record.pop(key) for key in ("action", "joints", "visibility", "boxes")}
     height, width = record.pop("height"), record.pop("width")
     frames = NumberedPaths(folder, len(fields["joints"]))
     if not labels_only:
         _require(path, folder, frames)
-    return Clip(id=path.stem, frames=ImageFrames(frames, (height, width)), extra=record, **fields)
+    return Clip(id=path.stem, group=record.pop("source"), frames=ImageFrames(frames, (height, width)), extra=record, **fields)
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:

@@ -9,17 +9,17 @@ Human Pose Estimation and Tracking", CVPR 2018.
 **Splits.** test is the official val, as in published tables (the labels of the official test videos are not public). val is
 a tenth of the official train, cut by whole video, seeded.
 
-**Tracks.** A clip holds all frames from a person's first label to the last. In between lie frames that nobody labelled and
-frames in which this person was not labelled: there every joint is ABSENT and the box is interpolated. An entry without a
-labelled joint counts as no label; a person who has no other gives no clip.
+**Tracks.** A clip holds all frames from a person's first label to the last. In between lie frames that nobody labeled and
+frames in which this person was not labeled: there every joint is ABSENT and the box is interpolated. An entry without a
+labeled joint counts as no label; a person who has no other gives no clip.
 
-**Boxes.** The stored box is the hull of the labelled joints made 1.3 times as wide and as high about its middle (measured: so in
+**Boxes.** The stored box is the hull of the labeled joints made 1.3 times as wide and as high about its middle (measured: so in
 all 14 people of the three official files at hand, to three decimals). Published results enlarge that box by 1.25. This
 is what `transforms.crop_affine` does by its default padding, so boxes stay as stored here and are enlarged once, there.
 Where a label has no box, or one without extent, it is made from the joints by the same rule and counts as repaired.
 
-**Joints.** 17 slots; the two ears are never labelled and not scored. The set does not tell hidden joints from seen ones: every
-labelled one is VISIBLE. Positions are used as stored, 0-based.
+**Joints.** 17 slots; the two ears are never labeled and not scored. The set does not tell hidden joints from seen ones: every
+labeled one is VISIBLE. Positions are used as stored, 0-based.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def read_splits(
     faults       where given, errors of single tracks and videos are appended to it and these are left out, instead of raised.
     `fold` has no meaning here.
 
-    A clip's extra holds track_id; per frame image_ids (T,) int64 (-1: not in the file), labelled (T,) bool (this person is),
-    frame_labelled (T,) bool (somebody could be: the frames that are scored), head_boxes (T,4) x, y, width, height (NaN:
-    none) and ignore_regions, a tuple of polygons (n,2) for each frame; annotated (T,K) bool, labelled joints wherever they lie.
+    A clip's extra holds track_id; per frame image_ids (T,) int64 (-1: not in the file), labeled (T,) bool (this person is),
+    frame_labeled (T,) bool (somebody could be: the frames that are scored), head_boxes (T,4) x, y, width, height (NaN:
+    none) and ignore_regions, a tuple of polygons (n,2) for each frame; annotated (T,K) bool, labeled joints wherever they lie.
     """
     folder = root / "annotations"
     official = {split: sorted(visible((folder / part).glob("*.json"))) for split, part in (("train", "train"), ("test", "val"))}
@@ -87,7 +87,7 @@ class _Frame:
 
     image: int
     number: int
-    labelled: bool
+    labeled: bool
     regions: tuple[np.ndarray, ...]
 
 
@@ -129,7 +129,7 @@ def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: lis
         else:
             clips += [clip] if clip is not None else []
     if not clips and not errors:
-        raise UserError(f"{path}: nobody in it has a labelled joint; {_REMEDY}")
+        raise UserError(f"{path}: nobody in it has a labeled joint; {_REMEDY}")
     return clips
 
 
@@ -142,14 +142,14 @@ def _video(content: Any, path: Path, root: Path) -> _Video:
         image, name = coco_json.integer(entry, "id", where, _REMEDY), coco_json.file_name(entry, where, _REMEDY)
         if not (name.stem.isascii() and name.stem.isdigit() and len(name.stem) < 10):
             raise UserError(f"{where}: file_name {str(name)[:80]!r} does not end in the frame's number; {_REMEDY}")
-        labelled = entry.get("is_labeled", True)
-        if not isinstance(labelled, bool | int):
-            raise UserError(f"{where}: is_labeled is {str(labelled)[:40]!r}, expected true or false; {_REMEDY}")
+        labeled = entry.get("is_labeled", True)
+        if not isinstance(labeled, bool | int):
+            raise UserError(f"{where}: is_labeled is {str(labeled)[:40]!r}, expected true or false; {_REMEDY}")
         number = int(name.stem)
         if number in frames or image in images:
             raise UserError(f"{where}: this frame is there twice; {_REMEDY}")
         images.add(image)
-        frames[number] = _Frame(image, number, bool(labelled), _regions(entry, where))
+        frames[number] = _Frame(image, number, bool(labeled), _regions(entry, where))
         names.append((name.parent, len(name.stem), name.suffix))
         if "height" in entry or "width" in entry:
             sizes.add(tuple(coco_json.integer(entry, key, where, _REMEDY) for key in ("height", "width")))
@@ -162,7 +162,7 @@ def _video(content: Any, path: Path, root: Path) -> _Video:
 
 
 def _regions(entry: dict[str, Any], where: str) -> tuple[np.ndarray, ...]:
-    """The polygons (n,2) of a frame in which nothing was labelled and nothing is scored."""
+    """The polygons (n,2) of a frame in which nothing was labeled and nothing is scored."""
     sides = []
     for key in ("ignore_regions_x", "ignore_regions_y"):
         side = entry.get(key) or []
@@ -188,8 +188,8 @@ def _track(
         joints, flags = coco_json.keypoints(entry, len(POSETRACK18), where, _REMEDY)
         if not flags.any():
             continue
-        if not frame.labelled:
-            raise UserError(f"{where}: stands in frame {frame.number}, which the file calls not labelled; {_REMEDY}")
+        if not frame.labeled:
+            raise UserError(f"{where}: stands in frame {frame.number}, which the file calls not labeled; {_REMEDY}")
         if frame.number in sightings:
             raise UserError(f"{where}: track {track} is in frame {frame.number} twice; {_REMEDY}")
         box = _box(entry, joints[flags > 0], where)
@@ -211,7 +211,7 @@ def _track(
     if not any((sighting.visibility != ABSENT).any() for sighting in sightings.values()):
         raise UserError(f"{video.path}: track {track} has all its joints outside the picture; {_REMEDY}")
     laid = lay_out(sightings, f"{video.path}: track {track}")
-    numbers = range(laid.first, laid.first + len(laid.labelled))
+    numbers = range(laid.first, laid.first + len(laid.labeled))
     pictures = tuple(video.picture(number) for number in numbers)
     lost = [] if files is None else [picture for picture in pictures if picture.name not in files]
     if lost:
@@ -220,7 +220,7 @@ def _track(
     nothing = np.zeros(len(POSETRACK18), bool)
     return Clip(
         id=f"{video.path.stem}_{track}",
-        source=video.path.stem,
+        group=video.path.stem,
         action="",
         joints=laid.joints,
         visibility=laid.visibility,
@@ -229,8 +229,8 @@ def _track(
         extra={
             "track_id": track,
             "image_ids": np.array([-1 if frame is None else frame.image for frame in listed], np.int64),
-            "labelled": laid.labelled,
-            "frame_labelled": np.array([frame is not None and frame.labelled for frame in listed]),
+            "labeled": laid.labeled,
+            "frame_labeled": np.array([frame is not None and frame.labeled for frame in listed]),
             "head_boxes": np.array([heads.get(number, np.full(4, np.nan)) for number in numbers], np.float32),
             "annotated": np.array([annotated.get(number, nothing) for number in numbers]),
             "ignore_regions": tuple(() if frame is None else frame.regions for frame in listed),

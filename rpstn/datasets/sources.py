@@ -43,7 +43,7 @@ def read_image(
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read this image ({error.strerror}); {remedy}") from error
-    # OpenCV fills the lost part of a JPEG that was cut short with grey, and says so on stderr only.
+    # OpenCV fills the lost part of a JPEG that was cut short with gray, and says so on stderr only.
     whole = not data.startswith(_JPEG_START) or data.rfind(_JPEG_END) > 0  # from behind: it is nearly always the last
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
@@ -62,13 +62,13 @@ def read_image(
 # time.
 @dataclass(frozen=True, eq=False)
 class ImageFrames:
-    """Frames as picture files, in order.
+    """Frames as image files, in order.
 
     paths     one file a frame.
     expected  (height, width) as the label states it; None: that of the first image.
     upright   turned as their metadata say (see read_image).
 
-    read raises UserError for a missing or broken picture, and for one of another size, since its labels would
+    read raises UserError for a missing or broken image, and for one of another size, since its labels would
     be off.
     """
 
@@ -88,7 +88,7 @@ class ImageFrames:
         if self.expected is not None:
             return self.expected
         if not self.paths:
-            raise UserError("an image folder without pictures has no size; give at least one file")
+            raise UserError("an image folder without images has no size; give at least one file")
         return self.image(0).shape[:2]
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
@@ -182,7 +182,7 @@ class FrameCache:
             frames = source.read_whole()
             if frames.keys() >= set(indices):
                 return frames
-        # A view would keep its whole block alive after its neighbours have left.
+        # A view would keep its whole block alive after its neighbors have left.
         return {index: frame.copy() for index, frame in zip(indices, source.read(indices), strict=True)}
 
     def _keep(self, source: FrameSource, frames: dict[int, np.ndarray]) -> None:

@@ -1,4 +1,4 @@
-"""Splits: a validation split cut from train by whole source, seeded; and the videos of each split, read."""
+"""Splits: a validation split cut from train by whole group, seeded; and the videos of each split, read."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from rpstn.errors import UserError
 SPLITS = ("train", "val", "test")
 
 
-def cut_validation(sources: Sequence[str], actions: Sequence[str], fraction: float, seed: int) -> set[str]:
+def cut_validation(groups: Sequence[str], actions: Sequence[str], fraction: float, seed: int) -> set[str]:
     """Sources that go to val: about `fraction` of the clips of each action, never a part of a source.
 
-    sources, actions  one entry a clip. A source with clips of several actions is counted under its most
+    groups, actions  one entry a clip. A source with clips of several actions is counted under its most
                       frequent one.
-    An action with one source only gives none, so that every action stays in train.
+    An action with one group only gives none, so that every action stays in train.
     """
-    clips = Counter(sources)
+    clips = Counter(groups)
     by_source: dict[str, Counter[str]] = defaultdict(Counter)
-    for source, action in zip(sources, actions, strict=True):
+    for source, action in zip(groups, actions, strict=True):
         by_source[source][action] += 1
     by_action: dict[str, list[str]] = defaultdict(list)
     for source in sorted(by_source):
@@ -87,7 +87,7 @@ def read_videos(
     return found
 
 
-def long_enough(dataset: ClipDataset, frames: int) -> ClipDataset:
+def with_min_length(dataset: ClipDataset, frames: int) -> ClipDataset:
     """The clips that have so many frames. Raises UserError where there is none, naming the longest."""
     clips = tuple(clip for clip in dataset if len(clip) >= frames)
     if not clips:
@@ -99,16 +99,16 @@ def long_enough(dataset: ClipDataset, frames: int) -> ClipDataset:
     return replace(dataset, clips=clips)
 
 
-def few(dataset: ClipDataset, each: int) -> ClipDataset:
+def first_per_group(dataset: ClipDataset, each: int) -> ClipDataset:
     """The first `each` clips of every source, in the data set's order; 0 keeps all. No source is lost."""
     if each < 0:
-        raise UserError(f"{each} clips of each source cannot be taken; give 0 for all of them")
+        raise UserError(f"{each} clips of each group cannot be taken; give 0 for all of them")
     if not each:
         return dataset
     taken: dict[str, int] = {}
     clips = []
     for clip in dataset:
-        taken[clip.source] = taken.get(clip.source, 0) + 1
-        if taken[clip.source] <= each:
+        taken[clip.group] = taken.get(clip.group, 0) + 1
+        if taken[clip.group] <= each:
             clips.append(clip)
     return replace(dataset, clips=tuple(clips))

@@ -8,8 +8,8 @@
 Source: H. Jhuang, J. Gall, S. Zuffi, C. Schmid, M. Black, "Towards understanding action recognition",
 ICCV 2013.
 
-The three official splits are kept apart. A few films have clips in train and in test (two of 112 in split 1);
-that is left as it is, since published numbers have it so. A film that is in val is nowhere else.
+The three official splits are kept apart. A few videos have clips in train and in test (two of 112 in split 1);
+that is left as it is, since published numbers have it so. A video that is in val is nowhere else.
 """
 
 from __future__ import annotations
@@ -49,20 +49,20 @@ def read_splits(
 ) -> dict[str, list[Clip]]:
     """The clips of one official split ("fold") by split, in the order of their names.
 
-    test is the official one; val is cut from train by whole source, seeded, an eighth of each action,
-    from films that are not in test. labels_only: frames may be absent (they fail when read).
+    test is the official one; val is cut from train by whole group, seeded, an eighth of each action,
+    from videos that are not in test. labels_only: frames may be absent (they fail when read).
     faults: where given, errors of single clips are appended to it and the clip is left out, instead
     of raised.
     """
     listed = read_fold(root, fold)
     train = [(name, action) for name, (action, flag) in listed.items() if flag == 1]
-    sources = [source_of(name, action) for name, action in train]
-    tested = {source_of(name, action) for name, (action, flag) in listed.items() if flag == 2}
-    eligible = [index for index, source in enumerate(sources) if source not in tested]
-    val = cut_validation([sources[index] for index in eligible], [train[index][1] for index in eligible], VALIDATION, seed)
+    groups = [group_of(name, action) for name, action in train]
+    tested = {group_of(name, action) for name, (action, flag) in listed.items() if flag == 2}
+    eligible = [index for index, source in enumerate(groups) if source not in tested]
+    val = cut_validation([groups[index] for index in eligible], [train[index][1] for index in eligible], VALIDATION, seed)
     names: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
     names["test"] = [(name, action) for name, (action, flag) in listed.items() if flag == 2]
-    for source, entry in zip(sources, train, strict=True):
+    for source, entry in zip(groups, train, strict=True):
         names["val" if source in val else "train"].append(entry)
 
     def attempt(entry: tuple[str, str]) -> Clip | UserError:
@@ -119,8 +119,8 @@ def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
     return listed
 
 
-def source_of(name: str, action: str) -> str:
-    """The film a clip is cut from: its name before `_<action>_<body>_<camera>_np1_<view>_<quality>_<n>`."""
+def group_of(name: str, action: str) -> str:
+    """The video a clip is cut from: its name before `_<action>_<body>_<camera>_np1_<view>_<quality>_<n>`."""
     return re.sub(rf"_{re.escape(action)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+$", "", name)
 
 
@@ -157,7 +157,7 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
         raise UserError(f"{path}: all joints lie outside the {width}x{height} pixels of {mask_path.name}; {_REMEDY}")
     return Clip(
         id=name,
-        source=source_of(name, action),
+        group=group_of(name, action),
         action=action,
         joints=joints.astype(np.float32),
         visibility=np.where(inside, VISIBLE, ABSENT).astype(np.uint8),
@@ -203,9 +203,9 @@ def _load(path: Path, key: str) -> np.ndarray:
 
 
 def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, int], labels_only: bool) -> FrameSource:
-    """The clip's pictures if they lie there, else its video.
+    """The clip's images if they lie there, else its video.
 
-    Pictures are counted now; a video's frames when they are decoded, since its header states about 1.2 times
+    Images are counted now; a video's frames when they are decoded, since its header states about 1.2 times
     their number. In the 199 official videos measured, frames, joints and masks agree in number, so any
     difference is an error.
     """
@@ -213,7 +213,7 @@ def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, in
     if folder.is_dir():
         paths = tuple(sorted(visible(folder.glob("*.png"))))
         if len(paths) != length and not labels_only:
-            raise UserError(f"{folder}: {len(paths)} pictures (*.png), the labels are for {length}; unpack the clip again")
+            raise UserError(f"{folder}: {len(paths)} images (*.png), the labels are for {length}; unpack the clip again")
         if len(paths) == length:
             return ImageFrames(paths, size)
     video = root / "ReCompress_Videos" / action / f"{name}.avi"

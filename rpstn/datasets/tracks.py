@@ -16,7 +16,7 @@ LONGEST = 200_000
 
 @dataclass(frozen=True)
 class Sighting:
-    """One person in one labelled frame: joints (K,2) px, visibility (K,) uint8, box (4,) px."""
+    """One person in one labeled frame: joints (K,2) px, visibility (K,) uint8, box (4,) px."""
 
     joints: np.ndarray
     visibility: np.ndarray
@@ -28,17 +28,17 @@ class Track:
     """The frames from a person's first sighting to the last, none left out.
 
     first       number of the first frame in the video.
-    joints      (T,K,2) float32; 0 where the person was not labelled.
-    visibility  (T,K) uint8; ABSENT where the person was not labelled.
-    boxes       (T,4) float32; interpolated between sightings where the person was not labelled.
-    labelled    (T,) bool: there was a sighting.
+    joints      (T,K,2) float32; 0 where the person was not labeled.
+    visibility  (T,K) uint8; ABSENT where the person was not labeled.
+    boxes       (T,4) float32; interpolated between sightings where the person was not labeled.
+    labeled    (T,) bool: there was a sighting.
     """
 
     first: int
     joints: np.ndarray
     visibility: np.ndarray
     boxes: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
 
 
 def lay_out(sightings: Mapping[int, Sighting], where: str) -> Track:
@@ -55,10 +55,10 @@ def lay_out(sightings: Mapping[int, Sighting], where: str) -> Track:
     at = numbers - first
     joints = np.zeros((length, *found[0].joints.shape), np.float32)
     visibility = np.full((length, len(found[0].visibility)), ABSENT, np.uint8)
-    labelled = np.zeros(length, bool)
+    labeled = np.zeros(length, bool)
     joints[at] = [sighting.joints for sighting in found]
     visibility[at] = [sighting.visibility for sighting in found]
-    labelled[at] = True
+    labeled[at] = True
     known = np.array([sighting.box for sighting in found], np.float64)
     boxes = np.stack([np.interp(np.arange(length), at, side) for side in known.T], axis=1).astype(np.float32)
-    return Track(first, joints, visibility, boxes, labelled)
+    return Track(first, joints, visibility, boxes, labeled)

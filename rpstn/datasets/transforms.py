@@ -1,7 +1,7 @@
-"""Geometry and colour: from the source image to the network's input, and back.
+"""Geometry and color: from the source image to the network's input, and back.
 
-Coordinates are 0-based pixels, integers being pixel centres, in the source image and in the input alike. A
-picture of `size` pixels a side therefore has its middle at (size - 1) / 2 and its edges at -0.5 and
+Coordinates are 0-based pixels, integers being pixel centers, in the source image and in the input alike. A
+image of `size` pixels a side therefore has its middle at (size - 1) / 2 and its edges at -0.5 and
 size - 0.5.
 """
 
@@ -40,7 +40,7 @@ def crop_affine(
 
     box       x, y, width, height in source pixels; its middle comes to ((size - 1) / 2, (size - 1) / 2).
     padding   side of the crop, as a multiple of the box's longer side.
-    rotation  of the picture, in degrees, counter-clockwise as one sees it.
+    rotation  of the image, in degrees, counter-clockwise as one sees it.
     scale     a further factor on the crop's side: above 1 the person gets smaller.
     flip      mirror afterwards: x becomes size - 1 - x.
 
@@ -80,8 +80,8 @@ def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     """Frames (T,H,W,3) uint8 under the map (2,3): (T,size,size,3) uint8, interpolated linearly.
 
     Beyond the image its edge is repeated: a constant border would be a step in brightness that the network
-    sees in every crop at the image's edge, and a mean colour is none for dark videos. Where the crop shrinks
-    the picture to less than half, the source is first averaged over whole blocks: linear interpolation alone
+    sees in every crop at the image's edge, and a mean color is none for dark videos. Where the crop shrinks
+    the image to less than half, the source is first averaged over whole blocks: linear interpolation alone
     would skip pixels.
     """
     # A mirrored map is drawn unmirrored and turned round, so that a flip exchanges pixels exactly.
@@ -91,12 +91,12 @@ def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
     factor = max(int(1 / np.sqrt(abs(np.linalg.det(affine[:, :2])))), 1)
     factor = min(factor, *frames.shape[1:3])
     if factor > 1:
-        # Block u covers the pixels factor * u .. factor * u + factor - 1; its centre is at
+        # Block u covers the pixels factor * u .. factor * u + factor - 1; its center is at
         # factor * u + (factor - 1) / 2.
         affine = np.column_stack([affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]])
     corners = apply_affine(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (size - 1), invert_affine(affine))
     low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
-    room = max(high - low) <= 4 * size + 8  # else the picture is a speck in the crop, and the rest would be all edge
+    room = max(high - low) <= 4 * size + 8  # else the image is a speck in the crop, and the rest would be all edge
     border = cv2.BORDER_CONSTANT if room else cv2.BORDER_REPLICATE
     if not room:
         low, high = np.zeros(2, int), np.array(frames.shape[2:0:-1]) // factor - 1
@@ -133,30 +133,30 @@ class Augmentation:
 
     rotation: float = 40.0  # degrees to either side
     scale: tuple[float, float] = (0.8, 1.4)  # range of the factor on the crop's side; above 1 the person gets smaller
-    translation: float = 0.05  # of the picture to either side, as a fraction of the input's side
+    translation: float = 0.05  # of the image to either side, as a fraction of the input's side
     flip: float = 0.5  # probability of mirroring, left and right joints exchanged
     brightness: float = 0.1  # range of what is added, to either side, as a fraction of 255
-    contrast: float = 0.2  # range of the factor around mid-grey, 1 - contrast .. 1 + contrast
-    colour: float = 0.1  # range of each channel's factor, 1 - colour .. 1 + colour
-    # Probability of a rectangle of colour or noise that moves through some of the frames; visible joints under it become OCCLUDED
+    contrast: float = 0.2  # range of the factor around mid-gray, 1 - contrast .. 1 + contrast
+    color: float = 0.1  # range of each channel's factor, 1 - color .. 1 + color
+    # Probability of a rectangle of color or noise that moves through some of the frames; visible joints under it become OCCLUDED
     erasing: float = 0.6
-    erasing_side: tuple[float, float] = (0.1, 0.5)  # range of the rectangle's sides, as fractions of the input's side
+    erasing_size: tuple[float, float] = (0.1, 0.5)  # range of the rectangle's sides, as fractions of the input's side
     strides: tuple[int, ...] = (1,)  # steps between frames to choose from
     reverse: float = 0.0  # probability of running backwards in time
-    tumble: float = 0.0  # probability that the rotation comes from the whole circle: for people who lie, roll or fall
+    full_rotation_prob: float = 0.0  # probability that the rotation comes from the whole circle: for people who lie, roll or fall
 
     def __post_init__(self) -> None:
         check_settings(self, where="augmentation: ")
         # Ranges read back from JSON are lists.
-        for name in ("scale", "erasing_side", "strides"):
+        for name in ("scale", "erasing_size", "strides"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("flip", "erasing", "reverse", "tumble"):
+        for name in ("flip", "erasing", "reverse", "full_rotation_prob"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1")
-        for name in ("rotation", "translation", "brightness", "contrast", "colour"):
+        for name in ("rotation", "translation", "brightness", "contrast", "color"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"augmentation: {name} is {getattr(self, name)}; give 0 or more")
-        for name in ("scale", "erasing_side"):
+        for name in ("scale", "erasing_size"):
             given = getattr(self, name)
             if len(given) != 2 or not 0 < given[0] <= given[1]:
                 raise UserError(f"augmentation: {name} is {given}; give two positive numbers, the smaller first")
@@ -171,7 +171,7 @@ class Augmentation:
 
     def affine(self, box: np.ndarray, size: int, generator: np.random.Generator) -> tuple[np.ndarray, bool]:
         """A random crop around box: the map (2,3) from source to input pixels, and whether it mirrors."""
-        widest = 180.0 if self.tumble and generator.random() < self.tumble else self.rotation
+        widest = 180.0 if self.full_rotation_prob and generator.random() < self.full_rotation_prob else self.rotation
         rotation = generator.uniform(-widest, widest)
         scale = generator.uniform(*self.scale)
         shift = generator.uniform(-self.translation, self.translation, 2) * size
@@ -180,12 +180,12 @@ class Augmentation:
         affine[:, 2] += shift
         return affine, flip
 
-    def recolour(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    def recolor(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """Frames (T,S,S,3) uint8 with other light: one table of 256 values a channel for all of them."""
-        gain = generator.uniform(1 - self.colour, 1 + self.colour, 3)
+        gain = generator.uniform(1 - self.color, 1 + self.color, 3)
         contrast = generator.uniform(1 - self.contrast, 1 + self.contrast)
         added = generator.uniform(-self.brightness, self.brightness) * 255
-        if not (self.colour or self.contrast or self.brightness):
+        if not (self.color or self.contrast or self.brightness):
             return frames
         values = (np.arange(256)[:, None] - 127.5) * contrast + 127.5 + added
         table = np.clip(np.rint(values * gain), 0, 255).astype(np.uint8)
@@ -204,14 +204,14 @@ class Augmentation:
         if generator.random() >= self.erasing:
             return where
         first, last = np.sort(generator.integers(0, length, 2))
-        width, height = np.maximum(generator.uniform(*self.erasing_side, 2) * size, 1).astype(int)
-        centre = generator.uniform(0, size, 2)
+        width, height = np.maximum(generator.uniform(*self.erasing_size, 2) * size, 1).astype(int)
+        center = generator.uniform(0, size, 2)
         speed = generator.uniform(-0.06, 0.06, 2) * size
-        colour = generator.integers(0, 256, 3)
+        color = generator.integers(0, 256, 3)
         noise = generator.random() < 0.5
-        patch = generator.integers(0, 256, (height, width, 3)) if noise else np.broadcast_to(colour, (height, width, 3))
+        patch = generator.integers(0, 256, (height, width, 3)) if noise else np.broadcast_to(color, (height, width, 3))
         for t in range(first, last + 1):
-            x, y = np.rint(centre + speed * (t - first) - np.array([width, height]) / 2).astype(int)
+            x, y = np.rint(center + speed * (t - first) - np.array([width, height]) / 2).astype(int)
             x1, y1, x2, y2 = max(x, 0), max(y, 0), min(x + width, size), min(y + height, size)
             if x1 < x2 and y1 < y2:
                 frames[t, y1:y2, x1:x2] = patch[y1 - y : y2 - y, x1 - x : x2 - x]

@@ -73,7 +73,7 @@ def make_window(
     affine, flipped = augmentation.affine(window_box(clip.boxes[chosen]), size, rng)
 
     pixels = cache.read(clip.frames, chosen) if cache is not None else clip.frames.read(chosen)
-    frames = augmentation.recolour(warp(pixels, affine, size), rng)
+    frames = augmentation.recolor(warp(pixels, affine, size), rng)
     hidden = augmentation.erase(frames, rng)
 
     joints = apply_affine(clip.joints[chosen], affine).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Whose body it is: build, hair, clothes, colours, patterns; and the body's surface in any pose."""
+"""Whose body it is: build, hair, clothes, colors, patterns; and the body's surface in any pose."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rpstn.embedded.mesh import HAIRS, Template, smoothstep, template, template_
 
 SKIN, HAIR, SHIRT, TROUSERS, SHOES, SOCKS = range(6)
 _SKINS = ((0.96, 0.80, 0.69), (0.89, 0.70, 0.56), (0.80, 0.60, 0.45), (0.66, 0.47, 0.33), (0.48, 0.32, 0.21), (0.31, 0.20, 0.14))
-_HAIR_COLOURS = ((0.08, 0.06, 0.05), (0.2, 0.12, 0.07), (0.4, 0.24, 0.12), (0.72, 0.55, 0.3), (0.5, 0.2, 0.1), (0.6, 0.6, 0.6))
+_HAIR_COLORS = ((0.08, 0.06, 0.05), (0.2, 0.12, 0.07), (0.4, 0.24, 0.12), (0.72, 0.55, 0.3), (0.5, 0.2, 0.1), (0.6, 0.6, 0.6))
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Build:
     hips: float
     limb_girth: float
     trunk_girth: float
-    belly: float  # metres added in front
-    bust: float  # metres added in front
+    belly: float  # meters added in front
+    bust: float  # meters added in front
     head: float
 
 
 @dataclass(frozen=True)
 class Clothes:
-    """What is worn. Colours are RGB 0..1; lengths along the limb in metres."""
+    """What is worn. Colors are RGB 0..1; lengths along the limb in meters."""
 
-    colours: np.ndarray  # (6, 3) by material
-    second: np.ndarray  # (6, 3) the other colour of a pattern
+    colors: np.ndarray  # (6, 3) by material
+    second: np.ndarray  # (6, 3) the other color of a pattern
     sleeve: float  # the arm coordinate at which sleeves end
     hem: float  # height from the root at which trousers end
     waist: float  # height at which the shirt ends
@@ -44,8 +44,8 @@ class Clothes:
     pattern: tuple[str, str]  # of shirt and trousers
     front: str  # what tells the shirt's front from its back: open (a jacket over something lighter or darker), bib, none
     inner: np.ndarray  # (3,) what an open jacket shows, or the bib's paper
-    period: float  # metres
-    loose: tuple[float, float]  # metres between skin and shirt, trousers
+    period: float  # meters
+    loose: tuple[float, float]  # meters between skin and shirt, trousers
     gloss: float
     texture: np.ndarray  # (32, 32, 32) float32, about -1..1, tileable folds and grain
 
@@ -54,9 +54,9 @@ class Clothes:
 class Body:
     """A person's surface in the template's pose.
 
-    rest (V, 3) metres, built and clothed; original (V, 3) the template's own vertices, in which colours are painted; points
+    rest (V, 3) meters, built and clothed; original (V, 3) the template's own vertices, in which colors are painted; points
     (16, 3) where the skeleton lies in rest; lengths (16,) factors on bones for motion.with_proportions; part (F,) segment of each
-    face; flesh (13,) metres that the surface may lie before a joint of Penn Action's order without hiding it.
+    face; flesh (13,) meters that the surface may lie before a joint of Penn Action's order without hiding it.
     """
 
     hair: str
@@ -71,7 +71,7 @@ class Body:
     flesh: np.ndarray
 
 
-def _colour(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> tuple[float, ...]:
+def _color(rng: np.random.Generator, saturation: tuple[float, float], value: tuple[float, float]) -> tuple[float, ...]:
     return colorsys.hsv_to_rgb(rng.random(), rng.uniform(*saturation), rng.uniform(*value))
 
 
@@ -106,22 +106,22 @@ def make_build(rng: np.random.Generator, female: bool) -> Build:
 
 
 def make_clothes(rng: np.random.Generator, skirt: bool) -> Clothes:
-    colours, second = np.zeros((6, 3)), np.zeros((6, 3))
+    colors, second = np.zeros((6, 3)), np.zeros((6, 3))
     position = rng.uniform(0, len(_SKINS) - 1.001)
     index, share = int(position), position % 1
-    colours[SKIN] = np.array(_SKINS[index]) * (1 - share) + np.array(_SKINS[index + 1]) * share
-    colours[HAIR] = np.array(_HAIR_COLOURS[rng.choice(6, p=[0.35, 0.25, 0.15, 0.12, 0.06, 0.07])]) * rng.uniform(0.8, 1.2)
-    colours[SHIRT] = _colour(rng, (0.0, 0.9), (0.15, 0.98))
+    colors[SKIN] = np.array(_SKINS[index]) * (1 - share) + np.array(_SKINS[index + 1]) * share
+    colors[HAIR] = np.array(_HAIR_COLORS[rng.choice(6, p=[0.35, 0.25, 0.15, 0.12, 0.06, 0.07])]) * rng.uniform(0.8, 1.2)
+    colors[SHIRT] = _color(rng, (0.0, 0.9), (0.15, 0.98))
     dull = rng.random() < 0.6
-    colours[TROUSERS] = _colour(rng, (0.0, 0.45), (0.1, 0.6)) if dull else _colour(rng, (0.2, 0.9), (0.2, 0.95))
+    colors[TROUSERS] = _color(rng, (0.0, 0.45), (0.1, 0.6)) if dull else _color(rng, (0.2, 0.9), (0.2, 0.95))
     if rng.random() < 0.2:  # jeans
-        colours[TROUSERS] = np.array((0.18, 0.25, 0.42)) * rng.uniform(0.6, 1.5)
-    colours[SHOES] = _colour(rng, (0.0, 0.6), (0.08, 0.95))
-    colours[SOCKS] = (0.9, 0.9, 0.9) if rng.random() < 0.6 else _colour(rng, (0, 0.5), (0.1, 0.5))
+        colors[TROUSERS] = np.array((0.18, 0.25, 0.42)) * rng.uniform(0.6, 1.5)
+    colors[SHOES] = _color(rng, (0.0, 0.6), (0.08, 0.95))
+    colors[SOCKS] = (0.9, 0.9, 0.9) if rng.random() < 0.6 else _color(rng, (0, 0.5), (0.1, 0.5))
     if rng.random() < 0.06:
-        colours[TROUSERS] = colours[SHIRT]
+        colors[TROUSERS] = colors[SHIRT]
     for material in (SHIRT, TROUSERS):
-        second[material] = _colour(rng, (0.0, 0.9), (0.1, 0.98))
+        second[material] = _color(rng, (0.0, 0.9), (0.1, 0.98))
     sleeve = [rng.uniform(0.1, 0.22), rng.uniform(0.24, 0.3), rng.uniform(0.5, 0.54), -0.02][
         rng.choice(4, p=[0.4, 0.1, 0.38, 0.12])
     ]
@@ -133,11 +133,11 @@ def make_clothes(rng: np.random.Generator, skirt: bool) -> Clothes:
     )
     front = ("open", "bib", "none")[rng.choice(3, p=[0.5, 0.3, 0.2])]
     # Far from the shirt in brightness, as a jacket is from the shirt below it; a bib is nearly white.
-    bright = colours[SHIRT].mean() < 0.45 or front == "bib"
-    inner = _colour(rng, (0.0, 0.25), (0.85, 1.0)) if bright else _colour(rng, (0.0, 0.6), (0.04, 0.2))
+    bright = colors[SHIRT].mean() < 0.45 or front == "bib"
+    inner = _color(rng, (0.0, 0.25), (0.85, 1.0)) if bright else _color(rng, (0.0, 0.6), (0.04, 0.2))
     return Clothes(
         front=front, inner=np.array(inner, np.float32),
-        colours=np.clip(colours, 0.02, 1.0).astype(np.float32), second=second.astype(np.float32), sleeve=float(sleeve),
+        colors=np.clip(colors, 0.02, 1.0).astype(np.float32), second=second.astype(np.float32), sleeve=float(sleeve),
         hem=float(-0.385 if skirt else hem), waist=float(rng.uniform(-0.12, 0.05)), collar=float(rng.uniform(0.47, 0.53)),
         pattern=pattern, period=float(rng.uniform(0.04, 0.14)),
         loose=(float(rng.uniform(0.003, 0.02)), float(rng.uniform(0.003, 0.02))),
@@ -167,7 +167,7 @@ def make_body(seed: np.random.SeedSequence) -> Body:
     part = shape.weights[shape.faces].sum(1).argmax(1)
     limb, trunk = build.height * build.limb_girth, build.height * build.trunk_girth
     loose = max(clothes.loose)
-    # Twice the limb's radius at the joint: what lies before it when the limb points at up to 60 degrees out of the picture.
+    # Twice the limb's radius at the joint: what lies before it when the limb points at up to 60 degrees out of the image.
     flesh = np.array([0.16 * build.height, *2 * [0.145 * trunk], *2 * [0.1 * limb], *2 * [0.085 * limb],
                       *2 * [0.195 * trunk], *2 * [0.135 * limb], *2 * [0.105 * limb]]) + loose  # fmt: skip
     return Body(hair, build, clothes, shape, rest, _normals(rest, shape.faces), points, lengths, part, flesh)
@@ -231,7 +231,7 @@ def trousers_mask(v: np.ndarray, arm: np.ndarray, clothes: Clothes) -> np.ndarra
 
 
 def pose_body(body: Body, points: np.ndarray, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The surface in T poses: vertices and unit normals (T, V, 3) float32, in metres.
+    """The surface in T poses: vertices and unit normals (T, V, 3) float32, in meters.
 
     points (T, 16, 3) and matrices (T, 13, 3, 3) as motion.with_proportions gives them. Linear blend skinning:
     v = sum_s w_s (R_s B_s^T (rest - b_s) + p_s), B_s and b_s the segment's rotation and place in rest.

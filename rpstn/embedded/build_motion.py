@@ -1,7 +1,7 @@
 """From motion-capture files to the array the package carries.
 
 Run once, by the maintainers: `python -m rpstn.embedded.build_motion FOLDER OUTPUT`. FOLDER holds the fifteen
-`humanoid3d_*.txt` files of DeepMimic, as PyPI's pybullet 3.2.7 ships them. Their licences are in `NOTICE.txt`.
+`humanoid3d_*.txt` files of DeepMimic, as PyPI's pybullet 3.2.7 ships them. Their licenses are in `NOTICE.txt`.
 
 A row of a file: the frame's duration; the root's position; then rotations relative to the parent as quaternions
 (w, x, y, z), of root, chest, neck, right hip, knee, ankle, shoulder, elbow, and the same on the left. Knee and elbow
@@ -46,7 +46,7 @@ PARENTS = {
                               ("shoulder", "chest"), ("elbow", "shoulder"), ("wrist", "elbow"))
     },
 }  # fmt: skip
-# From the parent's point to this point, in the parent's axes, in metres. The left side mirrors z.
+# From the parent's point to this point, in the parent's axes, in meters. The left side mirrors z.
 OFFSETS = {
     "chest": (0.0, 0.236151, 0.0), "neck": (0.0, 0.223894, 0.0), "head": (0.0, 0.15, 0.0),
     "hip": (0.0, 0.0, 0.084887), "knee": (0.0, -0.421546, 0.0), "ankle": (0.0, -0.40987, 0.0),
@@ -55,7 +55,7 @@ OFFSETS = {
 
 
 def offset(point: str) -> np.ndarray:
-    """Where `point` lies from its parent, in the parent's axes: (3,), metres."""
+    """Where `point` lies from its parent, in the parent's axes: (3,), meters."""
     side, _, name = point.rpartition("_")
     return np.array(OFFSETS[name or point]) * (1.0, 1.0, -1.0 if side == "left" else 1.0)
 
@@ -82,7 +82,7 @@ def multiply(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def forward_kinematics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of a motion file (T, 44) to points (T, 16, 3) in metres and segment rotations (T, 13, 4), both in the world."""
+    """Rows of a motion file (T, 44) to points (T, 16, 3) in meters and segment rotations (T, 13, 4), both in the world."""
     column = 4
     local: dict[str, np.ndarray] = {}
     for name in SEGMENTS:
@@ -106,7 +106,7 @@ def compute(folder: str | Path) -> dict[str, np.ndarray]:
     """All motion files of a folder as the arrays that are stored, N frames in all, of M motions.
 
     names (M,), cyclic (M,) bool, first (M + 1,) where a motion begins; times (N,) seconds from the motion's start;
-    root (N, 3) metres; points (N, 16, 3) metres from the root, half precision (0.25 mm); rotations (N, 13, 4) as
+    root (N, 3) meters; points (N, 16, 3) meters from the root, half precision (0.25 mm); rotations (N, 13, 4) as
     integers, 32767 being 1.
     """
     parts: dict[str, list[np.ndarray]] = {key: [] for key in ("times", "root", "points", "rotations")}

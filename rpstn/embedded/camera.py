@@ -9,29 +9,29 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Camera:
-    """Perspective cameras of T frames: position (T, 3) metres; axes (T, 3, 3), rows right, up, forward; focal (T,) pixels;
-    centre (T, 2) pixels where the forward axis meets the picture of `size` x `size` pixels."""
+    """Perspective cameras of T frames: position (T, 3) meters; axes (T, 3, 3), rows right, up, forward; focal (T,) pixels;
+    center (T, 2) pixels where the forward axis meets the image of `size` x `size` pixels."""
 
     position: np.ndarray
     axes: np.ndarray
     focal: np.ndarray
-    centre: np.ndarray
+    center: np.ndarray
     size: int
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """World points (T, N, 3) to pixels (T, N, 2), x right and y down, and depths (T, N) in metres."""
+        """World points (T, N, 3) to pixels (T, N, 2), x right and y down, and depths (T, N) in meters."""
         local = (points - self.position[:, None]) @ self.axes.transpose(0, 2, 1)
         depth = local[..., 2]
         scale = self.focal[:, None] / np.where(np.abs(depth) < 1e-6, 1e-6, depth)
-        x = self.centre[:, None, 0] + scale * local[..., 0]
-        y = self.centre[:, None, 1] - scale * local[..., 1]
+        x = self.center[:, None, 0] + scale * local[..., 0]
+        y = self.center[:, None, 1] - scale * local[..., 1]
         return np.stack([x, y], -1), depth
 
     def plane(self, frame: int, origin: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         """Homography (3, 3) that takes (u, v, 1) of the plane origin + u a + v b to homogeneous pixels of one frame."""
         axes, focal = self.axes[frame], self.focal[frame]
         local = axes @ np.stack([a, b, origin - self.position[frame]], -1)
-        intrinsic = np.array([[focal, 0, self.centre[frame, 0]], [0, -focal, self.centre[frame, 1]], [0, 0, 1]])
+        intrinsic = np.array([[focal, 0, self.center[frame, 0]], [0, -focal, self.center[frame, 1]], [0, 0, 1]])
         return intrinsic @ local
 
 
@@ -54,7 +54,7 @@ def _smooth(path: np.ndarray, width: float) -> np.ndarray:
 
 
 def follow(rng: np.random.Generator, vertices: np.ndarray, size: int) -> Camera:
-    """A camera for a body's surface (T, V, 3): the person fills about half to four fifths of the picture."""
+    """A camera for a body's surface (T, V, 3): the person fills about half to four fifths of the image."""
     frames = len(vertices)
     middle = (vertices.min(1) + vertices.max(1)) / 2
     mean = middle.mean(0)
@@ -91,8 +91,8 @@ def follow(rng: np.random.Generator, vertices: np.ndarray, size: int) -> Camera:
     longer = (high - low).max(-1)
     wanted = rng.uniform(0.58, 0.84) * size / np.median(longer)
     fitting = 0.48 * size / np.abs(np.stack([low, high])).max()
-    # One clip in eight is framed too tightly, so that joints leave the picture.
+    # One clip in eight is framed too tightly, so that joints leave the image.
     focal = wanted * 1.1 if rng.random() < 0.125 else max(min(wanted, fitting), 0.48 * size / np.median(longer))
     slack = np.maximum(0.0, 0.5 * size - focal * np.abs(np.stack([low, high])).max((0, 1)))
-    centre = (size - 1) / 2 + rng.uniform(-0.8, 0.8, 2) * slack
-    return Camera(position, axes, focal * zoom, np.broadcast_to(centre, (frames, 2)).copy(), size)
+    center = (size - 1) / 2 + rng.uniform(-0.8, 0.8, 2) * slack
+    return Camera(position, axes, focal * zoom, np.broadcast_to(center, (frames, 2)).copy(), size)

@@ -30,7 +30,7 @@ def _seed(plan: ClipPlan, purpose: int, index: int) -> np.random.SeedSequence:
 def draw_clip(plan: ClipPlan, frames: int, size: int) -> tuple[Rendered, str]:
     """Render a planned clip; returns it and the view in Penn Action's words (front, back, left, right)."""
     rng = np.random.default_rng(_seed(plan, 0, plan.index))
-    # Each person occurs in at most three clips, in val and test all of one source; each place in one clip.
+    # Each person occurs in at most three clips, in val and test all of one group; each place in one clip.
     body = make_body(_seed(plan, 1, plan.body))
     points, matrices = with_proportions(clip_poses(plan, frames, rng), body.lengths)
     vertices, normals = pose_body(body, points, matrices)
@@ -55,7 +55,7 @@ def _lift(lowest: np.ndarray) -> np.ndarray:
 
 
 def _view(camera: Camera, matrices: np.ndarray) -> str:
-    """Where the person faces, in the middle of the clip, as seen in the picture."""
+    """Where the person faces, in the middle of the clip, as seen in the image."""
     middle = len(matrices) // 2
     x, _, z = camera.axes[middle] @ matrices[middle, 0, :, 0]
     if abs(z) > abs(x):

@@ -25,7 +25,7 @@ def _spread(angle: float, side: float) -> np.ndarray:
 
 
 def template_pose() -> tuple[np.ndarray, np.ndarray]:
-    """Points (16, 3) in metres from the root and segment rotations (13, 3, 3) of the pose the template is built in."""
+    """Points (16, 3) in meters from the root and segment rotations (13, 3, 3) of the pose the template is built in."""
     rotations = {}
     for name in SEGMENTS:
         side = {"right": 1.0, "left": -1.0}.get(name.split("_")[0], 0.0)
@@ -42,8 +42,8 @@ def _length(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
     return np.sqrt(x * x + y * y + z * z)
 
 
-def _ellipsoid(p: np.ndarray, centre: tuple, radii: tuple) -> np.ndarray:
-    x, y, z = ((p[..., k] - np.float32(centre[k])) / np.float32(radii[k]) for k in range(3))
+def _ellipsoid(p: np.ndarray, center: tuple, radii: tuple) -> np.ndarray:
+    x, y, z = ((p[..., k] - np.float32(center[k])) / np.float32(radii[k]) for k in range(3))
     k0 = _length(x, y, z)
     k1 = _length(*(q / np.float32(r) for q, r in zip((x, y, z), radii, strict=True)))
     return k0 * (k0 - 1.0) / np.maximum(k1, 1e-6)
@@ -57,7 +57,7 @@ def _capsule(p: np.ndarray, a: np.ndarray, b: np.ndarray, ra: float, rb: float) 
 
 
 def _union(first: np.ndarray, second: np.ndarray, k: float) -> np.ndarray:
-    """Smooth minimum (Quilez): rounds the seam over a width of k metres."""
+    """Smooth minimum (Quilez): rounds the seam over a width of k meters."""
     h = np.clip(0.5 + 0.5 * (second - first) / k, 0.0, 1.0)
     return second + (first - second) * h - k * h * (1.0 - h)
 
@@ -80,7 +80,7 @@ def _head(p: np.ndarray, hair: str) -> np.ndarray:
 
 
 def surface_distance(p: np.ndarray, hair: str, skirt: bool) -> np.ndarray:
-    """Signed distance (about; metres, negative inside) of points p (..., 3) from the template's surface."""
+    """Signed distance (about; meters, negative inside) of points p (..., 3) from the template's surface."""
     # One contiguous array per coordinate below; both sides are alike.
     p = np.moveaxis(np.stack([p[..., 0], p[..., 1], np.abs(p[..., 2])]).astype(np.float32), 0, -1)
     points = dict(zip(POINTS, template_pose()[0], strict=True))
@@ -122,8 +122,8 @@ def surface_distance(p: np.ndarray, hair: str, skirt: bool) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Template:
-    """vertices (V, 3) metres from the root; faces (F, 3) outward; weights (V, 13) of segments, rows sum to 1; arm (V,):
-    metres along the arm from the shoulder, -0.1 where the vertex is no part of an arm; leg (V,) share of the legs."""
+    """vertices (V, 3) meters from the root; faces (F, 3) outward; weights (V, 13) of segments, rows sum to 1; arm (V,):
+    meters along the arm from the shoulder, -0.1 where the vertex is no part of an arm; leg (V,) share of the legs."""
 
     vertices: np.ndarray
     faces: np.ndarray

@@ -1,7 +1,7 @@
 """The stored human motion: sampling at any rate, wrapping cycles, mirroring, joining.
 
 The array beside this file holds fifteen motion-capture clips as points and segment rotations (see build_motion.py for
-how it was computed, NOTICE.txt for its licences). Metres and seconds; y up, x forward, z to the person's right.
+how it was computed, NOTICE.txt for its licenses). Metres and seconds; y up, x forward, z to the person's right.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SEGMENT_MIRROR = [SEGMENTS.index(_other_side(name)) for name in SEGMENTS]
 
 @dataclass(frozen=True)
 class Poses:
-    """Poses of one person over T instants: points (T, 16, 3) in metres, rotations (T, 13, 4) as quaternions w x y z."""
+    """Poses of one person over T instants: points (T, 16, 3) in meters, rotations (T, 13, 4) as quaternions w x y z."""
 
     points: np.ndarray
     rotations: np.ndarray
@@ -47,7 +47,7 @@ class Poses:
         )
 
     def moved(self, yaw: float, shift: np.ndarray) -> Poses:
-        """Turned about the vertical through the origin by `yaw` radians, then shifted by (3,) metres."""
+        """Turned about the vertical through the origin by `yaw` radians, then shifted by (3,) meters."""
         turn = np.array([np.cos(yaw / 2), 0.0, np.sin(yaw / 2), 0.0])
         matrix = quaternions_to_matrices(turn)
         return Poses(self.points @ matrix.T + shift, multiply(turn, self.rotations))
@@ -111,7 +111,7 @@ def _alignment(fixed: np.ndarray, moving: np.ndarray) -> tuple[float, np.ndarray
 
 
 def junction_distances(first: Poses, second: Poses) -> np.ndarray:
-    """How far apart poses are: (n, m) metres, mean over points, of each of n poses of `first` and each of m of `second`,
+    """How far apart poses are: (n, m) meters, mean over points, of each of n poses of `first` and each of m of `second`,
     turned about the vertical and shifted along the ground to lie on it as well as may be."""
     (xa, ya, za), (xb, yb, zb) = (np.moveaxis(p.points, -1, 0) for p in (first, second))
     xa, za, xb, zb = (v - v.mean(1, keepdims=True) for v in (xa, za, xb, zb))
@@ -172,7 +172,7 @@ def with_proportions(poses: Poses, lengths: Sequence[float]) -> tuple[np.ndarray
     """The same motion by a person with other bones.
 
     lengths (16,): factor on the bone that ends in each point; the root's own factor scales its way through the world.
-    Returns points (T, 16, 3) in metres and segment rotations (T, 13, 3, 3), both float64. Bones keep their directions and
+    Returns points (T, 16, 3) in meters and segment rotations (T, 13, 3, 3), both float64. Bones keep their directions and
     have exactly the skeleton's length times the factor; a limb's segment is turned to lie along its bone.
     """
     points = np.empty_like(poses.points)

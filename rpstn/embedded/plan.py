@@ -41,7 +41,7 @@ _STRETCHES: dict[str, tuple[tuple[str, float | None, float | None], ...]] = {
     ),
 }  # fmt: skip
 _FADE = 0.22  # seconds in which one motion goes over into another
-_CLOSE = 0.16  # metres: how far poses may lie apart, on average over the points, to be faded into each other
+_CLOSE = 0.16  # meters: how far poses may lie apart, on average over the points, to be faded into each other
 _MOST_JOINS = 24
 _CLIPS_A_BODY = 3  # at most so many clips show the same person
 _FASTEST = 30.0  # frames a second; short stretches are shown in finer steps, down to this
@@ -67,7 +67,7 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Join:
-    """`first` up to the second `leave`, then `second` from the second `enter`; `distance` metres between the poses there."""
+    """`first` up to the second `leave`, then `second` from the second `enter`; `distance` meters between the poses there."""
 
     first: Stretch
     second: Stretch
@@ -97,7 +97,7 @@ class ClipPlan:
     @property
     def source(self) -> str:
         """The stretch shown, or, of a joined training clip, both. In val and test the unit of independence: mirrored, faster and
-        slower clips of one stretch have one source, and clips of two sources share neither motion nor body nor place."""
+        slower clips of one stretch have one group, and clips of two sources share neither motion nor body nor place."""
         return "+".join(part.label for part in self.parts)
 
     @property

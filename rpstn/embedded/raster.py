@@ -2,7 +2,7 @@
 
 All triangles of a frame at once. They are sorted into classes by the size of their pixel box; each class is tested
 against all pixels of its boxes in one array operation; the nearest triangle wins by an integer minimum over a key made of
-depth and triangle number. Pixel centres are at integers. Depth is linear over a (small) triangle.
+depth and triangle number. Pixel centers are at integers. Depth is linear over a (small) triangle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 _FAR = np.iinfo(np.int64).max
 _SIDES = (3, 5, 8, 12, 20, 40, 80, 160, 320, 640)
-DEPTH_UNIT = 1e-5  # metres; the resolution of the depth order
+DEPTH_UNIT = 1e-5  # meters; the resolution of the depth order
 
 
 def rasterise(
@@ -19,7 +19,7 @@ def rasterise(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """The nearest triangle at every pixel that any covers.
 
-    points (V, 2) pixels x, y; depth (V,) metres from the camera's plane, all positive where it matters; faces (F, 3),
+    points (V, 2) pixels x, y; depth (V,) meters from the camera's plane, all positive where it matters; faces (F, 3),
     turning counter-clockwise on the screen when seen from outside; the others are culled.
     Returns pixel (N,) indices y * width + x in rising order, face (N,), weights (3, N) of the face's corners, depth (N,).
     """

@@ -44,7 +44,7 @@ _RADII = {"knee": 0.07, "ankle": 0.045, "elbow": 0.045, "wrist": 0.035, "head": 
 
 @dataclass(frozen=True)
 class Lens:
-    """What happens between scene and file: blur in pixels, noise in grey values, exposure, contrast, colour cast."""
+    """What happens between scene and file: blur in pixels, noise in gray values, exposure, contrast, color cast."""
 
     blur: float
     streak: float  # pixels of camera movement blur
@@ -95,7 +95,7 @@ def joint_states(
 ) -> tuple[np.ndarray, np.ndarray]:
     """State and cause of occlusion of each joint of one frame, from the depth order at its own pixel.
 
-    joints (K, 2) pixels, depth (K,) metres; flesh (K,) metres of its own segments that may lie before a joint; surface (h, w)
+    joints (K, 2) pixels, depth (K,) meters; flesh (K,) meters of its own segments that may lie before a joint; surface (h, w)
     depth of the body's nearest surface, infinite beside it, and segment (h, w) which one it is, at FINE times the size; cover
     (h, w) depth of the nearest thing, infinite where none is.
     A joint is visible if the first surface met on the way to its pixel belongs to a segment that meets in the joint and lies no
@@ -118,7 +118,7 @@ def joint_states(
 
 @dataclass(frozen=True)
 class DrawnThing:
-    """A thing in one frame: where in the fine picture, RGBA (h, w, 4) float32 not premultiplied, depth in metres."""
+    """A thing in one frame: where in the fine picture, RGBA (h, w, 4) float32 not premultiplied, depth in meters."""
 
     rows: slice
     columns: slice
@@ -128,15 +128,15 @@ class DrawnThing:
 
 def _draw_thing(thing: Thing, camera: Camera, frame: int, light: np.ndarray) -> DrawnThing | None:
     """One thing as the camera sees it; None if it is outside the picture."""
-    one = Camera(*(getattr(camera, key)[frame : frame + 1] for key in ("position", "axes", "focal", "centre")), camera.size)
+    one = Camera(*(getattr(camera, key)[frame : frame + 1] for key in ("position", "axes", "focal", "center")), camera.size)
     pixel, depth = one.project(thing.path[frame][None, None])
     depth = float(depth[0, 0])
     if depth < 0.3:
         return None
     side = camera.size * FINE
-    metre = camera.focal[frame] / depth * FINE
+    meter = camera.focal[frame] / depth * FINE
     x, y = pixel[0, 0] * FINE + (FINE - 1) / 2
-    width, height = thing.width * metre, thing.height * metre
+    width, height = thing.width * meter, thing.height * meter
     left, right = int(np.floor(max(0, x - width / 2))), int(np.ceil(min(side, x + width / 2)))
     top, bottom = int(np.floor(max(0, y - height))), int(np.ceil(min(side, y)))
     if right <= left or bottom <= top:
@@ -162,7 +162,7 @@ def render(
     body: Body, points: np.ndarray, matrices: np.ndarray, camera: Camera, place: Place, things: list[Thing], lens: Lens,
     rng: np.random.Generator, surface: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Rendered:  # fmt: skip
-    """Draw a clip. points (T, 16, 3) metres and matrices (T, 13, 3, 3) as motion.with_proportions gives them; surface: what
+    """Draw a clip. points (T, 16, 3) meters and matrices (T, 13, 3, 3) as motion.with_proportions gives them; surface: what
     pose_body makes of them, where it is known already."""
     frames, size = len(points), camera.size
     vertices, normals = surface or pose_body(body, points, matrices)
@@ -213,8 +213,8 @@ def _draw_body(
     normal = carried[:, 4:]
     normal /= np.maximum(np.sqrt(normal[:, 0] ** 2 + normal[:, 1] ** 2 + normal[:, 2] ** 2), 1e-6)[:, None]
     part = body.part[face]
-    colour = paint.albedo(body, carried[:, :3], carried[:, 3], part == SEGMENTS.index("neck"))
-    shaded = paint.shade(colour, normal, -camera.axes[t, 2], light, body.clothes.gloss)
+    color = paint.albedo(body, carried[:, :3], carried[:, 3], part == SEGMENTS.index("neck"))
+    shaded = paint.shade(color, normal, -camera.axes[t, 2], light, body.clothes.gloss)
     row, column = np.divmod(pixel, side)
     near[row, column] = z
     segment[row, column] = part
@@ -229,7 +229,7 @@ def _draw_body(
 
 
 def _put_things(image: np.ndarray, layer: np.ndarray, near: np.ndarray, drawn: list[DrawnThing], furthest: float) -> np.ndarray:
-    """Add the things, sorted from the furthest, to the frame `image` where they lie behind all of the body (`furthest` metres),
+    """Add the things, sorted from the furthest, to the frame `image` where they lie behind all of the body (`furthest` meters),
     else to the body's layer, each pixel in its order. Returns the nearest thing's depth at every fine pixel."""
     cover = np.full(near.shape, np.inf, np.float32)
     behind = [d for d in drawn if d.depth > furthest]
@@ -257,7 +257,7 @@ def _put_things(image: np.ndarray, layer: np.ndarray, near: np.ndarray, drawn: l
 
 
 def _expose(image: np.ndarray, lens: Lens, grain: np.ndarray) -> np.ndarray:
-    """Lens and sensor: scene (S, S, 3) float32 to uint8. grain (S, S, 3): noise in grey values."""
+    """Lens and sensor: scene (S, S, 3) float32 to uint8. grain (S, S, 3): noise in gray values."""
     size = image.shape[0]
     if lens.streak:
         length = int(np.ceil(lens.streak)) | 1

@@ -29,7 +29,7 @@ class Place:
 
     ground: np.ndarray
     ground_far: np.ndarray
-    ground_scale: float  # texture pixels per metre
+    ground_scale: float  # texture pixels per meter
     backdrop: np.ndarray
     backdrop_scale: float
     foot: np.ndarray
@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Thing:
-    """A flat thing that always faces the camera: texture RGBA, path (T, 3) of the middle of its lower edge, in metres."""
+    """A flat thing that always faces the camera: texture RGBA, path (T, 3) of the middle of its lower edge, in meters."""
 
     kind: str
     texture: np.ndarray
@@ -91,7 +91,7 @@ def draw_place(place: Place, camera: Camera, frame: int) -> np.ndarray:
         [[place.backdrop_scale, 0, place.backdrop.shape[1] / 2], [0, -place.backdrop_scale, rows - 0.5], [0, 0, 1]]
     )
     plane = camera.plane(frame, place.foot, place.along, np.array([0, 1.0, 0]))
-    line = np.cross(plane @ (0, 0, 1.0), plane @ (1.0, 0, 1.0))  # the backdrop's foot in the picture
+    line = np.cross(plane @ (0, 0, 1.0), plane @ (1.0, 0, 1.0))  # the backdrop's foot in the image
     line /= np.hypot(line[0], line[1]) * (1 if line[1] > 0 else -1)
     x = np.arange(size, dtype=np.float32)
     below = (np.float32(line[0]) * x[None, :] + np.float32(line[1]) * x[:, None] + np.float32(line[2]))[..., None]
@@ -120,7 +120,7 @@ def draw_place(place: Place, camera: Camera, frame: int) -> np.ndarray:
 
 
 def _warp(texture: np.ndarray, homography: np.ndarray, top: int, bottom: int, width: int) -> np.ndarray:
-    """Rows top to bottom of a texture seen through a homography from texture pixels to picture pixels; mirrored on and on."""
+    """Rows top to bottom of a texture seen through a homography from texture pixels to image pixels; mirrored on and on."""
     shift = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]])
     return cv2.warpPerspective(
         texture, shift @ homography, (width, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
@@ -128,12 +128,12 @@ def _warp(texture: np.ndarray, homography: np.ndarray, top: int, bottom: int, wi
 
 
 def draw_shadow(image: np.ndarray, place: Place, camera: Camera, frame: int, bones: np.ndarray, radii: np.ndarray) -> None:
-    """Darken the ground where the body's bones (N, 2, 3), of radii (N,) metres, take its light. Changes `image`."""
+    """Darken the ground where the body's bones (N, 2, 3), of radii (N,) meters, take its light. Changes `image`."""
     light = place.light
     lifted = np.maximum(bones[..., 1], 0.0)
     on_ground = bones - light.direction * (lifted / light.direction[1])[..., None]
     on_ground[..., 1] = 0.0
-    one = Camera(*(getattr(camera, key)[frame : frame + 1] for key in ("position", "axes", "focal", "centre")), camera.size)
+    one = Camera(*(getattr(camera, key)[frame : frame + 1] for key in ("position", "axes", "focal", "center")), camera.size)
     pixels, depth = one.project(on_ground.reshape(1, -1, 3))
     pixels, depth = pixels.reshape(-1, 2, 2), depth.reshape(-1, 2)
     direct = np.zeros(image.shape[:2], np.uint8)
@@ -155,17 +155,17 @@ def make_things(seed: np.random.SeedSequence, camera: Camera, points: np.ndarray
     """Things in the scene: some behind the person; in six clips of ten some that pass in front."""
     rng = np.random.default_rng(seed)
     frames = len(points)
-    centre = points.mean((0, 1)) * (1.0, 0.0, 1.0)
+    center = points.mean((0, 1)) * (1.0, 0.0, 1.0)
     view = camera.axes[:, 2].mean(0) * (1.0, 0.0, 1.0)
     view /= np.linalg.norm(view)
     side = np.cross(view, (0.0, 1.0, 0.0))
-    reach = float(np.abs((points - centre) @ view).max())
+    reach = float(np.abs((points - center) @ view).max())
     beyond = np.cross(place.along, (0.0, 1.0, 0.0))  # the way the backdrop faces away from the camera
     found = []
     for _ in range(rng.integers(0, 4)):  # behind
         kind = str(rng.choice(("trunk", "bush", "crate", "board", "barrel", "fence", "plant", "pole")))
-        spot = centre + view * (reach + rng.uniform(0.8, 3.0)) + side * rng.uniform(-2.2, 2.2)
-        through = float((spot - place.foot) @ beyond) + 0.25  # metres behind the backdrop
+        spot = center + view * (reach + rng.uniform(0.8, 3.0)) + side * rng.uniform(-2.2, 2.2)
+        through = float((spot - place.foot) @ beyond) + 0.25  # meters behind the backdrop
         spot = spot - beyond * max(through, 0.0)
         found.append(_thing(rng, kind, np.broadcast_to(spot, (frames, 3)), 1.0))
     if rng.random() < 0.62:
@@ -210,7 +210,7 @@ def _passing(rng: np.random.Generator, camera: Camera, points: np.ndarray, side:
             return thing
     kind = str(rng.choice(_MOVING, p=_MOVING_ODDS))
     thing = _thing(rng, kind, np.zeros((frames, 3)), rng.uniform(0.7, 1.2 if kind == "trolley" else 1.0))
-    velocity = thing.width / rng.uniform(1.3, 5.0) * rng.choice((-1.0, 1.0))  # metres a frame
+    velocity = thing.width / rng.uniform(1.3, 5.0) * rng.choice((-1.0, 1.0))  # meters a frame
     path = anchor + side * velocity * (clock - moment)[:, None]
     path[:, 1] = 0.0
     if kind == "ball":  # thrown: it falls, and bounces off the ground

@@ -1,1 +1,1 @@
-"""A network over labelled clips: predictions, scores, folds."""
+"""A network over labeled clips: predictions, scores, folds."""

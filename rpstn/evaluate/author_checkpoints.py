@@ -1,12 +1,12 @@
 """Image networks scored from their authors' own files, as published tables have it, without a training step.
 
 SimpleBaseline and HRNet differ from what is trained here in five places, all of which move a score by a point or more
-together: the crop (256 x 192 px, black beyond the picture), the order of colours, the place that a heatmap pixel stands
+together: the crop (256 x 192 px, black beyond the picture), the order of colors, the place that a heatmap pixel stands
 for, the quarter of a pixel at the end, and the shift of the mirrored heatmaps. Here is the authors' way of each, as their code
 and configurations have it:
 
     crop      the box's middle c comes to (width / 2, height / 2); the box grows to the crop's aspect, then by 1.25 a side
-    joints    heatmap pixel u is at input pixel 4 u                    (`rpstn.models.official.official_decode`)
+    joints    heatmap pixel u is at input pixel 4 u                    (`rpstn.models.official.author_decode`)
     mirror    heatmaps of the mirrored picture move one pixel right    (`rpstn.models.official.flip_test`, shift)
 
 Sources: github.com/microsoft/human-pose-estimation.pytorch (Xiao, Wu, Wei, ECCV 2018) and
@@ -28,9 +28,9 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.transforms import apply_affine, invert_affine
 from rpstn.errors import UserError
 from rpstn.models.image import IMAGE_NETWORKS, check_image_size, image_network
+from rpstn.models.official import author_decode, author_input, load_author_checkpoint
 from rpstn.models.official import flip_test as both_ways
-from rpstn.models.official import load_official, official_decode, official_input
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.state_dicts import read_state_dict
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import skeleton_of
@@ -40,10 +40,10 @@ _KINDS = {17: ("coco", (256, 192)), 16: ("mpii", (256, 256))}
 PADDING = 1.25
 
 
-def load_official_network(
+def load_author_network(
     path: str | Path, network: str, image_size: tuple[int, int] | None = None
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """The network of an official `.pth`, in eval mode, and a meta like a checkpoint's: skeleton, dataset, input, image_size.
+    """The network of an official `.pth`, in eval mode, and a metadata like a checkpoint's: skeleton, dataset, input, image_size.
 
     network     one of `rpstn.models.image.IMAGE_NETWORKS`: the file does not say which it is of.
     image_size  (height, width) of the crop in px; None: 256 x 192 for COCO's joints, 256 x 256 for MPII's. Files for 384 x 288
@@ -65,11 +65,11 @@ def load_official_network(
             check_image_size(side)
         except ValueError as error:
             raise UserError(f"image_size {size[0]} {size[1]}: {error}") from error
-    model = load_official(image_network(network, len(last)), state)
-    return model, {"skeleton": skeleton, "dataset": skeleton, "input": official_input(network), "image_size": size}
+    model = load_author_checkpoint(image_network(network, len(last)), state)
+    return model, {"skeleton": skeleton, "dataset": skeleton, "input": author_input(network), "image_size": size}
 
 
-def official_crop(box: np.ndarray, size: tuple[int, int], padding: float = PADDING) -> np.ndarray:
+def author_crop(box: np.ndarray, size: tuple[int, int], padding: float = PADDING) -> np.ndarray:
     """The map (2,3) from source pixels to the pixels of a crop of (height, width) px.
 
         p_input = k (p_source - c) + (width, height) / 2,    k = width / (w' padding)
@@ -86,7 +86,7 @@ def official_crop(box: np.ndarray, size: tuple[int, int], padding: float = PADDI
     return np.array([[k, 0.0, columns / 2 - k * (x + width / 2)], [0.0, k, rows / 2 - k * (y + height / 2)]])
 
 
-def official_box(clip: Clip, frame: int, dataset: str) -> np.ndarray:
+def author_box(clip: Clip, frame: int, dataset: str) -> np.ndarray:
     """The box that the authors crop by: the clip's, but for COCO's own boxes.
 
     Those lose a pixel of width and height and what lies outside the picture; a detector's are taken as they are.
@@ -101,9 +101,9 @@ def official_box(clip: Clip, frame: int, dataset: str) -> np.ndarray:
     return np.concatenate([low, extent]) if (extent > 0).all() else box
 
 
-def predict_official(
+def predict_author_network(
     model: torch.nn.Module,
-    meta: dict[str, Any],
+    metadata: dict[str, Any],
     dataset: ClipDataset,
     *,
     batch: int = 32,
@@ -114,21 +114,21 @@ def predict_official(
 ) -> Predictions:
     """Joints of every frame of every clip in source pixels, each frame cropped by its own box.
 
-    model, meta  of `load_official_network`; the model on the device it is to run on.
+    model, metadata  of `load_author_network`; the model on the device it is to run on.
     flip_test    average with the mirrored picture, as published tables do.
-    refine       of `rpstn.models.official.official_decode`.
+    refine       of `rpstn.models.official.author_decode`.
     Confidences are the heights of the heatmaps' peaks, by which COCO's score weighs a pose.
     """
     device = next(model.parameters()).device
-    size = meta["image_size"]
-    swap = skeleton_of(meta).flip_permutation
+    size = metadata["image_size"]
+    swap = skeleton_of(metadata).flip_permutation
     joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
     confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
     places = [(clip, frame) for clip, entry in enumerate(dataset) for frame in range(len(entry))]
 
     def load(place: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
         clip = dataset[place[0]]
-        affine = official_crop(official_box(clip, place[1], dataset.name), size)
+        affine = author_crop(author_box(clip, place[1], dataset.name), size)
         picture = clip.frames.read([place[1]])[0]
         # Beyond the picture is black, as in the authors' crops; networks have learned what that means.
         return cv2.warpAffine(picture, affine, (size[1], size[0]), flags=cv2.INTER_LINEAR), affine
@@ -140,11 +140,11 @@ def predict_official(
         for first in range(0, len(places), batch):
             here = places[first : first + batch]
             crops, affines = zip(*pool.map(load, here), strict=True)
-            pixels = normalise(torch.from_numpy(np.stack(crops)).to(device), meta["input"])
+            pixels = normalize(torch.from_numpy(np.stack(crops)).to(device), metadata["input"])
             with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=amp):
                 heatmaps = both_ways(model, pixels, swap, shift=True) if flip_test else model(pixels)
             stride = size[1] / heatmaps.shape[-1]
-            found, sure = (value.cpu().numpy() for value in official_decode(heatmaps.float(), stride, refine))
+            found, sure = (value.cpu().numpy() for value in author_decode(heatmaps.float(), stride, refine))
             for row, ((clip, frame), affine) in enumerate(zip(here, affines, strict=True)):
                 joints[clip][frame] = apply_affine(found[row], invert_affine(affine))
                 confidence[clip][frame] = sure[row]

@@ -15,7 +15,7 @@ from rpstn.datasets.sub_jhmdb import FOLDS
 from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig, EvaluationResult, default_out, evaluate
 from rpstn.metrics.keypoints import REFERENCES
-from rpstn.metrics.scores import SIGHTS
+from rpstn.metrics.scores import VISIBILITY_SUBSETS
 from rpstn.runs.files import write_json
 
 NUMBER = "{fold}"  # what stands for the split's number in a checkpoint's path
@@ -70,7 +70,7 @@ def mean_over_splits(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]
 
     results  by split's number: 1, 2 and 3.
 
-    "scores"[reference][sight] has the keys that a single split's has, so that the same tables print it: "mean" over all
+    "scores"[reference][subset] has the keys that a single split's has, so that the same tables print it: "mean" over all
     15 joints and "mean_scored" over the 13 without neck and belly ("joints_scored" says how many), "joints" and
     "groups", each the mean of three numbers, None where a split has none. "interval" is [None, None]: the test parts
     share clips, so their scores are not independent. "splits"[number] has each split's own scores, "checkpoints" and
@@ -92,7 +92,7 @@ def mean_over_splits(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]
         "checkpoints": {str(fold): results[fold]["checkpoint"] for fold in FOLDS},
         "counted": {str(fold): results[fold]["counted"] for fold in FOLDS},
         "scores": {
-            reference: {sight: _mean([part["scores"][reference][sight] for part in parts]) for sight in SIGHTS}
+            reference: {subset: _mean([part["scores"][reference][subset] for part in parts]) for subset in VISIBILITY_SUBSETS}
             for reference in REFERENCES
         },
         "splits": {str(fold): results[fold]["scores"] for fold in FOLDS},
@@ -120,17 +120,17 @@ def find_folds(folder: str | Path, fold: int) -> dict[str, dict[int, Path]]:
     }
 
 
-def rows_of(metrics: Mapping[str, Any], reference: str, sight: str = "all") -> dict[str, Any]:
+def rows_of(metrics: Mapping[str, Any], reference: str, subset: str = "all") -> dict[str, Any]:
     """Rows for `rpstn.metrics.tables.table`: each split, then the mean."""
-    rows = {f"split {fold}": scores[reference][sight] for fold, scores in metrics["splits"].items()}
-    return rows | {"mean of 3": metrics["scores"][reference][sight]}
+    rows = {f"split {fold}": scores[reference][subset] for fold, scores in metrics["splits"].items()}
+    return rows | {"mean of 3": metrics["scores"][reference][subset]}
 
 
-def means_by_split(metrics: Mapping[str, Any], sight: str = "all") -> dict[str, dict[str, float | None]]:
+def means_by_split(metrics: Mapping[str, Any], subset: str = "all") -> dict[str, dict[str, float | None]]:
     """The means alone, named by reference length and number of joints: {"split 1": {"person, 15 joints": 0.96, ...}, ...}."""
     found: dict[str, dict[str, float | None]] = {}
     for reference in metrics["scores"]:
-        for name, part in rows_of(metrics, reference, sight).items():
+        for name, part in rows_of(metrics, reference, subset).items():
             cells = found.setdefault(name, {})
             cells[f"{reference}, {len(part['joints'])} joints"] = part["mean"]
             if "mean_scored" in part:
@@ -149,7 +149,7 @@ def _mean(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
         "interval": [None, None],
         "micro": over([part["micro"] for part in parts]),
         "samples": sum(part["samples"] for part in parts),
-        **{key: {name: over([part[key][name] for part in parts]) for name in parts[0][key]} for key in ("joints", "groups")},
+        **{key: {name: over([part[key][name] for part in parts]) for name in parts[0][key]} for key in ("joints", "joint_types")},
     }
     if "joints_scored" in parts[0]:
         found |= {"mean_scored": over([part["mean_scored"] for part in parts]), "joints_scored": parts[0]["joints_scored"]}

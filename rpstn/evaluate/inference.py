@@ -25,7 +25,7 @@ from rpstn.datasets.windows import Window, make_window
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import check_fold
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.runs.memory import keep_memory
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import Skeleton, skeleton_of
@@ -51,7 +51,7 @@ class WindowPrediction:
 
 def predict_clips(
     model: torch.nn.Module,
-    meta: dict[str, Any],
+    metadata: dict[str, Any],
     dataset: ClipDataset,
     window: int = 8,
     *,
@@ -65,14 +65,14 @@ def predict_clips(
 
     model  in evaluation mode, on the device it is to run on: frames (B,T,3,S,S) -> heatmaps (B,T,K,h,w),
            relations or None.
-    meta   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
+    metadata   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
     refine of the places in the heatmaps, see `rpstn.heatmaps.decode`.
     window frames that go through the network at once; 0: whole clips.
     The crop of a window is the smallest box that holds the person's boxes in all its frames, without
     augmentation: the longer a window, the smaller a person who moves is in it, so windows as long as in training suit best.
     Raises UserError where the checkpoint does not fit the data set (`check_checkpoint`).
     """
-    check_checkpoint(meta, dataset)
+    check_checkpoint(metadata, dataset)
     keep_memory()
     joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
     confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
@@ -80,14 +80,14 @@ def predict_clips(
     batches = _batches([len(clip) for clip in dataset], window, batch)
 
     def load(places: Sequence[tuple[int, int, int]]) -> list[Window]:
-        return [make_window(dataset[clip], dataset.skeleton, start, length, meta["size"]) for clip, start, length in places]
+        return [make_window(dataset[clip], dataset.skeleton, start, length, metadata["size"]) for clip, start, length in places]
 
     frames = sum(len(clip) for clip in dataset)
     with tqdm(total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar:
         for places, windows in _ahead(load, batches):
             stack = torch.from_numpy(np.stack([part.frames for part in windows]))
-            heatmaps, relation, _ = run_model(model, meta, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
-            found, sure = (value.cpu().numpy() for value in decode(heatmaps, meta["size"] / heatmaps.shape[-1], refine))
+            heatmaps, relation, _ = run_model(model, metadata, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
+            found, sure = (value.cpu().numpy() for value in decode(heatmaps, metadata["size"] / heatmaps.shape[-1], refine))
             for row, ((clip, start, length), part) in enumerate(zip(places, windows, strict=True)):
                 here = slice(start, start + length)
                 joints[clip][here] = apply_affine(found[row], invert_affine(part.affine))
@@ -107,14 +107,14 @@ def predict_clips(
 
 
 def predict_window(
-    model: torch.nn.Module, meta: dict[str, Any], clip: Clip, start: int = 0, length: int | None = None
+    model: torch.nn.Module, metadata: dict[str, Any], clip: Clip, start: int = 0, length: int | None = None
 ) -> WindowPrediction:
     """What the network makes of one window of one clip, heatmaps and kernels included; for figures.
 
     length None: to the clip's end. Raises UserError for frames outside the clip and for a clip of other
     joints.
     """
-    skeleton = skeleton_of(meta)
+    skeleton = skeleton_of(metadata)
     if length is None:
         length = len(clip) - start
     if not (0 <= start and 0 < length and start + length <= len(clip)):
@@ -124,10 +124,10 @@ def predict_window(
             f"clip {clip.id!r} has {clip.visibility.shape[1]} joints and the checkpoint {len(skeleton)} "
             f"({skeleton.name}); choose a clip of a data set with that skeleton"
         )
-    window = make_window(clip, skeleton, start, length, meta["size"])
+    window = make_window(clip, skeleton, start, length, metadata["size"])
     frames = torch.from_numpy(np.ascontiguousarray(window.frames))[None]
-    heatmaps, relations, kernels = run_model(model, meta, skeleton, frames)
-    joints, confidence = decode(heatmaps, meta["size"] / heatmaps.shape[-1])
+    heatmaps, relations, kernels = run_model(model, metadata, skeleton, frames)
+    joints, confidence = decode(heatmaps, metadata["size"] / heatmaps.shape[-1])
     first = [
         None if value is None else value[0].float().cpu().numpy() for value in (heatmaps, joints, confidence, relations, kernels)
     ]
@@ -137,7 +137,7 @@ def predict_window(
 @torch.inference_mode()
 def run_model(
     model: torch.nn.Module,
-    meta: dict[str, Any],
+    metadata: dict[str, Any],
     skeleton: Skeleton,
     frames: torch.Tensor,
     *,
@@ -152,7 +152,7 @@ def run_model(
     """
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
-    pixels = normalise(frames.to(device), meta["input"])
+    pixels = normalize(frames.to(device), metadata["input"])
     with torch.autocast(device.type, torch.bfloat16, enabled=amp):
         output = model(pixels)
         mirrored = model(pixels.flip(-1)) if flip_test else None
@@ -165,12 +165,12 @@ def run_model(
     return heatmaps, relations, output.kernels
 
 
-def check_checkpoint(meta: Mapping[str, Any], dataset: ClipDataset, where: str | Path = "the checkpoint") -> None:
+def check_checkpoint(metadata: Mapping[str, Any], dataset: ClipDataset, where: str | Path = "the checkpoint") -> None:
     """Raises UserError where the checkpoint's joints are not the data set's, and where it was trained on another official split.
 
     Everything that predicts the clips of a data set comes through here. where: how an error calls the checkpoint.
     """
-    trained, given = skeleton_of(meta), dataset.skeleton
+    trained, given = skeleton_of(metadata), dataset.skeleton
     if (trained.name, trained.joints) != (given.name, given.joints):
         raise UserError(
             f"{where} finds the {len(trained)} joints of skeleton {trained.name!r}, but data set "
@@ -178,12 +178,12 @@ def check_checkpoint(meta: Mapping[str, Any], dataset: ClipDataset, where: str |
             f"skeleton {trained.name!r}, or with convert_to {trained.name}, or train one with "
             f"`rpstn train --dataset {dataset.name}`"
         )
-    check_fold(meta, dataset.fold, where)
+    check_fold(metadata, dataset.fold, where)
 
 
-def trained_on(meta: Mapping[str, Any], where: str | Path) -> str:
+def trained_on(metadata: Mapping[str, Any], where: str | Path) -> str:
     """The data set that a checkpoint was trained on. UserError, which calls it `where`, where it names none of this package's."""
-    name = meta["dataset"]
+    name = metadata["dataset"]
     if name not in DATASETS:
         raise UserError(
             f"{where} was trained on {name!r}, which is no data set of this package; name the one to use as dataset: "

@@ -14,10 +14,10 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
-from rpstn.evaluate.author_checkpoints import load_official_network, predict_official
+from rpstn.evaluate.author_checkpoints import load_author_network, predict_author_network
 from rpstn.evaluate.inference import WindowPrediction, check_checkpoint, predict_clips, predict_window, run_model, trained_on
 from rpstn.heatmaps import REFINEMENTS
-from rpstn.metrics.official import official_score
+from rpstn.metrics.official import standard_score
 from rpstn.metrics.scores import score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
@@ -105,10 +105,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     device = choose_device(config.device)
     checkpoint = find_weights(config.checkpoint)
     if config.network is None:
-        model, meta = load_checkpoint(checkpoint)
+        model, metadata = load_checkpoint(checkpoint)
     else:
-        model, meta = load_official_network(checkpoint, config.network, config.image_size)
-    unnamed, config = config.dataset is None, as_trained(config, meta)
+        model, metadata = load_author_network(checkpoint, config.network, config.image_size)
+    unnamed, config = config.dataset is None, as_trained(config, metadata)
     try:
         dataset = open_dataset(
             config.dataset,
@@ -126,7 +126,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         raise UserError(f"{error} ({named})") from error
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
-    check_checkpoint(meta, dataset, checkpoint)
+    check_checkpoint(metadata, dataset, checkpoint)
     settings = {
         "batch": config.batch,
         "flip_test": config.flip_test,
@@ -135,16 +135,16 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         "progress": progress,
     }
     if config.network is None:
-        predictions = predict_clips(model.to(device), meta, dataset, config.window, **settings)
+        predictions = predict_clips(model.to(device), metadata, dataset, config.window, **settings)
     else:
-        predictions = predict_official(model.to(device), meta, dataset, **settings)
+        predictions = predict_author_network(model.to(device), metadata, dataset, **settings)
     metrics = {
         "checkpoint": {
             "name": f"{checkpoint.resolve().parent.name}/{checkpoint.name}",
             "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         },
         "window": predictions.window,
-        **({} if config.network is None else {"network": config.network, "image_size": list(meta["image_size"])}),
+        **({} if config.network is None else {"network": config.network, "image_size": list(metadata["image_size"])}),
         "flip_test": config.flip_test,
         "refine": config.refine,
         "amp": config.amp,
@@ -153,7 +153,7 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         "labels": dataset.checksum(),
         "boxes": "ground truth" if config.detections is None else "detector",
         **score(predictions, dataset, threshold=config.threshold),
-        **official_score(predictions, dataset, seed=config.seed),
+        **standard_score(predictions, dataset, seed=config.seed),
     }
     out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
     predictions.save(out / "predictions.npz")
@@ -169,16 +169,16 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     return EvaluationResult(metrics, predictions, out)
 
 
-def as_trained(config: EvaluateConfig, meta: Mapping[str, Any]) -> EvaluateConfig:
+def as_trained(config: EvaluateConfig, metadata: Mapping[str, Any]) -> EvaluateConfig:
     """Fill in what the config leaves open as the checkpoint was trained: data set, official split, joints."""
     if config.dataset is None:
-        name = trained_on(meta, config.checkpoint)
-        learned, convert_to = meta["skeleton"], config.convert_to
+        name = trained_on(metadata, config.checkpoint)
+        learned, convert_to = metadata["skeleton"], config.convert_to
         if convert_to is None and config.detections is None and learned in SKELETONS and learned != TABLE[name].skeleton:
             convert_to = learned  # it was trained on this data set's labels in other joints
         config = replace(config, dataset=name, convert_to=convert_to)
     if config.fold is None:
-        fold = meta.get("fold") if meta["dataset"] == config.dataset else None
+        fold = metadata.get("fold") if metadata["dataset"] == config.dataset else None
         config = replace(config, fold=int(fold or 1))
     return config
 

@@ -1,7 +1,7 @@
 """Scores, and how sure one can be of them."""
 
 from rpstn.metrics.intervals import Interval, contrast_interval, interval, paired_interval
-from rpstn.metrics.keypoints import PCK, correct, head_sizes, pck, pckh, reference_sizes, summarise
+from rpstn.metrics.keypoints import PCK, correct, head_sizes, pck, pckh, reference_sizes, summarize
 
 __all__ = [
     "PCK",
@@ -14,5 +14,5 @@ __all__ = [
     "pck",
     "pckh",
     "reference_sizes",
-    "summarise",
+    "summarize",
 ]

@@ -1,7 +1,7 @@
 """Average precision of whole poses, as COCO defines it, computed by COCO's own code (pycocotools).
 
 A detected pose matches an annotated person by object keypoint similarity (Lin et al., 2014; COCO's key point
-evaluation), the mean over the person's labelled joints of
+evaluation), the mean over the person's labeled joints of
 
     exp(-d_j^2 / (2 a (2 sigma_j)^2))
 
@@ -101,7 +101,7 @@ def crop_areas(boxes: Any, aspect: float = 0.75, padding: float = 1.25) -> np.nd
 def similarity(pose: Any, others: Any, area: Any, areas: Any, sigmas: Any) -> np.ndarray:
     """OKS of one detected pose with others: (M,).
 
-    No joint of a detection is unlabelled, so this is the mean over all K joints; a is the mean of the two areas.
+    No joint of a detection is unlabeled, so this is the mean over all K joints; a is the mean of the two areas.
     pose (K,2), others (M,K,2) px; area and areas (M,) px^2; sigmas (K,).
     """
     distance = ((as_array(others).astype(np.float64) - as_array(pose)) ** 2).sum(axis=-1)

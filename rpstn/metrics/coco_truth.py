@@ -88,7 +88,7 @@ def _scored(entry: Mapping[str, Any], joints: int, where: str) -> dict[str, Any]
         raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")
     points, flags = coco_json.keypoints(entry, joints, where, _REMEDY)
     if count != (flags > 0).sum():
-        raise UserError(f"{where}: num_keypoints is {count}, labelled are {(flags > 0).sum()}; {_REMEDY}")
+        raise UserError(f"{where}: num_keypoints is {count}, labeled are {(flags > 0).sum()}; {_REMEDY}")
     area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=coco_json.FARTHEST**2))
     if area < 0 or (count and not area):
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")

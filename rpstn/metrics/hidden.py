@@ -22,7 +22,7 @@ class HiddenCurve:
     """One interval per bin.
 
     bins       first and last number of hidden frames of each bin, both included.
-    intervals  PCK, or a difference of two, with its bootstrap interval over sources; NaN where a bin has no
+    intervals  PCK, or a difference of two, with its bootstrap interval over groups; NaN where a bin has no
                sample.
     """
 
@@ -57,7 +57,7 @@ def hidden_samples(
     """
     if by not in HIDDEN_BY:
         raise ValueError(f"by must be one of {', '.join(HIDDEN_BY)}, not {by!r}")
-    part = samples(predictions, dataset, reference=reference, sight="occluded", threshold=threshold)
+    part = samples(predictions, dataset, reference=reference, subset="occluded", threshold=threshold)
     lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
     if by == "occluder":
         bare = [clip.id for clip in dataset if "newly_hidden" not in clip.extra]
@@ -65,7 +65,7 @@ def hidden_samples(
             raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.occlude_dataset")
         newly = np.concatenate([clip.extra["newly_hidden"] for clip in dataset]) > 0
         lengths = np.where(newly, lengths, -1)
-    return [np.where((lengths >= low) & (lengths <= high), part.right, np.nan) for low, high in bins], part.sources
+    return [np.where((lengths >= low) & (lengths <= high), part.correct, np.nan) for low, high in bins], part.groups
 
 
 def hidden_curve(
@@ -78,8 +78,8 @@ def hidden_curve(
     **settings,
 ) -> HiddenCurve:
     """PCK of hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
-    rights, sources = hidden_samples(predictions, dataset, bins, **settings)
-    return HiddenCurve(tuple(bins), tuple(interval(right, sources, draws=draws, seed=seed) for right in rights))
+    rights, groups = hidden_samples(predictions, dataset, bins, **settings)
+    return HiddenCurve(tuple(bins), tuple(interval(right, groups, draws=draws, seed=seed) for right in rights))
 
 
 def hidden_gain(
@@ -92,17 +92,17 @@ def hidden_gain(
     seed: int = 0,
     **settings,
 ) -> HiddenCurve:
-    """What `predictions` gain over `baseline`, paired over sources; settings as for `hidden_samples`.
+    """What `predictions` gain over `baseline`, paired over groups; settings as for `hidden_samples`.
 
     With bins ((1, 5),) this is one number: the gain on joints hidden for up to five frames.
     """
     if predictions.window != baseline.window:
         raise ValueError(f"predicted in windows of {predictions.window} and of {baseline.window} frames; use the same")
-    ours, sources = hidden_samples(predictions, dataset, bins, **settings)
+    ours, groups = hidden_samples(predictions, dataset, bins, **settings)
     theirs, _ = hidden_samples(baseline, dataset, bins, **settings)
     return HiddenCurve(
         tuple(bins),
-        tuple(paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+        tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
     )
 
 

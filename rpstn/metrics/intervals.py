@@ -1,13 +1,13 @@
 """Confidence intervals by the bootstrap over groups (Efron and Tibshirani, 1993).
 
 Frames of one video resemble each other, and so do clips cut from one stretch of motion. The unit that is
-drawn with replacement is therefore the group: the source of the clip. Two methods are compared on the same
+drawn with replacement is therefore the group of clips. Two methods are compared on the same
 draws (paired), so that what makes a clip hard for both cancels.
 
 Plain percentiles of the draws are too narrow for few groups: of eleven, they exclude a true zero nearly twice as often as they
 say. So the levels are moved outwards: Hesterberg's expanded percentile interval ("What Teachers Should Know About the
 Bootstrap", The American Statistician 69, 2015). It is still too narrow for five groups (it excludes a true zero about one time
-in eleven), and where effects are strongly skewed over sources.
+in eleven), and where effects are strongly skewed over groups.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Interval:
 
     @property
     def few_seeds(self) -> bool:
-        """Whether trainings count and are too few for an interval of the level: bounds are then of sources alone or a range."""
+        """Whether trainings count and are too few for an interval of the level: bounds are then of groups alone or a range."""
         return self.seeds is not None and self.seeds < LEAST
 
     @property
@@ -70,7 +70,7 @@ class Interval:
         unit: str = "",
         counted: str = "joints",
     ) -> str:
-        """In words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 sources)".
+        """In words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 groups)".
 
         percent  times 100. signed: with + or -, as a difference needs it. digits: after the point.
         unit     written behind the estimate, e.g. " %". counted: what the samples are.
@@ -80,9 +80,9 @@ class Interval:
         estimate, low, high = self._numbers(percent, signed, digits)
         named = "range of the draws" if self.is_range else f"{100 * self.level:g} % interval"
         bounds = "no interval" if np.isnan(self.low) else f"{named} {low} to {high}"
-        sources = f"{self.groups} source{'' if self.groups == 1 else 's'}"
+        groups = f"{self.groups} group{'' if self.groups == 1 else 's'}"
         seeds = "" if self.seeds is None else f", {self.seeds} seed{'' if self.seeds == 1 else 's'}"
-        return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {sources}{seeds})"
+        return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {groups}{seeds})"
 
     def brief(self, *, percent: bool = True, signed: bool = False, digits: int = 1) -> str:
         """Short enough for a table: "81.3 (78.0 to 84.1)"; empty where there is no estimate. Arguments as for `text`."""
@@ -128,7 +128,7 @@ def interval(
     """Interval of one method's PCK.
 
     correct  (N,K) or (N,) of 1, 0 and NaN, as `rpstn.metrics.correct` returns it.
-    groups   (N,) the source of each row.
+    groups   (N,) the group of each row.
     pool     "samples": right samples over scored samples of all joints (micro). "joints": the mean over
              joints, a joint without a sample in a draw being left out of that draw.
     """
@@ -174,12 +174,12 @@ def contrast_interval(
     """Interval of mean(first) - mean(second) of one quantity, within each joint, then averaged over joints.
 
     For two kinds of samples that exclude each other, such as hidden and visible joints. Both means of a draw
-    come from the same sources. Joints are compared with themselves only, so it does not matter that one kind
+    come from the same groups. Joints are compared with themselves only, so it does not matter that one kind
     is more common among some joints than among others.
 
     values         (N,K) or (N,); NaN is left out.
     first, second  bool of the same shape: which samples belong to which kind.
-    groups         (N,) the source of each row.
+    groups         (N,) the group of each row.
     A joint counts if it has samples of both kinds; in a draw in which it lacks one, it is left out of that
     draw. samples are those of both kinds in the joints that count, groups are those that have samples of the
     rarer kind. Raises ValueError for shapes that do not fit and for samples of both kinds at once.

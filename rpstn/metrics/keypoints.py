@@ -80,7 +80,7 @@ def correct(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: 
     return np.where(scored, right.astype(np.float64), np.nan)
 
 
-def summarise(right: np.ndarray) -> PCK:
+def summarize(right: np.ndarray) -> PCK:
     """PCK of what `correct` returns, (N,K) of 1, 0 and NaN. Arrays of several clips may be concatenated
     first.
     """
@@ -99,7 +99,7 @@ def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: floa
 
     A joint without a scored sample is NaN and left out of the mean.
     """
-    return summarise(correct(predicted, target, visible, size=size, threshold=threshold))
+    return summarize(correct(predicted, target, visible, size=size, threshold=threshold))
 
 
 def pckh(
@@ -123,8 +123,8 @@ def pckh(
     right = correct(predicted, target, visible, size=head_sizes(head_boxes), threshold=threshold)
     if any(not 0 <= joint < right.shape[1] for joint in left_out):
         raise ValueError(f"left_out {tuple(left_out)} names a joint outside 0..{right.shape[1] - 1}")
-    rest = summarise(np.delete(right, list(left_out), axis=1))
-    return replace(summarise(right), mean=rest.mean, micro=rest.micro)
+    rest = summarize(np.delete(right, list(left_out), axis=1))
+    return replace(summarize(right), mean=rest.mean, micro=rest.micro)
 
 
 def head_sizes(head_boxes: Any) -> np.ndarray:

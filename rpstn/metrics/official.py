@@ -20,7 +20,7 @@ from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.average_precision import oks_average_precision, usual_detections
-from rpstn.metrics.keypoints import MPII_LEFT_OUT, correct, head_sizes, pckh, summarise
+from rpstn.metrics.keypoints import MPII_LEFT_OUT, correct, head_sizes, pckh, summarize
 from rpstn.metrics.posetrack import AnnotatedFrame, DetectedFrame, posetrack_average_precision
 from rpstn.runs.files import plain
 from rpstn.skeletons import Skeleton
@@ -28,10 +28,10 @@ from rpstn.skeletons import Skeleton
 HEAD_THRESHOLD = 0.5
 
 
-def official_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) -> dict[str, Any]:
+def standard_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) -> dict[str, Any]:
     """{key: score} of a data set's own kind, ready for JSON; empty for a set without one, and for converted joints.
 
-    seed  with which the data set was opened: it says which pictures COCO's val has.
+    seed  with which the data set was opened: it says which images COCO's val has.
     Each score has "mean" (a fraction), "mean_of" (what it is the mean of) and "joints", by group, where it has them.
     Raises UserError where predictions and data set do not belong together.
     """
@@ -53,7 +53,7 @@ def official_score(predictions: Predictions, dataset: ClipDataset, *, seed: int 
 
 
 def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
-    """PCKh@0.5 of MPII's people: all annotated joints, hidden or outside the picture, of whoever has a head box.
+    """PCKh@0.5 of MPII's people: all annotated joints, hidden or outside the image, of whoever has a head box.
 
     "mean" pools all samples, as the column Mean of published tables does; pelvis and thorax do not count in it.
     """
@@ -71,7 +71,7 @@ def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]
         "mean_of": f"PCKh@{HEAD_THRESHOLD:g}, all samples but those of "
         + " and ".join(dataset.skeleton.joints[joint] for joint in MPII_LEFT_OUT),
         "mean_over_joints": result.mean,
-        "joints": {name: summarise(right[:, list(pair)]).micro for name, pair in dataset.skeleton.groups.items()},
+        "joints": {name: summarize(right[:, list(pair)]).micro for name, pair in dataset.skeleton.joint_types.items()},
         "people": len(boxes) - without,
         "people_without_head_box": without,
     }
@@ -109,21 +109,21 @@ def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) 
 
 
 def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
-    """PoseTrack's mAP over all labelled frames; a frame's people are looked for in their ground-truth boxes.
+    """PoseTrack's mAP over all labeled frames; a frame's people are looked for in their ground-truth boxes.
 
     A joint's score is the height of its heatmap's peak. Where that is not finite the joint was not found, and "left_out" counts
     it. Ignored regions are those of the label files.
     """
     frames: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
     for index, clip in enumerate(dataset):
-        for frame in np.flatnonzero(clip.extra["labelled"]):
-            frames[clip.source, int(clip.extra["image_ids"][frame])].append((index, int(frame)))
+        for frame in np.flatnonzero(clip.extra["labeled"]):
+            frames[clip.group, int(clip.extra["image_ids"][frame])].append((index, int(frame)))
     annotated, detected, lost = [], [], 0
     for people in frames.values():
         heads = np.stack([dataset[index].extra["head_boxes"][frame] for index, frame in people])
         if np.isnan(head_sizes(heads)).any():
             clip = dataset[people[0][0]]
-            return _none(f"{clip.source}: a labelled person has no head box, by which PoseTrack measures; restore the label file")
+            return _none(f"{clip.group}: a labeled person has no head box, by which PoseTrack measures; restore the label file")
         first, at = people[0]
         annotated.append(
             AnnotatedFrame(
@@ -149,7 +149,7 @@ def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any
     }
 
 
-def official_lines(metrics: Mapping[str, Any]) -> list[str]:
+def standard_lines(metrics: Mapping[str, Any]) -> list[str]:
     """The official score of a metrics.json for a terminal; nothing where there is none."""
     lines = []
     for key, title in (("pckh", "PCKh"), ("oks", "OKS average precision"), ("posetrack", "PoseTrack mAP")):
@@ -175,7 +175,7 @@ def _none(reason: str) -> dict[str, Any]:
 def _grouped(per_joint: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
     """The mean of left and right, by name; NaN for joints that are not scored."""
     found = {}
-    for name, pair in skeleton.groups.items():
+    for name, pair in skeleton.joint_types.items():
         values = per_joint[list(pair)]
         found[name] = float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
     return found

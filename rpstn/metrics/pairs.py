@@ -1,8 +1,8 @@
-"""Many means at once, one for each pair of joints, with what a bootstrap over sources says of them together.
+"""Many means at once, one for each pair of joints, with what a bootstrap over groups says of them together.
 
 Of 156 intervals of 95 %, about eight miss zero by chance. So a pair counts as told apart from zero only by a bound that holds for
 all pairs at once: that of the largest |t| of all means (the max-t method; Westfall and Young, 1993). How large it gets by chance
-is found by flipping the signs of whole sources, which changes nothing where the pairs have no effect.
+is found by flipping the signs of whole groups, which changes nothing where the pairs have no effect.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def pair_means(
     """Means over the samples (N,P), NaN left out, with a bootstrap over groups (N,), and which of them are told apart from zero.
 
     A quantity is sure at a level that holds for all P together: by flipped signs (`_apart`). That is exact where a source's
-    effect is as likely to be -x as x, however the P depend on each other. Where effects are strongly skewed over sources, it is
-    not: of eleven or twenty sources with exponential effects, two studies of three call some null sure among 156. Nothing is
+    effect is as likely to be -x as x, however the P depend on each other. Where effects are strongly skewed over groups, it is
+    not: of eleven or twenty groups with exponential effects, two studies of three call some null sure among 156. Nothing is
     sure with fewer than six groups, and no quantity with samples in fewer than five of them or with the same mean in all.
     """
     sums, counts = _per_group(values, groups)
@@ -109,7 +109,7 @@ def rank_interval(
 ) -> Interval:
     """Spearman's correlation, over P pairs, of two quantities that are means over samples, with a bootstrap over groups.
 
-    first, second  (N,P) of the same frames, NaN left out of a mean. A draw takes the same sources for both.
+    first, second  (N,P) of the same frames, NaN left out of a mean. A draw takes the same groups for both.
     The interval's samples are the pairs that both have. Sampling noise pulls a rank correlation towards zero, in a draw more than
     in the whole: bounds are cautious, and may lie a little nearer to zero than the estimate altogether. So they do not say how
     far from 1 the correlation is; `rank_ceiling` is what to hold them against. NaN where one of the two is constant, and bounds

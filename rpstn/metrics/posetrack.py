@@ -5,7 +5,7 @@ person and it lies within half a head of that person's joint; the head's size is
 Per joint, all detections of all frames are sorted by score, and AP is the area under precision over recall, the
 precision being made monotone first. The score is the mean over 15 joints: the ears of the 17 slots do not count.
 
-The rules, edge cases included, are those of the organisers' own scorer (poseval). Two of them surprise: a predicted joint
+The rules, edge cases included, are those of the organizers' own scorer (poseval). Two of them surprise: a predicted joint
 that the matched person has no label for counts as wrong, and a frame without annotated people is not scored at all.
 """
 
@@ -29,37 +29,37 @@ _REMEDY = "download it again"
 
 @dataclass(frozen=True)
 class AnnotatedFrame:
-    """The people of one labelled frame, in pixels.
+    """The people of one labeled frame, in pixels.
 
-    joints      (P,K,2); what is not labelled may hold anything.
-    labelled    (P,K) bool.
+    joints      (P,K,2); what is not labeled may hold anything.
+    labeled    (P,K) bool.
     head_boxes  (P,4) x, y, width, height.
     ignored     polygons (n,2): joints inside one, predicted or annotated, do not count.
     image_id    the file's own number of the frame, if it came from one.
-    Raises ValueError for shapes that do not fit, a labelled joint that is not finite, and a person without a head box.
+    Raises ValueError for shapes that do not fit, a labeled joint that is not finite, and a person without a head box.
     """
 
     joints: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
     head_boxes: np.ndarray
     ignored: tuple[np.ndarray, ...] = field(default=())
     image_id: int | str | None = None
 
     def __post_init__(self) -> None:
-        joints, labelled = as_array(self.joints).astype(np.float64), as_array(self.labelled).astype(bool)
+        joints, labeled = as_array(self.joints).astype(np.float64), as_array(self.labeled).astype(bool)
         boxes = as_array(self.head_boxes).astype(np.float64).reshape(-1, 4)
-        if joints.ndim != 3 or joints.shape[2] != 2 or labelled.shape != joints.shape[:2] or len(boxes) != len(joints):
+        if joints.ndim != 3 or joints.shape[2] != 2 or labeled.shape != joints.shape[:2] or len(boxes) != len(joints):
             raise ValueError(
-                f"joints {joints.shape}, labelled {labelled.shape} and head_boxes {boxes.shape} must be (P, K, 2), (P, K), (P, 4)"
+                f"joints {joints.shape}, labeled {labeled.shape} and head_boxes {boxes.shape} must be (P, K, 2), (P, K), (P, 4)"
             )
-        if not np.isfinite(joints[labelled]).all():
-            raise ValueError("a labelled joint is not finite; mark it as not labelled")
-        if np.isnan(head_sizes(boxes)[labelled.any(axis=1)]).any():
-            raise ValueError("a person with labelled joints has no head box, without which no joint can be scored")
+        if not np.isfinite(joints[labeled]).all():
+            raise ValueError("a labeled joint is not finite; mark it as not labeled")
+        if np.isnan(head_sizes(boxes)[labeled.any(axis=1)]).any():
+            raise ValueError("a person with labeled joints has no head box, without which no joint can be scored")
         polygons = tuple(as_array(polygon).astype(np.float64) for polygon in self.ignored)
         if any(polygon.ndim != 2 or polygon.shape[1] != 2 or len(polygon) < 3 for polygon in polygons):
             raise ValueError("a polygon of ignored is not (n, 2) with at least 3 corners")
-        for name, value in (("joints", joints), ("labelled", labelled), ("head_boxes", boxes), ("ignored", polygons)):
+        for name, value in (("joints", joints), ("labeled", labeled), ("head_boxes", boxes), ("ignored", polygons)):
             object.__setattr__(self, name, value)
 
 
@@ -84,17 +84,17 @@ class DetectedFrame:
 class PoseTrackAP:
     """Fractions between 0 and 1.
 
-    per_joint          (K,) average precision; NaN for a joint that is not scored or nowhere labelled.
+    per_joint          (K,) average precision; NaN for a joint that is not scored or nowhere labeled.
     mean               plain mean of per_joint, NaN left out: PoseTrack's mAP.
     precision, recall  (K,) of all detections taken together; precision is NaN without a detection.
-    labelled           (K,) number of labelled joints.
+    labeled           (K,) number of labeled joints.
     """
 
     per_joint: np.ndarray
     mean: float
     precision: np.ndarray
     recall: np.ndarray
-    labelled: np.ndarray
+    labeled: np.ndarray
 
 
 def posetrack_average_precision(
@@ -121,21 +121,21 @@ def posetrack_average_precision(
         raise ValueError(f"scored {tuple(scored)} must name joints of 0..{joints - 1}")
     scores: list[np.ndarray] = [np.empty((0, joints))]
     right: list[np.ndarray] = [np.empty((0, joints))]
-    labelled = np.zeros(joints, dtype=int)
+    labeled = np.zeros(joints, dtype=int)
     for found, frame in zip(detected, annotated, strict=True):
         if not len(frame.joints):  # nobody says whether somebody was there
             continue
         frame, found = _unignored(frame, found)
         scores.append(found.scores)
         right.append(_judge(found, frame, threshold, list(scored)))
-        labelled += frame.labelled.sum(axis=0)
-    return _summarise(np.concatenate(scores), np.concatenate(right), labelled, list(scored))
+        labeled += frame.labeled.sum(axis=0)
+    return _summarize(np.concatenate(scores), np.concatenate(right), labeled, list(scored))
 
 
 def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFrame, ...]:
-    """The labelled frames of one of PoseTrack2018's per-video files, or of its content.
+    """The labeled frames of one of PoseTrack2018's per-video files, or of its content.
 
-    Frames that the file marks as not labelled are left out. Raises UserError, with the name of the image or annotation, for a
+    Frames that the file marks as not labeled are left out. Raises UserError, with the name of the image or annotation, for a
     file that is not of that form.
     """
     if isinstance(annotation, str | Path):
@@ -152,10 +152,10 @@ def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFr
         if image not in images:
             raise UserError(f"{place}: image_id {image} is not among the file's images; {_REMEDY}")
         people[image].append((place, person))
-    return tuple(_frame(image, *images[image], people[image]) for image in images if _is_labelled(*images[image]))
+    return tuple(_frame(image, *images[image], people[image]) for image in images if _is_labeled(*images[image]))
 
 
-def _is_labelled(where: str, image: Mapping[str, Any]) -> bool:
+def _is_labeled(where: str, image: Mapping[str, Any]) -> bool:
     value = image.get("is_labeled", True)
     if not isinstance(value, bool | int):
         raise UserError(f"{where}: is_labeled is {str(value)[:40]!r}, expected true or false; {_REMEDY}")
@@ -165,16 +165,16 @@ def _is_labelled(where: str, image: Mapping[str, Any]) -> bool:
 def _frame(
     identity: int | str, where: str, image: Mapping[str, Any], people: Sequence[tuple[str, Mapping[str, Any]]]
 ) -> AnnotatedFrame:
-    joints, labelled, heads = np.zeros((len(people), SLOTS, 2)), np.zeros((len(people), SLOTS), bool), np.zeros((len(people), 4))
+    joints, labeled, heads = np.zeros((len(people), SLOTS, 2)), np.zeros((len(people), SLOTS), bool), np.zeros((len(people), 4))
     for index, (place, person) in enumerate(people):
         joints[index], flags = coco_json.keypoints(person, SLOTS, place, _REMEDY)
-        labelled[index] = flags > 0
+        labeled[index] = flags > 0
         if person.get("bbox_head") not in (None, []):
             heads[index] = coco_json.numbers(person, "bbox_head", (4,), place, _REMEDY)
         # A person without labels may lack a head box; nobody asks for its size.
-        if labelled[index].any() and np.isnan(head_sizes(heads[index : index + 1]))[0]:
-            raise UserError(f"{place}: has labelled joints and no head box (bbox_head), by which they are scored; {_REMEDY}")
-    return AnnotatedFrame(joints, labelled, heads, _polygons(where, image), identity)
+        if labeled[index].any() and np.isnan(head_sizes(heads[index : index + 1]))[0]:
+            raise UserError(f"{place}: has labeled joints and no head box (bbox_head), by which they are scored; {_REMEDY}")
+    return AnnotatedFrame(joints, labeled, heads, _polygons(where, image), identity)
 
 
 def _polygons(where: str, image: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
@@ -191,13 +191,13 @@ def _polygons(where: str, image: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
 
 def _unignored(frame: AnnotatedFrame, found: DetectedFrame) -> tuple[AnnotatedFrame, DetectedFrame]:
     """Without the joints that lie in an ignored region, and without people of whom nothing is left."""
-    labelled, joints = frame.labelled.copy(), found.joints.copy()
+    labeled, joints = frame.labeled.copy(), found.joints.copy()
     for polygon in frame.ignored:
-        labelled &= ~inside(frame.joints, polygon)
+        labeled &= ~inside(frame.joints, polygon)
         joints[inside(found.joints, polygon)] = np.nan
-    people, left = labelled.any(axis=1), np.isfinite(joints).all(axis=-1).any(axis=1)
+    people, left = labeled.any(axis=1), np.isfinite(joints).all(axis=-1).any(axis=1)
     return (
-        AnnotatedFrame(frame.joints[people], labelled[people], frame.head_boxes[people]),
+        AnnotatedFrame(frame.joints[people], labeled[people], frame.head_boxes[people]),
         DetectedFrame(joints[left], found.scores[left]),
     )
 
@@ -205,7 +205,7 @@ def _unignored(frame: AnnotatedFrame, found: DetectedFrame) -> tuple[AnnotatedFr
 def _judge(found: DetectedFrame, frame: AnnotatedFrame, threshold: float, scored: list[int]) -> np.ndarray:
     """Which joints are right: (D,K) of 1, 0 and NaN (not found).
 
-    Each found person goes to the annotated one of whose labelled joints it has the largest share right; of those that go to the
+    Each found person goes to the annotated one of whose labeled joints it has the largest share right; of those that go to the
     same one, that with the largest share is matched and the others are wrong. The first wins a tie.
     """
     present = np.isfinite(found.joints).all(axis=-1)
@@ -213,8 +213,8 @@ def _judge(found: DetectedFrame, frame: AnnotatedFrame, threshold: float, scored
     if not len(frame.joints) or not len(found.joints):
         return wrong
     distance = np.linalg.norm(found.joints[:, None] - frame.joints[None], axis=-1) / head_sizes(frame.head_boxes)[:, None]
-    hits = (distance <= threshold) & present[:, None] & frame.labelled[None]  # (D,P,K); NaN compares as False
-    share = hits[..., scored].sum(axis=-1) / np.maximum(frame.labelled[:, scored].sum(axis=1), 1)
+    hits = (distance <= threshold) & present[:, None] & frame.labeled[None]  # (D,P,K); NaN compares as False
+    share = hits[..., scored].sum(axis=-1) / np.maximum(frame.labeled[:, scored].sum(axis=1), 1)
     chosen = share.argmax(axis=1)
     for person in range(len(frame.joints)):
         rivals = np.where(chosen == person, share[:, person], 0.0)
@@ -224,18 +224,18 @@ def _judge(found: DetectedFrame, frame: AnnotatedFrame, threshold: float, scored
     return wrong
 
 
-def _summarise(scores: np.ndarray, right: np.ndarray, labelled: np.ndarray, scored: list[int]) -> PoseTrackAP:
-    per_joint, precision, recall = (np.full(len(labelled), np.nan) for _ in range(3))
+def _summarize(scores: np.ndarray, right: np.ndarray, labeled: np.ndarray, scored: list[int]) -> PoseTrackAP:
+    per_joint, precision, recall = (np.full(len(labeled), np.nan) for _ in range(3))
     for joint in scored:
         counted = ~np.isnan(right[:, joint])
         hits = right[counted, joint][np.argsort(-scores[counted, joint], kind="stable")]
         if len(hits):
             precision[joint] = hits.mean()
-        if labelled[joint]:
-            per_joint[joint] = average_precision(hits, labelled[joint])
-            recall[joint] = hits.sum() / labelled[joint]
+        if labeled[joint]:
+            per_joint[joint] = average_precision(hits, labeled[joint])
+            recall[joint] = hits.sum() / labeled[joint]
     known = per_joint[~np.isnan(per_joint)]
-    return PoseTrackAP(per_joint, float(known.mean()) if len(known) else float("nan"), precision, recall, labelled)
+    return PoseTrackAP(per_joint, float(known.mean()) if len(known) else float("nan"), precision, recall, labeled)
 
 
 def average_precision(hits: np.ndarray, positives: int) -> float:

@@ -9,7 +9,7 @@ with p the predicted and t the true place, and four things are unusual about tha
 
 1. The distance is divided by a tenth of the map's side, 6.4 px, and then compared with a threshold in px: at a torso of
    25.6 px the radius is not 5.1 px but 32.8 px, more than half the map.
-2. 1 is added to both components inside the norm, after the division: the circle's centre lies 6.4 px left of and above
+2. 1 is added to both components inside the norm, after the division: the circle's center lies 6.4 px left of and above
    the joint, so an exact prediction has a distance of 1.41, not 0.
 3. The size is that of a clip's first frame, for all five frames.
 4. Joints that are not visible count like all others; a missing one has its target in the map's corner.
@@ -27,7 +27,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, ClipDataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.metrics.keypoints import PCK, REFERENCES, as_array, summarise
+from rpstn.metrics.keypoints import PCK, REFERENCES, as_array, summarize
 
 SIDE = 64  # px of the released heatmaps
 FRAMES = 5  # of a released clip
@@ -77,7 +77,7 @@ def released_pck(
     """The released score of clips: (N,T,K,2) heatmap px. Errors as for `released_correct` and `first_frame_sizes`."""
     size = first_frame_sizes(target, torso, reference, side=side)
     right = released_correct(predicted, target, size, threshold=threshold, side=side)
-    return summarise(right.reshape(-1, right.shape[-1]))
+    return summarize(right.reshape(-1, right.shape[-1]))
 
 
 def to_map(points: Any, boxes: Any, *, side: int = SIDE) -> np.ndarray:
@@ -90,7 +90,7 @@ def to_map(points: Any, boxes: Any, *, side: int = SIDE) -> np.ndarray:
     return inside.clip(0, side - 1)
 
 
-def released_right(
+def released_correct_frames(
     predictions: Predictions,
     dataset: ClipDataset,
     *,
@@ -122,9 +122,9 @@ def released_right(
 def released_score(predictions: Predictions, dataset: ClipDataset, **settings: Any) -> PCK:
     """What the released evaluator says of the predictions that `rpstn.metrics.scores.score` scores correctly.
 
-    Settings and errors as for `released_right`.
+    Settings and errors as for `released_correct_frames`.
     """
-    return summarise(released_right(predictions, dataset, **settings))
+    return summarize(released_correct_frames(predictions, dataset, **settings))
 
 
 def noisy(target: Any, deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:

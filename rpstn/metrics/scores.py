@@ -13,11 +13,11 @@ import numpy as np
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.metrics.intervals import interval
-from rpstn.metrics.keypoints import REFERENCES, correct, reference_sizes, summarise
+from rpstn.metrics.keypoints import REFERENCES, correct, reference_sizes, summarize
 from rpstn.runs.files import plain
 from rpstn.skeletons import Skeleton
 
-SIGHTS = ("all", "visible", "occluded")
+VISIBILITY_SUBSETS = ("all", "visible", "occluded")
 
 
 @dataclass(frozen=True)
@@ -25,19 +25,19 @@ class Samples:
     """Right and wrong, one row per frame of all clips.
 
     right    (N,K) of 1, 0 and NaN (not scored).
-    sources  (N,) name of the source, the unit of the bootstrap.
+    groups  (N,) name of the source, the unit of the bootstrap.
     clips    (N,) index of the clip; frames (N,) index of the frame in it.
     """
 
-    right: np.ndarray
-    sources: np.ndarray
+    correct: np.ndarray
+    groups: np.ndarray
     clips: np.ndarray
     frames: np.ndarray
 
     def of(self, clips: Iterable[int]) -> Samples:
         """The rows of some clips."""
         rows = np.isin(self.clips, list(clips))
-        return Samples(self.right[rows], self.sources[rows], self.clips[rows], self.frames[rows])
+        return Samples(self.correct[rows], self.groups[rows], self.clips[rows], self.frames[rows])
 
 
 def samples(
@@ -45,18 +45,18 @@ def samples(
     dataset: ClipDataset,
     *,
     reference: str,
-    sight: str = "all",
+    subset: str = "all",
     threshold: float = 0.2,
 ) -> Samples:
     """Right and wrong of every joint of every frame.
 
     reference  "person" or "torso": the reference length, per frame.
-    sight      which joints are scored: "all" (every annotated joint), "visible" or "occluded".
-    Raises ValueError for another reference or sight, UserError where predictions and data set do not belong
+    subset      which joints are scored: "all" (every annotated joint), "visible" or "occluded".
+    Raises ValueError for another reference or subset, UserError where predictions and data set do not belong
     together.
     """
-    if sight not in SIGHTS:
-        raise ValueError(f"sight must be one of {', '.join(SIGHTS)}, not {sight!r}")
+    if subset not in VISIBILITY_SUBSETS:
+        raise ValueError(f"subset must be one of {', '.join(VISIBILITY_SUBSETS)}, not {subset!r}")
     predictions.check(dataset)
     right = []
     for clip, joints in zip(dataset, predictions.joints, strict=True):
@@ -66,11 +66,11 @@ def samples(
             "visible": clip.visibility == VISIBLE,
             "occluded": clip.visibility == OCCLUDED,
         }
-        right.append(correct(joints, clip.joints, scored[sight], size=size, threshold=threshold))
+        right.append(correct(joints, clip.joints, scored[subset], size=size, threshold=threshold))
     lengths = [len(clip) for clip in dataset]
     return Samples(
-        right=np.concatenate(right),
-        sources=np.repeat([clip.source for clip in dataset], lengths),
+        correct=np.concatenate(right),
+        groups=np.repeat([clip.group for clip in dataset], lengths),
         clips=np.repeat(np.arange(len(dataset)), lengths),
         frames=np.concatenate([np.arange(length) for length in lengths]),
     )
@@ -80,24 +80,24 @@ def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
     """Scores of some samples by name.
 
     "mean" is the plain mean over all joints that have a sample, "micro" pools all samples. "interval" is the
-    95 % bootstrap interval of the mean over sources. "groups" has left and right of a joint pooled. Where the
+    95 % bootstrap interval of the mean over groups. "groups" has left and right of a joint pooled. Where the
     data set leaves joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored"
     their number.
     """
-    result = summarise(part.right)
-    bounds = interval(part.right, part.sources, pool="joints", draws=1000)
+    result = summarize(part.correct)
+    bounds = interval(part.correct, part.groups, pool="joints", draws=1000)
     found = {
         "mean": result.mean,
         "interval": [bounds.low, bounds.high],
         "micro": result.micro,
         "samples": int(result.counts.sum()),
-        "sources": bounds.groups,
+        "groups": bounds.groups,
         "joints": {name: value for name, value in zip(skeleton.joints, result.per_joint, strict=True)},
-        "groups": {name: summarise(part.right[:, list(pair)]).micro for name, pair in skeleton.groups.items()},
+        "joint_types": {name: summarize(part.correct[:, list(pair)]).micro for name, pair in skeleton.joint_types.items()},
         "counts": {name: int(count) for name, count in zip(skeleton.joints, result.counts, strict=True)},
     }
     if skeleton.unscored:
-        found["mean_scored"] = summarise(part.right[:, list(skeleton.scored)]).mean
+        found["mean_scored"] = summarize(part.correct[:, list(skeleton.scored)]).mean
         found["joints_scored"] = len(skeleton.scored)
     return found
 
@@ -105,20 +105,20 @@ def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
 def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 0.2) -> dict[str, Any]:
     """All scores of a split, ready for JSON: None where a score has no sample.
 
-    "scores"[reference][sight] is what `describe` returns for all clips. "held_out" and "not_held_out" have
+    "scores"[reference][subset] is what `describe` returns for all clips. "held_out" and "not_held_out" have
     the same for the clips whose whole motion occurs in the test split only and for the others, where the data
     set tells them apart. "actions"[action] has the same for the clips of an action. "counted" says how much
     there was and what was left out.
     """
     table = {
-        (reference, sight): samples(predictions, dataset, reference=reference, sight=sight, threshold=threshold)
+        (reference, subset): samples(predictions, dataset, reference=reference, subset=subset, threshold=threshold)
         for reference in REFERENCES
-        for sight in SIGHTS
+        for subset in VISIBILITY_SUBSETS
     }
 
     def of(clips: list[int]) -> dict[str, Any]:
         return {
-            reference: {sight: describe(table[reference, sight].of(clips), dataset.skeleton) for sight in SIGHTS}
+            reference: {subset: describe(table[reference, subset].of(clips), dataset.skeleton) for subset in VISIBILITY_SUBSETS}
             for reference in REFERENCES
         }
 
@@ -152,7 +152,7 @@ def count(dataset: ClipDataset) -> dict[str, Any]:
     }
     return {
         "clips": len(dataset),
-        "sources": len({clip.source for clip in dataset}),
+        "groups": len({clip.group for clip in dataset}),
         "entries_left_out": dataset.left_out,
         **({"detections_left_out": dict(dataset.detections_left_out)} if dataset.detections_left_out else {}),
         "frames": len(visibility),

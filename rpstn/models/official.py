@@ -13,7 +13,7 @@ from rpstn.models.image import SIMPLE_BASELINES, WithRelation
 from rpstn.models.state_dicts import load_strictly, read_state_dict
 
 
-def load_official(
+def load_author_checkpoint(
     network: nn.Module, path_or_state_dict: str | Path | Mapping[str, torch.Tensor], *, head: bool = True
 ) -> nn.Module:
     """Loads an official checkpoint of SimpleBaseline or HRNet by its own keys, and returns the network in eval mode.
@@ -21,8 +21,8 @@ def load_official(
     network             of `image_network`, of the file's kind, depth and joints, bare or `with_relation`: its JRE stays as it is.
     path_or_state_dict  a file (read with weights_only=True; no code in it runs) or a state dict, with or without `module.`.
     head                False leaves `final_layer` as it is, to start on other joints than the file's.
-    What pixels the file's network takes is said by `official_input`; heatmap pixel u stands for its input pixel 4 u: decode with
-    `official_decode`. `rpstn.evaluate.author_checkpoints` puts all of it together.
+    What pixels the file's network takes is said by `author_input`; heatmap pixel u stands for its input pixel 4 u: decode with
+    `author_decode`. `rpstn.evaluate.author_checkpoints` puts all of it together.
     Raises UserError for a file that cannot be read, and for weights that do not fit, naming every key that is missing, unexpected
     or of another shape.
     """
@@ -33,22 +33,22 @@ def load_official(
     return network.eval()
 
 
-def official_input(name: str) -> str:
-    """What pixels an official checkpoint of that network takes, as `rpstn.models.pixels.normalise` names it.
+def author_input(name: str) -> str:
+    """What pixels an official checkpoint of that network takes, as `rpstn.models.pixels.normalize` names it.
 
-    HRNet's authors read pictures as RGB (their configurations say COLOR_RGB: true); SimpleBaseline's left OpenCV's BGR as it
+    HRNet's authors read images as RGB (their configurations say COLOR_RGB: true); SimpleBaseline's left OpenCV's BGR as it
     is, and took ImageNet's means, which are for RGB, in their order all the same (COLOR_RGB: false). Fed with the other
     order a network still finds people, but fewer.
     """
     return "bgr_imagenet" if name in SIMPLE_BASELINES else "rgb_imagenet"
 
 
-def official_decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "quarter") -> tuple[torch.Tensor, torch.Tensor]:
+def author_decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "quarter") -> tuple[torch.Tensor, torch.Tensor]:
     """Joints (...,K,2) in input pixels and confidences (...,K) of a network trained by the official code.
 
     That code puts heatmap pixel u at input pixel stride * u, where `rpstn.heatmaps.decode` puts it at the middle of the
     stride x stride pixels it covers.
-    refine  "quarter": the highest pixel and a quarter of a pixel towards the higher neighbour, as that code does it: on both
+    refine  "quarter": the highest pixel and a quarter of a pixel towards the higher neighbor, as that code does it: on both
             axes or, at the edge, on none, the edge being the first two columns and rows and the last one; and a map without a
             positive value has its joint at (0, 0). "gaussian" and "none" as `rpstn.heatmaps.decode`.
     """
@@ -67,7 +67,7 @@ def flip_test(network: nn.Module, images: torch.Tensor, flip_permutation: Sequen
     """Heatmaps (B,K,h,w), the mean over the images (B,3,H,W) and their mirror image, left and right joints exchanged.
 
     shift  moves the mirrored heatmaps one pixel to the right first, as the official code does: with its grid (see
-           `official_decode`) mirroring displaces them by 3/4 of a pixel. With this project's grid it must be off.
+           `author_decode`) mirroring displaces them by 3/4 of a pixel. With this project's grid it must be off.
     """
     heatmaps = network(images)
     mirrored = network(images.flip(-1)).flip(-1)[:, list(flip_permutation)]

@@ -33,7 +33,7 @@ from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.propagation import shifted_matching
 from rpstn.models.rpstn import RPSTN, State
 from rpstn.runs.directory import describe_device, versions
@@ -104,7 +104,7 @@ class FrameGraph(nn.Module):
         return ("joints", "confidence", "heatmaps", *relations, *(("features",) if self.carries else ()))
 
     def forward(self, frames: torch.Tensor, *state: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        pixels = normalise(frames, self.model.config.input)
+        pixels = normalize(frames, self.model.config.input)
         left: tuple[torch.Tensor, ...] = ()
         if self.carries:
             output, after = self.model.step(pixels, State(*state) if state else None)
@@ -140,9 +140,9 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     checkpoint, out = find_weights(checkpoint), expanded(out)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder to write to")
-    model, meta = load_checkpoint(checkpoint)
+    model, metadata = load_checkpoint(checkpoint)
     runtime = _need()
-    size, skeleton = int(meta["size"]), skeleton_of(meta)
+    size, skeleton = int(metadata["size"]), skeleton_of(metadata)
     graphs = _modules(model, size)
     written = []
     # On the disk of `out`, which is made only for files that are kept.
@@ -175,7 +175,7 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
             os.replace(Path(folder) / graph.file, out / graph.file)
     content = {
         "checkpoint": {"name": checkpoint.name, "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest()},
-        "config": meta["config"],
+        "config": metadata["config"],
         "skeleton": {"name": skeleton.name, "joints": list(skeleton.joints), "limbs": [list(limb) for limb in skeleton.limbs]},
         "frames": f"uint8 RGB, {size} x {size} px: a square around the person, 1.25 times the longer side of the box",
         "joints": "x, y in pixels of the square, the middle of the first pixel being (0, 0)",
@@ -242,8 +242,8 @@ def _modules(model: nn.Module, size: int) -> dict[str, FrameGraph]:
     return {"frame": FrameGraph(model, size)}
 
 
-def _pictures(size: int, batch: int, length: int) -> np.ndarray:
-    """Frames (T,B,S,S,3) uint8 to compare on: coloured blots that drift, always the same."""
+def _images(size: int, batch: int, length: int) -> np.ndarray:
+    """Frames (T,B,S,S,3) uint8 to compare on: colored blots that drift, always the same."""
     rng = np.random.default_rng(0)
     sheets = rng.integers(0, 256, (batch, 12, 12, 3)).astype(np.uint8)
     wide = [cv2.resize(sheet, (size + 4 * length, size), interpolation=cv2.INTER_CUBIC) for sheet in sheets]
@@ -252,7 +252,7 @@ def _pictures(size: int, batch: int, length: int) -> np.ndarray:
 
 def _arguments(graph: FrameGraph, size: int) -> dict[str, torch.Tensor]:
     """Example inputs. Two of them: an exporter takes a batch of one for a constant."""
-    frames = torch.from_numpy(_pictures(size, 2, 1)[0])
+    frames = torch.from_numpy(_images(size, 2, 1)[0])
     if not isinstance(graph, NextGraph):
         return {"frames": frames}
     before = dict(zip(graph.outputs, FrameGraph(graph.model, size)(frames), strict=True))
@@ -314,7 +314,7 @@ def _differences(
     for batch in BATCHES:
         theirs: dict[str, np.ndarray] = {}
         ours: dict[str, torch.Tensor] = {}
-        for frames in _pictures(size, batch, FRAMES):
+        for frames in _images(size, batch, FRAMES):
             name = "frame" if "frame" in graphs else "next" if ours else "first"
             graph, carried = graphs[name], STATE if name == "next" else {}
             state = {key: theirs[source] for key, source in carried.items()}

@@ -12,7 +12,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor:
+def normalize(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor:
     """Frames (...,H,W,3) uint8 RGB as the network takes them, (...,3,H,W) float32.
 
     input  "rgb_imagenet": (value / 255 - mean) / deviation with ImageNet's numbers, RGB;
@@ -35,12 +35,12 @@ def normalise(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor
 def take_rgb(network: PoseResNet) -> None:
     """Makes a network trained on "bgr_imagenet" compute the same from "rgb_imagenet", in place.
 
-    Both are affine in the pixel, so with v the pixel's value of colour c, m ImageNet's means and s its deviations
+    Both are affine in the pixel, so with v the pixel's value of color c, m ImageNet's means and s its deviations
 
         (v - m_c') / s_c' = a (v - m_c) / s_c + b,    a = s_c / s_c',  b = (m_c - m_c') / s_c',    c' = 2 - c
 
-    and the first convolution W takes a in its weights and leaves b to the mean of the normalisation after it. Exact but for the
-    three outermost pixels of each side, where zeros are padded that stand for another grey.
+    and the first convolution W takes a in its weights and leaves b to the mean of the normalization after it. Exact but for the
+    three outermost pixels of each side, where zeros are padded that stand for another gray.
     """
     weight, norm = network.conv1.weight, network.bn1
     mean, deviation = (torch.tensor(values, device=weight.device) for values in (IMAGENET_MEAN, IMAGENET_STD))

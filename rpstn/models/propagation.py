@@ -85,7 +85,7 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
             f"not {tuple(features.shape)} and {tuple(kernels.shape)}"
         )
     if kernels.shape[-1] % 2 == 0:
-        raise ValueError(f"global matching needs an odd kernel side, not {kernels.shape[-1]}: an even one has no centre")
+        raise ValueError(f"global matching needs an odd kernel side, not {kernels.shape[-1]}: an even one has no center")
     if 0 in features.shape or not features.is_floating_point():
         found = f"{tuple(features.shape)}, {features.dtype}"
         raise ValueError(f"global matching needs features of at least one value, in floating point, not {found}")
@@ -110,15 +110,15 @@ def shifted_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Ten
     return total
 
 
-def fuse_convolution(joints: int, channels: int, heatmap_deviation: float) -> nn.Conv2d:
+def fuse_convolution(joints: int, channels: int, heatmap_std: float) -> nn.Conv2d:
     """Conv_a, 1x1 over heatmaps and features.
 
     Heatmaps are small beside features (their deviation is about 0.05, that of features about 1). Their weights start larger
-    by the inverse, so that at the start X_t holds as much of the pose as of the picture.
+    by the inverse, so that at the start X_t holds as much of the pose as of the image.
     """
     convolution = nn.Conv2d(joints + channels, channels, 1)
     with torch.no_grad():
-        convolution.weight[:, :joints] /= heatmap_deviation
+        convolution.weight[:, :joints] /= heatmap_std
     return convolution
 
 
@@ -137,21 +137,21 @@ class PoseSemanticsPropagator(nn.Module):
         kernels = S(X_t)                           three times [Conv 3x3, BN, ReLU, MaxPool 2], then Conv 3x3, BN
 
     heatmaps (B,K,h,w) and features (B,C,h,w) of frame t -> kernels (B,C,k,k); k follows from h (`kernel_side`): the kernel's
-    places are places of the image, seen coarsely. The last normalisation starts with weight and bias 1/9: the first kernels are
+    places are places of the image, seen coarsely. The last normalization starts with weight and bias 1/9: the first kernels are
     a plain average, so that a trained head still reads what a trained encoder writes, with as much variation on top as there
     is average, so that the kernels say something from the first step. (1/9 averages the 3 x 3 kernels of 128 px; for larger
-    ones the normalisation after the matching takes up the factor.)
+    ones the normalization after the matching takes up the factor.)
 
     fuse_norm  a BatchNorm behind Conv_a, as in the released code.
     Raises ValueError for joints and channels that are no whole numbers from 1 on, a deviation that is not positive, heatmaps and
     features that do not fit, and ones too small for a kernel.
     """
 
-    def __init__(self, joints: int, channels: int, heatmap_deviation: float = 0.055, fuse_norm: bool = False):
+    def __init__(self, joints: int, channels: int, heatmap_std: float = 0.055, fuse_norm: bool = False):
         super().__init__()
         self.joints, self.channels = whole("joints", joints), whole("channels", channels)
-        positive("heatmap_deviation", heatmap_deviation)
-        self.fuse = fuse_convolution(joints, channels, heatmap_deviation)
+        positive("heatmap_std", heatmap_std)
+        self.fuse = fuse_convolution(joints, channels, heatmap_std)
         self.fuse_norm = nn.BatchNorm2d(channels) if fuse_norm else nn.Identity()
         layers: list[nn.Module] = []
         for index in range(3):

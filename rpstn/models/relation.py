@@ -34,7 +34,7 @@ class JointRelationExtractor(nn.Module):
         W_r = softmax(Mbar Mbar^T)                 (K x K), Mbar being the heatmaps as K vectors of H W values
         Z   = Conv_o(reshape(W_r Conv_g(M))) + M   both convolutions 1x1 over joints
 
-    Conv_o ends in a normalisation whose weight starts at zero, so Z = M at the start: plugging a JRE onto a trained network
+    Conv_o ends in a normalization whose weight starts at zero, so Z = M at the start: plugging a JRE onto a trained network
     changes nothing until training does.
 
     joints  K.

@@ -55,8 +55,8 @@ def load_released_checkpoint(
     """
     state, where = read_state_dict(path_or_state_dict)
     config = infer_config(state, where) if config is None else config
-    if config.wiring == "paper":
-        raise UserError(f"{where}: the authors' weights need RPSTNConfig.released(...), not the paper's wiring")
+    if config.variant == "paper":
+        raise UserError(f"{where}: the authors' weights need RPSTNConfig.released(...), not the paper's variant")
     model = RPSTN(config)
     load_strictly(model, {_ours(key): (key, value) for key, value in state.items()}, where)
     return model.eval()
@@ -88,8 +88,8 @@ def convert(checkpoint: str | Path, out: str | Path) -> RPSTN:
     """Makes one of our own checkpoints of a released one and returns its network. Raises UserError as loading does."""
     model = load_released_checkpoint(checkpoint)
     name = model.config.skeleton
-    meta = {"skeleton": name, "dataset": name, "size": 256, "sigma": 2.0, "frames": 5, "input": model.config.input}
-    save_checkpoint(out, model, meta)
+    metadata = {"skeleton": name, "dataset": name, "size": 256, "sigma": 2.0, "frames": 5, "input": model.config.input}
+    save_checkpoint(out, model, metadata)
     return model
 
 

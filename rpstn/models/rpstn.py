@@ -1,4 +1,4 @@
-"""RPSTN: a joint's place from the picture, from the other joints, and from the frame before.
+"""RPSTN: a joint's place from the image, from the other joints, and from the frame before.
 
 Dang, Yin, Zhang, "Relation-Based Associative Joint Location for Human Pose Estimation in Videos", IEEE TIP 31, 2022.
 """
@@ -22,11 +22,11 @@ RELATIONS = ("on", "off", "manual")
 PROPAGATIONS = ("matching", "concat", "none")
 
 
-WIRINGS = ("paper", "released_penn_action", "released_sub_jhmdb")
+NETWORK_VARIANTS = ("paper", "released_penn_action", "released_sub_jhmdb")
 
 # Standard deviation of ideal targets over a heatmap, sqrt(pi sigma^2 / (h w)): sigma 2 on 64 x 64, or sigma 1 on 32 x 32.
 # Heatmaps are numbers of about this size.
-TARGET_DEVIATION = 0.055
+TARGET_STD = 0.055
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class RPSTNConfig:
     relation_layout  "paper": rows of the relation sum to 1. "released": as the authors' code has it.
     relation_scale   divisor of the Gram matrix: "none", "sqrt" (of h w), "mean" (h w) or "learned".
     input            what the pixels are: "rgb_imagenet" (ImageNet's mean and deviation), "bgr_imagenet" or "released_bgr255".
-    wiring           "paper"; "released_penn_action" and "released_sub_jhmdb" connect the parts as the authors' code (`released`).
+    variant          "paper"; "released_penn_action" and "released_sub_jhmdb" connect the parts as the authors' code (`released`).
     skeleton         name of the skeleton whose joints these are, if it is a known one.
     graph            start of the manual graph; None takes the skeleton's limbs and each joint itself.
     """
@@ -55,7 +55,7 @@ class RPSTNConfig:
     relation_layout: str = "paper"
     relation_scale: str = "none"
     input: str = "rgb_imagenet"
-    wiring: str = "paper"
+    variant: str = "paper"
     skeleton: str | None = None
     graph: tuple[tuple[float, ...], ...] | None = None
 
@@ -69,13 +69,13 @@ class RPSTNConfig:
             ("relation_layout", LAYOUTS),
             ("relation_scale", SCALES),
             ("input", INPUTS),
-            ("wiring", WIRINGS),
+            ("variant", NETWORK_VARIANTS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if self.wiring != "paper" and (self.propagation != "matching" or self.relation == "off"):
+        if self.variant != "paper" and (self.propagation != "matching" or self.relation == "off"):
             raise ValueError(
-                f"wiring {self.wiring!r} has a relation and propagation by matching; choose the paper's wiring without"
+                f"variant {self.variant!r} has a relation and propagation by matching; choose the paper's variant without"
             )
         if self.skeleton is not None and len(get_skeleton(self.skeleton)) != self.joints:
             raise ValueError(
@@ -88,14 +88,14 @@ class RPSTNConfig:
     def released(cls, variant: str, *, initializer: str = "resnet101", encoder: str = "resnet50") -> RPSTNConfig:
         """The network as the authors' code wires it (repository YHDang/pose-estimation, commit f7dcd3e).
 
-        variant  "penn_action" (13 joints) or "sub_jhmdb" (15), which has one normalisation more.
+        variant  "penn_action" (13 joints) or "sub_jhmdb" (15), which has one normalization more.
         It takes BGR pixels of 0 to 255. Raises ValueError for another variant.
         """
         if variant not in ("penn_action", "sub_jhmdb"):
             raise ValueError(f"the released code has the variants penn_action and sub_jhmdb, not {variant!r}")
         return cls(
             joints=len(get_skeleton(variant)), encoder=encoder, initializer=initializer, relation_layout="released",
-            input="released_bgr255", wiring=f"released_{variant}", skeleton=variant,
+            input="released_bgr255", variant=f"released_{variant}", skeleton=variant,
         )  # fmt: skip
 
     def to_dict(self) -> dict:
@@ -128,7 +128,7 @@ def check_size(height: int, width: int) -> None:
 class RPSTNOutput(NamedTuple):
     """What a call returns, for B clips of T frames.
 
-    heatmaps   (B,T,K,h,w), refined and normalised: M'.
+    heatmaps   (B,T,K,h,w), refined and normalized: M'.
     relations  (B,T,K,K); relations[b, t, i, j] is the weight of joint j in refined joint i. None with relation "off".
     kernels    (B,T-1,C,k,k): kernels[:, t - 1] carried the pose into frame t. None without matching, for
                T = 1, and in a first step.
@@ -159,9 +159,9 @@ class State(NamedTuple):
 class Head(nn.Module):
     """Features to heatmaps: BatchNorm, then Conv_d (1x1), then a fixed factor.
 
-    The paper has the convolution alone. The normalisation is ours: what the matching writes has the scale of kernels times
-    features, and without a normalisation behind it training diverged. Every variant has it, so that they start alike. The
-    factor is the deviation of targets. With it the weights have the size that optimisers expect, and M keeps the targets' scale,
+    The paper has the convolution alone. The normalization is ours: what the matching writes has the scale of kernels times
+    features, and without a normalization behind it training diverged. Every variant has it, so that they start alike. The
+    factor is the deviation of targets. With it the weights have the size that optimizers expect, and M keeps the targets' scale,
     which is what the relation's softmax sees: without it M grew until the relation chose one joint alone.
     plain  the convolution alone, as in the released code.
     """
@@ -170,7 +170,7 @@ class Head(nn.Module):
         super().__init__()
         self.norm = nn.Identity() if plain else nn.BatchNorm2d(channels)
         self.conv = nn.Conv2d(channels, joints, 1)
-        self.factor = 1.0 if plain else TARGET_DEVIATION
+        self.factor = 1.0 if plain else TARGET_STD
         nn.init.normal_(self.conv.weight, std=channels**-0.5)
         nn.init.zeros_(self.conv.bias)
 
@@ -197,15 +197,15 @@ class RPSTN(nn.Module):
         self.matching = global_matching
         self.encoder = make_encoder(config.encoder)
         channels = self.encoder.channels
-        released = config.wiring != "paper"
+        released = config.variant != "paper"
         self.head = Head(channels, config.joints, plain=released)
         if config.propagation != "none":
             self.initializer = make_encoder(config.initializer)
             self.initializer_head = Head(self.initializer.channels, config.joints, plain=released)
         if config.propagation == "matching":
-            self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_DEVIATION, fuse_norm=released)
+            self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_STD, fuse_norm=released)
         elif config.propagation == "concat":
-            self.fuse = fuse_convolution(config.joints, channels, TARGET_DEVIATION)  # X_t, as the propagator has it
+            self.fuse = fuse_convolution(config.joints, channels, TARGET_STD)  # X_t, as the propagator has it
             self.join = nn.Conv2d(2 * channels, channels, 1)
             with torch.no_grad():  # the next frame's features pass at first, so that this variant starts as the others do
                 self.join.weight[:, :channels] *= 0.1
@@ -227,15 +227,15 @@ class RPSTN(nn.Module):
         # Frame by frame, without relation, nothing is to be refined: the head's heatmaps are the answer.
         bare = config.propagation == "none" and config.relation == "off"
         self.norm = nn.Identity() if bare else nn.BatchNorm2d(config.joints)
-        self.expect_targets(0.0, TARGET_DEVIATION)
+        self.expect_targets(0.0, TARGET_STD)
 
     def expect_targets(self, mean: float, deviation: float) -> None:
         """Sets the last BatchNorm to heatmaps of this mean and deviation, coming in and going out.
 
         A weight of 1 would start 18 times above the targets, and hundreds of steps would go into shrinking it. Behind a head that
-        was trained frame by frame the normalisation so starts as the identity.
+        was trained frame by frame the normalization so starts as the identity.
         """
-        if isinstance(self.norm, nn.BatchNorm2d) and self.config.wiring == "paper":
+        if isinstance(self.norm, nn.BatchNorm2d) and self.config.variant == "paper":
             with torch.no_grad():
                 for values, start in zip(
                     (self.norm.bias, self.norm.weight, self.norm.running_mean, self.norm.running_var),
@@ -306,7 +306,7 @@ class RPSTN(nn.Module):
 
     def _carried(self, features: torch.Tensor) -> torch.Tensor:
         """Features of a frame after the first, as matching and the step after it take them: F's own, in the paper."""
-        if self.config.wiring == "paper":
+        if self.config.variant == "paper":
             return features
         return self.propagator.fuse_norm(self.value(features))  # released: a second use of the BatchNorm behind Conv_a
 
@@ -315,11 +315,11 @@ class RPSTN(nn.Module):
         if self.config.propagation == "matching":
             kernels = self.propagator(state.heatmaps, state.features)
             matched = self.matching(features, kernels)
-            if self.config.wiring == "released_sub_jhmdb":
+            if self.config.variant == "released_sub_jhmdb":
                 matched = self.propagator.fuse_norm(matched)  # released: a third use of the same BatchNorm
             maps = self.head(matched)
             # released: the BatchNorm that follows the JRE stands before it too, from the second frame on.
-            return (maps if self.config.wiring == "paper" else self.norm(maps)), kernels
+            return (maps if self.config.variant == "paper" else self.norm(maps)), kernels
         before = self.fuse(torch.cat([state.heatmaps.to(state.features.dtype), state.features], dim=1))
         return self.head(self.join(torch.cat([before, features], dim=1))), None
 

@@ -13,7 +13,7 @@ from rpstn.models.backbones import PoseResNet
 from rpstn.models.checkpoints import check_fold, naming_the_file, read_checkpoint
 from rpstn.models.efficientnet import PoseEfficientNet, our_key, published
 from rpstn.models.image import FrameByFrame, WithRelation
-from rpstn.models.official import load_official, official_input
+from rpstn.models.official import author_input, load_author_checkpoint
 from rpstn.models.pixels import take_rgb
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.models.state_dicts import load_strictly, read_state_dict
@@ -32,10 +32,10 @@ def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None,
     content = read_checkpoint(path)
     if "network" in content["config"]:
         raise UserError(f"{path} holds the image network {content['config']['network']}, not an RPSTN; start from an RPSTN")
-    check_fold(content["meta"], fold, path)
+    check_fold(content["metadata"], fold, path)
     with naming_the_file(path):
         other = RPSTNConfig.from_dict(content["config"])
-    trained = skeleton_of(content["meta"])
+    trained = skeleton_of(content["metadata"])
     alike = (other.joints, other.skeleton) == (model.config.joints, model.config.skeleton)
     if not alike or (skeleton is not None and trained.joints != skeleton.joints):
         wanted = skeleton.name if skeleton is not None else model.config.skeleton
@@ -75,7 +75,7 @@ def start_image_from(model: FrameByFrame, path: str | Path, fold: int | None = N
     Raises UserError where the networks, their joints, inputs or official splits differ.
     """
     content = read_checkpoint(path)
-    check_fold(content["meta"], fold, path)
+    check_fold(content["metadata"], fold, path)
     other = content["config"]
     if "network" not in other:
         raise UserError(f"{path} holds an RPSTN, this network is {model.config.network}; give a checkpoint of that image network")
@@ -99,8 +99,8 @@ def start_image_from(model: FrameByFrame, path: str | Path, fold: int | None = N
     return [f"network.{name}" for name in parts] if model.relation is not None else list(parts)
 
 
-def start_image_official(model: FrameByFrame, path: str | Path) -> bool:
-    """Starts an image network from an official checkpoint of SimpleBaseline or HRNet; see `load_official`.
+def start_image_from_author(model: FrameByFrame, path: str | Path) -> bool:
+    """Starts an image network from an official checkpoint of SimpleBaseline or HRNet; see `load_author_checkpoint`.
 
     Its last layer is taken where the file has as many joints as the skeleton **and** the skeleton is the one that those files are
     for: COCO's with 17 joints, MPII's with 16. Elsewhere the last layer stays random. SimpleBaseline's authors fed BGR: where
@@ -110,8 +110,8 @@ def start_image_official(model: FrameByFrame, path: str | Path) -> bool:
     state, _ = read_state_dict(path)
     last = state.get("final_layer.weight")
     head = last is not None and len(last) == model.config.joints and model.config.skeleton in ("coco", "mpii")
-    network = load_official(_bare(model), path, head=head)
-    if (official_input(model.config.network), model.config.input) == ("bgr_imagenet", "rgb_imagenet"):
+    network = load_author_checkpoint(_bare(model), path, head=head)
+    if (author_input(model.config.network), model.config.input) == ("bgr_imagenet", "rgb_imagenet"):
         take_rgb(network)
     return head
 
@@ -142,7 +142,7 @@ def load_backbone(
         return sorted({key.split(".")[0] for key in taken})
     if {"encoder.conv1.weight", "encoder.stem.weight"} & state.keys():  # an RPSTN of ours: its encoder alone
         if fold is not None and not isinstance(path_or_state_dict, Mapping):
-            check_fold(read_checkpoint(path_or_state_dict)["meta"], fold, where)
+            check_fold(read_checkpoint(path_or_state_dict)["metadata"], fold, where)
         state = {key.removeprefix("encoder."): value for key, value in state.items() if key.startswith("encoder.")}
     taken = {key: (key, value) for key, value in state.items() if not key.startswith(("fc.", "final_layer."))}
     whole = any(key.startswith("deconv_layers.") for key in taken)

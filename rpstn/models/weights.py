@@ -17,9 +17,10 @@ from rpstn.runs.directory import RunDirectory
 from rpstn.runs.files import read_json, write_json
 from rpstn.runs.paths import expanded
 from rpstn.runs.project import project_folder
+from rpstn.runs.renamed import CALIBRATION, rename_keys
 
 # Without a measurement: what the package's own small networks need, to the first digit.
-ASSUMED_HIDDEN, ASSUMED_LOST, ASSUMED_SURE = 0.4, 0.3, 0.5
+ASSUMED_HIDDEN, ASSUMED_LOST, ASSUMED_CONFIDENT = 0.4, 0.3, 0.5
 COMMAND = "python -m rpstn.video.calibrate CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures
 
 
@@ -27,22 +28,22 @@ COMMAND = "python -m rpstn.video.calibrate CHECKPOINT --dataset NAME --root YOUR
 class Calibration:
     """Limits of confidence, and what they were measured on.
 
-    hidden_below, lost_below, sure_from   see `rpstn.video.calibrate`.
+    hidden_below, lost_below, confident_from   see `rpstn.video.calibrate`.
     measured_on    data set and split, or None: the limits are assumed.
     joints, frames that were measured: visible joints, and frames.
-    hidden_found   share of the occluded joints that lie below hidden_below.
-    right          share of joints within 0.2 of the person's size, {"below": ..., "above": ...} hidden_below.
+    hidden_detected  share of the occluded joints that lie below hidden_below.
+    correct        share of joints within 0.2 of the person's size, {"below": ..., "above": ...} hidden_below.
     sha256         of the checkpoint that was measured.
     """
 
     hidden_below: float = ASSUMED_HIDDEN
     lost_below: float = ASSUMED_LOST
-    sure_from: float = ASSUMED_SURE
+    confident_from: float = ASSUMED_CONFIDENT
     measured_on: str | None = None
     joints: int = 0
     frames: int = 0
-    hidden_found: float | None = None
-    right: dict[str, float | None] | None = None
+    hidden_detected: float | None = None
+    correct: dict[str, float | None] | None = None
     sha256: str | None = None
 
 
@@ -58,10 +59,10 @@ def calibration_of(checkpoint: str | Path) -> Calibration:
     path = calibration_file(Path(checkpoint))
     if not path.is_file():
         return Calibration()
-    values = read_json(path)
+    values = rename_keys(read_json(path), CALIBRATION)
     try:
         found = Calibration(**values)
-        for name in ("hidden_below", "lost_below", "sure_from"):
+        for name in ("hidden_below", "lost_below", "confident_from"):
             value = getattr(found, name)
             if not isinstance(value, int | float) or not np.isfinite(value):
                 raise TypeError(f"{name} is {value!r}")
@@ -80,8 +81,8 @@ __all__ = ["Weights", "default_checkpoint", "describe_weights", "find_weights", 
 
 _KINDS = {
     "sub_jhmdb": "real people; for research use, as the data set is",
-    "lspet": "single pictures of real people",
-    "embedded": "drawn bodies that move as captured people did; no picture of a real person, so expect little on real video",
+    "lspet": "single images of real people",
+    "embedded": "drawn bodies that move as captured people did; no image of a real person, so expect little on real video",
 }
 
 
@@ -136,34 +137,34 @@ class Weights:
         return Limit(getattr(known, name), source, assumed=True)
 
 
-def describe_weights(checkpoint: Path, meta: Mapping[str, Any]) -> Weights:
-    """What a checkpoint's meta and the manifest beside it, or in its run directory, say."""
+def describe_weights(checkpoint: Path, metadata: Mapping[str, Any]) -> Weights:
+    """What a checkpoint's metadata and the manifest beside it, or in its run directory, say."""
     manifest = manifest_of(checkpoint) or {}
     metrics = manifest.get("metrics") or {}
     return Weights(
         name=checkpoint.name,
         sha256=hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        trained_on=_trained_on(manifest, meta),
-        val_pck=metrics.get("val_pck", meta.get("val_pck")),
-        command=training_command(str(meta["skeleton"])),
+        trained_on=_trained_on(manifest, metadata),
+        val_pck=metrics.get("val_pck", metadata.get("val_pck")),
+        command=training_command(str(metadata["skeleton"])),
         calibration=calibration_of(checkpoint),
     )
 
 
-def describe_network(meta: Mapping[str, Any]) -> Weights:
-    """Say what the meta of a network that is in no file tells; its limits of confidence are assumed."""
-    trained = _trained_on({}, meta) if "dataset" in meta else "what nothing tells"
-    return Weights("in memory", "", trained, meta.get("val_pck"), training_command(str(meta["skeleton"])), Calibration())
+def describe_network(metadata: Mapping[str, Any]) -> Weights:
+    """Say what the metadata of a network that is in no file tells; its limits of confidence are assumed."""
+    trained = _trained_on({}, metadata) if "dataset" in metadata else "what nothing tells"
+    return Weights("in memory", "", trained, metadata.get("val_pck"), training_command(str(metadata["skeleton"])), Calibration())
 
 
-def _trained_on(manifest: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
+def _trained_on(manifest: Mapping[str, Any], metadata: Mapping[str, Any]) -> str:
     """A manifest may say it in its own words as `trained_on`; else the names of all data sets of the runs that led here."""
     if isinstance(manifest.get("trained_on"), str):
         return manifest["trained_on"]
     names: list[str] = []
-    for run in (manifest.get("pictures"), manifest.get("encoder"), {"parameters": {"dataset": meta["dataset"]}}):
+    for run in (manifest.get("images"), manifest.get("encoder"), {"parameters": {"dataset": metadata["dataset"]}}):
         settings = (run or {}).get("parameters") or {}
-        names += [str(name) for name in (settings.get("beside"), settings.get("dataset")) if name and str(name) not in names]
+        names += [str(name) for name in (settings.get("aux_dataset"), settings.get("dataset")) if name and str(name) not in names]
     known = [f"{name} ({_KINDS[name]})" if name in _KINDS else name for name in names]
     return "data set " + ", then ".join(known)
 
@@ -177,15 +178,15 @@ def training_command(skeleton: str) -> str:
 def manifest_of(checkpoint: Path) -> dict[str, Any] | None:
     """The manifest of the run that made a checkpoint, shipped or in its run directory; None where there is none.
 
-    The runs that it started from stand in it as "pictures" and "encoder", as far as theirs lie beside it; as "before" those whose
+    The runs that it started from stand in it as "images" and "encoder", as far as theirs lie beside it; as "before" those whose
     encoder these went on from, the earliest first.
     """
     for path in (checkpoint.with_suffix(".json"), checkpoint.parent / "manifest.json"):
         if path.is_file():
-            places = {name: checkpoint.parent.parent / name / "manifest.json" for name in ("pictures", "encoder")}
+            places = {name: checkpoint.parent.parent / name / "manifest.json" for name in ("images", "encoder")}
             beside = {name: read_json(place) for name, place in places.items() if place.is_file()}
             first = next(iter(beside.values()), {})
-            return {**beside, "before": _before(first), **read_json(path)}
+            return rename_keys({**beside, "before": _before(first), **read_json(path)})
     return None
 
 
@@ -195,26 +196,26 @@ def training_of(checkpoint: Path) -> dict[str, Any] | None:
     return None if manifest is None else manifest["parameters"]
 
 
-def ship(folder: str | Path, name: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
+def export_weights(folder: str | Path, name: str, variants: Iterable[str], weights: Path = WEIGHTS) -> list[Path]:
     """Copies finished runs' best checkpoints into the package, as float16, each with its manifests; returns the files.
 
     A manifest also holds those of the runs before (`manifest_of`).
 
     name  of the weights, before the variant's: the data set, whose notebooks then find them, or another.
 
-    For those who publish weights: `python -c "from rpstn.models.weights import ship; ship('runs/published', 'embedded',
-    ['rpstn'])"`. Raises UserError for a run that is not finished.
+    `export_weights('runs/published', 'embedded', ['rpstn'])` made the weights of the embedded data. Raises UserError for a run
+    that is not finished.
     """
     files = []
     for variant in variants:
         run = RunDirectory(expanded(folder) / variant)
         # RunDirectory.manifest, unlike manifest_of, refuses a run that is missing or not finished.
-        earlier = ["encoder", *(["pictures"] if (expanded(folder) / "pictures").is_dir() else [])]
+        earlier = ["encoder", *(["images"] if (expanded(folder) / "images").is_dir() else [])]
         finished = {**run.manifest, **{name: RunDirectory(expanded(folder) / name).manifest for name in earlier}}
         manifest = without_places({**(manifest_of(run / "best.pt") or {}), **finished})
-        model, meta = load_checkpoint(run / "best.pt")
+        model, metadata = load_checkpoint(run / "best.pt")
         path = weights / f"{name}_{variant}.pt"
-        save_checkpoint(path, model, {key: value for key, value in meta.items() if key != "config"}, half=True)
+        save_checkpoint(path, model, {key: value for key, value in metadata.items() if key != "config"}, half=True)
         files += [path, write_json(path.with_suffix(".json"), manifest)]
     return files
 
@@ -228,9 +229,9 @@ def _before(manifest: dict[str, Any]) -> list[dict[str, Any]]:
 
 def without_places(manifest: dict[str, Any]) -> dict[str, Any]:
     """A run's manifest, with those of the runs before it, without the folders in which data lay: they say nothing to others."""
-    result = {key: without_places(part) if key in ("pictures", "encoder") else part for key, part in manifest.items()}
+    result = {key: without_places(part) if key in ("images", "encoder") else part for key, part in manifest.items()}
     if "before" in manifest:
         result["before"] = [without_places(part) for part in manifest["before"]]
     settings = result.get("parameters") or {}
-    names = {key: Path(settings[key]).name for key in ("root", "beside_root") if settings.get(key)}
+    names = {key: Path(settings[key]).name for key in ("root", "aux_root") if settings.get(key)}
     return {**result, "parameters": {**settings, **names}} if names else result

@@ -1,4 +1,4 @@
-"""Finished cells of the ablation, from one machine or several: merged, summarised, and beside the paper's own table."""
+"""Finished cells of the ablation, from one machine or several: merged, summarized, and beside the paper's own table."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import tyro
 
 from rpstn.errors import UserError
 from rpstn.metrics.intervals import LEAST, Interval
-from rpstn.notebooks.ablations import CELLS, REFERENCES, RESULT, SIGHTS, TALLY, TITLES, complete, finished
+from rpstn.notebooks.ablations import CELLS, REFERENCES, RESULT, TALLY, TITLES, VISIBILITY_SUBSETS, complete, finished
 from rpstn.notebooks.crossed import crossed_interval, mean_score
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs.files import plain, portable, read_json, write_json
@@ -28,7 +28,7 @@ class Cell:
     path     its directory. name, seed: which cell. plan: what it shares and what it changes
              (`rpstn.notebooks.ablations.describe`).
     record   the rest of cell.json: manifests of training and scoring.
-    sources  (G,) names. hits, counts: (G,K) by (reference, sight), right and scored samples.
+    groups  (G,) names. hits, counts: (G,K) by (reference, subset), right and scored samples.
     """
 
     path: Path
@@ -36,7 +36,7 @@ class Cell:
     seed: int
     plan: Mapping[str, Any]
     record: Mapping[str, Any]
-    sources: np.ndarray
+    groups: np.ndarray
     hits: Mapping[tuple[str, str], np.ndarray]
     counts: Mapping[tuple[str, str], np.ndarray]
 
@@ -45,13 +45,13 @@ def read_cell(path: str | Path) -> Cell:
     """A finished cell's directory. Raises UserError for one that is not finished, damaged, or of an unknown cell."""
     path = expanded(path)
     record = read_json(path / RESULT)
-    keys = [(reference, sight) for reference in REFERENCES for sight in SIGHTS]
+    keys = [(reference, subset) for reference in REFERENCES for subset in VISIBILITY_SUBSETS]
     try:
         with np.load(path / TALLY, allow_pickle=False) as file:
             arrays = dict(file)
         hits = {key: arrays[f"{key[0]}_{key[1]}_hits"] for key in keys}
         counts = {key: arrays[f"{key[0]}_{key[1]}_counts"] for key in keys}
-        cell = Cell(path, record["cell"], int(record["seed"]), complete(record["plan"]), record, arrays["sources"], hits, counts)
+        cell = Cell(path, record["cell"], int(record["seed"]), complete(record["plan"]), record, arrays["groups"], hits, counts)
         _ = record["training"]["metrics"], record["scoring"]["device"], cell.plan["measured_on"]["labels"], cell.plan["shared"]
         _ = cell.plan["changes"]
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
@@ -102,11 +102,11 @@ def _differing(found: Any, wanted: Any) -> str:
     return " (" + ", ".join(sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))) + ")"
 
 
-def summarise(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
-    """Scores of all cells, with intervals over sources and seeds, ready for JSON.
+def summarize(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
+    """Scores of all cells, with intervals over groups and seeds, ready for JSON.
 
-    "cells"[name]["scores"][reference][sight] has "groups" (fraction by group of joints, left and right together), "mean"
-    (over all joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by source and
+    "cells"[name]["scores"][reference][subset] has "groups" (fraction by group of joints, left and right together), "mean"
+    (over all joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by group and
     seed, with its interval and the seeds that both have; None for the full network itself and where it is missing. Where the
     data set leaves joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored" their number.
     """
@@ -117,21 +117,21 @@ def summarise(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
     for name, members in by_name.items():
         scores: dict[str, Any] = {}
         for reference in REFERENCES:
-            for sight in SIGHTS:
-                key = (reference, sight)
+            for subset in VISIBILITY_SUBSETS:
+                key = (reference, subset)
                 hits, counts = np.stack([cell.hits[key] for cell in members]), members[0].counts[key]
                 bounds = crossed_interval(hits, counts, draws=draws)
                 pooled, scored = hits.mean(axis=0).sum(axis=0), counts.sum(axis=0)
-                scores.setdefault(reference, {})[sight] = {
-                    "groups": {
+                scores.setdefault(reference, {})[subset] = {
+                    "joint_types": {
                         group: float(pooled[list(ids)].sum() / scored[list(ids)].sum()) if scored[list(ids)].any() else None
-                        for group, ids in skeleton.groups.items()
+                        for group, ids in skeleton.joint_types.items()
                     },
                     "mean": bounds.estimate,
                     **_scored_mean(hits, counts, skeleton),
                     "interval": [bounds.low, bounds.high],
                     "samples": bounds.samples,
-                    "sources": bounds.groups,
+                    "groups": bounds.groups,
                     "loss": _loss(by_name.get("full", []), members, key, draws) if name != "full" else None,
                 }
         rows[name] = {
@@ -181,7 +181,7 @@ def merge_cells(
     out: Path = Path("results/ablations.json"),
     fewer: bool = False,
 ) -> dict[str, Any]:
-    """Summarise the finished cells of some folders into one file, whole or not at all; returns the study.
+    """Summarize the finished cells of some folders into one file, whole or not at all; returns the study.
 
     The file holds one study a data set; those of other sets stay. Raises what `read_cells` raises, and UserError for a file that
     holds more than the folders do.
@@ -191,7 +191,7 @@ def merge_cells(
         out: JSON file to write.
         fewer: write it even where the file holds cells or seeds that these folders lack, which it then loses.
     """
-    study = {**summarise(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
+    study = {**summarize(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
     content = read_json(out) if expanded(out).is_file() else {}
     there = content.get(study_name(study), {"cells": {}})
     lost = sorted(_runs(there) - _runs(study))
@@ -214,40 +214,40 @@ def study_name(study: Mapping[str, Any]) -> str:
     return measured["data_set"] + (f"-{measured['fold']}" if measured["fold"] is not None else "")
 
 
-def loss_interval(study: Mapping[str, Any], name: str, reference: str = "torso", sight: str = "all") -> Interval | None:
+def loss_interval(study: Mapping[str, Any], name: str, reference: str = "torso", subset: str = "all") -> Interval | None:
     """What the full network scores more than a cell, as an Interval for figures and sentences; None where it is not known."""
-    score = study["cells"][name]["scores"][reference][sight]
+    score = study["cells"][name]["scores"][reference][subset]
     if score["loss"] is None:
         return None
     low, high = (np.nan if value is None else value for value in score["loss"]["interval"])
     seeds = len(score["loss"]["seeds"])
-    return Interval(score["loss"]["estimate"], low, high, score["sources"], score["samples"], seeds=seeds)
+    return Interval(score["loss"]["estimate"], low, high, score["groups"], score["samples"], seeds=seeds)
 
 
 def interval_words(study: Mapping[str, Any]) -> str:
     """What the intervals of a study are, in a sentence or two: with few seeds they are no intervals of 95 %."""
     seeds = sorted({len(cell["seeds"]) for cell in study["cells"].values()})
     few = [number for number in seeds if 1 < number < LEAST]
-    text = "With one seed, intervals are over sources alone. " if seeds[0] == 1 else ""
+    text = "With one seed, intervals are over groups alone. " if seeds[0] == 1 else ""
     if few:
         named = " or ".join(map(str, few))
         text += (
             f"With {named} seeds, what stands as an interval is the range of all draws. So few trainings allow no interval of "
-            "95 %, and where trainings differ more than sources do, the range is too narrow. "
+            "95 %, and where trainings differ more than groups do, the range is too narrow. "
         )
     if seeds[-1] >= LEAST:
-        text += f"With {LEAST} seeds or more, intervals are of 95 %, over sources and seeds. "
+        text += f"With {LEAST} seeds or more, intervals are of 95 %, over groups and seeds. "
     return text.strip()
 
 
-def verdicts(study: Mapping[str, Any], *, reference: str = "torso", sight: str = "all") -> list[str]:
+def verdicts(study: Mapping[str, Any], *, reference: str = "torso", subset: str = "all") -> list[str]:
     """One sentence for each cell but the full network: better, worse, or no difference that can be told, and by how much.
 
     Fewer than five trainings of each decide nothing: chance between trainings is then not in the bounds, or not all of it.
     """
     lines = []
     for name, cell in study["cells"].items():
-        item = loss_interval(study, name, reference, sight)
+        item = loss_interval(study, name, reference, subset)
         if item is None or not item.samples:
             continue
         said = (
@@ -266,7 +266,7 @@ def verdicts(study: Mapping[str, Any], *, reference: str = "torso", sight: str =
 
 
 def paper_table(
-    study: Mapping[str, Any], published: Sequence[PublishedRow] = (), *, reference: str = "torso", sight: str = "all"
+    study: Mapping[str, Any], published: Sequence[PublishedRow] = (), *, reference: str = "torso", subset: str = "all"
 ) -> list[dict[str, str]]:
     """Rows in the form of the paper's table, percent: the study's cells, then published figures.
 
@@ -274,9 +274,9 @@ def paper_table(
     empty. A mean stands under the number of its joints, a published one too. What the full network scores more is over all.
     """
     measured = study["measured_on"]
-    where = f"{measured['data_set']}, {measured['split']}: {measured['clips']} clips, {measured['sources']} sources"
+    where = f"{measured['data_set']}, {measured['split']}: {measured['clips']} clips, {measured['groups']} groups"
     joints = len(get_skeleton(measured["skeleton"]))
-    scores = {name: cell["scores"][reference][sight] for name, cell in study["cells"].items()}
+    scores = {name: cell["scores"][reference][subset] for name, cell in study["cells"].items()}
     scored = {score["joints_scored"] for score in scores.values() if "joints_scored" in score}
     others = sorted((scored | {row.joints for row in published}) - {joints, None})
     rows = []
@@ -285,7 +285,7 @@ def paper_table(
         rows.append(
             {
                 "": cell["title"],
-                **{joint: _percent(score["groups"].get(joint)) for joint in PAPER_JOINTS},
+                **{joint: _percent(score["joint_types"].get(joint)) for joint in PAPER_JOINTS},
                 f"mean ({joints} joints)": _percent(score["mean"]),
                 "interval": _bounds(score["interval"]),
                 **{f"mean ({count} joints)": _percent(score["mean_scored"]) if count in scored else "" for count in others},

@@ -18,14 +18,14 @@ import numpy as np
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
-from rpstn.datasets.splits import few
+from rpstn.datasets.splits import first_per_group
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError, suggest
 from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics.scores import samples
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
-from rpstn.notebooks.crossed import tally
+from rpstn.notebooks.crossed import count_by_group
 from rpstn.runs.devices import choose_device, use_bf16
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, read_json, replacing, write_json
@@ -37,7 +37,7 @@ from rpstn.train.loop import train
 from rpstn.train.recipes import run_folder, shipped_checkpoints
 
 # Places, speed, and the seed, which stands beside. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
-_APART = {"root", "beside_root", "init", "seed"} | NUMBERLESS
+_APART = {"root", "aux_root", "init", "seed"} | NUMBERLESS
 
 LENGTHS = (2, 3, 4, 5, 6, 7, 8)
 
@@ -71,12 +71,12 @@ TITLES = {
 }
 
 # The samples of the shipped weights' last stage: behind occluders this large there is something to carry from frame to frame.
-LARGE_OCCLUDERS = Augmentation(erasing=0.8, erasing_side=(0.1, 0.8), tumble=0.35)
+LARGE_OCCLUDERS = Augmentation(erasing=0.8, erasing_size=(0.1, 0.8), full_rotation_prob=0.35)
 
 # What the demo makes of the grid: the paper's own rows, and the network without either part.
 DEMO = ("full", "cat", "without_p", "frame_by_frame")
-REFERENCES, SIGHTS = ("torso", "person"), ("all", "occluded")
-RESULT, TALLY = "cell.json", "tally.npz"
+REFERENCES, VISIBILITY_SUBSETS = ("torso", "person"), ("all", "occluded")
+RESULT, TALLY = "cell.json", "count_by_group.npz"
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class AblationConfig:
     augmentation: Augmentation = field(default_factory=lambda: LARGE_OCCLUDERS)
     validate_every: int = 0  # steps between validations; 0: at the end only
     window: int = 8  # frames that go through a network at once on the test split, the same for all cells
-    clips: int = 0  # test clips of each source that are scored; 0: all
+    clips: int = 0  # test clips of each group that are scored; 0: all
     precision: str = "auto"  # auto, fp32, bf16
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     workers: int = 0  # processes that read ahead
@@ -176,7 +176,7 @@ def ablate(config: AblationConfig, progress: bool = True) -> list[Path]:
     another budget, of other data or from another encoder, and for an encoder that was trained on another official split.
     """
     choose_device(config.device)
-    test = few(open_dataset(config.dataset, config.root, split="test", fold=config.fold), config.clips)
+    test = first_per_group(open_dataset(config.dataset, config.root, split="test", fold=config.fold), config.clips)
     return [make_cell(config, name, seed, test, progress=progress) for name, seed in config.todo()]
 
 
@@ -184,7 +184,7 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
     """One cell: its training, then its score on test clips. Returns its directory.
 
     Beside what `rpstn.train` writes there stand cell.json (what it is, on what it was measured, its manifest) and
-    tally.npz (right and scored samples by source and joint: what intervals are drawn from).
+    count_by_group.npz (right and scored samples by group and joint: what intervals are drawn from).
     """
     plan = describe(config, name, seed, test)
     result = train(config.cell(name, seed), progress=progress)
@@ -198,20 +198,20 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
         return result.run
     begun = time.perf_counter()
     device = choose_device(config.device)
-    model, meta = load_checkpoint(result.checkpoint, device)
+    model, metadata = load_checkpoint(result.checkpoint, device)
     predictions = predict_clips(
-        model, meta, test, config.window, batch=8, amp=use_bf16(config.precision, device), progress=progress
+        model, metadata, test, config.window, batch=8, amp=use_bf16(config.precision, device), progress=progress
     )
     arrays = {}
     for reference in REFERENCES:
-        for sight in SIGHTS:
-            part = samples(predictions, test, reference=reference, sight=sight)
-            arrays["sources"], arrays[f"{reference}_{sight}_hits"], arrays[f"{reference}_{sight}_counts"] = tally(
-                part.right, part.sources
+        for subset in VISIBILITY_SUBSETS:
+            part = samples(predictions, test, reference=reference, subset=subset)
+            arrays["groups"], arrays[f"{reference}_{subset}_hits"], arrays[f"{reference}_{subset}_counts"] = count_by_group(
+                part.correct, part.groups
             )
     with replacing(result.run / TALLY) as temporary, temporary.open("wb") as file:
         np.savez_compressed(
-            file, **{key: np.asarray(value, np.str_ if key == "sources" else np.int64) for key, value in arrays.items()}
+            file, **{key: np.asarray(value, np.str_ if key == "groups" else np.int64) for key, value in arrays.items()}
         )
     trained = read_json(result.run / "manifest.json")
     settings = {"window": config.window, "clips": config.clips}
@@ -242,7 +242,7 @@ def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) ->
                 "fold": test.fold,
                 "skeleton": test.skeleton.name,
                 "clips": len(test),
-                "sources": len({clip.source for clip in test}),
+                "groups": len({clip.group for clip in test}),
                 "frames": sum(len(clip) for clip in test),
                 "window": config.window,
                 "labels": test.checksum(),

@@ -1,12 +1,12 @@
-"""Intervals over sources and seeds at once: both are drawn with replacement, independently of each other.
+"""Intervals over groups and seeds at once: both are drawn with replacement, independently of each other.
 
-A network trained once more with another seed scores differently, on the same clips. An interval over sources alone
+A network trained once more with another seed scores differently, on the same clips. An interval over groups alone
 leaves that out; one over all scores of all seeds, as if they were independent, counts every clip several times. Drawing
 both factors (a crossed design; Owen, "The pigeonhole bootstrap", 2007) keeps them apart.
 
 The smaller number of the two decides how far the quantiles are moved outwards (`rpstn.metrics.intervals.levels`). Sources are
 seldom few, seeds often are: with two to four of them the levels lie beyond all draws, and what is returned is the range of the
-draws. It has no level. Where trainings differ more than sources do, it is too narrow: three seeds span their true mean three
+draws. It has no level. Where trainings differ more than groups do, it is too narrow: three seeds span their true mean three
 times in four.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from rpstn.metrics.intervals import LEAST, Interval, levels
 
 
-def tally(right: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def count_by_group(right: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Right and wrong (N,K) of 1, 0 and NaN, by group: names (G,), hits (G,K), counts (G,K) of scored samples, sorted by name."""
     right = np.asarray(right, dtype=np.float64)
     names, index = np.unique(np.asarray(groups), return_inverse=True)
@@ -50,13 +50,13 @@ def crossed_interval(
 ) -> Interval:
     """The mean over joints, averaged over seeds, or its paired difference to a baseline, with its interval.
 
-    hits      (R,G,K) right samples of R seeds, G sources, K joints.
+    hits      (R,G,K) right samples of R seeds, G groups, K joints.
     counts    (G,K) scored samples; all seeds are scored on the same.
-    baseline  (R,G,K) of another method with the same seeds in the same order: each draw takes the same sources and the same
+    baseline  (R,G,K) of another method with the same seeds in the same order: each draw takes the same groups and the same
               seeds for both.
-    Quantiles of the draws are those for n = min(R, G) groups, for n = G with one seed, where sources alone are drawn. With two
+    Quantiles of the draws are those for n = min(R, G) groups, for n = G with one seed, where groups alone are drawn. With two
     to four seeds they are the range of the draws, which may be too narrow: `Interval.is_range`. Bounds are NaN with fewer than
-    five sources. Returns an Interval; its groups are sources, its samples those of one seed. Raises ValueError for shapes that
+    five groups. Returns an Interval; its groups are groups, its samples those of one seed. Raises ValueError for shapes that
     do not fit.
     """
     hits, counts = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
@@ -80,8 +80,8 @@ def crossed_interval(
     if groups < LEAST:
         return Interval(estimate, np.nan, np.nan, groups, samples, level, seeds)
     rng = np.random.default_rng(seed)
-    sources = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
+    groups = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
     runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
-    values = (difference(score(sources)) * runs).sum(axis=1)
+    values = (difference(score(groups)) * runs).sum(axis=1)
     low, high = np.nanquantile(values, levels(groups if seeds == 1 else min(seeds, groups), level))
     return Interval(estimate, float(low), float(high), groups, samples, level, seeds)

@@ -146,7 +146,7 @@ def reaches(scores: NoiseScores, metric: str, reference: str, level: float = 0.5
 def accepted(
     joint: np.ndarray, size: float, *, threshold: float = 0.2, side: int = SIDE
 ) -> dict[str, tuple[tuple[float, float], float]]:
-    """Where a prediction of one joint (2,) is called right, by metric: the circle's centre and radius in map px.
+    """Where a prediction of one joint (2,) is called right, by metric: the circle's center and radius in map px.
 
     correct:  |p - t| <= threshold size.    released:  |(p - t) / u + (1, 1)| <= threshold size,  u = side / 10
     """
@@ -158,6 +158,6 @@ def accepted(
 
 
 def covers(circle: tuple[tuple[float, float], float], *, side: int = SIDE) -> bool:
-    """Whether a circle (centre, radius) holds every place of the map: its four corners."""
+    """Whether a circle (center, radius) holds every place of the map: its four corners."""
     (x, y), radius = circle
     return max(np.hypot(x - u, y - v) for u in (0, side - 1) for v in (0, side - 1)) <= radius

@@ -9,11 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
 from rpstn.notebooks.noise import NoiseScores
-from rpstn.plots.pictures import skeleton_overlay
+from rpstn.plots.images import skeleton_overlay
 from rpstn.plots.style import short, styled
 from rpstn.skeletons import Skeleton
 
-COLOURS = {"correct": "#0072B2", "released": "#D55E00"}
+COLORS = {"correct": "#0072B2", "released": "#D55E00"}
 LINES = {"torso": "-", "person": "--"}
 
 
@@ -23,9 +23,9 @@ def noise_curves(scores: NoiseScores, ax: Axes | None = None, *, title: str | No
     ax = ax or plt.subplots(figsize=(7.2, 3.8))[1]
     edge = 1.04 * max(scores.deviations)
     for (metric, reference), values in scores.values.items():
-        colour, line = COLOURS[metric], LINES[reference]
-        ax.plot(scores.deviations, [100 * value for value in values], line, color=colour, label=f"{metric}, {reference}")
-        ax.plot([edge, 1.08 * edge], [100 * scores.guesses[metric, reference]] * 2, line, color=colour, lw=3)
+        color, line = COLORS[metric], LINES[reference]
+        ax.plot(scores.deviations, [100 * value for value in values], line, color=color, label=f"{metric}, {reference}")
+        ax.plot([edge, 1.08 * edge], [100 * scores.guesses[metric, reference]] * 2, line, color=color, lw=3)
     ax.text(1.04 * edge, 104, "guesses", ha="center", fontsize=8, color="#444444")
     ax.set(xlabel="noise: standard deviation in x and y (px of the map)", ylabel="PCK@0.2 (%)", ylim=(-2, 112))
     if title:
@@ -47,14 +47,14 @@ def accepted_circles(
 ) -> list[Axes]:
     """The map with one person (K,2), and for each reference the places that each metric accepts for one joint.
 
-    circles  by reference, by metric: centre (x, y) and radius in map px.
+    circles  by reference, by metric: center (x, y) and radius in map px.
     """
     axes = list(axes) if axes is not None else list(plt.subplots(1, len(circles), figsize=(3.6 * len(circles), 3.9))[1])
     for ax, (reference, parts) in zip(axes, circles.items(), strict=True):
         skeleton_overlay(None, joints, skeleton, ax=ax, title=f"{short(joint)}, by {reference}")
-        for metric, (centre, radius) in sorted(parts.items(), key=lambda item: -item[1][1]):  # the smaller one on top
+        for metric, (center, radius) in sorted(parts.items(), key=lambda item: -item[1][1]):  # the smaller one on top
             alpha = 0.55 if metric == "correct" else 0.25
-            ax.add_patch(Circle(centre, radius, fc=COLOURS[metric], ec=COLOURS[metric], alpha=alpha, lw=1.5, label=metric))
+            ax.add_patch(Circle(center, radius, fc=COLORS[metric], ec=COLORS[metric], alpha=alpha, lw=1.5, label=metric))
         ax.set(xlim=(-0.5, side - 0.5), ylim=(side - 0.5, -0.5), xlabel="px of the map")
         ax.set_aspect("equal")
     axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)

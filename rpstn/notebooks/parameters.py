@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rpstn.errors import UserError, suggest
+from rpstn.runs.renamed import PARAMETERS
 
 _WORDS = {"int": "a whole number", "float": "a finite number", "bool": "true or false", "str": "text"}
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -88,6 +89,7 @@ def choose(wanted: Mapping[str, Any], available: Mapping[str, Mapping[str, Param
     Errors: UserError for a name that no notebook has, with the nearest names and the list; for a wrong type.
     """
     everywhere = sorted({name for parameters in available.values() for name in parameters})
+    wanted = {name if name in everywhere else PARAMETERS.get(name, name): value for name, value in wanted.items()}
     for name in wanted:
         if name not in everywhere:
             raise UserError(

@@ -17,13 +17,13 @@ import torch
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import OCCLUDED, ClipDataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.datasets.splits import long_enough
+from rpstn.datasets.splits import with_min_length
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import check_checkpoint, predict_clips
 from rpstn.evaluate.scoring import EvaluateConfig, as_trained
 from rpstn.metrics.hidden import hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, paired_interval
-from rpstn.metrics.keypoints import summarise
+from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.weights import manifest_of, without_places
@@ -80,7 +80,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints), "hidden" (by
     protocol: PCK of the joints that the occluder hides, in its first to last frame, and the full network's gain on them, over
     "clips" that go on behind it and in which it has something to hide), and beside them "measured_on", "trained" (each variant's
-    manifest) and "manifest". Intervals are 95 %, from a bootstrap over sources. Gains and hidden joints are without flip test.
+    manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another official split,
     and for variants that were not trained alike.
     """
@@ -102,10 +102,10 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     def predict(part: ClipDataset, titles: Iterable[str], window: int, flip_test: bool = False) -> dict[str, Predictions]:
         found = {}
         for title in titles:
-            model, meta = models[title]
+            model, metadata = models[title]
             batch = max(1, FRAMES // window) if window else 1  # long windows of large frames would fill the memory
             found[title] = predict_clips(
-                model.to(device), meta, part, window, batch=batch, flip_test=flip_test, progress=progress
+                model.to(device), metadata, part, window, batch=batch, flip_test=flip_test, progress=progress
             )
         return found
 
@@ -114,8 +114,8 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     flipped = predict(dataset, models, config.window, flip_test=True) if config.flip_test else {}
     rows = plainly | {f"{title}, flip test": predictions for title, predictions in flipped.items()}
     scores = {title: score(predictions, dataset) for title, predictions in rows.items()}
-    right = {title: samples(predictions, dataset, reference="person").right for title, predictions in plainly.items()}
-    sources = samples(plainly[full], dataset, reference="person").sources
+    right = {title: samples(predictions, dataset, reference="person").correct for title, predictions in plainly.items()}
+    groups = samples(plainly[full], dataset, reference="person").sources
     result = {
         "rows": {title: found["scores"] for title, found in scores.items()},
         **{
@@ -123,15 +123,15 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
             for part in ("held_out", "not_held_out")
             if part in scores[full]
         },
-        "by_source": {
-            title: {str(source): float(summarise(values[sources == source]).mean) for source in np.unique(sources)}
+        "by_group": {
+            title: {str(source): float(summarize(values[groups == source]).mean) for source in np.unique(groups)}
             for title, values in right.items()
         },
-        "gains": {title: _interval(paired_interval(right[full], right[title], sources, pool="joints")) for title in others},
+        "gains": {title: _interval(paired_interval(right[full], right[title], groups, pool="joints")) for title in others},
         "hidden": {},
         "measured_on": _measured_on(config, dataset, scores[full]["counted"]),
     }
-    longer = long_enough(dataset, config.start + config.length + 1)  # clips that go on after the occluder has left
+    longer = with_min_length(dataset, config.start + config.length + 1)  # clips that go on after the occluder has left
     behind: dict[str, tuple[ClipDataset, str]] = {
         name: (occlude_dataset(longer, name, start=config.start, length=config.length), "occluder") for name in config.protocols
     }
@@ -179,7 +179,7 @@ def _interval(value: Interval) -> dict[str, Any]:
         "estimate": value.estimate,
         "interval": [value.low, value.high],
         "samples": value.samples,
-        "sources": value.groups,
+        "groups": value.groups,
     }
 
 
@@ -190,7 +190,7 @@ def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[s
         **fold,
         "split": dataset.split,
         "clips": counted["clips"],
-        "sources": counted["sources"],
+        "groups": counted["groups"],
         "frames": counted["frames"],
         "window": config.window,
         "window_for_hidden_joints": config.hidden_window,

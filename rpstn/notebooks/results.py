@@ -55,7 +55,7 @@ def _as_part(row: PublishedRow, ours: Mapping[str, Any]) -> dict[str, Any]:
     """A row of others in the form of our scores. A published mean goes under the number of joints that it is of."""
     scored = ours.get("joints_scored")
     return {
-        "groups": {name: value / 100 for name, value in row.per_joint.items() if name in ours["groups"]},
+        "joint_types": {name: value / 100 for name, value in row.per_joint.items() if name in ours["joint_types"]},
         "mean": row.mean / 100 if row.joints == len(ours["joints"]) else None,
         "interval": (None, None),
         "joints": ours["joints"],
@@ -80,7 +80,7 @@ def hidden_table(result: Mapping[str, Any]) -> str:
 def verdict(result: Mapping[str, Any], other: str) -> str:
     """In words, what one training of the full network gains over one of another variant: on all joints, and on hidden ones.
 
-    The intervals are over sources, so the sentences end with what they leave out.
+    The intervals are over groups, so the sentences end with what they leave out.
     """
     first = next(iter(result["rows"]))
     parts = {"all joints": result["gains"][other]} | {
@@ -91,23 +91,23 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
     words = {1: "above", -1: "below", 0: "not told apart from"}
     sentences = [
         f"On {where}, {first} is {words[_sign(value)]} {other}: {gain(value)} points, {value['samples']} joints, "
-        f"{value['sources']} sources."
+        f"{value['groups']} groups."
         for where, value in parts.items()
         if value["estimate"] is not None
     ]
     return " ".join([*sentences, "One training each: chance between trainings is not in these intervals."]) if sentences else ""
 
 
-def weakest_source(result: Mapping[str, Any]) -> str:
+def weakest_group(result: Mapping[str, Any]) -> str:
     """In words, on which source the full network finds least, by person size, and what it finds on the others."""
-    title, scores = next(iter(result.get("by_source", {}).items()), ("", {}))
+    title, scores = next(iter(result.get("by_group", {}).items()), ("", {}))
     scores = {source: value for source, value in scores.items() if value is not None}  # None: no joint of it is annotated
     if len(scores) < 2:
         return ""
     least = min(scores, key=scores.__getitem__)
     others = [value for source, value in scores.items() if source != least]
     return (
-        f"Of {len(scores)} sources, {title} finds least on {least}: {100 * scores[least]:.1f} %. On the others it finds "
+        f"Of {len(scores)} groups, {title} finds least on {least}: {100 * scores[least]:.1f} %. On the others it finds "
         f"{100 * min(others):.1f} to {100 * max(others):.1f} %, {100 * sum(others) / len(others):.1f} % on average."
     )
 
@@ -154,7 +154,7 @@ def check_table(check: Mapping[str, Any]) -> str:
     found = check["evaluation"]
     counted = found["counted"]
     told = (
-        f"Measured on: {found['dataset']}, {counted['clips']} people from {counted['sources']} sources, "
+        f"Measured on: {found['dataset']}, {counted['clips']} people from {counted['groups']} groups, "
         f"{counted['visible_joints']} visible and {counted['occluded_joints']} occluded joints, boxes {found['boxes']}, weights "
         f"{Path(found['checkpoint']['name']).name}; {check['note']}."
     )
@@ -186,7 +186,7 @@ def how_made(result: Mapping[str, Any]) -> str:
     for title, trained in result.get("trained", {}).items():
         for number, run in enumerate(trained.get("before", []), start=1):
             runs.setdefault(f"start {number}", run)
-        for name in ("pictures", "encoder"):
+        for name in ("images", "encoder"):
             if name in trained:
                 runs.setdefault(name, trained[name])
         runs[title] = trained
@@ -210,10 +210,10 @@ def how_made(result: Mapping[str, Any]) -> str:
 
 def _learned(settings: Mapping[str, Any]) -> str:
     """What a training's batches came from. Older runs know of nothing but their data set."""
-    if not settings.get("beside"):
+    if not settings.get("aux_dataset"):
         return settings["dataset"]
     part = settings["batch"] // settings["accumulate"]
-    return f"{settings['dataset']}, {round(part * settings['beside_share'])} in {part} from {settings['beside']}"
+    return f"{settings['dataset']}, {round(part * settings['aux_fraction'])} in {part} from {settings['beside']}"
 
 
 def gain(value: Mapping[str, Any]) -> str:

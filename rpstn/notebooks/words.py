@@ -32,7 +32,7 @@ FINER = {
 }
 
 # What a variant's name says, and what cannot change what is learned.
-APART = {"relation", "propagation", "root", "beside_root"} | NUMBERLESS
+APART = {"relation", "propagation", "root", "aux_root"} | NUMBERLESS
 
 
 def how_trained(trainings: Mapping[str, Mapping[str, Any] | None]) -> str:
@@ -121,7 +121,7 @@ def horizon_words(gain: HiddenCurve) -> str:
     """Up to how many frames a gain lasts (`rpstn.occlusion.recovery.horizon`), or that it does not."""
     frames = horizon(gain)
     if frames is None:
-        return "**nothing can be said**: there are too few sources"
+        return "**nothing can be said**: there are too few groups"
     if not frames:
         return f"**no horizon**: after {gain.labels[0]} frame, the interval is not above zero"
     return f"**up to {frames} frame{'' if frames == 1 else 's'}**"
@@ -137,10 +137,10 @@ def effects_table(found: Mapping[str, Mapping[str, Effects]], network: str, base
             "joints hidden 1-5 frames": row[baseline].hidden.samples,
             f"PCK there, {network} (%)": f"{100 * row[baseline].hidden.estimate:.1f}" if row[baseline].hidden.samples else "",
             **{f"gain over {name}": points(effects.gain) for name, effects in row.items()},
-            f"back 1-3 frames: gain over {baseline}": points(row[baseline].returned_gain),
-            f"back: {network} against itself as filmed": points(row[baseline].returned_cost),
-            f"not hidden so far: error of {network}, change": points(row[baseline].bystanders),
-            f"not hidden so far: error of {baseline}, change": points(row[baseline].bystanders_baseline),
+            f"back 1-3 frames: gain over {baseline}": points(row[baseline].reappeared_gain),
+            f"back: {network} against itself as filmed": points(row[baseline].reappeared_cost),
+            f"not hidden so far: error of {network}, change": points(row[baseline].unoccluded_joints),
+            f"not hidden so far: error of {baseline}, change": points(row[baseline].unoccluded_joints_baseline),
         }
         for kind, row in found.items()
     }
@@ -155,11 +155,11 @@ def effects_words(found: Mapping[str, Effects], network: str, baseline: str) -> 
     return (
         f"- **Hidden joints**: {network} finds more than {baseline} in {among('gain', 1, 'kinds of occluders')}, fewer in "
         f"{among('gain', -1)}.\n"
-        f"- **Back again**: it finds more of them in {among('returned_gain', 1)}, fewer in {among('returned_gain', -1)}.\n"
+        f"- **Back again**: it finds more of them in {among('reappeared_gain', 1)}, fewer in {among('reappeared_gain', -1)}.\n"
         f"- **Wrong poses carried on**: against itself as filmed, it finds fewer of the joints that are back in "
-        f"{among('returned_cost', -1)}. (The occluder has left the picture in all these frames.)\n"
-        f"- **Not hidden so far**: their error grows in {among('bystanders', 1)} for {network}, in "
-        f"{among('bystanders_baseline', 1)} for {baseline}.\n\n"
+        f"{among('reappeared_cost', -1)}. (The occluder has left the image in all these frames.)\n"
+        f"- **Not hidden so far**: their error grows in {among('unoccluded_joints', 1)} for {network}, in "
+        f"{among('unoccluded_joints_baseline', 1)} for {baseline}.\n\n"
         "An effect counts here if its interval excludes zero. Each kind is tested by itself: of twenty without any effect, about "
         "one would count."
     )
@@ -190,7 +190,7 @@ def answer(item: Interval, digits: int = 2) -> str:
 def verdict(losses: Mapping[str, Interval]) -> str:
     """One sentence on a replacement. losses: by measure, those of MEASURED; joints found count before finer measures."""
     if all(np.isnan(item.low) for item in losses.values()):
-        return "Nothing can be said: there are too few sources."
+        return "Nothing can be said: there are too few groups."
     if losses["pck"].excludes_zero:
         fewer = losses["pck"].low > 0
         return f"The network finds {'fewer' if fewer else 'more'} joints so than with its own relations."
@@ -222,14 +222,14 @@ def ranked(rank: Interval, ceiling: float) -> str:
     else:
         told = "**Whether the weight says what is owed cannot be told**: the losses are too noisy for that."
     return (
-        f"{value}. Noise in the losses alone keeps it from 1: losses measured on as many other sources would correlate with "
-        f"these at about {ceiling:+.2f}, by halves of the sources against each other. The bounds are cautious: each draw is "
+        f"{value}. Noise in the losses alone keeps it from 1: losses measured on as many other groups would correlate with "
+        f"these at about {ceiling:+.2f}, by halves of the groups against each other. The bounds are cautious: each draw is "
         f"noisier than the whole, which pulls them towards zero. {told}"
     )
 
 
 def landing(part: float) -> str:
-    """How much of a cut's change lies in the refined joint itself (`rpstn.relations.effects.landed`); nothing is said of NaN."""
+    """Say how much of a cut's change lies in the refined joint itself (`own_share`); nothing of NaN."""
     if np.isnan(part):
         return ""
     only = "only " if part < 0.5 else ""
@@ -245,7 +245,7 @@ def adding(grown: Interval, propagates: bool) -> str:
     if not propagates:
         return "This network does not propagate, so both are the same but for rounding."
     if np.isnan(grown.low):
-        return "**Nothing can be said**: there are too few sources."
+        return "**Nothing can be said**: there are too few groups."
     amount = f"{100 * abs(grown.estimate):.3f} % of the peak"
     if grown.low > 0:
         return f"**A cut adds up over time**: in all frames it costs {amount} more than in one."

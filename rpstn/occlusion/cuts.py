@@ -18,7 +18,7 @@ from rpstn.evaluate.inference import predict_clips
 
 
 class SplicedFrames:
-    """A FrameSource that shows one source's first frames, then another's."""
+    """A FrameSource that shows one group's first frames, then another's."""
 
     def __init__(self, first: FrameSource, second: FrameSource, at: int, length: int) -> None:
         self.first, self.second, self.at, self.length = first, second, at, length
@@ -46,7 +46,7 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
 
     extra["since_cut"] is (T,) int64: 1 in the first frame after the cut, counting on; 0 before it. The source is that of the
     second clip, since it is the frames after the cut that are scored. Raises UserError for a cut outside the clip, for
-    clips that are too short, and for pictures of different sizes.
+    clips that are too short, and for images of different sizes.
     """
     if not 0 < at < length:
         raise UserError(f"a cut at frame {at} does not lie inside {length} frames; choose one between 1 and {length - 1}")
@@ -55,7 +55,7 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
             raise UserError(f"clip {clip.id!r} has {len(clip)} frames, the splice needs {needed} of it; cut elsewhere")
     if first.frames.size != second.frames.size:
         raise UserError(
-            f"clips {first.id!r} and {second.id!r} have pictures of {first.frames.size} and {second.frames.size} px "
+            f"clips {first.id!r} and {second.id!r} have images of {first.frames.size} and {second.frames.size} px "
             "(height, width); splice clips of one size"
         )
 
@@ -64,7 +64,7 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
 
     return Clip(
         id=f"{first.id} cut at {at} to {second.id}",
-        source=second.source,
+        group=second.group,
         action=second.action,
         joints=joined("joints"),
         visibility=joined("visibility"),
@@ -77,26 +77,26 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
 def splice_dataset(dataset: ClipDataset, at: int, length: int, seed: int = 0) -> ClipDataset:
     """The clips of a data set behind a cut from a clip of another source, drawn by the seed and the clip's name.
 
-    A clip whose pictures have a size that no other source has is left out: the result has so many fewer.
-    Raises UserError where no clip is left, as with one source alone, and what `splice` raises.
+    A clip whose images have a size that no other source has is left out: the result has so many fewer.
+    Raises UserError where no clip is left, as with one group alone, and what `splice` raises.
     """
     clips = []
     for clip in dataset:
-        others = [other for other in dataset if other.source != clip.source and other.frames.size == clip.frames.size]
+        others = [other for other in dataset if other.group != clip.group and other.frames.size == clip.frames.size]
         if not others:
             continue
         rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode(errors="surrogateescape"))))
         clips.append(splice(others[rng.integers(len(others))], clip, at, length))
     if not clips:
         raise UserError(
-            f"among {len(dataset)} {dataset.split} clips of {dataset.name}, none has pictures as large as another source's; "
-            "a cut needs two sources with pictures of one size: take more clips"
+            f"among {len(dataset)} {dataset.split} clips of {dataset.name}, none has images as large as another source's; "
+            "a cut needs two groups with images of one size: take more clips"
         )
     return replace(dataset, name=f"{dataset.name} with cuts", clips=tuple(clips))
 
 
 def predict_restarted(
-    model: torch.nn.Module, meta: dict[str, Any], dataset: ClipDataset, window: int = 24, **settings
+    model: torch.nn.Module, metadata: dict[str, Any], dataset: ClipDataset, window: int = 24, **settings
 ) -> Predictions:
     """Predictions for clips with a cut, by a network that starts anew in the first frame behind it.
 
@@ -105,7 +105,7 @@ def predict_restarted(
     Raises UserError for a clip without a cut, and for one longer than the window, in which the network starts anew anyhow.
     """
     tails = replace(dataset, clips=tuple(_behind(clip, window) for clip in dataset))
-    found = predict_clips(model, meta, tails, window, **settings)
+    found = predict_clips(model, metadata, tails, window, **settings)
 
     def whole(values: list[np.ndarray]) -> list[np.ndarray]:
         return [

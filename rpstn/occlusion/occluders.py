@@ -36,7 +36,7 @@ class Occluder:
               still moves).
     size      radius of a disc, half the bar's width, and half an erasing rectangle's mean side, in units of
               the box's longer side.
-    texture   "noise", "solid" or "stripes"; seed: of colours and places.
+    texture   "noise", "solid" or "stripes"; seed: of colors and places.
     """
 
     kind: str
@@ -84,12 +84,12 @@ def occluder_shapes(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> dict[
         if occluder.kind == "person":
             box = [[x - 0.05 * w, y - 0.05 * h, x + 1.05 * w, y + 1.05 * h]]
         elif occluder.kind == "bar":
-            centre = x + w * (frame - occluder.start + 0.5) / occluder.length
-            box = [[centre - reach, y - 0.1 * h, centre + reach, y + 1.1 * h]]
+            center = x + w * (frame - occluder.start + 0.5) / occluder.length
+            box = [[center - reach, y - 0.1 * h, center + reach, y + 1.1 * h]]
         else:
-            centres = rng.uniform([x, y], [x + w, y + h], (3, 2))
+            centers = rng.uniform([x, y], [x + w, y + h], (3, 2))
             half = reach * rng.uniform(0.5, 1.5, (3, 2))
-            box = np.concatenate([centres - half, centres + half], axis=1)
+            box = np.concatenate([centers - half, centers + half], axis=1)
         shapes[frame] = Shapes(np.zeros((0, 5)), np.asarray(box))
     return shapes
 
@@ -116,7 +116,7 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
     Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The occluder's name is
     added to the clip's id. extra["occluder"] is (T,K) uint8, 1 where the occluder covers an annotated joint;
     extra["newly_hidden"] is 1 where that joint was visible, so that an occluder alone (this one, or one that the clip
-    already had) hides it; extra["painted"] is (T,) uint8, 1 where an occluder is in the picture; extra["as_filmed"] is the id
+    already had) hides it; extra["painted"] is (T,) uint8, 1 where an occluder is in the image; extra["unoccluded"] is the id
     without any occluder. Frames are painted when they are read.
     Raises UserError for a clip shorter than the occlusion and for a joint that does not exist.
     """
@@ -140,7 +140,7 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
             "occluder": covered.astype(np.uint8),
             "newly_hidden": newly.astype(np.uint8),
             "painted": painted.astype(np.uint8),
-            "as_filmed": clip.extra.get("as_filmed", clip.id),
+            "unoccluded": clip.extra.get("unoccluded", clip.id),
         },
     )
 

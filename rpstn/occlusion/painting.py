@@ -83,17 +83,17 @@ class OccludedFrames:
 
 
 def make_texture(size: tuple[int, int], texture: str, seed: int) -> np.ndarray:
-    """(H,W,3) uint8 of a seeded colour: one colour, stripes of two, or cloudy noise around one."""
+    """(H,W,3) uint8 of a seeded color: one color, stripes of two, or cloudy noise around one."""
     rng = np.random.default_rng((seed, 1))
     height, width = size
-    colour, other = rng.uniform(30, 225, (2, 3))
+    color, other = rng.uniform(30, 225, (2, 3))
     if texture == "solid":
-        image = np.broadcast_to(colour, (height, width, 3))
+        image = np.broadcast_to(color, (height, width, 3))
     elif texture == "stripes":
         band = (np.arange(width)[None, :] + np.arange(height)[:, None]) // 4 % 2
-        image = np.where(band[..., None] == 0, colour, other)
+        image = np.where(band[..., None] == 0, color, other)
     else:
         coarse = rng.normal(0, 1, (max(height // 12, 2), max(width // 12, 2), 3)).astype(np.float32)
         clouds = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-        image = colour + 30 * clouds + rng.normal(0, 8, (height, width, 3))
+        image = color + 30 * clouds + rng.normal(0, 8, (height, width, 3))
     return np.clip(image, 0, 255).astype(np.uint8)

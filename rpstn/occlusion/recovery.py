@@ -15,7 +15,7 @@ from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.keypoints import reference_sizes
 from rpstn.metrics.scores import samples
 
-PARTS = ("returned", "bystanders", "after_cut")
+PARTS = ("returned", "unoccluded_joints", "after_cut")
 MEASURES = ("pck", "error")
 AFTER_BINS = ((1, 1), (2, 2), (3, 3), (4, 6), (7, 12))
 
@@ -24,8 +24,9 @@ def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
     """For which joints and frames of a clip a part counts, and for how long already: (T,K) int64, 0 where it does not.
 
     "returned"    visible, hidden by the occluder before, in a frame without any occluder: frames since it was last hidden. What
-                  goes wrong there was carried: nothing in the picture disturbs any more.
-    "bystanders"  visible while the occluder hides other joints, and never hidden by it so far: frames of the occlusion so far.
+                  goes wrong there was carried: nothing in the image disturbs any more.
+    "unoccluded_joints"  visible while the occluder hides other joints, and never hidden by it before: frames
+                  of the occlusion so far.
     "after_cut"   annotated, in a frame behind the cut: frames since the cut, 1 in the first one.
     window        frames after which the network starts anew and with it the count; 0 for never.
     Raises UserError where the clip has no occluder, or no cut.
@@ -68,11 +69,11 @@ def part_samples(
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
     scored = samples(predictions, dataset, reference="person", threshold=threshold)
-    values = scored.right
+    values = scored.correct
     if measure == "error":
         values = np.where(np.isnan(values), np.nan, np.concatenate(_errors(predictions, dataset)))
     frames = np.concatenate([part_frames(clip, part, predictions.window) for clip in dataset])
-    return [np.where((frames >= low) & (frames <= high), values, np.nan) for low, high in bins], scored.sources
+    return [np.where((frames >= low) & (frames <= high), values, np.nan) for low, high in bins], scored.groups
 
 
 def _errors(predictions: Predictions, dataset: ClipDataset) -> list[np.ndarray]:
@@ -93,9 +94,9 @@ def part_curve(
     seed: int = 0,
     **settings,
 ) -> HiddenCurve:
-    """Score of a part by the number of frames; settings as for `part_samples`. Intervals over sources."""
-    values, sources = part_samples(predictions, dataset, part, bins, **settings)
-    return HiddenCurve(tuple(bins), tuple(interval(value, sources, draws=draws, seed=seed) for value in values))
+    """Score of a part by the number of frames; settings as for `part_samples`. Intervals over groups."""
+    values, groups = part_samples(predictions, dataset, part, bins, **settings)
+    return HiddenCurve(tuple(bins), tuple(interval(value, groups, draws=draws, seed=seed) for value in values))
 
 
 def part_gain(
@@ -109,26 +110,26 @@ def part_gain(
     seed: int = 0,
     **settings,
 ) -> HiddenCurve:
-    """`predictions` minus `baseline` on the same joints and frames, paired over sources; settings as for `part_samples`.
+    """`predictions` minus `baseline` on the same joints and frames, paired over groups; settings as for `part_samples`.
 
-    The baseline may be another network's on the same pictures, or the same network's on the clips as filmed (`as_filmed`).
+    The baseline may be another network's on the same images, or the same network's on the clips as filmed (`unoccluded`).
     """
-    ours, sources = part_samples(predictions, dataset, part, bins, **settings)
+    ours, groups = part_samples(predictions, dataset, part, bins, **settings)
     theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, **settings)
     return HiddenCurve(
         tuple(bins),
-        tuple(paired_interval(a, b, sources, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+        tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
     )
 
 
-def as_filmed(predictions: Predictions, dataset: ClipDataset) -> Predictions:
+def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:
     """Predictions for clips as filmed, put beside the same clips behind an occluder, so that both are scored alike.
 
     predictions  of a data set that holds every clip of `dataset` without its occluder.
     Raises UserError for a clip that is not among them.
     """
     places = {name: index for index, name in enumerate(predictions.ids)}
-    originals = [str(clip.extra.get("as_filmed", clip.id)) for clip in dataset]
+    originals = [str(clip.extra.get("unoccluded", clip.id)) for clip in dataset]
     if unknown := [name for name in originals if name not in places]:
         raise UserError(
             f"there are no predictions for clip {unknown[0]!r} as filmed; predict the data set without occluders first"
@@ -160,24 +161,25 @@ def horizon(gain: HiddenCurve) -> int | None:
 
 @dataclass(frozen=True)
 class Effects:
-    """What one protocol does to one network, beside a baseline; differences are paired over sources.
+    """What one protocol does to one network, beside a baseline; differences are paired over groups.
 
     hidden, hidden_baseline   PCK of joints that the occluder has hidden for 1 to `up_to` frames.
     gain                      their difference: above zero, the network finds more of them.
-    returned_gain             the same difference for joints that are visible again, at most `back` frames after they were hidden,
+    reappeared_gain           the same difference for joints that are visible again, at most `back` frames after they were
+                              hidden,
                               in frames without any occluder.
-    returned_cost             the network there minus itself on the clip as filmed: below zero, it carries a wrong pose on.
-    bystanders                mean error of joints not hidden so far, over the person size, minus the same as filmed.
-    bystanders_baseline       the same of the baseline.
+    reappeared_cost             the network there minus itself on the clip as filmed: below zero, it carries a wrong pose on.
+    unoccluded_joints                mean error of joints not hidden so far, over the person size, minus the same as filmed.
+    unoccluded_joints_baseline       the same of the baseline.
     """
 
     hidden: Interval
     hidden_baseline: Interval
     gain: Interval
-    returned_gain: Interval
-    returned_cost: Interval
-    bystanders: Interval
-    bystanders_baseline: Interval
+    reappeared_gain: Interval
+    reappeared_cost: Interval
+    unoccluded_joints: Interval
+    unoccluded_joints_baseline: Interval
 
 
 def effects(
@@ -197,7 +199,7 @@ def effects(
     found    predictions for it by network; filmed: predictions for the clips as filmed, by network.
     """
     ours, theirs = found[network], found[baseline]
-    clear = {name: as_filmed(filmed[name], behind) for name in (network, baseline)}
+    clear = {name: unoccluded(filmed[name], behind) for name in (network, baseline)}
     early, soon, all_along = ((1, up_to),), ((1, back),), ((1, max(len(clip) for clip in behind)),)
 
     def gain(a: Predictions, b: Predictions, part: str, bins: tuple[tuple[int, int], ...], measure: str = "pck") -> Interval:
@@ -207,8 +209,8 @@ def effects(
         hidden=hidden_curve(ours, behind, early, by="occluder", seed=seed).intervals[0],
         hidden_baseline=hidden_curve(theirs, behind, early, by="occluder", seed=seed).intervals[0],
         gain=hidden_gain(ours, theirs, behind, early, by="occluder", seed=seed).intervals[0],
-        returned_gain=gain(ours, theirs, "returned", soon),
-        returned_cost=gain(ours, clear[network], "returned", soon),
-        bystanders=gain(ours, clear[network], "bystanders", all_along, "error"),
-        bystanders_baseline=gain(theirs, clear[baseline], "bystanders", all_along, "error"),
+        reappeared_gain=gain(ours, theirs, "returned", soon),
+        reappeared_cost=gain(ours, clear[network], "returned", soon),
+        unoccluded_joints=gain(ours, clear[network], "unoccluded_joints", all_along, "error"),
+        unoccluded_joints_baseline=gain(theirs, clear[baseline], "unoccluded_joints", all_along, "error"),
     )

@@ -1,15 +1,15 @@
 """Figures. Every function takes and returns axes, draws what it is given, and computes no score.
 
 Nothing else in the package imports matplotlib and seaborn than this room and
-`rpstn.notebooks.noise_figures`. Colours and sizes come from style.mplstyle, which each function applies to what it draws;
+`rpstn.notebooks.noise_figures`. Colors and sizes come from style.mplstyle, which each function applies to what it draws;
 `use_style()` applies it to the rest of a notebook.
 """
 
-from rpstn.plots.interventions import effect_points, owed_panels, weight_against_loss
+from rpstn.plots.images import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
+from rpstn.plots.interventions import effect_panels, effect_points, weight_against_loss
 from rpstn.plots.numbers import hidden_curves, interval_panels, interval_points, over_frames, pck_bars, training_curves
-from rpstn.plots.pictures import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
 from rpstn.plots.relations import kernel_grid, relation_matrix, relation_on_skeleton, relation_over_time, relation_panels
-from rpstn.plots.scrubbing import film, scrubber
+from rpstn.plots.scrubbing import scrubber, video
 from rpstn.plots.stream import joint_rows, relation_moments, stretches
 from rpstn.plots.style import SIDES, STYLE, short, side, standing, use_style
 
@@ -17,7 +17,7 @@ __all__ = [
     "SIDES",
     "STYLE",
     "effect_points",
-    "film",
+    "video",
     "filmstrip",
     "heatmap_over",
     "hidden_curves",
@@ -28,7 +28,7 @@ __all__ = [
     "joint_rows",
     "kernel_grid",
     "over_frames",
-    "owed_panels",
+    "effect_panels",
     "pck_bars",
     "relation_matrix",
     "relation_moments",

@@ -17,7 +17,7 @@ from rpstn.skeletons import Skeleton
 
 
 @styled
-def owed_panels(
+def effect_panels(
     weights: np.ndarray,
     losses: Mapping[str, np.ndarray],
     skeleton: Skeleton,
@@ -28,7 +28,7 @@ def owed_panels(
 ) -> np.ndarray:
     """The relation (K,K) without its diagonal, and beside it what refined joint i loses when it is cut off from joint j.
 
-    losses  by title, (K,K) on the axes of the relation, each with a colour scale of its own. Positive: the joint loses.
+    losses  by title, (K,K) on the axes of the relation, each with a color scale of its own. Positive: the joint loses.
     sure    by the same titles, (K,K) bool: losses that are told apart from zero, marked by a dot.
     Returns the axes used, the relation's first.
     """
@@ -101,17 +101,17 @@ def effect_points(
     factor: float = 100.0,
     legend: bool = True,
 ) -> Axes:
-    """Losses with their intervals: one row an intervention, one colour a kind of joints; filled where zero is outside."""
+    """Losses with their intervals: one row an intervention, one color a kind of joints; filled where zero is outside."""
     ax = ax or plt.subplots(figsize=(4.6, 0.5 * len(effects) + 1))[1]
-    colours = ("#0072B2", "#009E73", "#D55E00", "#CC79A7")
+    colors = ("#0072B2", "#009E73", "#D55E00", "#CC79A7")
     kinds = list(dict.fromkeys(kind for parts in effects.values() for kind in parts))
     for row, parts in enumerate(effects.values()):
         for kind, item in parts.items():
             number = kinds.index(kind)
-            place, colour = row + 0.22 * (number - (len(kinds) - 1) / 2), colours[number % len(colours)]
-            ax.plot([factor * item.low, factor * item.high], [place, place], color=colour, lw=1.8, solid_capstyle="butt")
+            place, color = row + 0.22 * (number - (len(kinds) - 1) / 2), colors[number % len(colors)]
+            ax.plot([factor * item.low, factor * item.high], [place, place], color=color, lw=1.8, solid_capstyle="butt")
             ax.plot(
-                factor * item.estimate, place, "o", ms=4.5, color=colour if item.excludes_zero else "white", mec=colour,
+                factor * item.estimate, place, "o", ms=4.5, color=color if item.excludes_zero else "white", mec=color,
                 label=kind if row == 0 else None,
             )  # fmt: skip
     ax.axvline(0, color="#444444", lw=1)

@@ -20,7 +20,7 @@ from rpstn.plots.style import short, styled
 def pck_bars(scores: Mapping[str, Mapping[str, float | None]], ax: Axes | None = None, label: str = "PCK@0.2 (%)") -> Axes:
     """Bars per joint, or group of joints, side by side for several methods.
 
-    scores  by method: fraction by joint, e.g. metrics["scores"]["person"]["all"]["groups"]; None or NaN
+    scores  by method: fraction by joint, e.g. metrics["scores"]["person"]["all"]["joint_types"]; None or NaN
             leaves a gap.
     """
     ax = ax or plt.subplots()[1]
@@ -77,10 +77,10 @@ def hidden_curves(
     counted: str = "frames hidden so far",
     samples: bool = True,
 ) -> Axes:
-    """PCK, or a gain, against the number of frames hidden, with intervals over sources as bars.
+    """PCK, or a gain, against the number of frames hidden, with intervals over groups as bars.
 
     curves   by method, over the same bins. counted: what the bins count. samples: write how many joints the
-             first curve has, and from how many sources, under each bin.
+             first curve has, and from how many groups, under each bin.
     """
     ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
     bins = {curve.bins for curve in curves.values()}
@@ -99,7 +99,7 @@ def hidden_curves(
         for name, item in zip(first.labels, first.intervals, strict=True)
     ]
     ax.set(xticks=range(len(labels)), xticklabels=labels, ylabel=label)
-    ax.set_xlabel(counted + (" (joints / sources)" if samples else ""))
+    ax.set_xlabel(counted + (" (joints / groups)" if samples else ""))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(len(curves), 3))  # bars fill the axes
     return ax
 
@@ -110,14 +110,14 @@ def interval_points(
     ax: Axes | None = None,
     label: str = "difference in PCK@0.2 (percentage points)",
 ) -> Axes:
-    """Estimates with their intervals and numbers of sources, one row each, beside the line of no difference."""
+    """Estimates with their intervals and numbers of groups, one row each, beside the line of no difference."""
     ax = ax or plt.subplots(figsize=(6.4, 0.45 * len(intervals) + 1))[1]
     for row, item in enumerate(intervals.values()):
         ax.plot([100 * item.low, 100 * item.high], [row, row], color="#0072B2", lw=2, solid_capstyle="butt")
         ax.plot(100 * item.estimate, row, "o", color="#0072B2" if item.excludes_zero else "white", mec="#0072B2")
     ax.axvline(0, color="#444444", lw=1)
     ax.set(yticks=range(len(intervals)), xlabel=label)
-    ax.set_yticklabels([f"{name}\n({item.groups} sources)" for name, item in intervals.items()])
+    ax.set_yticklabels([f"{name}\n({item.groups} groups)" for name, item in intervals.items()])
     ax.set_ylim(len(intervals) - 0.5, -0.5)
     ax.grid(False, axis="y")
     return ax
@@ -158,7 +158,7 @@ def over_frames(
 ) -> Axes:
     """A value over the frames of a clip, one line a network, the frames in which something is hidden shaded.
 
-    lines   by network, (T,), from frame `first` on; dotted: a second line each, of the same colour.
+    lines   by network, (T,), from frame `first` on; dotted: a second line each, of the same color.
     hidden  (frames,) bool.
     """
     ax = ax or plt.subplots(figsize=(7.2, 3.0))[1]

@@ -62,14 +62,14 @@ def skeleton_overlay(
         if ABSENT in (visibility[a], visibility[b]):
             continue
         sides = {side(skeleton.joints[a]), side(skeleton.joints[b])} - {"middle"}
-        colour = SIDES[sides.pop()] if len(sides) == 1 else SIDES["middle"]
+        color = SIDES[sides.pop()] if len(sides) == 1 else SIDES["middle"]
         dashed = VISIBLE != min(visibility[a], visibility[b])
-        ax.plot(*joints[[a, b]].T, color=colour, ls="--" if dashed else "-", lw=1.8, path_effects=_OUTLINE)
+        ax.plot(*joints[[a, b]].T, color=color, ls="--" if dashed else "-", lw=1.8, path_effects=_OUTLINE)
     for joint, name in enumerate(skeleton.joints):
         if visibility[joint] == ABSENT:
             continue
-        hollow, colour = visibility[joint] != VISIBLE, SIDES[side(name)]
-        edge, width, face = (colour, 1.6, "white") if hollow else ("white", 0.7, colour)
+        hollow, color = visibility[joint] != VISIBLE, SIDES[side(name)]
+        edge, width, face = (color, 1.6, "white") if hollow else ("white", 0.7, color)
         ax.plot(*joints[joint], "o", ms=5, mec=edge, mew=width, mfc=face, zorder=3)
     if legend:
         for name in ("left", "right"):
@@ -91,7 +91,7 @@ def heatmap_over(
     """A heatmap (h,w) over its frame (S,S,3), in register: heatmap pixel u covers input pixels u S/h ... (u +
     1) S/h.
 
-    vmax   value drawn in full colour; None: the highest. truth: (2,) true place in input pixels, drawn as a
+    vmax   value drawn in full color; None: the highest. truth: (2,) true place in input pixels, drawn as a
            ring.
     """
     ax = image(frame, ax, title)
@@ -128,8 +128,8 @@ def filmstrip(
     for row, (name, frames) in zip(axes, rows.items(), strict=True):
         for ax, column in zip(row, columns, strict=True):
             if poses and name in poses and skeleton is not None:
-                sight = visibility[name][column] if visibility and name in visibility else None
-                skeleton_overlay(frames[column], poses[name][column], skeleton, sight, ax)
+                subset = visibility[name][column] if visibility and name in visibility else None
+                skeleton_overlay(frames[column], poses[name][column], skeleton, subset, ax)
             else:
                 image(frames[column], ax)
         _row_name(row[0], name)
@@ -149,7 +149,7 @@ def hidden_heatmaps(
     hidden: np.ndarray,
     axes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Heatmaps of one joint over time, one row per network, all on one colour scale.
+    """Heatmaps of one joint over time, one row per network, all on one color scale.
 
     frames    (T,S,S,3), the network's input.
     heatmaps  (T,K,h,w) by the network's name.

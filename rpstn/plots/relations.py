@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
-from rpstn.plots.pictures import skeleton_overlay
+from rpstn.plots.images import skeleton_overlay
 from rpstn.plots.style import SIDES, short, side, standing, styled
 from rpstn.skeletons import Skeleton
 
@@ -31,8 +31,8 @@ def relation_matrix(
 ) -> Axes:
     """A relation (K,K) as a square: joints along the limbs, left and right apart.
 
-    vmax      value in full colour; give one for all panels of a figure. diagonal: False greys the diagonal
-              out, so that the colours serve what joints take from each other.
+    vmax      value in full color; give one for all panels of a figure. diagonal: False grays the diagonal
+              out, so that the colors serve what joints take from each other.
     sums      the axis that sums to one: "rows" (layout "paper"), "columns" ("released"), or "" for another K
               x K matrix.
     """
@@ -79,7 +79,7 @@ def relation_panels(
     sums: str = "rows",
     columns: int = 3,
 ) -> np.ndarray:
-    """Several relations beside each other on one colour scale, with one colour bar; returns the axes used."""
+    """Several relations beside each other on one color scale, with one color bar; returns the axes used."""
     if axes is None:
         columns = min(columns, len(relations))
         rows = -(-len(relations) // columns)
@@ -172,7 +172,7 @@ def relation_over_time(
 
 @styled
 def kernel_grid(kernels: np.ndarray, ax: Axes | None = None, count: int = 32, title: str | None = None) -> Axes:
-    """The first kernels of (C,k,k) as tiles, one symmetric colour scale, zero in white."""
+    """The first kernels of (C,k,k) as tiles, one symmetric color scale, zero in white."""
     kernels = np.asarray(kernels)[:count]
     count, k = kernels.shape[:2]
     columns = min(8, count)

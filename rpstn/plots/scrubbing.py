@@ -1,4 +1,4 @@
-"""Going through pictures by hand, in a notebook that is open; and a film inside a page."""
+"""Going through pictures by hand, in a notebook that is open; and a video inside a page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def scrubber(pictures: Iterable[np.ndarray], fps: float = 12.0, label: str = "fr
         import ipywidgets
     except ImportError:
         raise UserError(
-            "going through frames by hand needs ipywidgets; call `pip install ipywidgets`, or look at the film"
+            "going through frames by hand needs ipywidgets; call `pip install ipywidgets`, or look at the video"
         ) from None
     encoded = [_jpeg(picture) for picture in pictures]
     if not encoded:
@@ -48,16 +48,16 @@ def _jpeg(picture: np.ndarray) -> bytes:
     return data.tobytes()
 
 
-def film(path: str | Path, label: str, width: int | None = None) -> str:
+def video(path: str | Path, label: str, width: int | None = None) -> str:
     """HTML that plays a .webm and holds it, so that a page needs no other file.
 
-    label  what the film shows, for those who do not see it; it stands below, too. width: in px of the page.
+    label  what the video shows, for those who do not see it; it stands below, too. width: in px of the page.
     """
     # "/" is written as %2F: nothing that looks like a path is in the page, which is cleaned of paths.
     data = base64.b64encode(Path(path).read_bytes()).decode().replace("/", "%2F")
     size = f' width="{width}"' if width else ""
     text = html.escape(label, quote=True)
     return (
-        f'<figure class="film"><video controls loop muted playsinline{size} style="max-width: 100%" aria-label="{text}" '
+        f'<figure class="video"><video controls loop muted playsinline{size} style="max-width: 100%" aria-label="{text}" '
         f'src="data:video/webm;base64,{data}"></video><figcaption>{text}</figcaption></figure>'
     )

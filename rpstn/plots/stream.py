@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Patch, Rectangle
 
-from rpstn.plots.pictures import skeleton_overlay
+from rpstn.plots.images import skeleton_overlay
 from rpstn.plots.relations import relation_matrix
 from rpstn.plots.style import short, side, styled
 from rpstn.skeletons import Skeleton
@@ -35,12 +35,12 @@ def joint_rows(
     marked_label: str = "found hidden",
     hidden_label: str = "truly hidden",
 ) -> Axes:
-    """A number for each joint in each frame, as one coloured row a joint.
+    """A number for each joint in each frame, as one colored row a joint.
 
-    values  (T,K), NaN where there is none (grey).
+    values  (T,K), NaN where there is none (gray).
     marked  (T,K) bool: stretches that are framed, such as those in which a joint is found hidden.
     hidden  (T,K) bool: stretches under a dark line, such as those in which a joint is known to be hidden.
-    Joints stand in the skeleton's order, left and right apart. vmax: value in full colour; None: the highest.
+    Joints stand in the skeleton's order, left and right apart. vmax: value in full color; None: the highest.
     """
     values, order = np.asarray(values, np.float64), list(skeleton.order)
     if values.ndim != 2 or values.shape[1] != len(skeleton):
@@ -98,8 +98,8 @@ def relation_moments(
     off = ~np.eye(len(skeleton), dtype=bool)
     top = float((chosen if diagonal else chosen[:, off]).max()) or 1.0
     for place, t in enumerate(columns):
-        sight = None if visibility is None else visibility[t]
-        skeleton_overlay(frames[t], poses[t], skeleton, sight, axes[0, place], title=f"frame {t}")
+        subset = None if visibility is None else visibility[t]
+        skeleton_overlay(frames[t], poses[t], skeleton, subset, axes[0, place], title=f"frame {t}")
         ax = relation_matrix(chosen[place], skeleton, axes[1, place], vmax=top, diagonal=diagonal, sums=sums, bar=False)
         if place:
             ax.set(yticks=[], ylabel="")

@@ -59,7 +59,7 @@ def short(joint: str) -> str:
 
 
 def standing(skeleton: Skeleton) -> np.ndarray:
-    """A schematic pose (K,2) that faces the reader, for drawings without a picture."""
+    """A schematic pose (K,2) that faces the reader, for drawings without an image."""
     places = []
     for joint in skeleton.joints:
         name = joint.removeprefix("left_").removeprefix("right_")

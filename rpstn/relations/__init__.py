@@ -3,20 +3,20 @@
 from rpstn.relations.controls import baselines, ideal_relations
 from rpstn.relations.measures import (
     Relations,
-    around_three,
     asymmetry,
     collect,
+    cycle_residual,
     entropy,
     off_diagonal_mass,
+    off_diagonal_weight,
     strongest,
-    taken,
     variance_shares,
     weaker_takes_more,
 )
 
 __all__ = [
     "Relations",
-    "around_three",
+    "cycle_residual",
     "asymmetry",
     "baselines",
     "collect",
@@ -24,7 +24,7 @@ __all__ = [
     "ideal_relations",
     "off_diagonal_mass",
     "strongest",
-    "taken",
+    "off_diagonal_weight",
     "variance_shares",
     "weaker_takes_more",
 ]

@@ -15,7 +15,7 @@ from rpstn.datasets.windows import make_window
 from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import encode
 from rpstn.models.backbones import STRIDE
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.relation import JointRelationExtractor
 from rpstn.models.rpstn import RPSTN
 from rpstn.relations.measures import Relations, collect
@@ -35,9 +35,9 @@ def untrained(model: RPSTN, seed: int = 0) -> RPSTN:
 
 
 @torch.no_grad()
-def settle(
+def recalibrate_batchnorm(
     model: RPSTN,
-    meta: dict[str, Any],
+    metadata: dict[str, Any],
     dataset: ClipDataset,
     *,
     window: int = 5,
@@ -57,9 +57,9 @@ def settle(
     clips = [dataset[index] for index in range(min(limit, len(dataset)))]
     model.train()
     for first in range(0, len(clips), batch):
-        parts = [make_window(clip, dataset.skeleton, 0, length, meta["size"]).frames for clip in clips[first : first + batch]]
+        parts = [make_window(clip, dataset.skeleton, 0, length, metadata["size"]).frames for clip in clips[first : first + batch]]
         frames = torch.from_numpy(np.stack(parts)).to(next(model.parameters()).device)
-        model(normalise(frames, meta["input"]))
+        model(normalize(frames, metadata["input"]))
     for norm in norms:
         norm.momentum = 0.1
     return model.eval()
@@ -67,7 +67,7 @@ def settle(
 
 @torch.inference_mode()
 def ideal_relations(
-    dataset: ClipDataset, meta: dict[str, Any], scale: str = "none", window: int = 8, layout: str = "paper"
+    dataset: ClipDataset, metadata: dict[str, Any], scale: str = "none", window: int = 8, layout: str = "paper"
 ) -> Relations:
     """Relations of perfect heatmaps: the targets at the true joints, in the crops that the network gets;
     absent joints are empty maps.
@@ -75,16 +75,16 @@ def ideal_relations(
     What is in them comes from the poses and the softmax alone, without any learning. scale, layout: as for the
     `JointRelationExtractor`; take the network's layout to set them beside its relations.
     """
-    side = meta["size"] // STRIDE
+    side = metadata["size"] // STRIDE
     extractor = JointRelationExtractor(len(dataset.skeleton), layout, scale).eval()
     parts = []
     for clip in dataset:
         step = window or len(clip)
         for start in range(0, len(clip), step):
             here = slice(start, start + step)
-            affine = crop_affine(window_box(clip.boxes[here]), meta["size"])
+            affine = crop_affine(window_box(clip.boxes[here]), metadata["size"])
             joints = torch.from_numpy(apply_affine(clip.joints[here], affine))
-            maps = encode(joints, (side, side), STRIDE, meta["sigma"])
+            maps = encode(joints, (side, side), STRIDE, metadata["sigma"])
             maps = maps * torch.from_numpy(clip.visibility[here] != ABSENT)[..., None, None]
             parts.append(extractor.relation(maps).numpy())
     lengths = [len(clip) for clip in dataset]
@@ -101,7 +101,7 @@ def ideal_relations(
 
 def baselines(
     model: RPSTN,
-    meta: dict[str, Any],
+    metadata: dict[str, Any],
     dataset: ClipDataset,
     *,
     window: int = 8,
@@ -116,11 +116,11 @@ def baselines(
     Measures that are not linear, such as the entropy, are taken of each matrix and then averaged.
     """
     count = len(dataset.skeleton)
-    network = settle(untrained(model, seed), meta, dataset)
-    fresh = predict_clips(network, meta, dataset, window, batch=batch, progress=False)
+    network = recalibrate_batchnorm(untrained(model, seed), metadata, dataset)
+    fresh = predict_clips(network, metadata, dataset, window, batch=batch, progress=False)
     return {
         "identity": np.eye(count)[None],
         "uniform": np.full((1, count, count), 1 / count),
         "untrained": collect(fresh, dataset).matrices,
-        "ideal heatmaps": ideal_relations(dataset, meta, window=window, layout=model.config.relation_layout).matrices,
+        "ideal heatmaps": ideal_relations(dataset, metadata, window=window, layout=model.config.relation_layout).matrices,
     }

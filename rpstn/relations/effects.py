@@ -22,7 +22,7 @@ from rpstn.errors import UserError
 from rpstn.evaluate.inference import check_checkpoint
 from rpstn.heatmaps import decode, to_heatmap
 from rpstn.metrics.keypoints import reference_sizes
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.rpstn import RPSTN
 from rpstn.relations.interventions import Cut, Intervention, intervened, watched
 from rpstn.runs.progress import tqdm
@@ -60,14 +60,14 @@ class Truth:
 
     joints      (N,K,2) input px. scored (N,K): annotated joints in frames with a reference length.
     person      (N,) the longer side of the person's box, input px.
-    visibility  (N,K). sources (N,) the unit of the bootstrap. clips (N,) index of the clip.
+    visibility  (N,K). groups (N,) the unit of the bootstrap. clips (N,) index of the clip.
     """
 
     joints: np.ndarray
     scored: np.ndarray
     person: np.ndarray
     visibility: np.ndarray
-    sources: np.ndarray
+    groups: np.ndarray
     clips: np.ndarray
 
     def of(self, rows: Any) -> Truth:
@@ -149,7 +149,7 @@ def heights(heatmaps: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def study(
     model: RPSTN,
-    meta: Mapping[str, Any],
+    metadata: Mapping[str, Any],
     dataset: ClipDataset,
     interventions: Mapping[str, Intervention],
     *,
@@ -168,7 +168,7 @@ def study(
     """
     if not isinstance(model, RPSTN):
         raise UserError("this checkpoint is an image network; give one of an RPSTN, which `rpstn train` makes without --network")
-    check_checkpoint(meta, dataset)
+    check_checkpoint(metadata, dataset)
     device = next(model.parameters()).device
     truths: list[Truth] = []
     own: list[Found] = []
@@ -177,13 +177,15 @@ def study(
     frames = sum(len(clip) for clip in dataset)
     with tqdm(total=frames, desc=f"intervene on {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar:
         for places in _batches([len(clip) for clip in dataset], window, batch):
-            windows = [make_window(dataset[clip], dataset.skeleton, start, count, meta["size"]) for clip, start, count in places]
+            windows = [
+                make_window(dataset[clip], dataset.skeleton, start, count, metadata["size"]) for clip, start, count in places
+            ]
             truth = _truth(dataset, places, [part.affine for part in windows])
             pixels = torch.from_numpy(np.stack([part.frames for part in windows])).to(device)
-            encoded = model.encode(normalise(pixels, meta["input"]))
+            encoded = model.encode(normalize(pixels, metadata["input"]))
             with watched(model) as seen:
                 output = model.locate(encoded)
-            stride = meta["size"] / output.heatmaps.shape[-1]
+            stride = metadata["size"] / output.heatmaps.shape[-1]
             truths.append(truth)
             own.append(measure(output.heatmaps.flatten(0, 1), truth, stride))
             relation = output.relations.flatten(0, 1)
@@ -198,7 +200,7 @@ def study(
             for name, intervention in interventions.items():
                 with intervened(model, intervention):
                     changed[name].append(measure(model.locate(encoded).heatmaps.flatten(0, 1), truth, stride))
-            bar.update(len(truth.sources))
+            bar.update(len(truth.groups))
     return Study(
         truth=_joined(truths),
         own=_joined(own),
@@ -241,12 +243,12 @@ def cut_pairs(
     return {name: np.stack(parts) for name, parts in losses.items()}
 
 
-def own_loss(losses: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
+def own_effect(losses: np.ndarray, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """Of losses (pairs,N,K) that of the refined joint of each pair alone: (N,pairs)."""
     return np.stack([losses[number, :, i] for number, (i, _) in enumerate(pairs)], axis=1)
 
 
-def landed(losses: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
+def own_share(losses: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
     """Of the mean losses (pairs,N,K) of all joints, without their signs, the part that is of the refined joints themselves."""
     known = np.isfinite(losses)
     counts = known.sum(axis=1)
@@ -287,7 +289,7 @@ def _truth(dataset: ClipDataset, places: Sequence[tuple[int, int, int]], affines
                 scored=(visibility != ABSENT) & ~np.isnan(person)[:, None],
                 person=person * np.linalg.norm(affine[0, :2]),  # the crop turns and scales alike in x and y
                 visibility=visibility,
-                sources=np.repeat(clip.source, length),
+                groups=np.repeat(clip.group, length),
                 clips=np.full(length, index),
             )
         )

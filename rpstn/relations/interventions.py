@@ -157,7 +157,7 @@ def intervened(model: Any, intervention: Intervention) -> Iterator[Any]:
     """Within the block, the network uses intervention.apply(relation) wherever it would use its relation.
 
         with intervened(model, Fixed.identity(13)):
-            changed = predict_clips(model, meta, dataset)
+            changed = predict_clips(model, metadata, dataset)
 
     model  anything with a JRE as `model.relation`: an RPSTN, or an image network of `rpstn.models.image`.
     The relations in the network's output are the changed ones. Blocks may stand inside each other: the inner one changes what

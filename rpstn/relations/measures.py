@@ -24,14 +24,14 @@ class Relations:
 
     matrices  (N,K,K) float32.
     clips     (N,) index of the clip; frames (N,) index of the frame in it.
-    actions   (N,) action of the clip; sources (N,) its source, the unit of a bootstrap.
+    actions   (N,) action of the clip; groups (N,) its source, the unit of a bootstrap.
     """
 
     matrices: np.ndarray
     clips: np.ndarray
     frames: np.ndarray
     actions: np.ndarray
-    sources: np.ndarray
+    groups: np.ndarray
 
     def mean(self) -> np.ndarray:
         """(K,K), every frame with the same weight."""
@@ -57,7 +57,7 @@ def collect(predictions: Predictions, dataset: ClipDataset) -> Relations:
         clips=np.repeat(np.arange(len(dataset)), lengths),
         frames=np.concatenate([np.arange(length) for length in lengths]),
         actions=np.repeat([clip.action for clip in dataset], lengths),
-        sources=np.repeat([clip.source for clip in dataset], lengths),
+        groups=np.repeat([clip.group for clip in dataset], lengths),
     )
 
 
@@ -83,7 +83,7 @@ def entropy(relation: np.ndarray, axis: int = -1) -> np.ndarray:
     return -(relation * logs).sum(axis=axis) / np.log(relation.shape[-1])
 
 
-def taken(relation: np.ndarray) -> np.ndarray:
+def off_diagonal_weight(relation: np.ndarray) -> np.ndarray:
     """(...,K,K) -> (...,K): the share of refined joint i's weights that lies on other joints.
 
     1 - R_ii in layout "paper". In layout "released", where rows do not sum to 1, the row's own sum divides; NaN
@@ -110,7 +110,7 @@ def asymmetry(relation: np.ndarray) -> np.ndarray:
     return np.divide(difference, total, out=np.full_like(total, np.nan), where=total > 0)
 
 
-def around_three(relation: np.ndarray) -> np.ndarray:
+def cycle_residual(relation: np.ndarray) -> np.ndarray:
     """(...,K,K) -> (...): the largest |l_ij + l_jk + l_ki| over all triples of joints, where l_ij = log R_ji - log R_ij.
 
     0, but for rounding, where the asymmetry is one number a joint: R_ij / R_ji = Z_j / Z_i, as the softmax of a symmetric Gram
@@ -129,8 +129,8 @@ def around_three(relation: np.ndarray) -> np.ndarray:
 def variance_shares(relations: Relations) -> dict[str, float]:
     """Where weights off the diagonal differ: parts of their variance over all frames, which add up to 1.
 
-    "actions": between the averages of actions. "sources": between the sources (stretches of motion) of one action. "clips":
-    between clips of one source. "frames": between frames of one clip. Where an action has one source alone, what that source
+    "actions": between the averages of actions. "groups": between the groups (stretches of motion) of one action. "clips":
+    between clips of one group. "frames": between frames of one clip. Where an action has one group alone, what that source
     has of its own counts for the action: nothing here could tell them apart. NaN where nothing differs at all.
     """
     off = ~np.eye(relations.matrices.shape[-1], dtype=bool)
@@ -143,11 +143,11 @@ def variance_shares(relations: Relations) -> dict[str, float]:
         np.add.at(sums, index, weights)
         return (sums / counts[:, None])[index]
 
-    names = np.char.add(np.char.add(relations.actions.astype(str), "/"), relations.sources.astype(str))
+    names = np.char.add(np.char.add(relations.actions.astype(str), "/"), relations.groups.astype(str))
     by_action, by_source, by_clip = (averaged(labels) for labels in (relations.actions, names, relations.clips))
     parts = {
         "actions": by_action - weights.mean(axis=0),
-        "sources": by_source - by_action,
+        "groups": by_source - by_action,
         "clips": by_clip - by_source,
         "frames": weights - by_clip,
     }

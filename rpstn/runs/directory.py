@@ -24,6 +24,7 @@ import numpy as np
 from rpstn.errors import UserError
 from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.paths import expanded
+from rpstn.runs.renamed import rename_keys
 from rpstn.runs.same_run import differences, recorded
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
@@ -164,12 +165,12 @@ class RunDirectory:
     @property
     def config(self) -> dict[str, Any] | None:
         """The configuration that the run was started with, or None."""
-        return read_json(self.path / "config.json") if (self.path / "config.json").is_file() else None
+        return rename_keys(read_json(self.path / "config.json")) if (self.path / "config.json").is_file() else None
 
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest of a finished run. Errors: UserError if there is none."""
-        return read_json(self.path / MANIFEST)
+        return rename_keys(read_json(self.path / MANIFEST))
 
     def start(self, config: Any) -> RunDirectory:
         """Create the directory and write config.json, for a new run or the continuation of the same one.

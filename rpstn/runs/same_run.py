@@ -9,7 +9,7 @@ from typing import Any
 from rpstn.runs.paths import expanded
 from rpstn.runs.project import from_project, project_folder
 
-_FOLDERS = ("root", "beside_root", "out")
+_FOLDERS = ("root", "aux_root", "out")
 PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths
 # Settings that change neither weights nor scores: a run is resumed with other ones, and compared with runs of other ones.
 NUMBERLESS = frozenset({"out", "workers", "device", "save_every", "calibration_frames"})

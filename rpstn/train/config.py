@@ -26,9 +26,9 @@ class TrainConfig:
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
     convert_to: str | None = None  # skeleton whose joints are learned, such as penn_action; None: the data set's own
     skip_damaged: bool = False  # leave out entries that cannot be used, and say how many, instead of stopping
-    beside: str | None = None  # data set of single pictures that fill a part of every batch, such as lspet; only with frames 1
-    beside_root: str | None = None  # folder of beside; None: as for root. Entries that cannot be used are left out
-    beside_share: float = 0.5  # the part of each batch that beside fills, above 0 and below 1
+    aux_dataset: str | None = None  # data set of single images that fill a part of every batch, such as lspet; only with frames 1
+    aux_root: str | None = None  # folder of aux_dataset; None: as for root. Entries that cannot be used are left out
+    aux_fraction: float = 0.5  # the part of each batch that aux_dataset fills, above 0 and below 1
     out: str = field(default_factory=lambda: default_place("runs", "rpstn").as_posix())  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
@@ -72,9 +72,9 @@ class TrainConfig:
             raise UserError(
                 f"batch {self.batch} cannot be computed in {self.accumulate} equal parts; choose a divisor as accumulate"
             )
-        if self.beside is not None and self.frames > 1:
-            raise UserError(f"{self.beside} gives single pictures; put them beside single frames (frames 1, not {self.frames})")
-        beside_count(self)
+        if self.aux_dataset is not None and self.frames > 1:
+            raise UserError(f"{self.aux_dataset} gives single images; mix them with single frames (frames 1, not {self.frames})")
+        aux_count(self)
         check_batch_norm(self)
         if self.initializer_weights is not None and self.propagation == "none":
             raise UserError("without propagation there is no initializer; leave initializer_weights empty")
@@ -113,21 +113,23 @@ class TrainConfig:
         return described if known or isinstance(described, ImageConfig) else replace(described, graph=skeleton.graph)
 
 
-def beside_count(config: TrainConfig) -> int:
-    """How many pictures from beside each part of a batch holds; 0 where there are none.
+def aux_count(config: TrainConfig) -> int:
+    """Count the images of aux_dataset that each part of a batch holds; 0 where there are none.
 
-    Raises UserError where none of them, or nothing else, would fit, and for beside_share or beside_root without beside.
+    Raises UserError where none of them, or nothing else, would fit, and for aux_fraction or aux_root without aux_dataset.
     """
-    if config.beside is None:
-        unused = [name for name in ("beside_share", "beside_root") if getattr(config, name) != getattr(type(config), name)]
+    if config.aux_dataset is None:
+        unused = [name for name in ("aux_fraction", "aux_root") if getattr(config, name) != getattr(type(config), name)]
         if unused:
-            raise UserError(f"{' and '.join(unused)} without beside would do nothing; name a data set as beside, or leave it out")
+            raise UserError(
+                f"{' and '.join(unused)} without aux_dataset would do nothing; name a data set as aux_dataset, or leave it out"
+            )
         return 0
     part = config.batch // config.accumulate
-    count = round(part * config.beside_share) if 0 < config.beside_share < 1 else 0
+    count = round(part * config.aux_fraction) if 0 < config.aux_fraction < 1 else 0
     if not 0 < count < part:
         raise UserError(
-            f"beside_share is {config.beside_share}, of {part} pictures at once; give a part between 0 and 1 that leaves at "
+            f"aux_fraction is {config.aux_fraction}, of {part} images at once; give a part between 0 and 1 that leaves at "
             "least one for each data set, or a larger batch"
         )
     return count

@@ -14,7 +14,7 @@ from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.windows import TrainingWindows
 from rpstn.errors import UserError
 from rpstn.skeletons import get_skeleton
-from rpstn.train.config import TrainConfig, beside_count
+from rpstn.train.config import TrainConfig, aux_count
 
 
 @dataclass(frozen=True)
@@ -23,41 +23,43 @@ class TrainingData:
 
     training    clips to learn.
     validation  clips that choose the checkpoint.
-    beside      single pictures that fill a part of every batch, with the joints of the clips; None where there are none.
+    aux_dataset single images that fill a part of every batch, with the joints of the clips; None where there are none.
     """
 
     training: ClipDataset
     validation: ClipDataset
-    beside: ClipDataset | None
+    aux_dataset: ClipDataset | None
 
     def checksums(self) -> dict[str, str]:
         """Of the labels of each, by its role: what the manifest says the run was given."""
-        parts = {"train": self.training, "val": self.validation, "beside": self.beside}
+        parts = {"train": self.training, "val": self.validation, "aux_dataset": self.aux_dataset}
         return {role: part.checksum() for role, part in parts.items() if part is not None}
 
 
 def open_training_data(config: TrainConfig) -> TrainingData:
     """The splits that a run asks for, with the joints to be learned.
 
-    Raises UserError for clips asked of single pictures, and for clips that were given as pictures beside.
+    Raises UserError for clips asked of single images, and for clips that were given as images.
     """
     training, validation = (_open(config, split) for split in ("train", "val"))
-    beside = None
-    if config.beside is not None:
-        pictures = open_dataset(config.beside, config.beside_root, split="train", skip_damaged=True)
-        if max(map(len, pictures)) > 1:  # the train clips of one split may be the test clips of another
-            raise UserError(f"beside is {config.beside}, which holds clips; give a data set of single pictures, such as lspet")
-        beside = convert_dataset(pictures, training.skeleton)
-    return TrainingData(training, validation, beside)
+    aux = None
+    if config.aux_dataset is not None:
+        images = open_dataset(config.aux_dataset, config.aux_root, split="train", skip_damaged=True)
+        if max(map(len, images)) > 1:  # the train clips of one split may be the test clips of another
+            raise UserError(
+                f"aux_dataset is {config.aux_dataset}, which holds clips; give a data set of single images, such as lspet"
+            )
+        aux = convert_dataset(images, training.skeleton)
+    return TrainingData(training, validation, aux)
 
 
 def batches(config: TrainConfig, data: TrainingData, first: int, device: torch.device) -> Iterator[dict[str, torch.Tensor]]:
-    """Parts of batches, from step `first` on. Where there are pictures beside, each part holds its share of them, at the end."""
-    count = beside_count(config)
+    """Yield parts of batches, from step `first` on. With an aux_dataset, each part ends with its share of images."""
+    count = aux_count(config)
     loaders = [_loader(config, data.training, config.batch // config.accumulate - count, first, config.seed, device)]
-    if data.beside is not None:
-        # Another seed, or a picture would be turned and coloured as the clip's frame of the same number is.
-        loaders.append(_loader(config, data.beside, count, first, (config.seed + 1) % 2**32, device))
+    if data.aux_dataset is not None:
+        # Another seed, or an image would be turned and colored as the clip's frame of the same number is.
+        loaders.append(_loader(config, data.aux_dataset, count, first, (config.seed + 1) % 2**32, device))
     for parts in zip(*loaders, strict=True):
         joined = parts[0] if len(parts) == 1 else {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         yield {name: value.to(device, non_blocking=True) for name, value in joined.items()}
@@ -80,5 +82,5 @@ def _loader(config: TrainConfig, dataset: ClipDataset, size: int, first: int, se
 def _open(config: TrainConfig, split: str) -> ClipDataset:
     dataset = open_dataset(config.dataset, config.root, split=split, fold=config.fold, skip_damaged=config.skip_damaged)
     if config.frames > 1 and max(map(len, dataset)) == 1:
-        raise UserError(f"{dataset.name} holds single pictures, no clips of {config.frames} frames; train on it with frames 1")
+        raise UserError(f"{dataset.name} holds single images, no clips of {config.frames} frames; train on it with frames 1")
     return dataset if config.convert_to is None else convert_dataset(dataset, get_skeleton(config.convert_to))

@@ -20,14 +20,14 @@ from rpstn.datasets.clip import ClipDataset
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import encode, heatmap_loss, target_statistics
-from rpstn.metrics.keypoints import summarise
+from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.models.image import FrameByFrame, ImageConfig, image_model
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.rpstn import RPSTN
-from rpstn.models.starting import load_backbone, start_from, start_image_from, start_image_official
+from rpstn.models.starting import load_backbone, start_from, start_image_from, start_image_from_author
 from rpstn.runs.devices import choose_device, use_bf16
 from rpstn.runs.directory import RunDirectory, seed_everything
 from rpstn.runs.files import plain
@@ -66,7 +66,7 @@ def new_model(config: TrainConfig, dataset: ClipDataset) -> tuple[RPSTN | FrameB
         if config.init is not None:
             trained = start_image_from(network, config.init, dataset.fold)
         if config.encoder_weights is not None:
-            start_image_official(network, config.encoder_weights)
+            start_image_from_author(network, config.encoder_weights)
         return network, trained
     model = RPSTN(described)
     model.expect_targets(*target_statistics(config.sigma, config.size // STRIDE))
@@ -90,7 +90,7 @@ def training_loss(
 
     total  annotated joints of the whole batch, where these clips are a part of it.
     """
-    frames = normalise(batch["frames"], model.config.input)
+    frames = normalize(batch["frames"], model.config.input)
     with torch.autocast(frames.device.type, torch.bfloat16, enabled=bf16):
         heatmaps = model(frames).heatmaps
     side = config.size // STRIDE
@@ -152,7 +152,7 @@ def _train(
     """Take the steps that are left, and leave the best checkpoint behind."""
     optimizer = torch.optim.AdamW(parameter_groups(model, trained, config), lr=config.lr, weight_decay=config.weight_decay)
     state = resume(run, model, optimizer, device, use_bf16(config.precision, device))
-    meta = _meta(config, data.training, model)
+    metadata = _meta(config, data.training, model)
     parts = batches(config, data, state.step, device)
     started, saved, smooth = time.monotonic() - state.seconds, time.monotonic(), smoothed_loss(state.log)
     bar = tqdm(total=config.steps, initial=state.step, desc=run.path.name, unit="step", disable=not progress, mininterval=0.5)
@@ -169,10 +169,10 @@ def _train(
             row = {"step": step + 1, "loss": loss, "lr": rate, "val_pck": ""}
             best, done = state.best, step + 1 == config.steps
             if done or (config.validate_every and (step + 1) % config.validate_every == 0):
-                row["val_pck"] = validate(model, meta, data.validation, config, state.bf16)
+                row["val_pck"] = validate(model, metadata, data.validation, config, state.bf16)
                 if row["val_pck"] > best:
                     best = row["val_pck"]
-                    save_checkpoint(run / "best.pt", model, {**meta, "step": step + 1, "val_pck": best})
+                    save_checkpoint(run / "best.pt", model, {**metadata, "step": step + 1, "val_pck": best})
             state.log.append(row)
             state = replace(state, step=step + 1, best=best, seconds=time.monotonic() - started)
             if done or time.monotonic() - saved > config.save_every:
@@ -216,15 +216,15 @@ def _finish(
 
 
 @torch.no_grad()
-def validate(model: RPSTN, meta: dict, dataset: ClipDataset, config: TrainConfig, bf16: bool = False) -> float:
+def validate(model: RPSTN, metadata: dict, dataset: ClipDataset, config: TrainConfig, bf16: bool = False) -> float:
     """Mean PCK@0.2 (person) over all annotated joints of the val split, in windows of the training length, but of five at least.
 
     Raises UserError where no joint of the split is annotated.
     """
     predictions = predict_clips(
-        model.eval(), meta, dataset, window=max(config.frames, 5), batch=config.batch, amp=bf16, progress=False
+        model.eval(), metadata, dataset, window=max(config.frames, 5), batch=config.batch, amp=bf16, progress=False
     )
-    mean = summarise(samples(predictions, dataset, reference="person").right).mean
+    mean = summarize(samples(predictions, dataset, reference="person").correct).mean
     if not math.isfinite(mean):
         raise UserError(f"{dataset.name}: no joint of the val split is annotated, so none can be scored; check its labels")
     return float(mean)

@@ -31,7 +31,7 @@ VARIANTS: dict[str, dict[str, str]] = {
 
 # How a variant is called in figures and tables.
 TITLES = {
-    "pictures": "pictures",
+    "images": "images",
     "encoder": "encoder",
     "rpstn": "RPSTN",
     "frame_by_frame": "frame by frame",
@@ -42,15 +42,15 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Single pictures that the encoder learns before it sees frames of video: more people, and more kinds of them.
+class ImagePretraining:
+    """Single images that the encoder learns before it sees frames of video: more people, and more kinds of them.
 
     dataset, root  such as lspet, mpii or coco; their joints are made into those of the clips as far as they correspond.
-    steps          of frames * batch pictures.
-    size           input side in px, None: that of the clips. A smaller one shows more pictures in the same time.
+    steps          of frames * batch images.
+    size           input side in px, None: that of the clips. A smaller one shows more images in the same time.
     lr             highest learning rate, None: that of the encoder. Clips show few people, and a network soon knows them by
-                   heart; a lower rate there keeps more of what many pictures taught.
-    beside         part of each of the encoder's batches that stays pictures, against the same; 0: none.
+                   heart; a lower rate there keeps more of what many images taught.
+    beside         part of each of the encoder's batches that stays images, against the same; 0: none.
     """
 
     dataset: str
@@ -58,14 +58,14 @@ class Pictures:
     steps: int
     size: int | None = None
     lr: float | None = None
-    beside: float = 0.0
+    aux_fraction: float = 0.0
 
     def __post_init__(self) -> None:
-        check_settings(self, where="pictures: ", paths=("root",))
+        check_settings(self, where="images: ", paths=("root",))
         if self.steps < 1:
-            raise UserError(f"pictures of {self.dataset} need at least 1 step, not {self.steps}")
-        if not 0 <= self.beside < 1:
-            raise UserError(f"beside is the part of a batch that stays pictures; give 0 to below 1, not {self.beside}")
+            raise UserError(f"images of {self.dataset} need at least 1 step, not {self.steps}")
+        if not 0 <= self.aux_fraction < 1:
+            raise UserError(f"beside is the part of a batch that stays images; give 0 to below 1, not {self.aux_fraction}")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Recipe:
     pretrain_steps  steps of the encoder, on single frames, frames * batch of them at once.
     steps           steps of each variant, on clips.
     pretrain_lr     highest learning rate of the encoder's training; base.lr is that of the variants.
-    pictures        what the encoder learns before; None: nothing.
+    images        what the encoder learns before; None: nothing.
     clips           how the clips of all variants are varied, such as behind larger occluders; None: as the encoder's frames.
     """
 
@@ -85,7 +85,7 @@ class Recipe:
     pretrain_steps: int
     steps: int
     pretrain_lr: float
-    pictures: Pictures | None = None
+    images: ImagePretraining | None = None
     clips: Augmentation | None = None
 
     def __post_init__(self) -> None:
@@ -97,28 +97,28 @@ class Recipe:
                 f"a recipe starts the initializer ({self.base.initializer}) from the trained encoder ({self.base.encoder}); give "
                 "both the same backbone, or train them apart with `rpstn train`"
             )
-        if self.pictures is not None and not (self.base.convert_to or TABLE[self.base.dataset].skeleton):
+        if self.images is not None and not (self.base.convert_to or TABLE[self.base.dataset].skeleton):
             raise UserError(
-                f"joints of {self.pictures.dataset} cannot be made into those of {self.base.dataset}, which each root names "
-                "anew; leave out pictures, or give convert_to"
+                f"joints of {self.images.dataset} cannot be made into those of {self.base.dataset}, which each root names "
+                "anew; leave out images, or give convert_to"
             )
 
     @property
     def start(self) -> TrainConfig | None:
-        """The run on single pictures of another data set; None where there is none."""
-        if self.pictures is None:
+        """The run on single images of another data set; None where there is none."""
+        if self.images is None:
             return None
         return replace(
             self._single,
-            dataset=self.pictures.dataset,
-            root=self.pictures.root,
+            dataset=self.images.dataset,
+            root=self.images.root,
             fold=1,
             convert_to=self.base.convert_to or TABLE[self.base.dataset].skeleton,
             skip_damaged=True,
-            steps=self.pictures.steps,
-            size=self.pictures.size or self.base.size,
-            lr=self.pretrain_lr if self.pictures.lr is None else self.pictures.lr,
-            out=f"{self.base.out}/pictures",
+            steps=self.images.steps,
+            size=self.images.size or self.base.size,
+            lr=self.pretrain_lr if self.images.lr is None else self.images.lr,
+            out=f"{self.base.out}/images",
         )
 
     @property
@@ -127,11 +127,11 @@ class Recipe:
         config = replace(self._single, steps=self.pretrain_steps, out=f"{self.base.out}/encoder")
         if self.start is None:
             return config
-        # The whole network comes from the pictures, so nothing in it is to learn more slowly than the rest.
+        # The whole network comes from the images, so nothing in it is to learn more slowly than the rest.
         config = replace(config, init=f"{self.start.out}/best.pt", init_rate=1.0, encoder_weights=None)
-        if not self.pictures.beside:
+        if not self.images.aux_fraction:
             return config
-        return replace(config, beside=self.start.dataset, beside_root=self.start.root, beside_share=self.pictures.beside)
+        return replace(config, aux_dataset=self.start.dataset, aux_root=self.start.root, aux_fraction=self.images.aux_fraction)
 
     @property
     def _single(self) -> TrainConfig:
@@ -161,12 +161,12 @@ class Recipe:
     def train(
         self, variants: list[str] | tuple[str, ...], progress: bool = True, calibrate: Calibrate | None = None
     ) -> dict[str, TrainResult]:
-        """Trains pictures (where there are any), encoder and variants, each once.
+        """Trains images (where there are any), encoder and variants, each once.
 
         Finished ones are taken as they are, an interrupted one goes on.
         """
         configs = {name: self.variant(name) for name in variants}
-        first = {} if self.start is None else {"pictures": self.start}
+        first = {} if self.start is None else {"images": self.start}
         runs = {**first, "encoder": self.encoder, **configs}
         return {name: train(config, progress=progress, calibrate=calibrate) for name, config in runs.items()}
 

@@ -1,6 +1,6 @@
 """Boxes that say where the people of a video are: from a file, an array, or one for all frames.
 
-A box is x, y, width, height in pixels of the video, the centre of the top-left pixel being (0, 0).
+A box is x, y, width, height in pixels of the video, the center of the top-left pixel being (0, 0).
 
     boxes.csv    head line frame,x,y,width,height or frame,id,x,y,width,height; frames count from 0; "id" may be called
                  track_id, person or person_id; fields apart by commas, or by semicolons or tabs with decimal commas or points

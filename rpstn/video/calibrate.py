@@ -1,16 +1,16 @@
 """Which confidence is low: measured for a checkpoint, on clips whose joints are known.
 
 A joint's confidence is the height of its heatmap's peak. Targets have peaks of 1, but what a network reaches depends on the
-network: one that was trained longer, or on easier pictures, is surer of itself. So the limits are read off labelled clips that
+network: one that was trained longer, or on easier images, is surer of itself. So the limits are read off labeled clips that
 the checkpoint was not trained on, its val split, streamed as a video is, with the labels' boxes:
 
     hidden_below   the confidence under which one VISIBLE joint in ten lies. A joint below it is called hidden.
     lost_below     the mean confidence over the joints under which one frame in a hundred lies. Below it no person was found.
-    sure_from      the mean confidence under which one frame in four lies. A search that has found as much looks no further.
+    confident_from      the mean confidence under which one frame in four lies. A search that has found as much looks no further.
 
 Confidence tells a hidden joint from a seen one only in part: a network that carries the pose is often sure of a joint that it
-cannot see, which is its purpose. `hidden_found` says which share of the occluded joints lies below the limit, and `right` which
-share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict` writes means: the
+cannot see, which is its purpose. `hidden_detected` says which share of the occluded joints lies below the limit, and `correct`
+which share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict` writes means: the
 network does not see it well.
 """
 
@@ -47,7 +47,7 @@ from rpstn.video.predict import predict_streamed
 from rpstn.video.stream import PoseNetwork
 from rpstn.video.tracking import Following
 
-QUANTILE_HIDDEN, QUANTILE_LOST, QUANTILE_SURE = 0.10, 0.01, 0.25
+QUANTILE_HIDDEN, QUANTILE_LOST, QUANTILE_CONFIDENT = 0.10, 0.01, 0.25
 LONGEST = 100  # frames of a clip that are held at once
 
 
@@ -62,7 +62,7 @@ def calibrate(
     """
     checkpoint = find_weights(checkpoint)
     network = PoseNetwork.load(checkpoint, device)
-    check_checkpoint(dict(network.meta), dataset)
+    check_checkpoint(dict(network.metadata), dataset)
     clips, found, fault = [], [], None
     parts = [part for clip in dataset for part in parts_of(clip, LONGEST)]
     for clip in tqdm(_spread(parts, frames), desc=f"calibrate {dataset.name}", unit="clip", disable=not progress):
@@ -101,20 +101,20 @@ def _measured(where: str, checksum: str, clips: Sequence[Clip], joints: np.ndarr
     if not seen.any():
         raise UserError(f"{where}: no joint is visible; calibrate on another data set")
     low = float(np.quantile(confidence[seen], QUANTILE_HIDDEN))
-    lost, sure = np.quantile(confidence[seen.any(axis=1)].mean(axis=1), (QUANTILE_LOST, QUANTILE_SURE))
+    lost, sure = np.quantile(confidence[seen.any(axis=1)].mean(axis=1), (QUANTILE_LOST, QUANTILE_CONFIDENT))
     below = confidence < low
-    right = np.linalg.norm(joints - truth, axis=-1) <= 0.2 * sizes[:, None]
+    correct = np.linalg.norm(joints - truth, axis=-1) <= 0.2 * sizes[:, None]
     known = seen | occluded
     return Calibration(
         hidden_below=round(low, 4),
         lost_below=round(float(lost), 4),
-        sure_from=round(float(sure), 4),
+        confident_from=round(float(sure), 4),
         measured_on=where,
         joints=int(seen.sum()),
         frames=len(confidence),
-        hidden_found=round(float(below[occluded].mean()), 4) if occluded.any() else None,
-        right={
-            name: round(float(right[known & part].mean()), 4) if (known & part).any() else None
+        hidden_detected=round(float(below[occluded].mean()), 4) if occluded.any() else None,
+        correct={
+            name: round(float(correct[known & part].mean()), 4) if (known & part).any() else None
             for name, part in (("below", below), ("above", ~below))
         },
         sha256=checksum,
@@ -147,10 +147,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--split", default="val")
     parser.add_argument("--fold", type=int)
     given = parser.parse_args(arguments)
-    _, meta = load_checkpoint(given.checkpoint)
-    config = as_trained(EvaluateConfig(given.checkpoint, given.dataset, fold=given.fold), meta)
+    _, metadata = load_checkpoint(given.checkpoint)
+    config = as_trained(EvaluateConfig(given.checkpoint, given.dataset, fold=given.fold), metadata)
     dataset = open_dataset(config.dataset, given.root, split=given.split, fold=config.fold)
-    dataset = convert_dataset(dataset, skeleton_of(meta))
+    dataset = convert_dataset(dataset, skeleton_of(metadata))
     found = calibrate(given.checkpoint, dataset)
     print(write_json(calibration_file(given.checkpoint), asdict(found)))
 

@@ -11,7 +11,7 @@ from rpstn.datasets.clip import ABSENT, VISIBLE
 from rpstn.skeletons import Skeleton
 
 # The person's left and right as in the figures, and what lies between; RGB.
-COLOURS = {"left": (213, 94, 0), "right": (0, 114, 178), "": (0, 158, 115)}
+COLORS = {"left": (213, 94, 0), "right": (0, 114, 178), "": (0, 158, 115)}
 
 
 def draw_pose(
@@ -29,20 +29,20 @@ def draw_pose(
     canvas = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     if scale < 2:
         raise ValueError(f"scale {scale} leaves no room for joints; draw at least twice as large")
-    sight = np.full(len(skeleton), VISIBLE) if visibility is None else np.asarray(visibility)
-    shown = (sight != ABSENT) & np.isfinite(joints).all(axis=-1)
-    # The centre of source pixel 0 lies at (scale - 1) / 2 of the larger picture.
+    subset = np.full(len(skeleton), VISIBLE) if visibility is None else np.asarray(visibility)
+    shown = (subset != ABSENT) & np.isfinite(joints).all(axis=-1)
+    # The center of source pixel 0 lies at (scale - 1) / 2 of the larger image.
     places = np.round(np.where(shown[:, None], joints, 0) * scale + (scale - 1) / 2).astype(int)
     sides = [name.partition("_")[0] for name in skeleton.joints]
-    colours = [COLOURS.get(side, COLOURS[""]) for side in sides]
+    colors = [COLORS.get(side, COLORS[""]) for side in sides]
     for a, b in skeleton.limbs:
         if shown[a] and shown[b]:
-            colour = colours[a] if sides[a] == sides[b] or sides[b] not in COLOURS else colours[b]
+            color = colors[a] if sides[a] == sides[b] or sides[b] not in COLORS else colors[b]
             cv2.line(canvas, places[a].tolist(), places[b].tolist(), (20, 20, 20), scale + 2, cv2.LINE_AA)
-            cv2.line(canvas, places[a].tolist(), places[b].tolist(), colour, scale, cv2.LINE_AA)
+            cv2.line(canvas, places[a].tolist(), places[b].tolist(), color, scale, cv2.LINE_AA)
     for joint in np.flatnonzero(shown):
         place, white = places[joint].tolist(), (255, 255, 255)
-        edge, face = (colours[joint], white) if sight[joint] != VISIBLE else (white, colours[joint])
+        edge, face = (colors[joint], white) if subset[joint] != VISIBLE else (white, colors[joint])
         cv2.circle(canvas, place, 2 * scale, edge, -1, cv2.LINE_AA)
         cv2.circle(canvas, place, 2 * scale - 2, face, -1, cv2.LINE_AA)
     return canvas
@@ -71,14 +71,14 @@ def compare_poses(
     poses       (T,K,2) pixels of those frames, by name: the truth, and what networks found.
     visibility  (T,K): joints that are occluded are drawn hollow in all of them, absent ones not at all.
     """
-    sights = [None] * len(frames) if visibility is None else visibility
+    subsets = [None] * len(frames) if visibility is None else visibility
     films = {
-        name: np.stack([draw_pose(*each, scale) for each in _drawn(frames, joints, skeleton, sights)])
+        name: np.stack([draw_pose(*each, scale) for each in _drawn(frames, joints, skeleton, subsets)])
         for name, joints in poses.items()
     }
     return side_by_side(films)
 
 
-def _drawn(frames: np.ndarray, joints: np.ndarray, skeleton: Skeleton, sights) -> Iterator[tuple]:
-    for frame, pose, sight in zip(frames, joints, sights, strict=True):
-        yield frame, pose, skeleton, sight
+def _drawn(frames: np.ndarray, joints: np.ndarray, skeleton: Skeleton, subsets) -> Iterator[tuple]:
+    for frame, pose, subset in zip(frames, joints, subsets, strict=True):
+        yield frame, pose, skeleton, subset

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files, visible
+from rpstn.datasets.frame_files import IMAGES, describe_left_out, frame_files, visible
 from rpstn.errors import UserError
 from rpstn.video.image_pages import read_pages
 from rpstn.video.input_frames import DEFAULT_FPS, Frame, same_size, usable
@@ -39,7 +39,7 @@ class FrameFolder:
             names = sorted(path.name for path in visible(self.path.iterdir()))
             there = f"; it holds {_some(names)}" if names else ""
             raise UserError(
-                f"{self.path}: this folder has no images ({', '.join(PICTURES)}){there}: give one of frames, or a video, or "
+                f"{self.path}: this folder has no images ({', '.join(IMAGES)}){there}: give one of frames, or a video, or "
                 "convert what it holds to PNG or JPEG"
             )
         if left_out:

@@ -2,7 +2,7 @@
 
 While it runs, the folder holds a journal of the poses and, every few seconds, the state of the stream. Ctrl-C ends it between
 two frames: the files are made of what was done, and the journal and the state stay, so that a second call with `resume` goes on
-as if nothing had happened. A run that was killed goes on from its last saved state. The picture is drawn again from the
+as if nothing had happened. A run that was killed goes on from its last saved state. The image is drawn again from the
 journal, which is cheap beside the network, so the video has no seam. A camera's frames are gone: there, `resume` makes the files
 of what a killed run has recorded. A finished run keeps only its results.
 """
@@ -37,7 +37,7 @@ from rpstn.video.overlay import AnnotatedVideo, Annotator
 from rpstn.video.predict import check_boxes, open_network
 from rpstn.video.source import Camera, camera_index, open_input
 from rpstn.video.stream import PoseStream
-from rpstn.video.summary import doubt_notes, summarise_poses
+from rpstn.video.summary import doubt_notes, summarize_poses
 from rpstn.video.threads import Ahead, Behind, StopAsked, stop_when_asked
 from rpstn.video.tracking import Following
 from rpstn.video.video_file import VideoFile
@@ -60,9 +60,9 @@ class PredictConfig:
     boxes: str = "auto"  # auto: found and followed; x,y,width,height: one for all frames; or a .json or .csv file
     out: Path | None = None  # folder of the results; None: runs/predict/<the video's name>
     frames: int | None = None  # stop after so many; None: at the video's end
-    fps: float | None = None  # frames a second of a folder of pictures; None: 25. Videos have their own
+    fps: float | None = None  # frames a second of a folder of images; None: 25. Videos have their own
     draw: bool = True  # write annotated.webm
-    relation: bool = False  # draw the relation matrix beside the picture, and write it into poses.json
+    relation: bool = False  # draw the relation matrix beside the image, and write it into poses.json
     hidden_below: float | None = None  # confidence below which a joint counts as hidden; None: as measured for the checkpoint
     lost_below: float | None = None  # mean confidence below which the person counts as lost; None: as measured
     resume: bool = False  # go on with an interrupted run in this folder
@@ -93,7 +93,7 @@ class PredictConfig:
 class PredictResult:
     """out: the folder. files: what lies in it. frames: how many were done. complete: whether all was done.
 
-    summary: `rpstn.video.summary.summarise_poses`. notes: what was noticed. weights: what predicted. seconds: of this call.
+    summary: `rpstn.video.summary.summarize_poses`. notes: what was noticed. weights: what predicted. seconds: of this call.
     signal: number of the signal that stopped it, or None.
     """
 
@@ -111,7 +111,7 @@ class PredictResult:
 def predict_video(config: PredictConfig, progress: bool = True) -> PredictResult:
     """Predict a video into files, or go on with it. Raises UserError for what a user can mend.
 
-    An error in the middle, such as a broken picture of a folder, is raised after the files were made of what was done before it.
+    An error in the middle, such as a broken image of a folder, is raised after the files were made of what was done before it.
     """
     return _Run(config).go(progress)
 
@@ -139,7 +139,7 @@ class _Run:
             "format": FORMAT,
             "video": source.name,
             "content": fingerprint(source),
-            "pictures": source.count if isinstance(source, FrameFolder) else None,
+            "images": source.count if isinstance(source, FrameFolder) else None,
             "checkpoint": self.weights.sha256,
             "boxes": "auto" if self.boxes is None else self.boxes.checksum(),
             "following": asdict(self.following),
@@ -256,7 +256,7 @@ class _Run:
     def _finish(self, complete: bool, drawn: bool) -> PredictResult:
         """Make the result files of the journal; remove what only a resumed run needs once the video is done."""
         skeleton, journal, results = self.network.skeleton, self.folder.journal, self.folder.results
-        summary = summarise_poses(read_entries(journal), skeleton, self.following.lost_below)
+        summary = summarize_poses(read_entries(journal), skeleton, self.following.lost_below)
         last, count = -1, 0
         for entry in read_entries(journal):
             last, count = entry["frame"], count + 1

@@ -1,5 +1,5 @@
-"""Poses drawn on the frames of a video: joints coloured by confidence, hidden joints hollow, a relation matrix beside the
-picture.
+"""Poses drawn on the frames of a video: joints colored by confidence, hidden joints hollow, a relation matrix beside the
+image.
 
 OpenCV only: it draws a frame in a few milliseconds.
 """
@@ -14,18 +14,18 @@ import cv2
 import numpy as np
 
 from rpstn.skeletons import Skeleton
-from rpstn.video.drawing import COLOURS
+from rpstn.video.drawing import COLORS
 from rpstn.video.input_frames import Frame
 from rpstn.video.webm import WebmWriter
 
-# Pictures that a frame may stand for: a gap in a camera's times is not drawn out for ever.
+# Images that a frame may stand for: a gap in a camera's times is not drawn out for ever.
 LONGEST_STAND = 250
 
-LONGEST = 1280  # pixels a side of the drawn picture: larger frames are drawn smaller
+LONGEST = 1280  # pixels a side of the drawn image: larger frames are drawn smaller
 SMALLEST = 480  # frames are enlarged by whole numbers up to this longer side
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK, _LIGHT = (34, 34, 34), (245, 245, 245)
-_STRIP = 34  # height of what stands below the picture
+_STRIP = 34  # height of what stands below the image
 
 
 def scale_of(size: tuple[int, int]) -> float:
@@ -34,8 +34,8 @@ def scale_of(size: tuple[int, int]) -> float:
     return LONGEST / longer if longer > LONGEST else float(max(-(-SMALLEST // longer), 1))
 
 
-def _colours() -> np.ndarray:
-    """256 colours (RGB) from unsure to sure: dark violet, green, yellow, in an order that the colour-blind and a copier keep."""
+def _colors() -> np.ndarray:
+    """256 colors (RGB) from unsure to sure: dark violet, green, yellow, in an order that the color-blind and a copier keep."""
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     return cv2.applyColorMap(ramp, cv2.COLORMAP_VIRIDIS)[:, 0, ::-1].astype(int)
 
@@ -44,20 +44,20 @@ class Annotator:
     """Draws frame after frame of one video.
 
     size      (height, width) of its frames.
-    limit     confidence below which a joint counts as hidden; marked on the colour bar.
-    relation  whether the matrix of the first person stands beside the picture.
+    limit     confidence below which a joint counts as hidden; marked on the color bar.
+    relation  whether the matrix of the first person stands beside the image.
     """
 
     def __init__(self, skeleton: Skeleton, size: tuple[int, int], limit: float, relation: bool = False) -> None:
         self.skeleton, self.limit, self.relation = skeleton, limit, relation
         self.scale = scale_of(size)
         self.height, self.width = (max(round(side * self.scale), 1) for side in size)
-        self._ramp = _colours()
+        self._ramp = _colors()
         self._bar = self._legend()
         sides = [name.partition("_")[0] for name in skeleton.joints]
-        self._sides = [COLOURS.get(side, COLOURS[""]) for side in sides]
+        self._sides = [COLORS.get(side, COLORS[""]) for side in sides]
         self._of_limb = [
-            self._sides[a] if sides[a] == sides[b] or sides[b] not in COLOURS else self._sides[b] for a, b in skeleton.limbs
+            self._sides[a] if sides[a] == sides[b] or sides[b] not in COLORS else self._sides[b] for a, b in skeleton.limbs
         ]
         self._thick = max(round(max(self.height, self.width) / 320), 1)
 
@@ -72,8 +72,8 @@ class Annotator:
         lost = [person["id"] for person in entry["people"] if person["status"] == "lost"]
         text += "  no box" if not entry["people"] else "  lost" if lost else ""
         cv2.putText(strip, text, (6, 14), _FONT, 0.4, _DARK, 1, cv2.LINE_AA)
-        picture = np.concatenate([canvas, strip])
-        return np.concatenate([picture, self._matrix(entry)], axis=1) if self.relation else picture
+        image = np.concatenate([canvas, strip])
+        return np.concatenate([image, self._matrix(entry)], axis=1) if self.relation else image
 
     def _person(self, canvas: np.ndarray, person: Mapping[str, Any], named: bool) -> None:
         points = np.array(person["keypoints"], np.float64).reshape(-1, 3)
@@ -85,28 +85,28 @@ class Annotator:
         if named:
             cv2.putText(canvas, person["id"], (low[0] + 3, max(low[1] - 4, 12)), _FONT, 0.45, _LIGHT, 2, cv2.LINE_AA)
             cv2.putText(canvas, person["id"], (low[0] + 3, max(low[1] - 4, 12)), _FONT, 0.45, _DARK, 1, cv2.LINE_AA)
-        for (a, b), colour in zip(self.skeleton.limbs, self._of_limb, strict=True):
+        for (a, b), color in zip(self.skeleton.limbs, self._of_limb, strict=True):
             if a in hidden or b in hidden:
-                _dashed(canvas, places[a], places[b], colour, self._thick)
+                _dashed(canvas, places[a], places[b], color, self._thick)
             else:
                 cv2.line(canvas, places[a].tolist(), places[b].tolist(), _DARK, self._thick + 2, cv2.LINE_AA)
-                cv2.line(canvas, places[a].tolist(), places[b].tolist(), colour, self._thick, cv2.LINE_AA)
+                cv2.line(canvas, places[a].tolist(), places[b].tolist(), color, self._thick, cv2.LINE_AA)
         radius = 2 * self._thick + 1
         for joint, (place, sure) in enumerate(zip(places.tolist(), points[:, 2], strict=True)):
-            colour = self._ramp[int(np.clip(sure, 0, 1) * 255)].tolist()
+            color = self._ramp[int(np.clip(sure, 0, 1) * 255)].tolist()
             if joint in hidden:
                 cv2.circle(canvas, place, radius, _LIGHT, 3, cv2.LINE_AA)
-                cv2.circle(canvas, place, radius, colour, 1, cv2.LINE_AA)
+                cv2.circle(canvas, place, radius, color, 1, cv2.LINE_AA)
             else:
                 cv2.circle(canvas, place, radius + 1, _LIGHT, -1, cv2.LINE_AA)
-                cv2.circle(canvas, place, radius, colour, -1, cv2.LINE_AA)
+                cv2.circle(canvas, place, radius, color, -1, cv2.LINE_AA)
 
     def _drawn(self, points: np.ndarray) -> np.ndarray:
-        """Pixels of the drawn picture. The centre of source pixel 0 lies at (scale - 1) / 2 of it."""
+        """Pixels of the drawn image. The center of source pixel 0 lies at (scale - 1) / 2 of it."""
         return np.round(np.clip(points * self.scale + (self.scale - 1) / 2, -1e4, 1e4)).astype(int)
 
     def _legend(self) -> np.ndarray:
-        """What stands below each picture: the colours of confidence 0 to 1, with the limit of hidden."""
+        """What stands below each image: the colors of confidence 0 to 1, with the limit of hidden."""
         strip = np.full((_STRIP, self.width, 3), 255, np.uint8)
         begin, length = 76, min(120, max(self.width - 200, 20))
         cv2.putText(strip, "confidence", (6, 29), _FONT, 0.36, _DARK, 1, cv2.LINE_AA)
@@ -118,7 +118,7 @@ class Annotator:
         return strip
 
     def _matrix(self, entry: Mapping[str, Any]) -> np.ndarray:
-        """The first person's relation, joints along the limbs, as a panel as high as the picture. White 0, blue 1, in every
+        """The first person's relation, joints along the limbs, as a panel as high as the image. White 0, blue 1, in every
         frame.
         """
         height = self.height + _STRIP
@@ -142,18 +142,18 @@ class Annotator:
         return panel
 
 
-def _dashed(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, colour: tuple[int, int, int], thick: int) -> None:
+def _dashed(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple[int, int, int], thick: int) -> None:
     length = float(np.hypot(*(end - start)))
     dashes = int(np.clip(length / (5 * thick + 3), 1, 60))
     for number in range(dashes):
         first, last = (start + (end - start) * (number + part) / dashes for part in (0.0, 0.55))
-        cv2.line(canvas, np.round(first).astype(int).tolist(), np.round(last).astype(int).tolist(), colour, thick, cv2.LINE_AA)
+        cv2.line(canvas, np.round(first).astype(int).tolist(), np.round(last).astype(int).tolist(), color, thick, cv2.LINE_AA)
 
 
 class AnnotatedVideo:
     """Frames drawn one after another into a .webm with an even rate of `fps`: no frame is left out.
 
-    A frame stands until the next one's time, for LONGEST_STAND pictures at most; what a longer gap has more is skipped. `close`
+    A frame stands until the next one's time, for LONGEST_STAND images at most; what a longer gap has more is skipped. `close`
     makes the file whole.
     """
 
@@ -161,19 +161,19 @@ class AnnotatedVideo:
         self.annotator, self.fps = annotator, max(fps, 1.0)
         self.writer = WebmWriter(path, self.fps)
         self._held: np.ndarray | None = None
-        self._skipped = 0  # pictures of the source's time that are not in the file
+        self._skipped = 0  # images of the source's time that are not in the file
 
     def draw(self, item: tuple[Frame, dict[str, Any]]) -> None:
         """Add a frame with its entry (`rpstn.video.files`)."""
         frame, entry = item
-        picture, place = self.annotator.draw(frame.pixels, entry), round(entry["time"] * self.fps)
+        image, place = self.annotator.draw(frame.pixels, entry), round(entry["time"] * self.fps)
         if self._held is None:
             self._skipped = place
         else:
             due = place - self._skipped - self.writer.count
             self._skipped += max(due - LONGEST_STAND, 0)
             self.writer.write(self._held, min(max(due, 1), LONGEST_STAND))
-        self._held = picture
+        self._held = image
 
     def close(self) -> None:
         """Write the last frame and end the file; a second call does nothing."""

@@ -1,4 +1,4 @@
-"""Your own video: poses, relations and a picture of them, from a file, a folder, a camera or an array.
+"""Your own video: poses, relations and an image of them, from a file, a folder, a camera or an array.
 
     poses, confidences, relations = rpstn.predict("jump.webm")
 
@@ -36,7 +36,7 @@ from rpstn.video.video_file import VideoFile
 
 # What names a network: see `predict`.
 Checkpoint = str | os.PathLike[str] | tuple[torch.nn.Module, Mapping[str, Any]] | None
-# A person fewer pixels tall is none that a network could see: such boxes are parts of the frame, 0..1, or of another picture.
+# A person fewer pixels tall is none that a network could see: such boxes are parts of the frame, 0..1, or of another image.
 LEAST_SIDE = 4.0
 # In a crop so many times as long as the frame, the frame is a spot.
 MOST_FRAMES = 10.0
@@ -94,9 +94,9 @@ def predict(
     video_or_frames  path of a video file, an image file or a folder of images; a camera's index; or frames of uint8 in RGB: an
                      array (T,H,W,3), of one frame (H,W,3), or a list of such frames.
     checkpoint       file that training wrote, or the name of weights that come with the package, such as embedded_rpstn; None:
-                     the default ones; or a network in memory with its meta, (model, meta), as `rpstn.load_checkpoint` returns
-                     them: it is copied, and its limits of confidence are assumed. What weights were trained on, and how to
-                     train others, `rpstn.models.weights.describe_weights` says, and `rpstn predict` prints.
+                     the default ones; or a network in memory with its metadata, (model, metadata), as `rpstn.load_checkpoint`
+                     returns them: it is copied, and its limits of confidence are assumed. What weights were trained on, and how
+                     to train others, `rpstn.models.weights.describe_weights` says, and `rpstn predict` prints.
     boxes            None or "auto": the whole frame at first, then the box follows the pose. (4,) or "x,y,w,h": one box for all
                      frames, whose numbers are those of the clip call. (T,4): one box a frame. Or a .json or .csv file
                      (`rpstn.video.boxes`). x, y, width, height in pixels of the video.
@@ -162,15 +162,15 @@ def open_network(checkpoint: Checkpoint, device: str = "auto") -> tuple[PoseNetw
     """Load the network that `predict` was given, and what is known of it."""
     if isinstance(checkpoint, tuple) and len(checkpoint) == 2:
         network = PoseNetwork.of(*checkpoint, device)
-        return network, describe_network(network.meta)
+        return network, describe_network(network.metadata)
     if isinstance(checkpoint, torch.nn.Module):
         raise UserError(
             f"a network ({type(checkpoint).__name__}) alone does not say for which joints and at which size it was trained; give "
-            "(model, meta), as rpstn.load_checkpoint returns them, or the path of a checkpoint"
+            "(model, metadata), as rpstn.load_checkpoint returns them, or the path of a checkpoint"
         )
     path = find_weights(checkpoint)
     network = PoseNetwork.load(path, device)
-    return network, describe_weights(path, network.meta)
+    return network, describe_weights(path, network.metadata)
 
 
 def _only(
@@ -220,7 +220,7 @@ def predict_frames(
 def predict_streamed(
     network: PoseNetwork, dataset: ClipDataset, following: Following, *, boxes_given: bool = True, progress: bool = True
 ) -> tuple[Predictions, list[list[str]]]:
-    """Every clip of a labelled data set, streamed as `predict` streams a video, and the status of each frame (`PersonPose`).
+    """Every clip of a labeled data set, streamed as `predict` streams a video, and the status of each frame (`PersonPose`).
 
     boxes_given  the labels' boxes; else nothing is given, and the person is looked for in each clip.
     Unlike `rpstn.evaluate.inference.predict_clips`, each frame has its own crop, and the state lasts as long as the clip.

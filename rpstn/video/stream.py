@@ -29,7 +29,7 @@ from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, 
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.rpstn import RPSTN, State, check_size
 from rpstn.runs.devices import choose_device
 from rpstn.skeletons import Skeleton, skeleton_of
@@ -78,9 +78,9 @@ class PoseNetwork:
     none.
     """
 
-    def __init__(self, model: torch.nn.Module, meta: Mapping[str, Any], device: torch.device) -> None:
-        self.model, self.meta, self.device = model.to(device).eval(), meta, device
-        self.skeleton: Skeleton = skeleton_of(meta)
+    def __init__(self, model: torch.nn.Module, metadata: Mapping[str, Any], device: torch.device) -> None:
+        self.model, self.metadata, self.device = model.to(device).eval(), metadata, device
+        self.skeleton: Skeleton = skeleton_of(metadata)
 
     @classmethod
     def load(cls, checkpoint: str | Path, device: str = "auto") -> PoseNetwork:
@@ -89,37 +89,39 @@ class PoseNetwork:
         return cls(*load_checkpoint(checkpoint), place)
 
     @classmethod
-    def of(cls, model: torch.nn.Module, meta: Mapping[str, Any], device: str = "auto") -> PoseNetwork:
-        """Take a network in memory with a checkpoint's meta: a copy on the device, so that the caller's stays as it is.
+    def of(cls, model: torch.nn.Module, metadata: Mapping[str, Any], device: str = "auto") -> PoseNetwork:
+        """Take a network in memory with a checkpoint's metadata: a copy on the device, so that the caller's stays as it is.
 
         Raises UserError where they are no such pair.
         """
         place = choose_device(device)
-        known = meta if isinstance(meta, Mapping) else {}
+        known = metadata if isinstance(metadata, Mapping) else {}
         lacking = [name for name in ("skeleton", "size", "input") if name not in known]
         if not isinstance(model, torch.nn.Module) or lacking:
             lacks = f", which lacks {', '.join(lacking)}" if lacking else ""
             raise UserError(
-                f"({type(model).__name__}, {type(meta).__name__}) is no network with its meta{lacks}; give the pair that "
+                f"({type(model).__name__}, {type(metadata).__name__}) is no network with its metadata{lacks}; give the pair that "
                 "rpstn.load_checkpoint returns"
             )
         config = getattr(model, "config", None)
-        for name, told in (("joints", len(skeleton_of(meta))), ("input", meta["input"])):
+        for name, told in (("joints", len(skeleton_of(metadata))), ("input", metadata["input"])):
             if getattr(config, name, None) != told:
-                raise UserError(f"the network has {name} {getattr(config, name, None)}, its meta says {told}; correct the meta")
+                raise UserError(
+                    f"the network has {name} {getattr(config, name, None)}, its metadata says {told}; correct the metadata"
+                )
         try:
-            check_size(meta["size"], meta["size"])
+            check_size(metadata["size"], metadata["size"])
         except (TypeError, ValueError) as error:
-            raise UserError(f"the meta has size {meta['size']!r}: {error}") from None
-        return cls(copy.deepcopy(model), meta, place)
+            raise UserError(f"the metadata has size {metadata['size']!r}: {error}") from None
+        return cls(copy.deepcopy(model), metadata, place)
 
     @torch.inference_mode()
     def look(self, pixels: np.ndarray, box: np.ndarray, state: State | None = None) -> Look:
         """pixels (H,W,3) uint8 RGB, box (4,) in them; state: what the frame before left, None to start anew."""
-        size = self.meta["size"]
+        size = self.metadata["size"]
         affine = crop_affine(box, size, padding=PADDING)
         crop = torch.from_numpy(warp(pixels[None], affine, size)).to(self.device)
-        frame = normalise(crop, self.meta["input"])
+        frame = normalize(crop, self.metadata["input"])
         if isinstance(self.model, RPSTN):
             output, state = self.model.step(frame, state)
         else:
@@ -211,7 +213,7 @@ class PoseStream:
         return PersonPose("1", box, look.joints, look.confidence, look.relation, LOST)
 
     def _with_others(self, index: int, pixels: np.ndarray, pose: PersonPose) -> PersonPose:
-        """The pose, with what a search for others sees where one is due and the person is in sight."""
+        """The pose, with what a search for others sees where one is due and the person is in subset."""
         person, every = self._people["1"], self.others_every
         if every is None or pose.status == LOST or (person.searched is not None and index - person.searched < every):
             return pose

@@ -48,7 +48,7 @@ class _Person:
     joints: dict[int, _Joint] = field(default_factory=dict)
 
 
-def summarise_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lost_below: float = 0.0) -> dict[str, Any]:
+def summarize_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lost_below: float = 0.0) -> dict[str, Any]:
     """Sum up each person, by id: frames with a pose, frames lost, given boxes in which the network is as unsure (mean confidence
     below `lost_below`), searches that found, "unseen", the lowest and highest mean confidence of the frames lost or unsure,
     "others" of a person who is followed, in how many frames other people were searched for and in which they were seen, and for

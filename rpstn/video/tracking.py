@@ -62,11 +62,11 @@ class Following:
         counts as lost.
         """
         low, lost = calibration.hidden_below, calibration.lost_below if lost_below is None else lost_below
-        return cls(lost_below=lost, sure=max(calibration.sure_from, lost), trusted=0.5 * low)
+        return cls(lost_below=lost, sure=max(calibration.confident_from, lost), trusted=0.5 * low)
 
 
 def whole_frame(size: tuple[int, int]) -> np.ndarray:
-    """The box (4,) whose crop is as wide as the longer side of a frame of (height, width), and centred in it."""
+    """The box (4,) whose crop is as wide as the longer side of a frame of (height, width), and centered in it."""
     height, width = size
     side = max(height, width) / PADDING
     return np.array([(width - 1) / 2 - side / 2, (height - 1) / 2 - side / 2, side, side])

@@ -20,7 +20,7 @@ from rpstn.video.files import frame_entry
 from rpstn.video.overlay import Annotator, scale_of
 from rpstn.video.predict import open_one, poses_of, stack
 from rpstn.video.stream import PersonPose
-from rpstn.video.summary import summarise_poses
+from rpstn.video.summary import summarize_poses
 from rpstn.video.tracking import PADDING
 
 
@@ -80,7 +80,7 @@ class Watched:
         """Give points (...,2) of the kept frames in pixels of the video."""
         return (points - (self.scale - 1) / 2) / self.scale
 
-    def pictures(self, relation: bool = True) -> Iterator[np.ndarray]:
+    def images(self, relation: bool = True) -> Iterator[np.ndarray]:
         """The frames as `rpstn predict` draws them, (H',W',3) uint8 RGB: pose, confidence, and the relation beside it."""
         drawn = relation and self.relations is not None
         annotator = Annotator(self.skeleton, self.frames.shape[1:3], self.limit, relation=drawn)
@@ -98,7 +98,7 @@ class Watched:
         Stretches are those of `rpstn.video.summary`. "seen again" is None where the stretch lasts until the person leaves or the
         video ends.
         """
-        (person,) = summarise_poses(self._entries(), self.skeleton).values()
+        (person,) = summarize_poses(self._entries(), self.skeleton).values()
         found = {}
         for joint in self.skeleton.order:
             name = self.skeleton.joints[joint]
@@ -155,7 +155,7 @@ def watch(
         boxes=stack(people, "box", (4,), np.float64),
         status=tuple(poses.status.tolist()),
         hidden=poses.hidden,
-        size=int(opened.network.meta["size"]),
+        size=int(opened.network.metadata["size"]),
         limit=limits.hidden_below,
         sums="columns" if opened.network.model.config.relation_layout == "released" else "rows",
         weights=opened.weights,

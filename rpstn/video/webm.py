@@ -64,9 +64,9 @@ class WebmWriter:
                 raise OSError(f"OpenCV cannot write {self.code} to {self.path}; install opencv-python from its wheel")
         if frame.shape[0] % 2 or frame.shape[1] % 2:
             frame = np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
-        picture = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
+        image = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
         for _ in range(times):
-            self._writer.write(picture)
+            self._writer.write(image)
         self.count += times
 
     def close(self) -> None:

@@ -38,7 +38,7 @@ def test_quality(embedded_root, tmp_path, monkeypatch, capsys):
         return replace(
             given,
             id=f"clip {index}",
-            source=f"source {index}",
+            group=f"source {index}",
             frames=ArrayFrames(given.frames.read(range(rows.start, rows.stop))),
             joints=given.joints[rows],
             visibility=given.visibility[rows],
@@ -52,11 +52,11 @@ def test_quality(embedded_root, tmp_path, monkeypatch, capsys):
     config = predict_quality.Quality(checkpoint, "embedded", embedded_root, device="cpu", out=tmp_path / "quality.json")
     found = predict_quality.measure(config)
     content = read_json(config.out)
-    assert content == found and (content["clips"], content["sources"], content["frames"]) == (6, 6, 24)
+    assert content == found and (content["clips"], content["groups"], content["frames"]) == (6, 6, 24)
     assert set(content["pck"]) == {"windows", "given", "auto"} and "95 % interval" in capsys.readouterr().out
     for part in content["pck"].values():
         low, high = part["interval"]
-        assert 0 <= low <= part["mean"] <= high <= 1 and "wrist" in part["groups"]
+        assert 0 <= low <= part["mean"] <= high <= 1 and "wrist" in part["joint_types"]
     check_manifest(content, checkpoint, tmp_path)
 
 

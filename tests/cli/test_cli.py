@@ -65,10 +65,10 @@ def test_evaluate_shows_what_it_measured_and_on_what(checkpoint, embedded_root, 
         assert {len(line) for line in lines} == {len(lines[0]), lines[0].index("mean") + 4}, (
             "columns of one width, the last empty"
         )
-        for line, (sight, part) in zip(lines[1:], parts.items(), strict=True):
-            assert line.split()[0] == sight
+        for line, (subset, part) in zip(lines[1:], parts.items(), strict=True):
+            assert line.split()[0] == subset
             assert part["interval"] == [None, None], "four sources say too little about others"
-            assert line.split()[1:] == [f"{100 * value:.1f}" for value in (*part["groups"].values(), part["mean"])]
+            assert line.split()[1:] == [f"{100 * value:.1f}" for value in (*part["joint_types"].values(), part["mean"])]
 
 
 def test_missing_root(capsys, tmp_path):
@@ -118,8 +118,8 @@ def test_checkpoint_of_another_skeleton(capsys, embedded_root, tmp_path):
     from rpstn.models.checkpoints import save_checkpoint
 
     model = RPSTN(RPSTNConfig(joints=15, skeleton="sub_jhmdb"))
-    meta = {"skeleton": "sub_jhmdb", "size": 64, "sigma": 1.5, "frames": 2, "dataset": "sub_jhmdb"}
-    save_checkpoint(tmp_path / "other.pt", model, {**meta, "input": model.config.input})
+    metadata = {"skeleton": "sub_jhmdb", "size": 64, "sigma": 1.5, "frames": 2, "dataset": "sub_jhmdb"}
+    save_checkpoint(tmp_path / "other.pt", model, {**metadata, "input": model.config.input})
     words = ["evaluate", "--checkpoint", tmp_path / "other.pt", "--root", embedded_root]
     said = refused(capsys, *words, "--out", tmp_path / "scores")
     assert "sub_jhmdb" in said and "embedded" in said

@@ -17,7 +17,7 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_window
 from rpstn.evaluate.scoring import EvaluateConfig, evaluate
-from rpstn.metrics.official import official_lines, official_score
+from rpstn.metrics.official import standard_lines, standard_score
 from rpstn.models import RPSTN, RPSTNConfig, load_checkpoint
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.skeletons import Skeleton, get_skeleton, name_skeleton, skeleton_of
@@ -86,7 +86,7 @@ def runs(roots, tmp_path_factory):
 
 
 def truth(dataset):
-    """The labels as if a network had found them, and nothing where nothing is labelled: PoseTrack counts that as wrong."""
+    """The labels as if a network had found them, and nothing where nothing is labeled: PoseTrack counts that as wrong."""
     joints = [clip.joints.copy() for clip in dataset]
     for found, clip in zip(joints, dataset, strict=True):
         if "annotated" in clip.extra:
@@ -109,19 +109,19 @@ def test_trains_and_is_evaluated_under_its_name(name, roots, runs, tmp_path):
     assert {"pckh", "oks", "posetrack"} & set(metrics) == ({key} if key else set())
     if key:
         assert 0 <= metrics[key]["mean"] < 1 and "reason" not in metrics[key]
-        assert metrics[key]["mean"] == official_score(result.predictions, test)[key]["mean"]
+        assert metrics[key]["mean"] == standard_score(result.predictions, test)[key]["mean"]
 
 
 @pytest.mark.parametrize(("name", "key"), [(name, key) for name, (_, key) in MADE.items() if key])
 def test_the_labels_themselves_score_one(name, key, roots):
     dataset = open_dataset(name, roots / name, "test")
-    perfect = official_score(truth(dataset), dataset)[key]
+    perfect = standard_score(truth(dataset), dataset)[key]
     assert perfect["mean"] == pytest.approx(1)
     away = truth(dataset)
     for joints in away.joints:
         joints += 1e4
-    assert official_score(away, dataset)[key]["mean"] == 0
-    assert official_score(truth(dataset), dataset)[key] == perfect
+    assert standard_score(away, dataset)[key]["mean"] == 0
+    assert standard_score(truth(dataset), dataset)[key] == perfect
 
 
 def test_pckh_of_one_person_in_five_who_is_lost(roots):
@@ -129,34 +129,34 @@ def test_pckh_of_one_person_in_five_who_is_lost(roots):
     found = truth(dataset)
     found.joints[0] += 1e3
     found.joints[1][0, 6:8] += 1e3  # pelvis and thorax, which do not count
-    part = official_score(found, dataset)["pckh"]
+    part = standard_score(found, dataset)["pckh"]
     assert part["mean"] == pytest.approx(0.8) and part["joints"]["pelvis"] == pytest.approx(0.6)
     assert part["joints"]["wrist"] == pytest.approx(0.8) and part["people"] == 5
 
 
 def test_oks_is_that_of_pycocotools_on_the_official_file(roots):
-    """A split of the train file is scored against its own pictures only."""
+    """A split of the train file is scored against its own images only."""
     for split, count in (("val", 2), ("train", 38)):
         dataset = open_dataset("coco", roots / "coco", split, seed=3)
-        part = official_score(truth(dataset), dataset, seed=3)["oks"]
+        part = standard_score(truth(dataset), dataset, seed=3)["oks"]
         assert part["images"] == count and part["AP"] == part["AR"] == pytest.approx(1)
     half = open_dataset("coco", roots / "coco", "test")
     found = truth(half)
     found.joints[1] += 1e3
     found.confidence[1] *= 0.5
-    assert official_score(found, half)["oks"]["AR"] == pytest.approx(0.5)
+    assert standard_score(found, half)["oks"]["AR"] == pytest.approx(0.5)
 
 
-def test_posetrack_scores_labelled_frames_only(roots):
+def test_posetrack_scores_labeled_frames_only(roots):
     """A person who is lost in one of three frames; what is said in frames without a label changes nothing."""
     dataset = open_dataset("posetrack18", roots / "posetrack18", "test")
     found = truth(dataset)
-    hidden = ~dataset[0].extra["labelled"]
+    hidden = ~dataset[0].extra["labeled"]
     assert hidden.sum() == 5
     found.joints[0][hidden] += 1e4
-    assert official_score(found, dataset)["posetrack"]["mean"] == pytest.approx(1)
+    assert standard_score(found, dataset)["posetrack"]["mean"] == pytest.approx(1)
     found.joints[0][0] += 1e4
-    part = official_score(found, dataset)["posetrack"]
+    part = standard_score(found, dataset)["posetrack"]
     assert part["frames"] == 3 and part["people"] == 5 and part["mean"] < 1 and part["joints"]["ear"] is None
 
 
@@ -166,14 +166,14 @@ def test_a_prediction_that_is_no_number_is_a_miss(name, key, what, roots):
     """The others are scored; only PCKh asks for no confidence."""
     dataset = open_dataset(name, roots / name, "test")
     found = truth(dataset)
-    whole = official_score(found, dataset)[key]
+    whole = standard_score(found, dataset)[key]
     getattr(found, what)[0][:] = np.nan
-    part = official_score(found, dataset)[key]
+    part = standard_score(found, dataset)[key]
     if (key, what) == ("pckh", "confidence"):
         assert part == whole
         return
     assert 0 < part["mean"] < whole["mean"] == pytest.approx(1)
-    said = official_lines({key: part})[-1]
+    said = standard_lines({key: part})[-1]
     if key == "pckh":
         assert part["people"] == whole["people"]
     elif key == "oks":
@@ -187,21 +187,21 @@ def test_no_score_without_what_it_needs(roots, tmp_path):
     make_mpii(tmp_path / "mpii")
     (tmp_path / "mpii" / "annot" / "gt_valid.mat").unlink()
     dataset = open_dataset("mpii", tmp_path / "mpii", "test")
-    part = official_score(truth(dataset), dataset)
+    part = standard_score(truth(dataset), dataset)
     assert part["pckh"]["mean"] is None and "gt_valid.mat" in part["pckh"]["reason"]
-    assert official_lines(part) == [f"PCKh: none; {part['pckh']['reason']}"]
+    assert standard_lines(part) == [f"PCKh: none; {part['pckh']['reason']}"]
     whole = open_dataset("mpii", roots / "mpii", "test")
-    assert "2 damaged" in official_score(truth(whole), replace(whole, left_out=2))["pckh"]["reason"]
+    assert "2 damaged" in standard_score(truth(whole), replace(whole, left_out=2))["pckh"]["reason"]
     converted = convert_dataset(whole, get_skeleton("penn_action"))
-    assert official_score(truth(converted), converted) == {}
+    assert standard_score(truth(converted), converted) == {}
 
 
 def test_learned_in_other_joints_and_carried_on(roots, embedded_root, tmp_path):
     """LSP extended, taught as Penn Action's joints, starts a network for clips of Penn Action's kind."""
     first = TrainConfig(dataset="lspet", root=str(roots / "lspet"), convert_to="penn_action", out=str(tmp_path / "lsp"), **TINY)
     checkpoint = train(first, progress=False).checkpoint
-    model, meta = load_checkpoint(checkpoint)
-    assert (meta["skeleton"], meta["dataset"], model.config.joints) == ("penn_action", "lspet", 13)
+    model, metadata = load_checkpoint(checkpoint)
+    assert (metadata["skeleton"], metadata["dataset"], model.config.joints) == ("penn_action", "lspet", 13)
     clips = TrainConfig(
         root=str(embedded_root), init=str(checkpoint), out=str(tmp_path / "clips"),
         **TINY | {"frames": 2, "propagation": "matching", "lr": 1e-9},
@@ -232,9 +232,9 @@ def test_a_checkpoint_knows_its_data_set(roots, runs, tmp_path, capsys):
 
 
 def test_a_checkpoint_of_no_known_data_set_needs_a_name(roots, runs, tmp_path):
-    model, meta = load_checkpoint(runs["mpii"].checkpoint)
-    meta.pop("config")
-    save_checkpoint(tmp_path / "a.pt", model, meta | {"dataset": "somewhere"})
+    model, metadata = load_checkpoint(runs["mpii"].checkpoint)
+    metadata.pop("config")
+    save_checkpoint(tmp_path / "a.pt", model, metadata | {"dataset": "somewhere"})
     config = EvaluateConfig(tmp_path / "a.pt", root=roots / "mpii", device="cpu", out=tmp_path / "scores")
     with pytest.raises(UserError, match="trained on 'somewhere', which is no data set .* name the one to use as dataset: .*mpii"):
         evaluate(config, progress=False)
@@ -250,19 +250,19 @@ def test_other_joints_are_refused_with_the_remedy(roots, runs, embedded_root, tm
         TrainConfig(convert_to="penn")
 
 
-def test_pictures_are_not_clips(roots, tmp_path):
+def test_images_are_not_clips(roots, tmp_path):
     config = TrainConfig(dataset="mpii", root=str(roots / "mpii"), out=str(tmp_path / "run"), **TINY | {"frames": 5})
-    with pytest.raises(UserError, match="mpii holds single pictures.*frames 1"):
+    with pytest.raises(UserError, match="mpii holds single images.*frames 1"):
         train(config, progress=False)
     assert not (tmp_path / "run").exists()
 
 
 def test_ones_own_skeleton_goes_with_the_checkpoint(roots, runs, tmp_path):
-    model, meta = load_checkpoint(runs["own"].checkpoint)
-    assert skeleton_of(meta) == test_own.ARM and model.config.skeleton is None
+    model, metadata = load_checkpoint(runs["own"].checkpoint)
+    assert skeleton_of(metadata) == test_own.ARM and model.config.skeleton is None
     assert model.config.start_graph() == ((1, 1, 1), (1, 1, 0), (1, 0, 1))
     clip = open_dataset("own", roots / "own", "test")[0]
-    assert predict_window(model, meta, clip).joints.shape == (4, 3, 2)
+    assert predict_window(model, metadata, clip).joints.shape == (4, 3, 2)
     other = Skeleton("arm", ("chin", "left_hand", "right_hand"), *(getattr(test_own.ARM, f) for f in ("limbs", "flip_pairs")),
                      torso=(0, 1), order=(0, 1, 2))  # fmt: skip
     write_own(tmp_path / "other", {split: [test_own.clip(split)] for split in ("train", "val", "test")}, other)
@@ -307,7 +307,7 @@ def test_damaged_entries_are_skipped_and_counted(runs, tmp_path, capsys):
 
 
 def every_clip(split):
-    """The sound set's clips of a split, which the numbers of pictures decide."""
+    """The sound set's clips of a split, which the numbers of images decide."""
     from rpstn.datasets.lspet import assign_splits
 
     class Named:
@@ -334,7 +334,7 @@ def test_a_detectors_boxes(roots, runs, tmp_path, capsys):
     assert "boxes: detector" in said and "a detector's boxes" in said and "refinement: quarter" in said
     dataset = open_dataset("coco", roots / "coco", "test", detections=tmp_path / "boxes.json")
     found = Predictions((dataset[0].id,), [open_dataset("coco", roots / "coco", "test")[0].joints], [np.ones((1, 17))], [None])
-    assert official_score(found, dataset)["oks"]["AR"] == pytest.approx(0.5)
+    assert standard_score(found, dataset)["oks"]["AR"] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(("name", "title"), [("mpii", "PCKh: "), ("coco", "OKS average"), ("posetrack18", "PoseTrack mAP: ")])
@@ -371,8 +371,8 @@ def test_an_untrained_network_on_real_samples(name, tmp_path):
     torch.manual_seed(0)
     skeleton = open_dataset(name, SHARED / folder, "test").skeleton
     model = RPSTN(RPSTNConfig(len(skeleton), encoder="small", initializer="small", propagation="none", skeleton=skeleton.name))
-    meta = {"skeleton": skeleton.name, "size": 64, "sigma": 1.0, "frames": 1, "dataset": "none", "input": "rgb_imagenet"}
-    save_checkpoint(tmp_path / "tiny.pt", model, meta)
+    metadata = {"skeleton": skeleton.name, "size": 64, "sigma": 1.0, "frames": 1, "dataset": "none", "input": "rgb_imagenet"}
+    save_checkpoint(tmp_path / "tiny.pt", model, metadata)
     config = EvaluateConfig(tmp_path / "tiny.pt", name, root=SHARED / folder, device="cpu", batch=32, out=tmp_path / "scores")
     result = evaluate(config, progress=False)
     assert result.metrics["scores"]["person"]["all"]["micro"] < 0.5
@@ -381,7 +381,7 @@ def test_an_untrained_network_on_real_samples(name, tmp_path):
     elif key:
         assert 0 <= result.metrics[key]["mean"] < 0.2
         dataset = open_dataset(name, SHARED / folder, "test")
-        assert official_score(truth(dataset), dataset)[key]["mean"] == pytest.approx(1)
+        assert standard_score(truth(dataset), dataset)[key]["mean"] == pytest.approx(1)
 
 
 def test_every_name_is_listed(capsys, monkeypatch, roots):
@@ -391,5 +391,5 @@ def test_every_name_is_listed(capsys, monkeypatch, roots):
     for name in DATASETS:
         here = f"in {roots / name}" if name in MADE else "not here"
         assert f"{name:12} {here}\n" in said
-    assert "images/*.jpg (pictures): 40" in said and "annotations/val/*.json (labels to score): 1" in said
+    assert "images/*.jpg (images): 40" in said and "annotations/val/*.json (labels to score): 1" in said
     assert "joints.mat (labels): 1" in said and said.count("  terms ") == len(DATASETS)

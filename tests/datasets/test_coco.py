@@ -68,7 +68,7 @@ def test_reads_the_official_layout(root):
     np.testing.assert_array_equal(clip.visibility[0], expected[:, 2])
     assert (VISIBLE, OCCLUDED, ABSENT) == tuple(clip.visibility[0, [0, 1, 16]])
     np.testing.assert_array_equal(clip.boxes, [[3.5, 2, 40.25, 44]])
-    assert (clip.source, len(clip), clip.frames.size) == ("000000000051", 1, (HEIGHT, WIDTH))
+    assert (clip.group, len(clip), clip.frames.size) == ("000000000051", 1, (HEIGHT, WIDTH))
     assert clip.extra == {
         "image_id": 51,
         "annotation_id": 901,
@@ -85,11 +85,11 @@ def test_reads_the_official_layout(root):
 
 def test_val_is_cut_from_train_by_picture(root):
     splits = read_splits("coco", root, seed=3)
-    sources = {name: {clip.source for clip in dataset} for name, dataset in splits.items()}
+    sources = {name: {clip.group for clip in dataset} for name, dataset in splits.items()}
     assert len(sources["val"]) == 2 and len(sources["train"]) == 38 and not sources["val"] & sources["train"]
     assert [len(splits[name]) for name in ("train", "val", "test")] == [76, 4, 2]
-    assert {clip.source for clip in open_dataset("coco", root, "val", seed=3)} == sources["val"]
-    others = [{clip.source for clip in open_dataset("coco", root, "val", seed=seed)} for seed in range(4, 8)]
+    assert {clip.group for clip in open_dataset("coco", root, "val", seed=3)} == sources["val"]
+    others = [{clip.group for clip in open_dataset("coco", root, "val", seed=seed)} for seed in range(4, 8)]
     assert any(other != sources["val"] for other in others)
 
 
@@ -293,8 +293,8 @@ PEOPLE = {
     "unknown flag": (lambda p: p["keypoints"].__setitem__(2, 3), "a flag other than"),
     "negative flag": (lambda p: p["keypoints"].__setitem__(2, -1), "a flag other than"),
     "all joints outside": (lambda p: p.update(keypoints=[500, 500, 2] * 17, num_keypoints=17), "outside the picture"),
-    "count off": (lambda p: p.update(num_keypoints=3), "num_keypoints is 3, labelled are 16"),
-    "count zero": (lambda p: p.update(num_keypoints=0), "num_keypoints is 0, labelled are 16"),
+    "count off": (lambda p: p.update(num_keypoints=3), "num_keypoints is 3, labeled are 16"),
+    "count zero": (lambda p: p.update(num_keypoints=0), "num_keypoints is 0, labeled are 16"),
     "no box": (lambda p: p.pop("bbox"), "lacks bbox"),
     "zero box": (lambda p: p.update(bbox=[1, 2, 0, 5]), "a box without extent"),
     "negative box": (lambda p: p.update(bbox=[30, 40, -5, -5]), "a box without extent"),

@@ -116,7 +116,7 @@ def test_a_data_set_with_its_further_truth(embedded_root):
     assert moved.skeleton is SUB_JHMDB and (moved.name, moved.split, len(moved)) == (dataset.name, "test", len(dataset))
     assert moved.checksum() != dataset.checksum() and convert_dataset(dataset, PENN_ACTION) is dataset
     for before, after in zip(dataset, moved, strict=True):
-        assert (after.id, after.source, after.action) == (before.id, before.source, before.action)
+        assert (after.id, after.group, after.action) == (before.id, before.group, before.action)
         assert after.frames is before.frames and after.joints.shape == (len(before), 15, 2)
         hid, hidden = after.extra["occluded_by"], before.extra["occluded_by"]
         np.testing.assert_array_equal(hid[:, SUB_JHMDB.index("left_knee")], hidden[:, PENN_ACTION.index("left_knee")])

@@ -1,4 +1,4 @@
-"""Damaged descriptions, tables and pictures of one's own data: each gives one error, naming the file and the reason."""
+"""Damaged descriptions, tables and images of one's own data: each gives one error, naming the file and the reason."""
 
 import copy
 import json
@@ -11,7 +11,7 @@ from . import test_own as own
 from .damage import ANY_FILE, assert_one_error, emptied, truncated
 
 
-def pictures(case, path):
+def images(case, path):
     if case == "size":
         cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
     else:
@@ -59,7 +59,7 @@ OWN = {
     "no clips": (drop("clips"), "lacks clips"),
     "clips empty": (put("clips", value=[]), "no list with clips"),
     "clips an object": (put("clips", value={"a": 1}), "no list with clips"),
-    "a misspelt key": (put("clip", value=[]), "has the key 'clip'"),
+    "a misspelled key": (put("clip", value=[]), "has the key 'clip'"),
     "skeleton a number": (put("skeleton", value=3), "neither an object nor a name"),
     "skeleton unknown": (put("skeleton", value="horse"), "no skeleton is called 'horse'"),
     "no joints": (drop("skeleton", "joints"), "skeleton's joints"),
@@ -76,7 +76,7 @@ OWN = {
     "sigmas short": (put("skeleton", "sigmas", value=[0.1]), "sigmas has shape"),
     "sigmas zero": (put("skeleton", "sigmas", value=[0.1, 0, 0.1]), "must be positive"),
     "a name taken": (put("skeleton", "name", value="coco"), "is there already"),
-    "a misspelt skeleton key": (put("skeleton", "flips", value=[]), "has the key 'flips'"),
+    "a misspelled skeleton key": (put("skeleton", "flips", value=[]), "has the key 'flips'"),
 }
 
 
@@ -116,7 +116,7 @@ OWN_CLIP = {
     "split unknown": (put("split", value="dev"), "split 'dev'"),
     "split a list": (put("split", value=["train"]), "has the split"),
     "action a number": (put("action", value=1), "must be texts"),
-    "a misspelt key": (put("label", value="x.csv"), "has the key 'label'"),
+    "a misspelled key": (put("label", value="x.csv"), "has the key 'label'"),
     "no frames": (drop("frames"), "needs either"),
     "frames and video": (put("video", value="a.mp4"), "needs either"),
     "frames elsewhere": (put("frames", value="../../frames"), "leads out of the folder"),
@@ -127,7 +127,7 @@ OWN_CLIP = {
     "labels with half a letter": (put("labels", value="\ud800.csv"), "expected a path"),
     "boxes with half a letter": (put("boxes", value="\ud800.csv"), "expected a path"),
     "frames missing": (put("frames", value="frames/z"), "missing, though"),
-    "frames without pictures": (put("frames", value="labels"), "no images there"),
+    "frames without images": (put("frames", value="labels"), "no images there"),
     "no labels": (drop("labels"), "needs either"),
     "two kinds of labels": (put("joints", value=INLINE), "needs either"),
     "states beside a table": (put("visibility", value=[]), "which has its own"),
@@ -159,7 +159,7 @@ def test_own_clip(own_root, case):
     content = json.loads(path.read_text())
     change(content["clips"][1])
     path.write_text(json.dumps(content))
-    file = "labels" if case == "frames without pictures" else "frames/b" if "too few" in case else "dataset.json"
+    file = "labels" if case == "frames without images" else "frames/b" if "too few" in case else "dataset.json"
     assert_one_error("own", own_root, file, reason, others=True)
 
 
@@ -190,6 +190,6 @@ def test_own_lines(own_root, case):
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated", "size"])
-def test_own_pictures(own_root, case):
-    pictures(case, own_root / "frames" / "b" / "000002.png")
+def test_own_images(own_root, case):
+    images(case, own_root / "frames" / "b" / "000002.png")
     assert_one_error("own", own_root, "000002.png", "broken image|8x8 pixels", pixels=True)

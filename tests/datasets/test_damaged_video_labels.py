@@ -108,7 +108,7 @@ def test_penn_action_labels(penn_root, case):
 
 
 def test_penn_action_with_x_and_y_exchanged(penn_root):
-    """Someone upright, in a picture large enough for either: found by the boxes alone."""
+    """Someone upright, in an image large enough for either: found by the boxes alone."""
     content = penn.label(train=-1, seed=5)
     content["x"] = content["x"] / 2 + 60
     content["y"] = content["y"] * 2 + 20
@@ -122,12 +122,12 @@ def test_penn_action_with_x_and_y_exchanged(penn_root):
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated", "size"])
-def test_penn_action_pictures(penn_root, case):
-    picture = penn_root / "frames" / "0005" / "000002.jpg"
+def test_penn_action_images(penn_root, case):
+    image = penn_root / "frames" / "0005" / "000002.jpg"
     if case == "size":
-        cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
+        cv2.imwrite(str(image), np.zeros((8, 8, 3), np.uint8))
     else:
-        {"emptied": emptied, "truncated": truncated}[case](picture)
+        {"emptied": emptied, "truncated": truncated}[case](image)
     assert_one_error("penn_action", penn_root, "0005/000002.jpg", "broken image|8x8 pixels", pixels=True)
 
 
@@ -171,7 +171,7 @@ def test_flipped_bits_raise_nothing_else(penn_root):
     assert refused > 10
 
 
-NAME = jhmdb.clip_name("Film", "run", 1)
+NAME = jhmdb.clip_name("Video", "run", 1)
 GOOD = np.full((2, 15, jhmdb.LENGTH), 10.0)
 
 
@@ -252,10 +252,10 @@ def test_sub_jhmdb_labels(jhmdb_root, case):
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated", "size"])
-def test_sub_jhmdb_pictures(jhmdb_root, case):
-    picture = jhmdb_root / "Rename_Images" / "run" / NAME / "00003.png"
+def test_sub_jhmdb_images(jhmdb_root, case):
+    image = jhmdb_root / "Rename_Images" / "run" / NAME / "00003.png"
     if case == "size":
-        cv2.imwrite(str(picture), np.zeros((8, 8, 3), np.uint8))
+        cv2.imwrite(str(image), np.zeros((8, 8, 3), np.uint8))
     else:
-        {"emptied": emptied, "truncated": truncated}[case](picture)
+        {"emptied": emptied, "truncated": truncated}[case](image)
     assert_one_error("sub_jhmdb", jhmdb_root, f"{NAME}/00003.png", "broken image|8x8 pixels", pixels=True)

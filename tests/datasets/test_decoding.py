@@ -27,7 +27,7 @@ def number_of(image):
     return round(float(image[4:20, 4:60].mean()) / 15)
 
 
-def write_film(path, code="MJPG", frames=None):
+def write_video(path, code="MJPG", frames=None):
     frames = numbered() if frames is None else frames
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*code), FPS, frames.shape[2:0:-1])
     for frame in frames:
@@ -58,7 +58,7 @@ def decoded(path):
 @pytest.mark.parametrize("code", ["MJPG", "XVID"])
 @pytest.mark.parametrize("lost", [(), (6,), (0,), (0, 1), (5, 6, 7), (3, 9), (3, 5)])
 def test_frames_keep_their_numbers_and_times(tmp_path, code, lost, capfd):
-    path = write_film(tmp_path / "a.avi", code)
+    path = write_video(tmp_path / "a.avi", code)
     damage(path, lost)
     capfd.readouterr()
     frames = decoded(path)
@@ -72,7 +72,7 @@ def test_frames_keep_their_numbers_and_times(tmp_path, code, lost, capfd):
 
 
 def test_a_damaged_key_frame_takes_those_that_build_on_it(tmp_path):
-    path = write_film(tmp_path / "a.webm", "VP80", numbered())
+    path = write_video(tmp_path / "a.webm", "VP80", numbered())
     data = bytearray(path.read_bytes())
     start = data.index(b"\x9d\x01\x2a")  # a VP8 key frame's start code
     data[start - 3 : start + 40] = bytes(43)
@@ -85,7 +85,7 @@ def test_a_damaged_key_frame_takes_those_that_build_on_it(tmp_path):
 
 
 def test_frames_lost_at_the_end_are_left_to_the_labels(tmp_path):
-    path = write_film(tmp_path / "a.avi")
+    path = write_video(tmp_path / "a.avi")
     damage(path, [LENGTH - 2, LENGTH - 1])
     assert len(decoded(path)) == LENGTH - 2 and len(packet_times(path)[0]) == LENGTH
     video = VideoFrames(path, LENGTH)
@@ -97,7 +97,7 @@ def test_frames_lost_at_the_end_are_left_to_the_labels(tmp_path):
 
 
 def test_a_source_reads_around_damaged_frames(tmp_path):
-    path = write_film(tmp_path / "a.avi")
+    path = write_video(tmp_path / "a.avi")
     damage(path, [0, 5])
     cache = FrameCache()
     for video in (VideoFrames(path), VideoFrames(path, LENGTH), cache.wrap(VideoFrames(path, LENGTH))):
@@ -111,5 +111,5 @@ def test_a_source_reads_around_damaged_frames(tmp_path):
 def test_a_name_with_a_colon_is_no_protocol(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = "2024-11-14T22:57:44.webm"
-    os.rename(write_film(tmp_path / "a.webm", "VP80"), name)
+    os.rename(write_video(tmp_path / "a.webm", "VP80"), name)
     assert count_frames(type(tmp_path)(name)) == LENGTH

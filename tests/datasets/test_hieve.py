@@ -53,8 +53,8 @@ def write(root, video, files, frames, part=""):
     for number, people in files.items():
         (labels / f"{number:06d}.xml").write_text(annotation(number, people))
     for number in range(frames):
-        picture = np.full((HEIGHT, WIDTH, 3), (20 * number, 100, 50), np.uint8)
-        cv2.imwrite(str(images / f"{number:06d}.jpg"), picture)
+        image = np.full((HEIGHT, WIDTH, 3), (20 * number, 100, 50), np.uint8)
+        cv2.imwrite(str(images / f"{number:06d}.jpg"), image)
 
 
 def scene():
@@ -76,7 +76,7 @@ def root(tmp_path):
 
 def clips(root, video="2"):
     found = read_splits("hieve", root, splits=("train", "val"))
-    return {clip.extra["name"]: clip for dataset in found.values() for clip in dataset if clip.source == video}
+    return {clip.extra["name"]: clip for dataset in found.values() for clip in dataset if clip.group == video}
 
 
 def test_reads_the_described_layout(root):
@@ -84,11 +84,11 @@ def test_reads_the_described_layout(root):
     assert list(found) == ["P-1", "P-2", "P-10"] and [len(clip) for clip in found.values()] == [5, 2, 1]
     assert open_dataset("hieve", root).skeleton == HIEVE and TAGS == tuple(part.lower() for part in PARTS)
     clip = found["P-2"]
-    assert (clip.id, clip.source, clip.action) == ("2_P-2", "2", "walking-alone")
+    assert (clip.id, clip.group, clip.action) == ("2_P-2", "2", "walking-alone")
     for index, number in enumerate((1, 2)):
-        labelled = clip.visibility[index] != ABSENT
-        assert labelled.sum() == (14, 13)[index]
-        np.testing.assert_array_equal(clip.joints[index, labelled], position("P-2", number)[labelled])
+        labeled = clip.visibility[index] != ABSENT
+        assert labeled.sum() == (14, 13)[index]
+        np.testing.assert_array_equal(clip.joints[index, labeled], position("P-2", number)[labeled])
         np.testing.assert_array_equal(clip.boxes[index], [2 + number, 3, 38, 42])
     assert [path.name for path in clip.frames.paths] == ["000001.jpg", "000002.jpg"]
     assert clip.frames.size == (HEIGHT, WIDTH)
@@ -104,7 +104,7 @@ def test_flags_are_inverted(root):
 
 def test_a_frame_without_a_file(root):
     clip = clips(root)["P-1"]
-    assert clip.extra["labelled"].tolist() == [True, True, True, False, True] and not clip.visibility[3].any()
+    assert clip.extra["labeled"].tolist() == [True, True, True, False, True] and not clip.visibility[3].any()
     np.testing.assert_allclose(clip.boxes[3], [5, 3, 38, 42])
     assert clip.extra["actions"] == ("walking-alone", "riding", "walking-alone", "", "walking-alone")
 
@@ -114,11 +114,11 @@ def test_people_without_joints(root):
     files = {0: [person("P-1", 0)], 1: [person("P-1", 1, joints=False), person("P-3", 1, joints=False)], 2: [person("P-1", 2)]}
     write(root, "small", files, 3)
     found = clips(root, "small")
-    assert list(found) == ["P-1"] and found["P-1"].extra["labelled"].all()
+    assert list(found) == ["P-1"] and found["P-1"].extra["labeled"].all()
     assert found["P-1"].visibility.any(axis=1).tolist() == [True, False, True]
 
 
-def test_joint_outside_the_picture_is_absent_and_counted(root):
+def test_joint_outside_the_image_is_absent_and_counted(root):
     inside = position("P-1", 0)[3]
     text = person("P-1", 0).replace(f"<Right-elbow>{inside[0]},{inside[1]},0", f"<Right-elbow>{WIDTH},5,0")
     write(root, "edge", {0: [text]}, 1)
@@ -130,26 +130,26 @@ def test_splits(root):
     with pytest.raises(UserError, match="the labels of the official test videos are not public"):
         open_dataset("hieve", root, "test")
     found = read_splits("hieve", root, seed=2)
-    sources = {name: {clip.source for clip in dataset} for name, dataset in found.items()}
+    sources = {name: {clip.group for clip in dataset} for name, dataset in found.items()}
     assert len(sources["val"]) == 2 and len(sources["train"]) == 9 and not sources["test"]
     assert not sources["val"] & sources["train"]
-    assert [clip.source for clip in found["train"]][::3] == sorted(sources["train"], key=int)
+    assert [clip.group for clip in found["train"]][::3] == sorted(sources["train"], key=int)
     write(root, "30", scene(), 5, "test")
-    assert {clip.source for clip in open_dataset("hieve", root, "test")} == {"30"}
+    assert {clip.group for clip in open_dataset("hieve", root, "test")} == {"30"}
     write(root, "31", scene(), 5, "train")
-    assert {"31"} <= {clip.source for split in ("train", "val") for clip in open_dataset("hieve", root, split)}
+    assert {"31"} <= {clip.group for split in ("train", "val") for clip in open_dataset("hieve", root, split)}
 
 
-def test_missing_files_and_pictures(root):
+def test_missing_files_and_images(root):
     double = root / "images" / "2" / "3.png"
     double.touch()
     with pytest.raises(UserError, match=r"3\.png: 000003\.jpg is frame 3 too"):
         clips(root)
     double.unlink()
     (root / "images" / "2" / "000003.jpg").unlink()
-    with pytest.raises(UserError, match="has no picture of frame 3, through which P-1 goes"):
+    with pytest.raises(UserError, match="has no image of frame 3, through which P-1 goes"):
         clips(root)
-    with pytest.warns(DamagedClipsWarning, match="has no picture of frame 3"):
+    with pytest.warns(DamagedClipsWarning, match="has no image of frame 3"):
         found = [open_dataset("hieve", root, split, skip_damaged=True) for split in ("train", "val")]
     assert sum(map(len, found)) == 32
     (root / "images" / "2").rename(root / "elsewhere")
@@ -172,7 +172,7 @@ FILES = {
     "two roots": (lambda text: text + text, "not a readable XML file"),
     "json": (lambda text: b'{"annotation": {}}', "not a readable XML file"),
     "pickled": (lambda text: pickle.dumps(text), "not a readable XML file"),
-    "a picture": (lambda text: cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable XML file"),
+    "an image": (lambda text: cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable XML file"),
     "unknown encoding": (lambda text: b'<?xml version="1.0" encoding="klingon"?>' + text, "not a readable XML file"),
     "unknown entity": (lambda text: text.replace(b"riding", b"&secret;"), "not a readable XML file"),
     "a DOCTYPE": (lambda text: b"<!DOCTYPE annotation>" + text, "refused, it has a DOCTYPE"),
@@ -189,7 +189,7 @@ FILES = {
     "width a word": (lambda text: text.replace(b">64<", b">wide<"), "width is 'wide'"),
     "width zero": (lambda text: text.replace(b">64<", b">0<"), "size is 0x48"),
     "width NaN": (lambda text: text.replace(b">64<", b">nan<"), "width is 'nan'"),
-    "another size": (lambda text: text.replace(b">64<", b">66<"), "another picture size"),
+    "another size": (lambda text: text.replace(b">64<", b">66<"), "another image size"),
     "no name": (lambda text: text.replace(b"<name>P-1</name>", b""), "object 0: lacks name"),
     "empty name": (lambda text: text.replace(b"P-1<", b"<"), "object 0: lacks name"),
     "name twice": (lambda text: text.replace(b"P-2", b"P-1"), "P-1 is there twice"),
@@ -240,7 +240,7 @@ def expect(folder, path, reason, left):
     assert str(path) in str(caught.value)
     with pytest.warns(DamagedClipsWarning, match=reason) as warned:
         dataset = open_dataset("hieve", folder, "test", skip_damaged=True)
-    assert {clip.extra["name"]: int(clip.extra["labelled"].sum()) for clip in dataset} == left
+    assert {clip.extra["name"]: int(clip.extra["labeled"].sum()) for clip in dataset} == left
     assert warned[0].message.count == 1
     report = check_dataset("hieve", folder, pixels=False)
     assert len(report.faults) == 1 and report.splits["test"].clips == len(left)
@@ -286,10 +286,10 @@ def test_nobody(tmp_path):
     with pytest.raises(UserError, match="nobody is in its label files"):
         open_dataset("hieve", tmp_path, "test")
     write(tmp_path, "7", {0: [person("P-1", 0, joints=False)]}, 2, "test")
-    with pytest.raises(UserError, match="nobody in it has a labelled joint"):
+    with pytest.raises(UserError, match="nobody in it has a labeled joint"):
         open_dataset("hieve", tmp_path, "test")
     outside = person("P-1", 0, flags=[-1] * 13 + [0])
     x, y = position("P-1", 0)[13]
     write(tmp_path, "7", {0: [outside.replace(f"{x},{y},0", "500,500,0")]}, 2, "test")
-    with pytest.raises(UserError, match="P-1 has all joints outside the picture of 64x48"):
+    with pytest.raises(UserError, match="P-1 has all joints outside the image of 64x48"):
         open_dataset("hieve", tmp_path, "test")

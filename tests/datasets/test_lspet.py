@@ -1,4 +1,4 @@
-"""LSP extended: its layout, its boxes and splits, and the real pictures."""
+"""LSP extended: its layout, its boxes and splits, and the real images."""
 
 from pathlib import Path
 
@@ -28,8 +28,8 @@ def write(root, count=COUNT, joints=None, images=True):
     if images:
         (root / "images").mkdir(exist_ok=True)
         for index in range(count):
-            picture = np.full((HEIGHT, WIDTH, 3), index, np.uint8)
-            cv2.imwrite(str(root / "images" / f"im{index + 1:05d}.jpg"), picture)
+            image = np.full((HEIGHT, WIDTH, 3), index, np.uint8)
+            cv2.imwrite(str(root / "images" / f"im{index + 1:05d}.jpg"), image)
     return joints
 
 
@@ -39,14 +39,14 @@ def every(root, **options):
 
 def test_reads_the_official_layout(tmp_path):
     joints = write(tmp_path)
-    joints[3, :, 6] = 0, 0, 0  # not labelled
-    joints[4, :2, 6] = -2, 5  # labelled outside
+    joints[3, :, 6] = 0, 0, 0  # not labeled
+    joints[4, :2, 6] = -2, 5  # labeled outside
     write(tmp_path, joints=joints, images=False)
     clips = every(tmp_path)
     assert sorted(clips) == [f"im{index:05d}" for index in range(1, COUNT + 1)]
     clip = clips["im00007"]
-    assert len(clip) == 1 and clip.source == clip.id and clip.frames.size == (HEIGHT, WIDTH)
-    assert abs(clip.frames.read([0]).mean() - 6) < 2  # picture 7 belongs to entry 6
+    assert len(clip) == 1 and clip.group == clip.id and clip.frames.size == (HEIGHT, WIDTH)
+    assert abs(clip.frames.read([0]).mean() - 6) < 2  # image 7 belongs to entry 6
     keep = [index for index in range(14) if index not in (3, 4)]
     np.testing.assert_allclose(clip.joints[0, keep], joints[keep, :2, 6])
     assert (clip.visibility[0, keep] == VISIBLE).all() and clip.visibility[0, 3:5].tolist() == [ABSENT, ABSENT]
@@ -58,7 +58,7 @@ def test_reads_the_official_layout(tmp_path):
     assert dataset.skeleton is LSP and check_dataset("lspet", tmp_path).ok
 
 
-def test_splits_are_by_picture_and_test_is_fixed():
+def test_splits_are_by_image_and_test_is_fixed():
     first, second = (np.array(assign_splits(1000, seed)) for seed in (0, 1))
     for where in (first, second):
         assert [(where == split).sum() for split in ("train", "val", "test")] == [900, 50, 50]
@@ -67,7 +67,7 @@ def test_splits_are_by_picture_and_test_is_fixed():
     assert assign_splits(1, 0) == ["train"]
 
 
-def test_missing_pictures(tmp_path):
+def test_missing_images(tmp_path):
     write(tmp_path)
     (tmp_path / "images" / "im00011.jpg").unlink()
     with pytest.raises(UserError, match=r"im00011\.jpg: missing"):
@@ -80,7 +80,7 @@ def test_missing_pictures(tmp_path):
     assert any("im00012.jpg: broken" in fault for fault in report.faults)
 
 
-def test_one_picture(tmp_path):
+def test_one_image(tmp_path):
     """MATLAB drops the last axis."""
     joints = write(tmp_path, 1)
     write(tmp_path, 1, joints[:, :, 0], images=False)
@@ -88,7 +88,7 @@ def test_one_picture(tmp_path):
 
 
 @real
-def test_real_pictures():
+def test_real_images():
     splits = read_splits("lspet", REAL)
     assert [len(splits[split]) for split in ("train", "val", "test")] == [9000, 500, 500]
     clips = [clip for dataset in splits.values() for clip in dataset]
@@ -102,6 +102,6 @@ def test_real_pictures():
         seen = clip.joints[clip.visibility == VISIBLE]
         inside.append(((seen >= -0.5) & (seen <= [width - 0.5, height - 0.5])).all(axis=1).mean())
     assert np.mean(inside) > 0.99
-    # Heads are above necks in most pictures, and the sides are not exchanged: people face the camera more often.
+    # Heads are above necks in most images, and the sides are not exchanged: people face the camera more often.
     head, neck = (np.array([clip.joints[0, LSP.index(name), 1] for clip in clips]) for name in ("head_top", "neck"))
     assert (head < neck).mean() > 0.5

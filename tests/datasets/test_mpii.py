@@ -14,16 +14,16 @@ from rpstn.datasets.check import check_dataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import head_sizes
-from rpstn.metrics.official import official_score
+from rpstn.metrics.official import standard_score
 from rpstn.skeletons import MPII
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "MPII"
-real = pytest.mark.skipif(not REAL.is_dir(), reason="no MPII pictures here")
+real = pytest.mark.skipif(not REAL.is_dir(), reason="no MPII images here")
 HEIGHT, WIDTH = 90, 120
 
 
 def entry(index, image=None):
-    """One person of a list, all joints labelled; 1-based."""
+    """One person of a list, all joints labeled; 1-based."""
     generator = np.random.default_rng(index)
     joints = generator.uniform(5, 80, (16, 2)).round(1)
     return {
@@ -78,11 +78,11 @@ def official_person(index, hidden=(), head=True, place=True, points=range(16)):
     return fields
 
 
-def write_official(root, pictures, train):
-    """pictures: a list of (name, people)."""
+def write_official(root, images, train):
+    """images: a list of (name, people)."""
     root.mkdir(parents=True, exist_ok=True)
     annolist = []
-    for name, people in pictures:
+    for name, people in images:
         keys = list(dict.fromkeys(key for person in people for key in person))
         rects = [struct(**{key: person.get(key, np.zeros((0, 0))) for key in keys}) for person in people]
         annolist.append(struct(image=struct(name=name), annorect=structs(rects)))
@@ -95,10 +95,10 @@ def write_official(root, pictures, train):
 def test_lists(root):
     splits = read_splits("mpii", root)
     assert sum(map(len, splits.values())) == 45 and [clip.id for clip in splits["test"]] == [f"valid-0000{i}" for i in range(5)]
-    assert {clip.source for clip in splits["val"]}.isdisjoint({clip.source for clip in splits["train"]})
-    assert len(splits["val"]) == 2  # one picture of twenty, with both of its people
+    assert {clip.group for clip in splits["val"]}.isdisjoint({clip.group for clip in splits["train"]})
+    assert len(splits["val"]) == 2  # one image of twenty, with both of its people
     item, clip = entry(101), splits["test"][1]
-    assert clip.source == "000000101" and clip.frames.size == (HEIGHT, WIDTH) and len(clip) == 1
+    assert clip.group == "000000101" and clip.frames.size == (HEIGHT, WIDTH) and len(clip) == 1
     np.testing.assert_allclose(clip.joints[0], np.array(item["joints"]) - 1, rtol=1e-5)
     assert (clip.visibility == VISIBLE).all() and clip.extra["boxes_repaired"] == 0
     x, y, width, height = clip.boxes[0]
@@ -111,7 +111,7 @@ def test_lists(root):
     assert open_dataset("mpii", root, "test").skeleton == MPII and check_dataset("mpii", root).ok
 
 
-def test_unlabelled_and_outside(root):
+def test_unlabeled_and_outside(root):
     people = [entry(0), entry(1)]
     people[0]["joints"][0], people[0]["joints_vis"][0] = [-1.0, -1.0], 0
     people[0]["joints"][1] = [0.2, 30]  # left of the first pixel's edge
@@ -120,8 +120,8 @@ def test_unlabelled_and_outside(root):
     assert clip.visibility[0].tolist() == [ABSENT, ABSENT] + [VISIBLE] * 14 and clip.extra["joints_outside"] == 1
 
 
-def test_pckh_counts_labelled_joints_outside_the_picture(root):
-    """Thirteen right and one, left of the picture, 500 px off: 13 / 14, pelvis and thorax not counting."""
+def test_pckh_counts_labeled_joints_outside_the_image(root):
+    """Thirteen right and one, left of the image, 500 px off: 13 / 14, pelvis and thorax not counting."""
     person = entry(0)
     person["joints"][0] = [-4.0, 30.0]
     write_lists(root, [entry(5)], [person])
@@ -130,7 +130,7 @@ def test_pckh_counts_labelled_joints_outside_the_picture(root):
     found = dataset[0].joints.copy()
     found[0, 0] += 500
     predictions = Predictions((dataset[0].id,), [found], [np.ones((1, 16), np.float32)], [None])
-    assert official_score(predictions, dataset)["pckh"]["mean"] == pytest.approx(13 / 14)
+    assert standard_score(predictions, dataset)["pckh"]["mean"] == pytest.approx(13 / 14)
 
 
 def test_without_head_boxes_there_are_none(tmp_path):
@@ -139,36 +139,36 @@ def test_without_head_boxes_there_are_none(tmp_path):
 
 
 def test_head_boxes_from_the_official_file(tmp_path):
-    """Found by picture and centre; two people at one place stay without."""
+    """Found by image and center; two people at one place stay without."""
     write_lists(tmp_path, [entry(0)], [entry(2), entry(3), entry(4)], heads=False)
-    pictures = [(f"{index:09d}.jpg", [official_person(index)]) for index in (2, 3)]
-    pictures.append((f"{4:09d}.jpg", [official_person(4), official_person(4)]))
-    write_official(tmp_path, pictures, [1, 1, 1])
+    images = [(f"{index:09d}.jpg", [official_person(index)]) for index in (2, 3)]
+    images.append((f"{4:09d}.jpg", [official_person(4), official_person(4)]))
+    write_official(tmp_path, images, [1, 1, 1])
     clips = open_dataset("mpii", tmp_path, "test")
     assert ["head_box" in clip.extra for clip in clips] == [True, True, False]
     np.testing.assert_allclose(clips[0].extra["head_box"], [[10, 20, 20, 30]])
 
 
 def test_official_file_alone(tmp_path):
-    pictures = [(f"{index:09d}.jpg", [official_person(index, hidden=(0, 1))]) for index in range(40)]
-    pictures[3][1].append(official_person(50, points=()))  # someone in the background
-    pictures.append(("000000099.jpg", [official_person(51)]))  # an official test picture
-    write_official(tmp_path, pictures, [1] * 40 + [0])
+    images = [(f"{index:09d}.jpg", [official_person(index, hidden=(0, 1))]) for index in range(40)]
+    images[3][1].append(official_person(50, points=()))  # someone in the background
+    images.append(("000000099.jpg", [official_person(51)]))  # an official test image
+    write_official(tmp_path, images, [1] * 40 + [0])
     splits = read_splits("mpii", tmp_path)
     assert [len(splits[split]) for split in ("train", "val", "test")] == [36, 2, 2]
-    assert "000000099" not in {clip.source for dataset in splits.values() for clip in dataset}
+    assert "000000099" not in {clip.group for dataset in splits.values() for clip in dataset}
     again = read_splits("mpii", tmp_path, seed=1)
     assert [clip.id for clip in again["test"]] == [clip.id for clip in splits["test"]]
     clip = splits["test"][0]
     assert clip.visibility[0].tolist() == [OCCLUDED, OCCLUDED] + [VISIBLE] * 14
-    np.testing.assert_allclose(clip.joints[0], np.array(entry(int(clip.source))["joints"]) - 1, rtol=1e-5)
+    np.testing.assert_allclose(clip.joints[0], np.array(entry(int(clip.group))["joints"]) - 1, rtol=1e-5)
     np.testing.assert_allclose(clip.extra["head_box"], [[10, 20, 20, 30]])
 
 
 def test_official_person_without_a_place_gets_a_box_from_the_joints(tmp_path):
-    pictures = [(f"{index:09d}.jpg", [official_person(index, place=index != 1, head=False)]) for index in range(3)]
-    write_official(tmp_path, pictures, [1, 1, 1])
-    clips = {clip.source: clip for dataset in read_splits("mpii", tmp_path).values() for clip in dataset}
+    images = [(f"{index:09d}.jpg", [official_person(index, place=index != 1, head=False)]) for index in range(3)]
+    write_official(tmp_path, images, [1, 1, 1])
+    clips = {clip.group: clip for dataset in read_splits("mpii", tmp_path).values() for clip in dataset}
     assert {source: clip.extra["boxes_repaired"] for source, clip in clips.items()} == {
         "000000000": 0, "000000001": 1, "000000002": 0,
     }  # fmt: skip
@@ -191,7 +191,7 @@ def test_missing_files(root):
 
 
 @real
-def test_real_pictures():
+def test_real_images():
     dataset = open_dataset("mpii", REAL, "test")
     assert len(dataset) == 5
     for clip in dataset:

@@ -37,7 +37,7 @@ def described(root, clips, **fields):
     return root
 
 
-def pictures(folder, count=LENGTH):
+def images(folder, count=LENGTH):
     folder.mkdir(parents=True)
     for index in range(count):
         cv2.imwrite(str(folder / f"{index}.png"), np.full((HEIGHT, WIDTH, 3), 20 * index, np.uint8))
@@ -47,13 +47,13 @@ def test_written_data_come_back(tmp_path):
     visibility = np.full((LENGTH, 3), VISIBLE)
     visibility[1, 2], visibility[2, 0] = OCCLUDED, ABSENT
     boxes = np.tile(np.array([1.5, 2, 30, 35]), (LENGTH, 1))
-    first = clip("a", 1, visibility=visibility, boxes=boxes, source="film", action="wave")
+    first = clip("a", 1, visibility=visibility, boxes=boxes, group="video", action="wave")
     members = {"train": [first], "val": [clip("b", 2)], "test": [clip("c", 3)]}
     assert write_own(tmp_path / "mine", members, ARM) == tmp_path / "mine"
     dataset = open_dataset("own", tmp_path / "mine")
     assert dataset.skeleton == ARM and [one.id for one in dataset] == ["a"]
     found = dataset[0]
-    assert (found.source, found.action) == ("film", "wave")
+    assert (found.group, found.action) == ("video", "wave")
     there = visibility != ABSENT
     np.testing.assert_allclose(found.joints[there], first.joints[there], atol=1e-3)
     np.testing.assert_array_equal(found.visibility, visibility)
@@ -95,7 +95,7 @@ def test_labels_inline_and_a_video(tmp_path):
 
 
 def test_tables(tmp_path):
-    pictures(tmp_path / "f" / "a")
+    images(tmp_path / "f" / "a")
     (tmp_path / "a.csv").write_text("frame,joint,x,y\n0,neck,10,11\n0,left_hand,3,4\n2,neck,50,30\n3,right_hand,99,5\n")
     described(tmp_path, [{"id": "a", "frames": "f/a", "labels": "a.csv", "split": "test"}])
     (found,) = open_dataset("own", tmp_path, "test")
@@ -116,13 +116,13 @@ def test_tables(tmp_path):
 def test_val_is_cut_by_source_where_none_is_given(tmp_path):
     entries = []
     for index in range(20):
-        entry = {"id": f"{index}", "source": f"film{index // 2}", "joints": [[[1, 2], [3, 4], [5, 6]]], "frames": f"f/{index}"}
+        entry = {"id": f"{index}", "source": f"video{index // 2}", "joints": [[[1, 2], [3, 4], [5, 6]]], "frames": f"f/{index}"}
         entries.append(entry)
     described(tmp_path, entries)
     splits = read_splits("own", tmp_path, labels_only=True)
     assert [len(splits[split]) for split in ("train", "val", "test")] == [18, 2, 0]
-    assert len({one.source for one in splits["val"]}) == 1
-    assert not {one.source for one in splits["val"]} & {one.source for one in splits["train"]}
+    assert len({one.group for one in splits["val"]}) == 1
+    assert not {one.group for one in splits["val"]} & {one.group for one in splits["train"]}
     described(tmp_path, [entry | {"split": "val" if index == 7 else "train"} for index, entry in enumerate(entries)])
     splits = read_splits("own", tmp_path, labels_only=True)
     assert [one.id for one in splits["val"]] == ["7"] and len(splits["train"]) == 19
@@ -132,7 +132,7 @@ def test_val_is_cut_by_source_where_none_is_given(tmp_path):
         splits["val"][0].frames.read([0])
 
 
-def test_without_pictures_a_table_gives_the_length(tmp_path):
+def test_without_images_a_table_gives_the_length(tmp_path):
     (tmp_path / "a.csv").write_text("frame,joint,x,y\n0,neck,10,11\n5,left_hand,3,4\n5,neck,8,9\n")
     described(tmp_path, [{"id": "a", "frames": "f/a", "labels": "a.csv"}])
     (found,) = open_dataset("own", tmp_path, labels_only=True)

@@ -15,7 +15,7 @@ from rpstn.errors import UserError
 from rpstn.video.source import open_input
 
 from . import test_penn_action as penn_action
-from .test_decoding import damage, number_of, write_film
+from .test_decoding import damage, number_of, write_video
 from .test_own import ARM, described
 
 HEIGHT, WIDTH = 48, 64
@@ -130,7 +130,7 @@ def test_a_joint_outside_is_absent_wherever_the_frames_are(tmp_path, kind):
     if kind == "images":
         (clip,) = opened(folder(tmp_path, ["0.png", "1.png"]), entry(2, joints=joints))
     elif kind == "video":
-        write_film(tmp_path / "a.avi", frames=np.stack([image(0), image(1)]))
+        write_video(tmp_path / "a.avi", frames=np.stack([image(0), image(1)]))
         (clip,) = opened(tmp_path, video_entry(2, joints=joints))
     else:
         clip = own_clip("a", np.stack([image(0), image(1)]), np.array(joints))
@@ -147,7 +147,7 @@ def test_a_mistyped_coordinate_is_a_fault(tmp_path, kind, point, words, capsys):
     if kind == "images":
         described(folder(tmp_path, ["0.png", "1.png", "2.png"]), [entry(3, joints=joints)])
     else:
-        write_film(tmp_path / "a.avi", frames=np.stack([image(number) for number in range(3)]))
+        write_video(tmp_path / "a.avi", frames=np.stack([image(number) for number in range(3)]))
         described(tmp_path, [video_entry(3, joints=joints)])
     (fault,) = check_dataset("own", tmp_path).faults
     assert f"clip 'a': left_hand of frame 2 lies at ({words}), far outside the {WIDTH}x{HEIGHT} pixels" in fault
@@ -162,7 +162,7 @@ def test_a_mistyped_box_is_a_fault(tmp_path):
 
 
 def test_check_names_the_frames_of_a_video_that_cannot_be_decoded(tmp_path):
-    write_film(tmp_path / "a.avi")
+    write_video(tmp_path / "a.avi")
     damage(tmp_path / "a.avi", [0, 7])
     (clip,) = opened(tmp_path, video_entry(16))
     assert [number_of(frame) for frame in clip.frames.read([1, 8])] == [1, 8]
@@ -252,7 +252,7 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
 
 def test_names_with_a_colon_below_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    write_film(tmp_path / "b.webm", "VP80").rename("2024-11-14T22:57:44.webm")
+    write_video(tmp_path / "b.webm", "VP80").rename("2024-11-14T22:57:44.webm")
     described(tmp_path, [video_entry(16, video="2024-11-14T22:57:44.webm")])
     (clip,) = read_splits("own", ".", splits=("test",))["test"]
     assert number_of(clip.frames.read([9])[0]) == 9 and check_dataset("own", ".").ok

@@ -63,7 +63,7 @@ def test_reads_the_official_layout(root):
     assert (dataset.name, dataset.split, dataset.skeleton) == ("penn_action", "test", PENN_ACTION)
     assert [clip.id for clip in dataset] == ["0005", "0006"]
     clip = dataset[0]
-    assert (clip.source, clip.action, len(clip)) == ("0005", "squat", 4)
+    assert (clip.group, clip.action, len(clip)) == ("0005", "squat", 4)
     np.testing.assert_allclose(clip.joints[..., 0], content["x"] - PENN_ACTION_ORIGIN, rtol=1e-6)
     np.testing.assert_allclose(clip.joints[..., 1], content["y"] - PENN_ACTION_ORIGIN, rtol=1e-6)
     o = PENN_ACTION_ORIGIN
@@ -229,7 +229,7 @@ def test_validation_is_cut_by_source_and_seed(tmp_path):
 
 
 def test_a_source_is_never_divided():
-    sources = [f"film{index // 3}" for index in range(60)] + ["long"] * 30
+    sources = [f"video{index // 3}" for index in range(60)] + ["long"] * 30
     actions = ["run"] * 45 + ["walk"] * 45
     for seed in range(5):
         val = cut_validation(sources, actions, 0.12, seed)
@@ -258,7 +258,7 @@ def test_embedded_keys_are_used(tmp_path):
         dataset = open_dataset("embedded", tmp_path, split)
         assert dataset.name == "embedded" and [clip.id for clip in dataset] == [f"{index:04d}"]
         clip = dataset[0]
-        assert clip.source == f"walk:{index}" and clip.extra["motion"] == "walk"
+        assert clip.group == f"walk:{index}" and clip.extra["motion"] == "walk"
         assert clip.extra["held_out"] == (index == 3) and clip.extra["split"] == split
         assert clip.extra["occluded_by"].shape == (2, JOINTS) and clip.extra["occluded_by"][0, 0] == 2
         assert clip.visibility[0, :3].tolist() == [OCCLUDED, ABSENT, VISIBLE]

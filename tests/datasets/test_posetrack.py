@@ -1,4 +1,4 @@
-"""PoseTrack2018: tracks of several people, frames that nobody labelled, boxes, and damaged files."""
+"""PoseTrack2018: tracks of several people, frames that nobody labeled, boxes, and damaged files."""
 
 import copy
 import json
@@ -24,7 +24,7 @@ VIDEO = "000342_mpii_test"
 
 
 def position(track, number):
-    """Joints (17,2) of a person in a frame; the ears are never labelled."""
+    """Joints (17,2) of a person in a frame; the ears are never labeled."""
     joints = np.random.default_rng(track).integers(8, 30, (17, 2)) + [number, 0]
     joints[3:5] = 0
     return joints
@@ -37,13 +37,13 @@ def image_id(number):
 def person(track, number, **other):
     joints = position(track, number)
     stored = [float(value) for index, (x, y) in enumerate(joints) for value in (x, y, index not in (3, 4))]
-    labelled = np.delete(joints, (3, 4), axis=0)
+    labeled = np.delete(joints, (3, 4), axis=0)
     entry = {"id": image_id(number) * 100 + track, "image_id": image_id(number), "track_id": track, "category_id": 1}
-    entry |= {"keypoints": stored, "scores": [], "bbox": hull_box(labelled).tolist(), "bbox_head": [5, 6, 7 + number, 8]}
+    entry |= {"keypoints": stored, "scores": [], "bbox": hull_box(labeled).tolist(), "bbox_head": [5, 6, 7 + number, 8]}
     return entry | other
 
 
-def content(video, people, labelled, frames=8, part="val"):
+def content(video, people, labeled, frames=8, part="val"):
     images = [
         {
             "id": image_id(number),
@@ -51,11 +51,11 @@ def content(video, people, labelled, frames=8, part="val"):
             "vid_id": video[:6],
             "file_name": f"images/{part}/{video}/{number:06d}.jpg",
             "nframes": frames,
-            "is_labeled": number in labelled,
+            "is_labeled": number in labeled,
         }
         for number in range(frames)
     ]
-    for number in labelled:
+    for number in labeled:
         images[number] |= {"ignore_regions_x": [[0, 9, 9 + number], [1, 2]], "ignore_regions_y": [[0, 0, 9], [1, 2]]}
     category = {"id": 1, "name": "person", "supercategory": "person", "keypoints": list(POSETRACK18.joints)}
     return {"images": images, "annotations": people, "categories": [category]}
@@ -72,7 +72,7 @@ def write(root, video, stored, part="val"):
 
 
 def two_people():
-    """Person 0 in frames 0, 4 and 7, person 5 in frames 4 and 7; frames 1 to 3, 5 and 6 are not labelled."""
+    """Person 0 in frames 0, 4 and 7, person 5 in frames 4 and 7; frames 1 to 3, 5 and 6 are not labeled."""
     return content(VIDEO, [person(0, 0), person(0, 4), person(5, 4), person(5, 7), person(0, 7)], (0, 4, 7))
 
 
@@ -89,10 +89,10 @@ def test_one_clip_for_each_track(root):
     dataset = open_dataset("posetrack18", root, "test")
     assert dataset.skeleton == POSETRACK18 and [clip.id for clip in dataset] == [f"{VIDEO}_0", f"{VIDEO}_5"]
     first, second = dataset
-    assert [len(first), len(second)] == [8, 4] and {first.source, second.source} == {VIDEO}
+    assert [len(first), len(second)] == [8, 4] and {first.group, second.group} == {VIDEO}
     assert [clip.extra["track_id"] for clip in dataset] == [0, 5]
     for clip, start, track in ((first, 0, 0), (second, 4, 5)):
-        for number in clip.extra["labelled"].nonzero()[0] + start:
+        for number in clip.extra["labeled"].nonzero()[0] + start:
             np.testing.assert_array_equal(clip.joints[number - start], position(track, number))
     assert [path.name for path in second.frames.paths] == ["000004.jpg", "000005.jpg", "000006.jpg", "000007.jpg"]
     pixels = second.frames.read([0, 3])[:, 0, 0, 2]
@@ -100,9 +100,9 @@ def test_one_clip_for_each_track(root):
 
 
 def test_frames_between_labels(root):
-    """Nothing is claimed of a frame that nobody labelled; the box moves evenly through it."""
+    """Nothing is claimed of a frame that nobody labeled; the box moves evenly through it."""
     clip = open_dataset("posetrack18", root, "test")[0]
-    assert clip.extra["labelled"].tolist() == [True, False, False, False, True, False, False, True]
+    assert clip.extra["labeled"].tolist() == [True, False, False, False, True, False, False, True]
     assert not clip.visibility[[1, 2, 3, 5, 6]].any()
     assert (np.delete(clip.visibility[[0, 4, 7]], (3, 4), axis=1) == VISIBLE).all()
     assert (clip.visibility[:, [3, 4]] == ABSENT).all() and POSETRACK18.unscored == (3, 4)
@@ -112,11 +112,11 @@ def test_frames_between_labels(root):
         np.testing.assert_allclose(clip.boxes[number], start + (end - start) * number / 4, rtol=1e-6)
 
 
-def test_a_person_who_is_missing_from_a_labelled_frame(root):
+def test_a_person_who_is_missing_from_a_labeled_frame(root):
     write(root, VIDEO, content(VIDEO, [person(0, 0), person(5, 4), person(0, 7)], (0, 4, 7)))
     clip = open_dataset("posetrack18", root, "test")[0]
-    assert clip.extra["labelled"].nonzero()[0].tolist() == [0, 7] and not clip.visibility[4].any()
-    assert clip.extra["frame_labelled"].nonzero()[0].tolist() == [0, 4, 7]
+    assert clip.extra["labeled"].nonzero()[0].tolist() == [0, 7] and not clip.visibility[4].any()
+    assert clip.extra["frame_labeled"].nonzero()[0].tolist() == [0, 4, 7]
 
 
 def test_what_the_score_needs(root):
@@ -197,13 +197,13 @@ def test_people_without_joints_and_joints_outside(root):
 
 def test_val_is_cut_from_train_by_video(root):
     splits = read_splits("posetrack18", root, seed=1)
-    sources = {name: {clip.source for clip in dataset} for name, dataset in splits.items()}
+    sources = {name: {clip.group for clip in dataset} for name, dataset in splits.items()}
     assert len(sources["val"]) == 2 and len(sources["train"]) == 10 and sources["test"] == {VIDEO}
     assert not sources["val"] & sources["train"] and all(len(splits[name]) == 2 * len(sources[name]) for name in sources)
-    assert {clip.source for clip in open_dataset("posetrack18", root, "val", seed=1)} == sources["val"]
+    assert {clip.group for clip in open_dataset("posetrack18", root, "val", seed=1)} == sources["val"]
 
 
-def test_missing_files_and_pictures(root, tmp_path_factory):
+def test_missing_files_and_images(root, tmp_path_factory):
     with pytest.raises(UserError, match="no label files"):
         open_dataset("posetrack18", tmp_path_factory.mktemp("empty"), "test")
     (root / "images" / "val" / VIDEO / "000006.jpg").unlink()
@@ -212,7 +212,7 @@ def test_missing_files_and_pictures(root, tmp_path_factory):
     assert len(open_dataset("posetrack18", root, "test", labels_only=True)) == 2
     write(root, VIDEO, two_people())
     (root / "images" / "val" / VIDEO).rename(root / "elsewhere")
-    with pytest.raises(UserError, match="cannot list this folder of pictures"):
+    with pytest.raises(UserError, match="cannot list this folder of images"):
         open_dataset("posetrack18", root, "test")
 
 
@@ -221,7 +221,7 @@ BYTES = {
     "blank": (lambda data: b"\n\n", "is empty"),
     "truncated": (lambda data: data[: len(data) // 2], "not a readable JSON file"),
     "pickled": (lambda data: pickle.dumps(json.loads(data)), "not a readable JSON file"),
-    "a picture": (lambda data: cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable JSON file"),
+    "an image": (lambda data: cv2.imencode(".jpg", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable JSON file"),
     "nested without end": (lambda data: b'{"a":' * 100_000, "not a readable JSON file"),
     "a list": (lambda data: b"[]", "holds a list where an object"),
     "a string": (lambda data: b'"video"', "holds a string where an object"),
@@ -233,7 +233,7 @@ CONTENTS = {
     "images a table": (lambda c: c.update(images={}), "images is an object"),
     "no annotations": (lambda c: c.pop("annotations"), "lacks annotations"),
     "nobody": (lambda c: c.update(annotations=[]), "nobody in it"),
-    "nobody labelled": (lambda c: [p.update(keypoints=[0] * 51) for p in c["annotations"]], "nobody in it"),
+    "nobody labeled": (lambda c: [p.update(keypoints=[0] * 51) for p in c["annotations"]], "nobody in it"),
     "people are lists": (lambda c: c.update(annotations=[[1]]), "entry 0 is a list"),
     "no categories": (lambda c: c.pop("categories"), "lacks categories"),
     "COCO's joints": (lambda c: c["categories"][0]["keypoints"].__setitem__(1, "left_eye"), "the keypoints of category person"),
@@ -247,12 +247,12 @@ CONTENTS = {
     "images of two videos": (lambda c: c["images"][2].update(file_name="images/val/x/000002.jpg"), "lie in several folders"),
     "two sizes": (lambda c: [i.update(width=9 + n, height=9) for n, i in enumerate(c["images"])], "differ in size"),
     "half a size": (lambda c: c["images"][0].update(width=9), "lacks height"),
-    "labelled maybe": (lambda c: c["images"][0].update(is_labeled="yes"), "is_labeled is 'yes'"),
+    "labeled maybe": (lambda c: c["images"][0].update(is_labeled="yes"), "is_labeled is 'yes'"),
     "regions of numbers": (lambda c: c["images"][0].update(ignore_regions_x=[1, 2]), "no list of lists"),
     "regions one-sided": (lambda c: c["images"][0].pop("ignore_regions_x"), "do not fit together"),
     "regions NaN": (lambda c: c["images"][0]["ignore_regions_x"][0].__setitem__(0, float("nan")), "no such number"),
-    "unknown picture": (lambda c: c["annotations"][0].update(image_id=3), "image_id 3 is not among"),
-    "no picture": (lambda c: c["annotations"][0].pop("image_id"), "lacks image_id"),
+    "unknown image": (lambda c: c["annotations"][0].update(image_id=3), "image_id 3 is not among"),
+    "no image": (lambda c: c["annotations"][0].pop("image_id"), "lacks image_id"),
     "no track": (lambda c: c["annotations"][0].pop("track_id"), "lacks track_id"),
     "track below 0": (lambda c: c["annotations"][0].update(track_id=-1), "track_id is '-1'"),
     "track a string": (lambda c: c["annotations"][0].update(track_id="a"), "track_id is 'a'"),
@@ -282,7 +282,7 @@ TRACKS = {
     "head box turned round": (lambda p: p.update(bbox_head=[9, 9, -5, 5]), r"bbox_head is \[.*a box without extent"),
     "head box a string": (lambda p: p.update(bbox_head="none"), "bbox_head holds what"),
     "twice in a frame": (lambda p: p.update(image_id=image_id(4)), "track 0 is in frame 4 twice"),
-    "in a frame not labelled": (lambda p: p.update(image_id=image_id(2)), "the file calls not labelled"),
+    "in a frame not labeled": (lambda p: p.update(image_id=image_id(2)), "the file calls not labeled"),
 }
 
 
@@ -331,7 +331,7 @@ def test_a_damaged_track_is_one_error_or_left_out(small, name):
     expect(folder, path, reason, ["000001_other_9", f"{VIDEO}_5"])
 
 
-def test_all_joints_outside_the_picture(small):
+def test_all_joints_outside_the_image(small):
     folder, path = small
     stored = two_people()
     for image in stored["images"]:
@@ -355,9 +355,9 @@ def test_a_wrong_frame_number_does_not_fill_the_memory(small):
 @real
 def test_real_sample():
     dataset = open_dataset("posetrack18", REAL, "test")
-    assert len(dataset) == 14 and len({clip.source for clip in dataset}) == 3
+    assert len(dataset) == 14 and len({clip.group for clip in dataset}) == 3
     for clip in dataset:
-        stored = json.loads((REAL / "annotations" / "val" / f"{clip.source}.json").read_text())
+        stored = json.loads((REAL / "annotations" / "val" / f"{clip.group}.json").read_text())
         (entry,) = [entry for entry in stored["annotations"] if entry["track_id"] == clip.extra["track_id"]]
         joints = np.array(entry["keypoints"]).reshape(17, 3)
         np.testing.assert_allclose(clip.joints[0], joints[:, :2], rtol=1e-6)

@@ -1,4 +1,4 @@
-"""Where pixels come from: pictures, videos, and the cache before them."""
+"""Where pixels come from: images, videos, and the cache before them."""
 
 import pickle
 
@@ -87,10 +87,10 @@ def test_video_is_read_in_order_and_its_frames_are_counted(tmp_path):
 
 
 def test_images_are_read_as_rgb_and_broken_ones_are_named(tmp_path):
-    picture = make_clip(1).frames.read([0])[0]
+    image = make_clip(1).frames.read([0])[0]
     for name in ("a.png", "a.jpg"):
-        cv2.imwrite(str(tmp_path / name), picture[..., ::-1])
-    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), picture)
+        cv2.imwrite(str(tmp_path / name), image[..., ::-1])
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png"), image)
     source = ImageFrames((tmp_path / "a.png", tmp_path / "a.jpg"))
     assert source.size == (96, 128) and source.read([1, 0, 1]).shape == (3, 96, 128, 3)
     for name, keep, reason in (("a.jpg", 0.5, "cut short"), ("a.png", 0.5, ""), ("a.png", 0, "empty")):
@@ -99,7 +99,7 @@ def test_images_are_read_as_rgb_and_broken_ones_are_named(tmp_path):
         broken.write_bytes(data[: int(keep * len(data))])
         with pytest.raises(UserError, match=rf"broken_{name}: broken image.*{reason}"):
             read_image(broken)
-    (tmp_path / "text.jpg").write_text("this is no picture")
+    (tmp_path / "text.jpg").write_text("this is no image")
     with pytest.raises(UserError, match=r"text\.jpg: broken image, it cannot be decoded"):
         read_image(tmp_path / "text.jpg")
     with pytest.raises(UserError, match=r"none\.jpg: cannot read this image"):

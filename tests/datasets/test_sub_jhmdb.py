@@ -10,7 +10,7 @@ from scipy.io import savemat
 from rpstn.datasets import ABSENT, VISIBLE, open_dataset, read_splits
 from rpstn.datasets.check import check_dataset
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.sub_jhmdb import mask_boxes, source_of
+from rpstn.datasets.sub_jhmdb import group_of, mask_boxes
 from rpstn.datasets.video_frames import VideoFrames
 from rpstn.errors import UserError
 from rpstn.skeletons import SUB_JHMDB
@@ -62,26 +62,26 @@ def write_splits(root, action, lines, fold=1, folder="sub_splits", joint="_"):
 
 @pytest.fixture
 def root(tmp_path):
-    """Two actions, seven films, eight clips for training and two for testing."""
+    """Two actions, seven videos, eight clips for training and two for testing."""
     for action in ("run", "catch"):
         lines = []
-        for number, source in enumerate(("Film_A", "Film_B", "Film_B", f"Film_{action}"), 1):
+        for number, source in enumerate(("Video_A", "Video_B", "Video_B", f"Video_{action}"), 1):
             name = clip_name(source, action, number)
             write_clip(tmp_path, action, name, video=number % 2 == 0)
             lines.append(f"{name}.avi 1")
-        name = clip_name("Film_T", action, 1)
+        name = clip_name("Video_T", action, 1)
         write_clip(tmp_path, action, name)
         write_splits(tmp_path, action, [*lines, f"{name}.avi 2"])
     return tmp_path
 
 
 def test_reads_the_official_layout(root):
-    name = clip_name("Film_T", "run", 1)
+    name = clip_name("Video_T", "run", 1)
     joints, _ = write_clip(root, "run", name)
     dataset = open_dataset("sub_jhmdb", root, "test")
     assert dataset.skeleton == SUB_JHMDB and [clip.action for clip in dataset] == ["catch", "run"]
     clip = dataset[1]
-    assert (clip.id, clip.source, len(clip)) == (name, "Film_T", LENGTH)
+    assert (clip.id, clip.group, len(clip)) == (name, "Video_T", LENGTH)
     np.testing.assert_allclose(clip.joints, joints.transpose(2, 1, 0) - 1, rtol=1e-6)  # 1-based
     np.testing.assert_allclose(clip.boxes[0], [19.5, 9.5, 15, 20])
     np.testing.assert_allclose(clip.boxes[4], [19.5, 13.5, 19, 16])
@@ -113,17 +113,17 @@ def test_both_spellings_and_folds_apart(tmp_path, folder, joint):
         open_dataset("sub_jhmdb", tmp_path, fold=4)
 
 
-def test_validation_takes_whole_films_that_are_not_tested(root):
+def test_validation_takes_whole_videos_that_are_not_tested(root):
     for seed in range(6):
         splits = read_splits("sub_jhmdb", root, seed=seed)
-        sources = {split: {clip.source for clip in dataset} for split, dataset in splits.items()}
+        sources = {split: {clip.group for clip in dataset} for split, dataset in splits.items()}
         assert sources["val"] and not sources["val"] & (sources["train"] | sources["test"])
         assert len(splits["train"]) + len(splits["val"]) == 8 and len(splits["test"]) == 2
-    # A film with clips in test stays in train whole.
-    write_splits(root, "run", [f"{clip_name('Film_T', 'run', 1)}.avi 1", f"{clip_name('Film_A', 'run', 1)}.avi 1"])
+    # A video with clips in test stays in train whole.
+    write_splits(root, "run", [f"{clip_name('Video_T', 'run', 1)}.avi 1", f"{clip_name('Video_A', 'run', 1)}.avi 1"])
     splits = read_splits("sub_jhmdb", root, splits=("val", "test"))
-    assert "Film_T" in {clip.source for clip in splits["test"]}
-    assert "Film_T" not in {clip.source for clip in splits["val"]}
+    assert "Video_T" in {clip.group for clip in splits["test"]}
+    assert "Video_T" not in {clip.group for clip in splits["val"]}
 
 
 def test_a_part_of_the_set_is_noted(root):
@@ -131,12 +131,12 @@ def test_a_part_of_the_set_is_noted(root):
     assert report.ok and report.notes == ("10 of 316 clips of the official set",)
 
 
-def test_sources_are_the_names_of_films():
-    assert source_of("Goal_Keeping_Tips_catch_f_cm_np1_fr_med_2", "catch") == "Goal_Keeping_Tips"
-    assert source_of("Sommerland_Syd_sprung_in_den_tod_jump_f_cm_np2_ba_bad_10", "jump") == "Sommerland_Syd_sprung_in_den_tod"
-    assert source_of("golf_golf_f_nm_np1_ri_goo_1", "golf") == "golf"
-    assert source_of("A_kick_ball_f_cm_np1_ri_med_0", "kick_ball") == "A"
-    assert source_of("named otherwise", "run") == "named otherwise"
+def test_sources_are_the_names_of_videos():
+    assert group_of("Goal_Keeping_Tips_catch_f_cm_np1_fr_med_2", "catch") == "Goal_Keeping_Tips"
+    assert group_of("Sommerland_Syd_sprung_in_den_tod_jump_f_cm_np2_ba_bad_10", "jump") == "Sommerland_Syd_sprung_in_den_tod"
+    assert group_of("golf_golf_f_nm_np1_ri_goo_1", "golf") == "golf"
+    assert group_of("A_kick_ball_f_cm_np1_ri_med_0", "kick_ball") == "A"
+    assert group_of("named otherwise", "run") == "named otherwise"
 
 
 def test_mask_boxes_are_tight_and_empty_masks_take_the_nearest():
@@ -165,7 +165,7 @@ def test_joints_outside_the_frame_are_absent(tmp_path):
 
 
 def test_wrong_files_are_named(root):
-    name = clip_name("Film_T", "run", 1)
+    name = clip_name("Video_T", "run", 1)
 
     def wrong(match):
         with pytest.raises(UserError, match=match) as caught:
@@ -237,7 +237,7 @@ def test_real_splits(fold):
     assert 0.1 <= len(val) / (len(train) + len(val)) <= 0.16
     ids = [{clip.id for clip in dataset} for dataset in (train, val, test)]
     assert not ids[0] & ids[1] and not ids[2] & (ids[0] | ids[1])
-    assert not {clip.source for clip in val} & {clip.source for dataset in (train, test) for clip in dataset}
+    assert not {clip.group for clip in val} & {clip.group for dataset in (train, test) for clip in dataset}
     assert {clip.action for clip in val} == {clip.action for clip in train}
     for dataset in splits.values():
         for clip in dataset:

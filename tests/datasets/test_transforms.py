@@ -13,16 +13,16 @@ from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.transforms import Augmentation, apply_affine, crop_affine, flip_affine, invert_affine, warp, window_box
 from rpstn.datasets.windows import TrainingWindows, make_window
 from rpstn.errors import UserError
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.skeletons import PENN_ACTION
 
 BOX = np.array([40.0, 20.0, 60.0, 90.0])
-# Everything that moves pixels, nothing that recolours or hides them.
-MOVING = Augmentation(brightness=0, contrast=0, colour=0, erasing=0)
+# Everything that moves pixels, nothing that recolors or hides them.
+MOVING = Augmentation(brightness=0, contrast=0, color=0, erasing=0)
 
 
 def dot(height, width, x, y, radius=1.5):
-    """A picture (1,H,W,3) with a bright round dot centred at (x, y), sub-pixel."""
+    """An image (1,H,W,3) with a bright round dot centered at (x, y), sub-pixel."""
     v, u = np.mgrid[:height, :width]
     value = 255 * np.exp(-((u - x) ** 2 + (v - y) ** 2) / (2 * radius**2))
     return np.repeat(value[None, ..., None], 3, axis=-1).astype(np.uint8)
@@ -42,7 +42,7 @@ def make_clip(length=12, height=96, width=128, seed=0, name="a"):
     joints = generator.uniform((30, 20), (90, 80), (length, len(PENN_ACTION), 2)).astype(np.float32)
     return Clip(
         id=name,
-        source=name,
+        group=name,
         action="run",
         joints=joints,
         visibility=np.full(joints.shape[:2], VISIBLE, np.uint8),
@@ -107,7 +107,7 @@ def test_window_box_is_the_smallest_around_all():
     np.testing.assert_allclose(window_box(boxes), [5, 20, 55, 70])
 
 
-# The last two shrink the picture to less than half, where blocks are averaged first.
+# The last two shrink the image to less than half, where blocks are averaged first.
 @pytest.mark.parametrize(
     ("shape", "box", "radius"),
     [
@@ -127,7 +127,7 @@ def test_a_dot_is_drawn_where_the_affine_says(shape, box, radius, rotation, flip
     np.testing.assert_allclose(centroid(image), apply_affine(point, affine), atol=0.1)
 
 
-def test_mirrored_crop_is_the_mirrored_picture_exactly():
+def test_mirrored_crop_is_the_mirrored_image_exactly():
     frames = make_clip(2).frames.read([0, 1])
     for rotation in (0, 31):
         plain = warp(frames, crop_affine(BOX, 64, rotation=rotation), 64)
@@ -135,7 +135,7 @@ def test_mirrored_crop_is_the_mirrored_picture_exactly():
         np.testing.assert_array_equal(mirrored[:, :, ::-1], plain)
 
 
-def test_identity_crop_returns_the_picture_and_the_border_repeats_the_edge():
+def test_identity_crop_returns_the_image_and_the_border_repeats_the_edge():
     frames = make_clip(1, 64, 64).frames.read([0])
     box = np.array([-0.5, -0.5, 64, 64])
     np.testing.assert_array_equal(warp(frames, crop_affine(box, 64, padding=1), 64), frames)
@@ -145,10 +145,10 @@ def test_identity_crop_returns_the_picture_and_the_border_repeats_the_edge():
 
 @pytest.mark.parametrize(("size", "within"), [(48, 2), (12, 12)])  # 12 px: the edge is the mean of 8 x 8 pixels there
 @pytest.mark.parametrize("middle", [(30, 20), (2, 38), (-90, 20), (30, 400), (300, -500)])
-def test_beyond_the_picture_its_edge_goes_on_however_far(middle, size, within):
-    """As if the picture had been made larger by its own edge first."""
-    y, x, colour = np.meshgrid(np.arange(48), np.arange(64), [0, 1, 2], indexing="ij")
-    frames, room = (2 * y + x + 30 * colour).astype(np.uint8)[None], 640  # smooth: OpenCV rounds places to 1/32 px
+def test_beyond_the_image_its_edge_goes_on_however_far(middle, size, within):
+    """As if the image had been made larger by its own edge first."""
+    y, x, color = np.meshgrid(np.arange(48), np.arange(64), [0, 1, 2], indexing="ij")
+    frames, room = (2 * y + x + 30 * color).astype(np.uint8)[None], 640  # smooth: OpenCV rounds places to 1/32 px
     box = np.array([middle[0] - 40, middle[1] - 30, 80, 60], float)
     larger = np.pad(frames, [(0, 0), (room, room), (room, room), (0, 0)], mode="edge")
     expected = warp(larger, crop_affine(box + [room, room, 0, 0], size, rotation=20, flip=True), size)
@@ -156,14 +156,14 @@ def test_beyond_the_picture_its_edge_goes_on_however_far(middle, size, within):
     np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=within)
 
 
-def test_a_box_far_larger_than_the_picture_costs_no_memory():
+def test_a_box_far_larger_than_the_image_costs_no_memory():
     frames = np.full((1, 30, 40, 3), 9, np.uint8)
     for side in (1e4, 1e7, 1e12):
         assert (warp(frames, crop_affine([-side / 2, -side / 2, side, side], 64, rotation=10), 64) == 9).all()
 
 
 def test_shrinking_averages_instead_of_skipping():
-    """A one-pixel checkerboard is grey from afar; linear interpolation alone makes patterns of it."""
+    """A one-pixel checkerboard is gray from afar; linear interpolation alone makes patterns of it."""
     board = (np.indices((512, 512)).sum(axis=0) % 2 * 255).astype(np.uint8)
     small = warp(np.repeat(board[None, ..., None], 3, -1), crop_affine([90, 90, 310, 310], 64), 64)
     assert np.abs(small.astype(int) - 127).max() <= 2
@@ -201,7 +201,7 @@ def test_augmented_joints_stay_on_their_pixels(seed):
     clip = make_clip(4)
     joints = np.tile(point.astype(np.float32), (4, 13, 1))
     frames = ArrayFrames(np.repeat(dot(96, 128, *point), 4, axis=0))
-    clip = Clip(clip.id, clip.source, clip.action, joints, clip.visibility, clip.boxes, frames)
+    clip = Clip(clip.id, clip.group, clip.action, joints, clip.visibility, clip.boxes, frames)
     window = make_window(clip, PENN_ACTION, 0, 4, 128, MOVING, np.random.default_rng(seed))
     for t in range(4):
         np.testing.assert_allclose(centroid(window.frames[t]), window.joints[t, 0], atol=0.2)
@@ -212,7 +212,7 @@ def test_all_frames_of_a_window_are_varied_alike():
     clip = make_clip()
     still = Clip(
         clip.id,
-        clip.source,
+        clip.group,
         clip.action,
         clip.joints,
         clip.visibility,
@@ -226,7 +226,7 @@ def test_all_frames_of_a_window_are_varied_alike():
     assert not np.array_equal(plain.frames, window.frames)
 
 
-def test_past_the_end_the_last_frame_is_repeated_and_nothing_is_labelled():
+def test_past_the_end_the_last_frame_is_repeated_and_nothing_is_labeled():
     clip = make_clip(6)
     window = make_window(clip, PENN_ACTION, 4, 5, 64)
     np.testing.assert_array_equal(window.frames[2:], np.repeat(window.frames[1:2], 3, axis=0))
@@ -255,7 +255,7 @@ def test_joints_that_the_crop_cuts_off_are_absent():
 def test_erased_joints_become_occluded_and_only_those():
     clip = make_clip(8)
     clip.visibility[:, 2] = ABSENT
-    hide = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, erasing=1.0, erasing_side=(0.4, 0.6))
+    hide = Augmentation(0, (1, 1), 0, 0, 0, 0, 0, erasing=1.0, erasing_size=(0.4, 0.6))
     hidden = 0
     for seed in range(20):
         plain = make_window(clip, PENN_ACTION, 0, 8, 64)
@@ -281,7 +281,7 @@ def test_augmentation_refuses_nonsense():
         {"scale": (1.4, 0.8)},
         {"rotation": -1.0},
         {"strides": ()},
-        {"erasing_side": (0, 1)},
+        {"erasing_size": (0, 1)},
     ):
         with pytest.raises(UserError, match=f"augmentation: {next(iter(wrong))}"):
             Augmentation(**wrong)
@@ -324,12 +324,12 @@ def test_tumbling_takes_rotations_from_the_whole_circle_and_leaves_the_rest_alon
         maps = [augmentation.affine(box, 64, rng)[0] for _ in range(count)]
         return np.rad2deg([np.arctan2(affine[0, 1], affine[0, 0]) for affine in maps])
 
-    part = np.abs(angles(replace(still, rotation=40.0, tumble=0.5)))
+    part = np.abs(angles(replace(still, rotation=40.0, full_rotation_prob=0.5)))
     assert np.abs(angles(replace(still, rotation=40.0))).max() < 40.01
     # Half of the samples come from the whole circle, of which 140 of 180 degrees lie beyond 40.
     assert (part > 40.01).mean() == pytest.approx(0.5 * 140 / 180, abs=0.08) and part.max() > 170
-    with pytest.raises(UserError, match="tumble is a probability, not 1.5"):
-        Augmentation(tumble=1.5)
+    with pytest.raises(UserError, match="full_rotation_prob is a probability, not 1.5"):
+        Augmentation(full_rotation_prob=1.5)
 
 
 def test_training_windows_reverse_and_stride_stay_inside_the_clip(tmp_path):
@@ -359,13 +359,13 @@ def test_training_windows_collate_into_batches(tmp_path):
         TrainingWindows(ClipDataset("noise", PENN_ACTION, "val", tmp_path, ()), 3, 32, steps=2, batch=2)
 
 
-def test_normalise():
+def test_normalize():
     frames = torch.randint(0, 256, (2, 3, 5, 7, 3), dtype=torch.uint8, generator=torch.manual_seed(0))
-    values = normalise(frames)
+    values = normalize(frames)
     assert values.shape == (2, 3, 3, 5, 7) and values.dtype == torch.float32
     green = (frames[..., 1].float() / 255 - 0.456) / 0.224
     torch.testing.assert_close(values[:, :, 1], green)
-    released = normalise(frames, "released_bgr255")
+    released = normalize(frames, "released_bgr255")
     torch.testing.assert_close(released[:, :, 0], frames[..., 2].float())
     with pytest.raises(UserError, match="rgb_imagenet"):
-        normalise(frames, "bgr")
+        normalize(frames, "bgr")

@@ -31,9 +31,9 @@ def studio(distance: float = 4.0, size: int = 160, frames: int = 1) -> Camera:
 
 
 def plain_place() -> Place:
-    grey = np.full((64, 64, 3), 128, np.uint8)
+    gray = np.full((64, 64, 3), 128, np.uint8)
     light = Light(np.array([0.5, 0.8, 0.33]), np.full(3, 0.5), np.full(3, 0.4), np.full(3, 0.2), 0.5, 1.0)
-    return Place(grey, grey, 10.0, grey, 10.0, np.array([-5.0, 0, 0]), np.array([0, 0, 1.0]), light, np.full(3, 0.5), 0.5)
+    return Place(gray, gray, 10.0, gray, 10.0, np.array([-5.0, 0, 0]), np.array([0, 0, 1.0]), light, np.full(3, 0.5), 0.5)
 
 
 CLEAR = Lens(0.0, 0.0, 0.0, 0.0, 1.0, 1.0, np.ones(3, np.float32), 0.0, 95)
@@ -64,7 +64,7 @@ def slab(x: float, y: float, z: float, side: float) -> Thing:
 def test_left_and_right_are_the_persons_own(standing):
     body, points, matrices = standing
     seen = draw(standing)
-    for name in ("shoulder", "hip", "knee", "ankle", "wrist"):  # facing the camera: the left is at the picture's right
+    for name in ("shoulder", "hip", "knee", "ankle", "wrist"):  # facing the camera: the left is at the image's right
         assert seen.joints[0, PENN_ACTION.index(f"left_{name}"), 0] > seen.joints[0, PENN_ACTION.index(f"right_{name}"), 0]
     assert seen.joints[0, PENN_ACTION.index("head"), 1] < seen.joints[0, PENN_ACTION.index("left_hip"), 1]
     toes = pose_body(body, points, matrices)[0][0][body.template.weights[:, SEGMENTS.index("left_ankle")] > 0.9]
@@ -112,7 +112,7 @@ def test_seen_from_the_side_the_far_arm_and_hip_are_hidden_by_the_body(standing)
 
 def test_outside_the_frame_is_absent(standing):
     camera = studio()
-    camera = dataclasses.replace(camera, centre=camera.centre + (0.0, 60.0))
+    camera = dataclasses.replace(camera, center=camera.center + (0.0, 60.0))
     seen = draw(standing, camera=camera)
     outside = seen.joints[0, :, 1] > 159
     assert outside.any() and not outside.all()
@@ -171,7 +171,7 @@ def test_template_is_a_closed_surface_of_human_volume():
         assert (counts % 2 == 0).all()  # no edge is open
         corners = shape.vertices[shape.faces]
         volume = np.einsum("fi,fi->f", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])).sum() / 6
-        assert 0.04 < volume < 0.12  # cubic metres; positive: faces turn outward
+        assert 0.04 < volume < 0.12  # cubic meters; positive: faces turn outward
         np.testing.assert_allclose(shape.weights.sum(1), 1, atol=1e-5)
 
 

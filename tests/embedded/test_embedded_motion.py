@@ -115,7 +115,7 @@ def test_the_notice_travels_with_the_array():
 
     notice = (files("rpstn.embedded") / "NOTICE.txt").read_text()
     assert "pybullet" in notice and "DeepMimic" in notice and "altered" in notice
-    assert "zlib licence" in notice and "MIT License\n\n  Copyright (c) 2018 Xue Bin Peng" in notice
+    assert "zlib license" in notice and "MIT License\n\n  Copyright (c) 2018 Xue Bin Peng" in notice
 
 
 # Splits

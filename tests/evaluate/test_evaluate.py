@@ -45,7 +45,7 @@ class Coordinates:
 
 
 def dataset_of(lengths, seed=0):
-    """Clips whose person wanders through the picture; two joints are occluded, one is absent, in some
+    """Clips whose person wanders through the image; two joints are occluded, one is absent, in some
     frames.
     """
     rng, clips, first = np.random.default_rng(seed), [], 0
@@ -58,7 +58,7 @@ def dataset_of(lengths, seed=0):
         visibility[::5, 0] = ABSENT
         clips.append(
             Clip(
-                id=f"{number:04d}", source=f"video {number // 2}", action="walk" if number % 2 else "jump",
+                id=f"{number:04d}", group=f"video {number // 2}", action="walk" if number % 2 else "jump",
                 joints=joints.astype(np.float32), visibility=visibility,
                 boxes=np.column_stack([corner, np.broadcast_to(extent, (length, 2))]).astype(np.float32),
                 frames=Coordinates(length, first), extra={"held_out": np.array(number == 0)},
@@ -69,9 +69,9 @@ def dataset_of(lengths, seed=0):
 
 
 class Reader(torch.nn.Module):
-    """A perfect network for such frames: it fits the crop to the colours and puts a Gaussian on every joint.
+    """A perfect network for such frames: it fits the crop to the colors and puts a Gaussian on every joint.
 
-    It knows where the crop lies from the pixels alone. Where the picture is mirrored, it calls the person's
+    It knows where the crop lies from the pixels alone. Where the image is mirrored, it calls the person's
     left what looks like the left, as a network would.
     """
 
@@ -134,7 +134,7 @@ def test_the_batch_changes_nothing():
 
 
 class Brightness(torch.nn.Module):
-    """Heatmaps that are the pooled picture times a weight per joint."""
+    """Heatmaps that are the pooled image times a weight per joint."""
 
     def __init__(self, weights):
         super().__init__()
@@ -177,11 +177,11 @@ def test_scores_know_what_they_were_measured_on():
     assert result["not_held_out"]["person"]["all"]["mean"] == 1.0
     assert result["actions"]["walk"]["person"]["all"]["micro"] == 1.0
     assert result["actions"]["jump"]["person"]["all"]["micro"] == pytest.approx(0.5)
-    every, visible, hidden = (result["scores"]["person"][sight] for sight in ("all", "visible", "occluded"))
+    every, visible, hidden = (result["scores"]["person"][subset] for subset in ("all", "visible", "occluded"))
     assert every["samples"] == visible["samples"] + hidden["samples"] == 390 - 6
     assert hidden["counts"]["left_wrist"] == 9 and hidden["joints"]["head"] is None
-    assert every["groups"]["wrist"] == pytest.approx(2 / 3)
-    assert every["sources"] == 2 and every["interval"] == [None, None]  # two sources say too little about others
+    assert every["joint_types"]["wrist"] == pytest.approx(2 / 3)
+    assert every["groups"] == 2 and every["interval"] == [None, None]  # two groups say too little about others
     counted = result["counted"]
     assert (counted["clips"], counted["frames"], counted["absent_joints"]) == (3, 30, 6)
     json.dumps(result, allow_nan=False)
@@ -202,7 +202,7 @@ def test_joints_outside_the_sets_own_mean_are_named_apart():
     part = score(found, dataset)["scores"]["person"]["all"]
     assert part["mean"] == pytest.approx(12 / 15)
     assert part["mean_scored"] == pytest.approx(12 / 13) and part["joints_scored"] == 13
-    assert part["interval"] == [None, None]  # one source says nothing about others
+    assert part["interval"] == [None, None]  # one group says nothing about others
 
 
 def test_predictions_come_back_from_their_file(tmp_path):
@@ -227,12 +227,12 @@ def test_predictions_come_back_from_their_file(tmp_path):
 def test_samples_name_clip_frame_and_source():
     dataset = dataset_of([4, 6])
     found = predict_clips(Reader(dataset), META, dataset, progress=False)
-    part = samples(found, dataset, reference="torso", sight="occluded")
-    assert part.right.shape == (10, 13) and part.frames.tolist() == [*range(4), *range(6)]
+    part = samples(found, dataset, reference="torso", subset="occluded")
+    assert part.correct.shape == (10, 13) and part.frames.tolist() == [*range(4), *range(6)]
     hidden = np.concatenate([clip.visibility for clip in dataset]) == OCCLUDED
-    np.testing.assert_array_equal(~np.isnan(part.right), hidden)
-    with pytest.raises(ValueError, match="sight"):
-        samples(found, dataset, reference="torso", sight="hidden")
+    np.testing.assert_array_equal(~np.isnan(part.correct), hidden)
+    with pytest.raises(ValueError, match="subset"):
+        samples(found, dataset, reference="torso", subset="hidden")
 
 
 def test_a_window_can_be_looked_at():
@@ -248,7 +248,7 @@ def test_a_window_can_be_looked_at():
 def small_checkpoint(path, skeleton, **changes):
     torch.manual_seed(0)
     config = RPSTNConfig(joints=len(get_skeleton(skeleton)), skeleton=skeleton, encoder="small", initializer="small", **changes)
-    meta = {
+    metadata = {
         "skeleton": skeleton,
         "size": 64,
         "sigma": 1.0,
@@ -256,7 +256,7 @@ def small_checkpoint(path, skeleton, **changes):
         "dataset": "made",
         "input": "rgb_imagenet",
     }
-    save_checkpoint(path, RPSTN(config), meta)
+    save_checkpoint(path, RPSTN(config), metadata)
     return path
 
 

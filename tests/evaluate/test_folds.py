@@ -33,9 +33,9 @@ NETWORK = RPSTNConfig(15, skeleton="sub_jhmdb", encoder="small", initializer="sm
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Six clips of six films; in split n, clips 2n - 1 and 2n are the test part."""
+    """Six clips of six videos; in split n, clips 2n - 1 and 2n are the test part."""
     root = tmp_path_factory.mktemp("jhmdb")
-    names = [clip_name(f"Film_{number}", "run", number) for number in range(1, 7)]
+    names = [clip_name(f"Video_{number}", "run", number) for number in range(1, 7)]
     for name in names:
         write_clip(root, "run", name, video=False)
     for fold in (1, 2, 3):
@@ -50,10 +50,17 @@ def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
     for fold in (1, 2, 3):
         torch.manual_seed(fold)
-        meta = {"skeleton": "sub_jhmdb", "size": 64, "sigma": 1.0, "frames": 1, "dataset": "sub_jhmdb", "input": "rgb_imagenet"}
+        metadata = {
+            "skeleton": "sub_jhmdb",
+            "size": 64,
+            "sigma": 1.0,
+            "frames": 1,
+            "dataset": "sub_jhmdb",
+            "input": "rgb_imagenet",
+        }
         place = folder / f"set-{fold}" / "rpstn"
         place.mkdir(parents=True)
-        save_checkpoint(place / "best.pt", RPSTN(NETWORK), meta | {"fold": fold})
+        save_checkpoint(place / "best.pt", RPSTN(NETWORK), metadata | {"fold": fold})
         (place / "manifest.json").write_text("{}")
     return folder
 
@@ -77,7 +84,7 @@ def test_three_checkpoints_become_one_mean(root, runs, tmp_path):
         found = result.metrics["scores"][reference]["all"]
         assert found["mean"] == pytest.approx(np.mean([part["mean"] for part in parts]))
         assert found["mean_scored"] == pytest.approx(np.mean([part["mean_scored"] for part in parts]))
-        assert found["groups"]["wrist"] == pytest.approx(np.mean([part["groups"]["wrist"] for part in parts]))
+        assert found["joint_types"]["wrist"] == pytest.approx(np.mean([part["joint_types"]["wrist"] for part in parts]))
         assert found["joints_scored"] == 13 and len(found["joints"]) == 15 and found["interval"] == [None, None]
     assert result.metrics["scores"]["person"]["occluded"]["mean"] is None
     assert json.loads((tmp_path / "out" / "mean.json").read_text()) == result.metrics
@@ -89,7 +96,7 @@ def test_three_checkpoints_become_one_mean(root, runs, tmp_path):
 def made(fold, mean, scored, **changes):
     """Metrics of one split with these two means everywhere."""
     part = {"mean": mean, "mean_scored": scored, "joints_scored": 13, "micro": mean, "samples": 10, "interval": [0, 1]}
-    part |= {"joints": {"neck": mean, "belly": None}, "groups": {"neck": mean}}
+    part |= {"joints": {"neck": mean, "belly": None}, "joint_types": {"neck": mean}}
     same = {"dataset": "sub_jhmdb", "split": "test", "skeleton": "sub_jhmdb", "threshold": 0.2, "window": 24, "flip_test": False}
     same |= {"refine": "gaussian", "amp": False, "boxes": "ground truth", "convert_to": None}
     scores = {reference: dict.fromkeys(("all", "visible", "occluded"), part) for reference in ("person", "torso")}
@@ -131,13 +138,13 @@ def test_what_makes_no_mean_is_refused(root, runs, tmp_path):
 def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path):
     """What is scored, started from, published or ablated: the test clips of split 2 were trained on in split 1."""
     first, refused = runs / "set-1" / "rpstn" / "best.pt", r"(?s)best\.pt was trained on split 1.*split 2"
-    model, meta = load_checkpoint(first)
+    model, metadata = load_checkpoint(first)
     test = open_dataset("sub_jhmdb", root, "test", fold=2)
     for part in (test, occlude_dataset(test, "joint", start=1, length=2), convert_dataset(test, test.skeleton)):
         with pytest.raises(UserError, match="the checkpoint was trained on split 1"):
-            predict_clips(model, meta, part, progress=False)
+            predict_clips(model, metadata, part, progress=False)
     with pytest.raises(UserError, match="the checkpoint was trained on split 1"):
-        study(model, meta, test, {}, progress=False)
+        study(model, metadata, test, {}, progress=False)
     with pytest.raises(UserError, match=refused):
         publish(PublishConfig("x", "sub_jhmdb", str(root), fold=2, folder=str(runs / "set-1"), out=str(tmp_path)), progress=False)
     small = {"dataset": "sub_jhmdb", "root": str(root), "frames": 1, "size": 64, "batch": 1, "steps": 1, "device": "cpu"}
@@ -147,21 +154,24 @@ def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs,
     with pytest.raises(UserError, match=refused):
         ablate(AblationConfig(cells=("full",), seeds=(1,), **small, fold=2, out=str(tmp_path), init=str(first)), progress=False)
     image = image_model(ImageConfig("small", 15, skeleton="sub_jhmdb"))
-    save_checkpoint(tmp_path / "image.pt", image, {**meta, "fold": 1})
+    save_checkpoint(tmp_path / "image.pt", image, {**metadata, "fold": 1})
     with pytest.raises(UserError, match="image.pt was trained on split 1"):
         start_image_from(image, tmp_path / "image.pt", fold=2)
 
 
 def test_its_own_split_and_other_data_sets_fit(root, runs):
-    model, meta = load_checkpoint(runs / "set-1" / "rpstn" / "best.pt")
+    model, metadata = load_checkpoint(runs / "set-1" / "rpstn" / "best.pt")
     own = open_dataset("sub_jhmdb", root, "test", fold=1)
-    assert own.fold == 1 and len(predict_clips(model, meta, own, progress=False)) == 2
+    assert own.fold == 1 and len(predict_clips(model, metadata, own, progress=False)) == 2
     elsewhere = replace(open_dataset("sub_jhmdb", root, "test", fold=2), fold=None)  # as a data set without such splits
-    assert len(predict_clips(model, meta, elsewhere, progress=False)) == 2
-    for start in (meta | {"dataset": "embedded", "fold": 1}, {key: value for key, value in meta.items() if key != "fold"}):
+    assert len(predict_clips(model, metadata, elsewhere, progress=False)) == 2
+    for start in (
+        metadata | {"dataset": "embedded", "fold": 1},
+        {key: value for key, value in metadata.items() if key != "fold"},
+    ):
         check_fold(start, 2)
     with pytest.raises(UserError, match="split 1"):
-        check_fold(meta, 2)
+        check_fold(metadata, 2)
 
 
 def test_from_the_command_line(root, runs, tmp_path, capsys, monkeypatch):

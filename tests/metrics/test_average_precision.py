@@ -61,7 +61,7 @@ def truth():
 
 
 def detections(truth):
-    """The labelled people as detections."""
+    """The labeled people as detections."""
     people = [a for a in truth["annotations"] if a["num_keypoints"] and not a["iscrowd"]]
     keypoints = np.array([a["keypoints"] for a in people], float).reshape(-1, 17, 3)
     images = np.array([a["image_id"] for a in people])
@@ -161,7 +161,7 @@ def test_rescoring_by_hand():
 
 
 def test_similarity_of_detections_is_cocos(truth):
-    """COCOeval's own similarity of a detection with a fully labelled person of the same area."""
+    """COCOeval's own similarity of a detection with a fully labeled person of the same area."""
     from pycocotools.coco import COCO as Annotations
     from pycocotools.cocoeval import COCOeval
 
@@ -245,7 +245,7 @@ def test_the_truth_still_scores_one(truth):
     """As detections by a perfect network on ground-truth boxes: nobody is suppressed."""
     keypoints, _, images = detections(truth)
     boxes = np.array([a["bbox"] for a in truth["annotations"]])
-    keypoints[1, 3:5, :2] = keypoints[1, 5:6, :2]  # the two unlabelled joints lie somewhere
+    keypoints[1, 3:5, :2] = keypoints[1, 5:6, :2]  # the two unlabeled joints lie somewhere
     keypoints[..., 2] = 1.0
     found = usual_detections(keypoints, np.ones(3), images, boxes)
     assert len(found[0]) == 3

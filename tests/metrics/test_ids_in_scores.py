@@ -110,7 +110,7 @@ MORE = {
     "keypoint a truth value": (lambda a: a["keypoints"].__setitem__(0, True), "keypoints holds what are no plain numbers"),
     "keypoint a string": (lambda a: a["keypoints"].__setitem__(0, "12"), "keypoints holds what are no plain numbers"),
     "unknown flag": (lambda a: a["keypoints"].__setitem__(2, 7), "keypoints has a flag other than"),
-    "count off": (lambda a: a.update(num_keypoints=0), "num_keypoints is 0, labelled are 15"),
+    "count off": (lambda a: a.update(num_keypoints=0), "num_keypoints is 0, labeled are 15"),
     "crowd of two": (lambda a: a.update(iscrowd=2), "iscrowd is 2"),
     "no area": (lambda a: a.update(area=0), "area is 0"),
     "negative area": (lambda a: a.update(area=-5), "area is -5"),
@@ -199,7 +199,7 @@ def test_images_that_the_truth_lacks(truth):  # noqa: F811
 
 
 def posetrack_file():
-    """Two labelled frames, of one person and of two."""
+    """Two labeled frames, of one person and of two."""
     poses = np.random.default_rng(0).uniform(0, 400, (3, 17, 2))
     points = np.concatenate([poses, np.ones((3, 17, 1))], axis=-1).reshape(3, -1).tolist()
     people = [
@@ -232,10 +232,10 @@ POSETRACK = {
     "keypoint missing": (lambda c: c["annotations"][1]["keypoints"].pop(), r"annotation 101: keypoints has shape \(50,\)"),
     "keypoint NaN": (lambda c: c["annotations"][1]["keypoints"].__setitem__(0, float("nan")), "annotation 101: keypoints holds"),
     "truth value": (lambda c: c["annotations"][1]["keypoints"].__setitem__(2, True), "annotation 101: keypoints holds what are"),
-    "no head box": (lambda c: c["annotations"][1].pop("bbox_head"), "annotation 101: has labelled joints and no head box"),
-    "head box without extent": (lambda c: c["annotations"][1].update(bbox_head=[1, 2, 0, 0]), "annotation 101: has labelled"),
+    "no head box": (lambda c: c["annotations"][1].pop("bbox_head"), "annotation 101: has labeled joints and no head box"),
+    "head box without extent": (lambda c: c["annotations"][1].update(bbox_head=[1, 2, 0, 0]), "annotation 101: has labeled"),
     "head box of three": (lambda c: c["annotations"][1].update(bbox_head=[1, 2, 3]), r"annotation 101: bbox_head has shape"),
-    "labelled a word": (lambda c: c["images"][0].update(is_labeled="false"), "image 4: is_labeled is 'false'"),
+    "labeled a word": (lambda c: c["images"][0].update(is_labeled="false"), "image 4: is_labeled is 'false'"),
     "half a region": (lambda c: c["images"][0].update(ignore_regions_x=[[1, 2, 3]]), "image 4: ignore_regions_x and"),
     "a region of words": (
         lambda c: c["images"][0].update(ignore_regions_x=["abc"], ignore_regions_y=["def"]),

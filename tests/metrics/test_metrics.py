@@ -14,7 +14,7 @@ from rpstn.metrics import (
     paired_interval,
     pck,
     reference_sizes,
-    summarise,
+    summarize,
 )
 from rpstn.metrics.intervals import bounds
 from rpstn.metrics.tables import table
@@ -64,7 +64,7 @@ def test_a_frame_without_a_size_is_left_out_and_a_prediction_that_is_nan_is_wron
     predicted = np.array([[[0, 0], [np.nan, 0]], [[0, 0], [0, 0]]])
     right = correct(predicted, target, np.ones((2, 2)), size=[10.0, np.nan])
     np.testing.assert_array_equal(right, [[1, 0], [np.nan, np.nan]])
-    assert summarise(right).micro == 0.5
+    assert summarize(right).micro == 0.5
 
 
 def test_nothing_scored_gives_nan_and_no_warning():
@@ -124,17 +124,17 @@ def test_reference_sizes_by_hand():
         reference_sizes(joints, visibility, boxes, skeleton, "head")
 
 
-def _samples(rng, gain, sources=40, frames=30, joints=5):
-    """Two methods on the same frames: each source has a difficulty of its own, b is right `gain` less
+def _samples(rng, gain, groups=40, frames=30, joints=5):
+    """Two methods on the same frames: each group has a difficulty of its own, b is right `gain` less
     often.
     """
-    difficulty = rng.uniform(0.4, 0.8, sources)
-    draw = rng.random((sources, frames, joints))
+    difficulty = rng.uniform(0.4, 0.8, groups)
+    draw = rng.random((groups, frames, joints))
     a = (draw < (difficulty + gain)[:, None, None]).astype(float)
     b = (draw < difficulty[:, None, None]).astype(float)
     unscored = rng.random(a.shape) < 0.3
     a[unscored], b[unscored] = np.nan, np.nan
-    return a.reshape(-1, joints), b.reshape(-1, joints), np.repeat(np.arange(sources), frames)
+    return a.reshape(-1, joints), b.reshape(-1, joints), np.repeat(np.arange(groups), frames)
 
 
 @pytest.mark.parametrize("pool", ["samples", "joints"])
@@ -198,8 +198,8 @@ def test_intervals_are_seeded_and_agree_with_the_score():
     a, b, groups = _samples(np.random.default_rng(3), gain=0.1)
     assert paired_interval(a, b, groups, seed=5) == paired_interval(a, b, groups, seed=5)
     assert paired_interval(a, b, groups, seed=5) != paired_interval(a, b, groups, seed=6)
-    assert interval(a, groups).estimate == pytest.approx(summarise(a).micro)
-    assert interval(a, groups, pool="joints").estimate == pytest.approx(summarise(a).mean)
+    assert interval(a, groups).estimate == pytest.approx(summarize(a).micro)
+    assert interval(a, groups, pool="joints").estimate == pytest.approx(summarize(a).mean)
     names = np.array([f"video {group}" for group in groups])
     assert interval(a, names).groups == 40
 
@@ -218,20 +218,20 @@ def test_intervals_refuse_what_does_not_fit():
         paired_interval(a, np.where(np.eye(4, 2), np.nan, a), [0, 0, 1, 1])
     with pytest.raises(ValueError, match="samples"):
         paired_interval(a, a[:2], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="groups"):
+    with pytest.raises(ValueError, match="joint_types"):
         interval(a, [0, 1])
     with pytest.raises(ValueError, match="pool"):
         interval(a, [0, 0, 1, 1], pool="frames")
 
 
-def _kinds(rng, shift, sources=40, frames=30):
+def _kinds(rng, shift, groups=40, frames=30):
     """Joint 1 has four times the values of joint 0 and is hidden nearly always, joint 0 nearly never; hidden
     samples are `shift` larger than visible ones of the same joint and source.
     """
-    base = rng.normal(0, 0.5, sources)[:, None, None] + np.array([1.0, 4.0])
-    hidden = rng.random((sources, frames, 2)) < np.array([0.1, 0.9])
+    base = rng.normal(0, 0.5, groups)[:, None, None] + np.array([1.0, 4.0])
+    hidden = rng.random((groups, frames, 2)) < np.array([0.1, 0.9])
     values = base + shift * hidden + rng.normal(0, 0.3, hidden.shape)
-    return values.reshape(-1, 2), hidden.reshape(-1, 2), np.repeat(np.arange(sources), frames)
+    return values.reshape(-1, 2), hidden.reshape(-1, 2), np.repeat(np.arange(groups), frames)
 
 
 def test_a_contrast_compares_each_joint_with_itself():
@@ -261,7 +261,7 @@ def test_a_contrast_covers_zero_as_often_as_it_says():
     covered = 0
     for seed in range(100):
         rng = np.random.default_rng(seed)
-        shift = np.repeat(rng.normal(0, 0.2, 30), 20)[:, None]  # of hiding, source by source, around zero
+        shift = np.repeat(rng.normal(0, 0.2, 30), 20)[:, None]  # of hiding, source by group, around zero
         hidden = rng.random((600, 3)) < 0.4
         values = rng.normal(0, 0.3, (600, 3)) + shift * hidden
         covered += not contrast_interval(values, hidden, ~hidden, np.repeat(np.arange(30), 20), draws=500).excludes_zero
@@ -272,12 +272,12 @@ def test_a_contrast_without_both_kinds_says_nothing():
     values = np.array([[1.0, 5.0], [3.0, np.nan], [2.0, 7.0]])
     first = np.array([[True, True], [False, False], [True, True]])
     found = contrast_interval(values, first, ~first, ["a", "b", "a"])
-    # Joint 1 has no visible sample that is known; joint 0 has each kind in one source only.
+    # Joint 1 has no visible sample that is known; joint 0 has each kind in one group only.
     assert found.estimate == -1.5 and np.isnan(found.low) and (found.groups, found.samples) == (1, 3)
     assert contrast_interval(values, np.zeros((3, 2)), ~first, ["a", "b", "a"]).samples == 0
     with pytest.raises(ValueError, match="both kinds"):
         contrast_interval(values, first, first, ["a", "b", "a"])
-    with pytest.raises(ValueError, match="groups"):
+    with pytest.raises(ValueError, match="joint_types"):
         contrast_interval(values, first, ~first, ["a", "b"])
     with pytest.raises(ValueError, match="same"):
         contrast_interval(values, first[:2], ~first, ["a", "b", "a"])
@@ -285,11 +285,11 @@ def test_a_contrast_without_both_kinds_says_nothing():
 
 def test_intervals_in_words():
     found = Interval(0.8125, 0.78, 0.8412, 12, 412)
-    assert str(found) == "81.2 (95 % interval 78.0 to 84.1; 412 joints, 12 sources)"
+    assert str(found) == "81.2 (95 % interval 78.0 to 84.1; 412 joints, 12 groups)"
     gain = Interval(0.0312, -0.005, 0.06, 12, 412, 0.9)
     said = gain.text(signed=True, digits=2, unit=" points", counted="samples")
-    assert said == "+3.12 points (90 % interval -0.50 to +6.00; 412 samples, 12 sources)"
-    assert Interval(2.5, 2, 3, 2, 9).text(percent=False) == "2.5 (95 % interval 2.0 to 3.0; 9 joints, 2 sources)"
+    assert said == "+3.12 points (90 % interval -0.50 to +6.00; 412 samples, 12 groups)"
+    assert Interval(2.5, 2, 3, 2, 9).text(percent=False) == "2.5 (95 % interval 2.0 to 3.0; 9 joints, 2 groups)"
     assert str(interval(np.ones((4, 1)), ["a"] * 4)) == "100.0 (no interval; 4 joints, 1 source)"
     empty, alone = interval(np.full((4, 1), np.nan), ["a"] * 4), interval(np.ones((4, 1)), ["a"] * 4)
     assert str(empty) == "nothing to count" and empty.brief() == ""
@@ -297,14 +297,14 @@ def test_intervals_in_words():
     assert gain.brief(percent=False, signed=True, digits=2) == "+0.03 (-0.01 to +0.06)"
     trained = [Interval(0.5, 0.4, 0.6, 12, 99, seeds=seeds) for seeds in (1, 3, 5)]
     assert [item.text().split("(")[1] for item in trained] == [
-        "95 % interval 40.0 to 60.0; 99 joints, 12 sources, 1 seed)",
-        "range of the draws 40.0 to 60.0; 99 joints, 12 sources, 3 seeds)",
-        "95 % interval 40.0 to 60.0; 99 joints, 12 sources, 5 seeds)",
+        "95 % interval 40.0 to 60.0; 99 joints, 12 groups, 1 seed)",
+        "range of the draws 40.0 to 60.0; 99 joints, 12 groups, 3 seeds)",
+        "95 % interval 40.0 to 60.0; 99 joints, 12 groups, 5 seeds)",
     ]
 
 
 def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():
-    part = {"groups": {"head": 0.987, "wrist": None}, "joints": dict.fromkeys("abc"), "mean": 0.5}
+    part = {"joint_types": {"head": 0.987, "wrist": None}, "joints": dict.fromkeys("abc"), "mean": 0.5}
     scored = {"interval": [0.4, 0.625], "mean_scored": 0.75, "joints_scored": 2}
     lines = table({"ours": part | scored, "theirs": part | {"interval": [None, None]}}).splitlines()
     assert lines[0] == "|  | head | wrist | mean (3 joints) | 95 % interval | mean (2 joints) |"

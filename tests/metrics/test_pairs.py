@@ -22,25 +22,25 @@ def test_means_of_pairs_and_the_bound_for_all_of_them():
     assert not constant.sure.any() and (constant.estimate == 0).all()
 
 
-@pytest.mark.parametrize("sources", [8, 11])
-def test_the_bound_for_all_pairs_holds_with_few_sources(sources):
+@pytest.mark.parametrize("groups", [8, 11])
+def test_the_bound_for_all_pairs_holds_with_few_sources(groups):
     """156 pairs without any effect: in no more than about 5 % of studies is one of them told apart."""
     false = 0
     for seed in range(40):
-        values = np.random.default_rng(seed).normal(size=(sources, 156))
-        false += pair_means(values, np.arange(sources), draws=2, seed=seed).sure.any()
+        values = np.random.default_rng(seed).normal(size=(groups, 156))
+        false += pair_means(values, np.arange(groups), draws=2, seed=seed).sure.any()
     assert false <= 6, f"{false} of 40"
 
 
 def test_sure_means_by_hand():
-    """Six sources have 32 patterns of signs, but for the sign of all; a common effect is reached by one of them, 1/32 < 5 %."""
+    """Six groups have 32 patterns of signs, but for the sign of all; a common effect is reached by one of them, 1/32 < 5 %."""
     values = np.array([1.0, 2, 3, 4, 5, 6])[:, None]
     assert pair_means(values, range(6)).sure.all() and pair_means(-values, range(6)).sure.all()
     assert not pair_means(values, range(6), level=0.97).sure.any(), "1/32 > 3 %"
     assert not pair_means(values[:5], range(5)).sure.any(), "1/16 > 5 %"
     assert not pair_means(values * [[-1], [1], [1], [1], [1], [1]], range(6)).sure.any(), "two patterns reach it"
     rare = np.where(np.arange(20)[:, None] < [20, 4], 1.0 + np.arange(20)[:, None] / 20, np.nan)
-    found = pair_means(rare, range(20))  # more sources than patterns are drawn for; the second has samples in four of them
+    found = pair_means(rare, range(20))  # more groups than patterns are drawn for; the second has samples in four of them
     assert found.sure.tolist() == [True, False] and np.isnan(found.low[1]) and found.low[0] > 0
     uneven = pair_means(np.repeat(values, [1, 2, 3, 4, 5, 6], axis=0), np.repeat(np.arange(6), [1, 2, 3, 4, 5, 6]))
     assert uneven.sure.all() and uneven.estimate[0] == pytest.approx(91 / 21)
@@ -64,7 +64,7 @@ def test_the_ceiling_is_what_other_sources_would_agree_at():
     assert blind.high < rank_ceiling(alone, groups)
     assert rank_ceiling(alone, groups, seed=1) == rank_ceiling(alone, groups, seed=1)
     assert 0 <= rank_ceiling(rng.normal(size=(12, 400)), range(12)) < 0.2
-    assert np.isnan(rank_ceiling(alone[:8], groups[:8])), "four sources"
+    assert np.isnan(rank_ceiling(alone[:8], groups[:8])), "four groups"
 
 
 def test_rank_correlation_by_hand_and_over_sources():

@@ -31,11 +31,11 @@ def pose(x, y=100.0):
     return np.array([[x + 50 * (joint % 4), y + 50 * (joint // 4)] for joint in range(17)])
 
 
-def annotated(*poses, unlabelled=(), ignored=()):
-    labelled = np.ones((len(poses), 17), bool)
-    for person, joint in unlabelled:
-        labelled[person, joint] = False
-    return AnnotatedFrame(np.reshape(poses, (-1, 17, 2)), labelled, np.tile(HEAD, (len(poses), 1)), ignored)
+def annotated(*poses, unlabeled=(), ignored=()):
+    labeled = np.ones((len(poses), 17), bool)
+    for person, joint in unlabeled:
+        labeled[person, joint] = False
+    return AnnotatedFrame(np.reshape(poses, (-1, 17, 2)), labeled, np.tile(HEAD, (len(poses), 1)), ignored)
 
 
 def detected(*poses, scores=None):
@@ -53,7 +53,7 @@ def test_one_person_found_scores_one_and_ears_do_not_count():
     result = score(detected(found), annotated(pose(100)))
     assert result.mean == 1 and len(SCORED) == 15
     assert np.isnan(result.per_joint[[3, 4]]).all() and (result.per_joint[list(SCORED)] == 1).all()
-    assert (result.labelled == 1).all()
+    assert (result.labeled == 1).all()
 
 
 @pytest.mark.parametrize(("error", "right"), [(30.0, True), (30.001, False)])
@@ -111,11 +111,11 @@ def test_a_person_found_twice_is_one_false_person():
 
 
 def test_a_prediction_goes_to_the_person_with_the_largest_share_right():
-    """Ten of 17 joints lie on one person, six on the other, of whom only these six are labelled: it is the other's."""
+    """Ten of 17 joints lie on one person, six on the other, of whom only these six are labeled: it is the other's."""
     other = pose(5000)
     few = (11, 12, 13, 14, 15, 16)
     other[list(few)] = pose(100)[list(few)]
-    truth = annotated(pose(100), other, unlabelled=[(1, joint) for joint in range(17) if joint not in few])
+    truth = annotated(pose(100), other, unlabeled=[(1, joint) for joint in range(17) if joint not in few])
     found = pose(100)
     found[[0]] += 300  # not a whole person any more, so that the shares differ: 14/15 and 6/6
     result = score(detected(found), truth)
@@ -130,18 +130,18 @@ def test_a_prediction_is_one_person_only():
     assert result.mean == pytest.approx(0.5) and (result.recall[list(SCORED)] == 0.5).all()
 
 
-def test_a_prediction_for_an_unlabelled_joint_is_wrong_as_the_organisers_have_it():
-    truth = [annotated(pose(100), unlabelled=[(0, WRIST)]), annotated(pose(100))]
+def test_a_prediction_for_an_unlabeled_joint_is_wrong_as_the_organizers_have_it():
+    truth = [annotated(pose(100), unlabeled=[(0, WRIST)]), annotated(pose(100))]
     sure = posetrack_average_precision([detected(pose(100), scores=[0.9]), detected(pose(100), scores=[0.5])], truth)
-    assert sure.per_joint[WRIST] == 0.5 and sure.labelled[WRIST] == 1
+    assert sure.per_joint[WRIST] == 0.5 and sure.labeled[WRIST] == 1
     silent = pose(100)
     silent[WRIST] = np.nan
     quiet = posetrack_average_precision([detected(silent, scores=[0.9]), detected(pose(100), scores=[0.5])], truth)
     assert quiet.mean == 1
 
 
-def test_a_joint_labelled_nowhere_is_left_out_of_the_mean():
-    result = score(detected(pose(100)), annotated(pose(100), unlabelled=[(0, WRIST)]))
+def test_a_joint_labeled_nowhere_is_left_out_of_the_mean():
+    result = score(detected(pose(100)), annotated(pose(100), unlabeled=[(0, WRIST)]))
     assert np.isnan(result.per_joint[WRIST]) and result.mean == 1
 
 
@@ -196,10 +196,10 @@ def test_real_people_found_exactly_score_one():
         pytest.skip("no ../shared/data/PoseTrack18")
     frames = [frame for path in paths for frame in read_people(path)]
     assert [len(frame.joints) for frame in frames] == [1, 2, 11] and all(frame.ignored for frame in frames)
-    labelled = [np.where(frame.labelled[..., None], frame.joints, np.nan) for frame in frames]
-    found = [DetectedFrame(joints, np.full(joints.shape[:2], 0.5)) for joints in labelled]
+    labeled = [np.where(frame.labeled[..., None], frame.joints, np.nan) for frame in frames]
+    found = [DetectedFrame(joints, np.full(joints.shape[:2], 0.5)) for joints in labeled]
     exact = posetrack_average_precision(found, frames)
-    assert exact.mean == 1 and exact.labelled[list(SCORED)].min() > 3 and exact.labelled[3] == 0
+    assert exact.mean == 1 and exact.labeled[list(SCORED)].min() > 3 and exact.labeled[3] == 0
     rng = np.random.default_rng(0)
     sizes = [np.nan_to_num(head_sizes(frame.head_boxes))[:, None, None] for frame in frames]
     means = []
@@ -210,7 +210,7 @@ def test_real_people_found_exactly_score_one():
     assert 1 >= means[0] > means[1] > means[2] > 0
 
 
-def test_unlabelled_frames_of_a_file_are_left_out(tmp_path):
+def test_unlabeled_frames_of_a_file_are_left_out(tmp_path):
     content = {
         "images": [{"id": 1, "is_labeled": True}, {"id": 2, "is_labeled": False}],
         "annotations": [{"image_id": 1, "keypoints": [1.0, 2.0, 1.0] * 17, "bbox_head": [0, 0, 3, 4]}],

@@ -11,13 +11,13 @@ from rpstn.runs import write_json
 def scores(base):
     """What metrics["scores"] holds, with numbers that tell where they come from."""
     part = {
-        (reference, sight): {"mean": base + row / 10 + column / 100, "interval": [base, base + 0.5]}
+        (reference, subset): {"mean": base + row / 10 + column / 100, "interval": [base, base + 0.5]}
         for row, reference in enumerate(("person", "torso"))
-        for column, sight in enumerate(("all", "visible", "occluded"))
+        for column, subset in enumerate(("all", "visible", "occluded"))
     }
     part["torso", "occluded"]["mean"] = None
     return {
-        reference: {sight: part[reference, sight] for sight in ("all", "visible", "occluded")}
+        reference: {subset: part[reference, subset] for subset in ("all", "visible", "occluded")}
         for reference in ("person", "torso")
     }
 
@@ -30,7 +30,7 @@ RESULTS = {
 
 def test_means_by_reference_and_visibility():
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in means(RESULTS["rows"]).splitlines()]
-    person, torso = ([f"{name}: {sight}" for sight in ("all", "visible", "occluded")] for name in ("person", "torso"))
+    person, torso = ([f"{name}: {subset}" for subset in ("all", "visible", "occluded")] for name in ("person", "torso"))
     assert lines[0][1:] == [person[0], "95 % interval", *person[1:], *torso] and len({len(line) for line in lines}) == 1
     assert lines[2] == ["RPSTN", "40.0", "40.0 to 90.0", "41.0", "42.0", "50.0", "51.0", ""]
     assert lines[3][:2] == ["frame by frame", "20.0"]

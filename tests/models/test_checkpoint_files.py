@@ -16,7 +16,7 @@ from rpstn import EvaluateConfig
 from rpstn.cli import main as cli
 from rpstn.datasets import open_dataset
 from rpstn.errors import UserError
-from rpstn.evaluate.author_checkpoints import load_official_network
+from rpstn.evaluate.author_checkpoints import load_author_network
 from rpstn.evaluate.scoring import evaluate
 from rpstn.models import RPSTN, start_from
 from rpstn.models.checkpoints import read_checkpoint
@@ -88,7 +88,7 @@ READERS = {
     "start_from": lambda path: start_from(RPSTN(small()), path),
     "predict": lambda path: rpstn.predict(np.zeros((1, 32, 32, 3), np.uint8), path, device="cpu"),
     "released": load_released_checkpoint,
-    "author's": lambda path: load_official_network(path, "hrnet_w32"),
+    "author's": lambda path: load_author_network(path, "hrnet_w32"),
     "export": lambda path: export(path, path.parent / "onnx"),
     "resume": lambda path: _resumed(path),
 }
@@ -151,8 +151,8 @@ def test_weights_by_name_are_the_same_everywhere(tmp_path, monkeypatch, embedded
     """`rpstn.predict` takes the name of shipped weights; so does whatever else takes a checkpoint."""
     monkeypatch.chdir(tmp_path)
     ours = read_checkpoint(EMBEDDED)["state_dict"]
-    model, meta = rpstn.load_checkpoint("embedded_rpstn")
-    assert meta["dataset"] == "embedded" and all(torch.equal(model.state_dict()[k], v.float()) for k, v in ours.items())
+    model, metadata = rpstn.load_checkpoint("embedded_rpstn")
+    assert metadata["dataset"] == "embedded" and all(torch.equal(model.state_dict()[k], v.float()) for k, v in ours.items())
     assert find_weights(None) == default_checkpoint()
     with pytest.raises(UserError, match="embedded_rpstn.pt is not a checkpoint of the released network but one of this package"):
         load_released_checkpoint("embedded_rpstn")

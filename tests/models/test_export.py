@@ -13,8 +13,8 @@ from rpstn.heatmaps import decode
 from rpstn.models import RPSTN, RPSTNConfig, global_matching, load_checkpoint, save_checkpoint
 from rpstn.models.files import WEIGHTS
 from rpstn.models.image import ImageConfig, image_model
-from rpstn.models.onnx import _arguments, _modules, _pictures, export
-from rpstn.models.pixels import normalise
+from rpstn.models.onnx import _arguments, _images, _modules, export
+from rpstn.models.pixels import normalize
 from rpstn.models.propagation import shifted_matching
 
 STATE = {"state_heatmaps": "heatmaps", "state_features": "features"}
@@ -22,7 +22,7 @@ JOINTS = 13
 
 
 def saved(path, kind):
-    """A checkpoint with random weights in which relation and normalisation do something."""
+    """A checkpoint with random weights in which relation and normalization do something."""
     torch.manual_seed(3)
     if kind == "image":
         model, size = image_model(ImageConfig("small", JOINTS, skeleton="penn_action")), 64
@@ -33,8 +33,15 @@ def saved(path, kind):
         model = RPSTN(RPSTNConfig(JOINTS, encoder="small", initializer="small", skeleton="penn_action", **settings))
     if model.relation is not None:
         torch.nn.init.constant_(model.relation.o[1].weight, 0.05)
-    meta = {"skeleton": "penn_action", "size": size, "sigma": 1.5, "frames": 3, "dataset": "embedded", "input": "rgb_imagenet"}
-    save_checkpoint(path, model, meta)
+    metadata = {
+        "skeleton": "penn_action",
+        "size": size,
+        "sigma": 1.5,
+        "frames": 3,
+        "dataset": "embedded",
+        "input": "rgb_imagenet",
+    }
+    save_checkpoint(path, model, metadata)
     return path
 
 
@@ -93,17 +100,17 @@ def test_graphs_compute_what_torch_computes(kind, tmp_path, capsys):
         assert all(value <= 1e-4 for value in graph["relative"].values())
 
     sessions = {name: runtime.InferenceSession(out / f"{name}.onnx", providers=["CPUExecutionProvider"]) for name in names}
-    model, meta = load_checkpoint(checkpoint)
-    size = meta["size"]
+    model, metadata = load_checkpoint(checkpoint)
+    size = metadata["size"]
     frames = np.random.default_rng(1).integers(0, 256, (4, 3, size, size, 3), dtype=np.uint8)
     with torch.inference_mode():
-        expected = model(normalise(torch.from_numpy(frames).transpose(0, 1), "rgb_imagenet"))
+        expected = model(normalize(torch.from_numpy(frames).transpose(0, 1), "rgb_imagenet"))
     left = {}
-    for t, pictures in enumerate(frames):
+    for t, images in enumerate(frames):
         name = "frame" if not streams else "next" if t else "first"
         state = {key: left[source] for key, source in STATE.items()} if name == "next" else {}
         session = sessions[name]
-        found = session.run(None, {"frames": pictures} | state)
+        found = session.run(None, {"frames": images} | state)
         left = dict(zip([part.name for part in session.get_outputs()], found, strict=True))
         heatmaps = expected.heatmaps[:, t].numpy()
         np.testing.assert_allclose(left["heatmaps"], heatmaps, atol=1e-4 * np.abs(heatmaps).max())
@@ -158,16 +165,16 @@ def test_shipped_weights_run_by_themselves(name, tmp_path):
         for graph in written.graphs
     }
     assert all(graph.inputs["frames"][0] == "batch" for graph in written.graphs)
-    model, meta = load_checkpoint(WEIGHTS / f"{name}.pt")
+    model, metadata = load_checkpoint(WEIGHTS / f"{name}.pt")
     for batch, length in ((1, 1), (1, 5), (3, 1), (3, 5)):
-        frames = _pictures(meta["size"], batch, length)
+        frames = _images(metadata["size"], batch, length)
         with torch.inference_mode():
-            expected = model(normalise(torch.from_numpy(frames).transpose(0, 1), meta["input"])).heatmaps.numpy()
+            expected = model(normalize(torch.from_numpy(frames).transpose(0, 1), metadata["input"])).heatmaps.numpy()
         left = {}
-        for t, pictures in enumerate(frames):
+        for t, images in enumerate(frames):
             file = written.graphs[min(t, len(sessions) - 1)].file
             state = {key: left[source] for key, source in STATE.items()} if file == "next.onnx" else {}
-            found = sessions[file].run(None, {"frames": pictures} | state)
+            found = sessions[file].run(None, {"frames": images} | state)
             left = dict(zip([part.name for part in sessions[file].get_outputs()], found, strict=True))
             np.testing.assert_allclose(left["heatmaps"], expected[:, t], atol=1e-4 * np.abs(expected).max())
 

@@ -14,7 +14,7 @@ from rpstn.heatmaps import encode
 from rpstn.models.cost import cost
 from rpstn.models.hrnet import HRNet
 from rpstn.models.image import IMAGE_NETWORKS, FrameByFrame, SimpleBaseline, image_network, with_relation
-from rpstn.models.official import flip_test, load_official, official_decode
+from rpstn.models.official import author_decode, flip_test, load_author_checkpoint
 from rpstn.skeletons import COCO
 
 # Parameters in millions, and "GFLOPs" at 256 x 192, of the tables of Xiao et al. (2018) and Sun et al. (2019); 17 joints.
@@ -58,7 +58,7 @@ class Tiny(nn.Module):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parameters_and_flops_are_the_published_ones(name):
-    with torch.device("meta"):
+    with torch.device("metadata"):
         network = image_network(name, 17)
     found, (parameters, flops) = cost(network, (256, 192)), PUBLISHED[name]
     assert found.parameters / 1e6 == pytest.approx(parameters, abs=0.1)
@@ -102,7 +102,7 @@ def test_counting_leaves_the_network_as_it_was():
 
 def test_what_the_jre_costs():
     """K = 17 joints on 64 x 48 px: two 1x1 convolutions, the Gram matrix and the mix, K^2 h w multiply-adds each."""
-    with torch.device("meta"):
+    with torch.device("metadata"):
         bare = image_network("hrnet_w32", 17)
         plugged = with_relation(bare)
     without, with_ = cost(bare), cost(plugged)
@@ -124,7 +124,7 @@ def test_unknown_names_and_sizes_are_refused():
         image_network("hrnet_w64", 17)
     with pytest.raises(ValueError, match="hrnet_w32"):
         HRNet("w32", 17)
-    with torch.device("meta"), pytest.raises(ValueError, match="multiples of 32"):
+    with torch.device("metadata"), pytest.raises(ValueError, match="multiples of 32"):
         HRNet("hrnet_w32", 17)(torch.rand(1, 3, 100, 64))
     assert len(IMAGE_NETWORKS) == 7
 
@@ -216,9 +216,9 @@ def test_official_checkpoints_load_by_their_own_keys(tmp_path):
         for source in (tmp_path / "flat.pth", tmp_path / "wrapped.pth.tar", theirs.state_dict()):
             nn.init.normal_(ours.conv1.weight)
             assert not torch.equal(ours(images), expected)
-            loaded = load_official(ours.train(), source)
+            loaded = load_author_checkpoint(ours.train(), source)
             assert loaded is ours and not loaded.training and torch.equal(loaded(images), expected)
-        plugged = load_official(with_relation(SimpleBaseline("resnet18", 17)), tmp_path / "flat.pth")
+        plugged = load_author_checkpoint(with_relation(SimpleBaseline("resnet18", 17)), tmp_path / "flat.pth")
         assert torch.equal(plugged(images), expected)
 
 
@@ -226,14 +226,14 @@ def test_hrnet_loads_strictly(hrnet, tmp_path):
     state = dict(hrnet.state_dict())
     state = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}  # as older files are
     torch.save(state, tmp_path / "w32.pth")
-    again = load_official(HRNet("hrnet_w32", 17), tmp_path / "w32.pth")
+    again = load_author_checkpoint(HRNet("hrnet_w32", 17), tmp_path / "w32.pth")
     images = torch.rand(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(again(images), hrnet(images))
     state["stage3.9.extra"] = state.pop("stage2.0.fuse_layers.1.0.0.0.weight")
     state["final_layer.weight"] = torch.zeros(16, 32, 1, 1)
     with pytest.raises(UserError) as error:
-        load_official(again, state)
+        load_author_checkpoint(again, state)
     for said in (
         "1 missing: stage2.0.fuse_layers.1.0.0.0.weight",
         "1 unexpected: stage3.9.extra",
@@ -245,9 +245,9 @@ def test_hrnet_loads_strictly(hrnet, tmp_path):
 def test_the_head_may_stay_for_other_joints():
     theirs, ours = SimpleBaseline("resnet18", 16), SimpleBaseline("resnet18", 13)
     with pytest.raises(UserError, match="final_layer.weight is"):
-        load_official(ours, theirs.state_dict())
+        load_author_checkpoint(ours, theirs.state_dict())
     head = ours.final_layer.weight.clone()
-    load_official(ours, theirs.state_dict(), head=False)
+    load_author_checkpoint(ours, theirs.state_dict(), head=False)
     assert torch.equal(ours.final_layer.weight, head) and torch.equal(ours.layer4[1].conv2.weight, theirs.layer4[1].conv2.weight)
 
 
@@ -257,7 +257,7 @@ def test_files_that_are_none_are_named(tmp_path):
     (tmp_path / "cut.pth").write_bytes(b"PK\x03\x04")
     for name in ("code.pth", "cut.pth", "missing.pth"):
         with pytest.raises(UserError, match=name):
-            load_official(network, tmp_path / name)
+            load_author_checkpoint(network, tmp_path / name)
 
 
 # The JRE on any network
@@ -285,13 +285,13 @@ def test_training_changes_the_answer_and_can_leave_the_network_alone():
     plugged = with_relation(network.requires_grad_(False)).train()
     network.eval()
     before = [parameter.clone() for parameter in network.parameters()]
-    optimiser = torch.optim.Adam([p for p in plugged.parameters() if p.requires_grad], lr=0.05)
+    optimizer = torch.optim.Adam([p for p in plugged.parameters() if p.requires_grad], lr=0.05)
     losses = []
     for _ in range(150):
         loss = (plugged(images) - target).square().mean()
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < 0.3 * losses[0]
     assert all(torch.equal(a, b) for a, b in zip(before, network.parameters(), strict=True))
@@ -300,11 +300,11 @@ def test_training_changes_the_answer_and_can_leave_the_network_alone():
 
 def test_joints_are_found_out_or_asked_for():
     assert with_relation(Tiny(7)).joints == 7
-    with torch.device("meta"):
+    with torch.device("metadata"):
         assert with_relation(HRNet("hrnet_w32", 14)).joints == 14
     assert with_relation(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 9, 1)).double()).relation.g.weight.dtype == torch.float64
     with pytest.raises(ValueError, match="not heatmaps"):
-        with_relation(nn.Sequential(nn.Flatten(), nn.Linear(3 * 256 * 256, 4, device="meta")))
+        with_relation(nn.Sequential(nn.Flatten(), nn.Linear(3 * 256 * 256, 4, device="metadata")))
     with pytest.raises(ValueError, match="pass joints="):
         with_relation(nn.Linear(7, 7))
     with pytest.raises(ValueError, match="layout"):
@@ -336,15 +336,15 @@ def test_an_image_network_runs_where_rpstn_runs():
 
 
 def test_official_heatmaps_are_read_on_their_own_grid():
-    """A peak on heatmap pixel (5, 9), the right neighbour higher than the left: 4 * 5.25 and 4 * 9, to 4 * 8.75."""
+    """A peak on heatmap pixel (5, 9), the right neighbor higher than the left: 4 * 5.25 and 4 * 9, to 4 * 8.75."""
     heatmaps = torch.zeros(1, 1, 16, 12)
     heatmaps[0, 0, 9, 5], heatmaps[0, 0, 9, 6], heatmaps[0, 0, 8, 5] = 0.9, 0.5, 0.4
-    joints, confidence = official_decode(heatmaps)
+    joints, confidence = author_decode(heatmaps)
     assert joints[0, 0].tolist() == [21.0, 35.0] and confidence.item() == pytest.approx(0.9)
 
 
 class Drawn(nn.Module):
-    """Finds the bright spot of each colour and draws it as a heatmap, on this project's grid or the official one."""
+    """Finds the bright spot of each color and draws it as a heatmap, on this project's grid or the official one."""
 
     def __init__(self, official):
         super().__init__()

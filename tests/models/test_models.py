@@ -241,7 +241,7 @@ def test_sizes_with_even_kernels_are_refused():
             model(torch.rand(1, 2, 3, size, size))
 
 
-# Biases without a gradient: a constant that reaches a normalisation in training is subtracted again with the mean.
+# Biases without a gradient: a constant that reaches a normalization in training is subtracted again with the mean.
 SUBTRACTED = {
     "relation.o.0.bias",  # directly
     *(f"propagator.semantics.{layer}.bias" for layer in (0, 4, 8, 12)),
@@ -285,8 +285,8 @@ def test_settings_that_do_not_exist_are_refused(wrong):
 def test_checkpoints_come_back(tmp_path, half):
     model = trained_a_little(small())
     save_checkpoint(tmp_path / "a.pt", model, META, half=half)
-    again, meta = load_checkpoint(tmp_path / "a.pt")
-    assert not again.training and meta["skeleton"] == "penn_action" and again.config == model.config
+    again, metadata = load_checkpoint(tmp_path / "a.pt")
+    assert not again.training and metadata["skeleton"] == "penn_action" and again.config == model.config
     frames = torch.randn(1, 3, 3, 64, 64)
     with torch.inference_mode():
         ours, theirs = model(frames).heatmaps, again(frames).heatmaps
@@ -321,7 +321,7 @@ def test_starting_from_another_skeleton_is_refused(tmp_path):
         start_from(RPSTN(small(joints=15, skeleton="sub_jhmdb")), tmp_path / "a.pt")
 
 
-def test_the_last_normalisation_starts_as_the_identity_on_heatmaps_of_the_targets_scale():
+def test_the_last_normalization_starts_as_the_identity_on_heatmaps_of_the_targets_scale():
     """Whole targets, as a perfect head would write them, pass unchanged in evaluation and nearly so in training."""
     side, sigma = 32, 1.5
     mean, deviation = target_statistics(sigma, side)

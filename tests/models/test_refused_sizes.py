@@ -96,7 +96,7 @@ def test_what_a_propagator_takes(heatmaps, features, reason):
 
 @pytest.mark.parametrize("deviation", [0, -0.1, float("nan"), float("inf"), True, "0.05", None], ids=repr)
 def test_a_deviation_is_positive(deviation):
-    with pytest.raises(ValueError, match="^heatmap_deviation must be a finite number above 0"):
+    with pytest.raises(ValueError, match="^heatmap_std must be a finite number above 0"):
         rpstn.PoseSemanticsPropagator(13, 8, deviation)
 
 

@@ -28,7 +28,7 @@ DEPTHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 def released_shapes(variant: str, initializer: str = "resnet18", encoder: str = "resnet18") -> dict[str, tuple[int, ...]]:
     """Keys and shapes of the authors' checkpoint, told from our network by the names that the loader knows."""
-    with torch.device("meta"):
+    with torch.device("metadata"):
         model = rpstn.RPSTN(rpstn.RPSTNConfig.released(variant, initializer=initializer, encoder=encoder))
     theirs = {ours: key for key, ours in _MODULES.items()}
     shapes = {}
@@ -94,7 +94,7 @@ def test_numbers_stay_what_they_are(variant):
 
 @pytest.mark.parametrize("variant", ["penn_action", "sub_jhmdb"])
 def test_the_released_style_is_the_same_network(variant):
-    """The wiring, written down a second time and plainly, in benchmarks/released_style.py."""
+    """The variant, written down a second time and plainly, in benchmarks/released_style.py."""
     model = load_released_checkpoint(weights(released_shapes(variant)))
     frames = noise(5, (2, 3, 3, 64, 64))
     with torch.inference_mode():
@@ -122,11 +122,11 @@ def test_the_two_wirings_differ_in_what_is_listed_only():
 
 
 @pytest.mark.parametrize("initializer", DEPTHS)
-def test_every_depth_loads_and_is_recognised(initializer, monkeypatch):
+def test_every_depth_loads_and_is_recognized(initializer, monkeypatch):
     encoder = DEPTHS[(DEPTHS.index(initializer) + 2) % 5]
     for variant in ("penn_action", "sub_jhmdb"):
         shapes = released_shapes(variant, initializer, encoder)
-        with torch.device("meta"):  # shapes alone decide; weights would take a gigabyte
+        with torch.device("metadata"):  # shapes alone decide; weights would take a gigabyte
             state = {f"module.{key}": torch.empty(shape) for key, shape in shapes.items()}
             monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state, strict=True: None)
             config = load_released_checkpoint(state).config
@@ -179,8 +179,8 @@ def test_convert_makes_a_checkpoint_that_computes_the_same(tmp_path, penn, capsy
     torch.save(saved, tmp_path / "theirs.pth.tar")
     assert main(["convert", str(tmp_path / "theirs.pth.tar"), "-o", str(tmp_path / "ours.pt")]) == 0
     assert "penn_action, 13 joints, initializer resnet18, encoder resnet18" in capsys.readouterr().out
-    model, meta = load_checkpoint(tmp_path / "ours.pt")
-    assert meta["input"] == "released_bgr255" and meta["size"] == 256 and meta["skeleton"] == "penn_action"
+    model, metadata = load_checkpoint(tmp_path / "ours.pt")
+    assert metadata["input"] == "released_bgr255" and metadata["size"] == 256 and metadata["skeleton"] == "penn_action"
     frames = noise(0, (1, 2, 3, 64, 64))
     with torch.inference_mode():
         assert torch.equal(model(frames).heatmaps, load_released_checkpoint(penn)(frames).heatmaps)
@@ -213,14 +213,14 @@ def test_backbones_start_from_simplebaseline_and_torchvision_files(tmp_path):
 def test_wiring_needs_its_parts():
     with pytest.raises(ValueError, match="penn_action and sub_jhmdb"):
         rpstn.RPSTNConfig.released("coco")
-    with pytest.raises(ValueError, match="wiring"):
-        rpstn.RPSTNConfig(joints=13, wiring="released_penn_action", propagation="none")
+    with pytest.raises(ValueError, match="variant"):
+        rpstn.RPSTNConfig(joints=13, variant="released_penn_action", propagation="none")
 
 
 def test_an_encoder_of_ours_starts_one_for_other_joints(tmp_path):
     trained = rpstn.RPSTN(rpstn.RPSTNConfig(joints=13, encoder="small", relation="off", propagation="none"))
-    meta = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "frames": 1, "dataset": "embedded", "input": "rgb_imagenet"}
-    save_checkpoint(tmp_path / "drawn.pt", trained, meta)
+    metadata = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "frames": 1, "dataset": "embedded", "input": "rgb_imagenet"}
+    save_checkpoint(tmp_path / "drawn.pt", trained, metadata)
     backbone = PoseResNet("small")
     load_backbone(backbone, tmp_path / "drawn.pt")
     for name, value in trained.encoder.state_dict().items():

@@ -10,7 +10,7 @@ import pytest
 
 from rpstn.cli.main import main
 from rpstn.datasets import open_dataset
-from rpstn.datasets.splits import few
+from rpstn.datasets.splits import first_per_group
 from rpstn.errors import UserError
 from rpstn.metrics.intervals import Interval
 from rpstn.notebooks.ablation_results import (
@@ -20,7 +20,7 @@ from rpstn.notebooks.ablation_results import (
     paper_table,
     read_cells,
     study_name,
-    summarise,
+    summarize,
     verdicts,
 )
 from rpstn.notebooks.ablations import CELLS, DEMO, RESULT, TALLY, TITLES, AblationConfig, ablate, describe
@@ -80,11 +80,11 @@ def test_what_cannot_be_an_ablation_is_said(tmp_path, changes, said):
 
 def test_a_few_clips_of_every_source(embedded_root):
     test = open_dataset("embedded", embedded_root, split="test")
-    one = few(test, 1)
-    assert {clip.source for clip in one} == {clip.source for clip in test} and len(one) == len({clip.source for clip in test})
-    assert few(test, 0) is test and len(few(test, 99)) == len(test)
+    one = first_per_group(test, 1)
+    assert {clip.group for clip in one} == {clip.group for clip in test} and len(one) == len({clip.group for clip in test})
+    assert first_per_group(test, 0) is test and len(first_per_group(test, 99)) == len(test)
     with pytest.raises(UserError, match="-1"):
-        few(test, -1)
+        first_per_group(test, -1)
 
 
 def test_a_finished_cell_is_kept_and_another_budget_is_refused(made, embedded_root):
@@ -104,7 +104,7 @@ def test_a_cell_of_an_older_version_is_kept(made, embedded_root, tmp_path):
         shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
     record = tmp_path / "full-1" / RESULT
     content = read_json(record)
-    assert content["plan"]["shared"].pop("beside_share") == 0.5
+    assert content["plan"]["shared"].pop("aux_fraction") == 0.5
     record.write_text(json.dumps(content))
     assert {(cell.name, cell.seed) for cell in read_cells([tmp_path])} == {(cell.name, cell.seed) for cell in read_cells(made)}
     config = json.loads((tmp_path / "full-1" / "config.json").read_text()) | {"out": str(tmp_path / "full-1")}
@@ -115,15 +115,15 @@ def test_a_cell_of_an_older_version_is_kept(made, embedded_root, tmp_path):
 
 def test_a_cell_that_was_cut_off_before_its_score_is_scored(made, embedded_root, tmp_path):
     shutil.copytree(made[0] / "full-1", tmp_path / "full-1")
-    tally, record = (tmp_path / "full-1" / name for name in (TALLY, RESULT))
-    known = dict(np.load(tally))
-    tally.unlink()
+    count_by_group, record = (tmp_path / "full-1" / name for name in (TALLY, RESULT))
+    known = dict(np.load(count_by_group))
+    count_by_group.unlink()
     record.unlink()
     # The folder moved with its run: only the place differs.
     config = json.loads((tmp_path / "full-1" / "config.json").read_text()) | {"out": str(tmp_path / "full-1")}
     (tmp_path / "full-1" / "config.json").write_text(json.dumps(config))
     ablate(configured(embedded_root, tmp_path, cells=("full",), seeds=(1,)), progress=False)
-    again = dict(np.load(tally))
+    again = dict(np.load(count_by_group))
     assert all((again[key] == known[key]).all() for key in known) and record.is_file()
 
 
@@ -139,8 +139,8 @@ def test_cells_of_several_folders_are_merged_with_their_manifests(made, tmp_path
             assert {"commit", "versions", "device", "data", "seconds", "parameters", "metrics"} <= set(run)
             assert "steps" not in run["parameters"] and run["parameters"]["seed"] == run["seed"]
         score = cell["scores"]["torso"]["all"]
-        assert score["interval"] == [None, None], "four sources say too little about others"
-        assert score["sources"] == study["measured_on"]["sources"] == 4
+        assert score["interval"] == [None, None], "four groups say too little about others"
+        assert score["groups"] == study["measured_on"]["groups"] == 4
         assert (score["loss"] is None) == (name == "full")
     text = out.read_text()
     assert all(str(place) not in text for place in (*made, Path.home(), "/tmp"))
@@ -152,7 +152,7 @@ def test_cells_of_several_folders_are_merged_with_their_manifests(made, tmp_path
 
 def test_the_mean_is_over_seeds_and_the_difference_is_paired(made):
     cells = read_cells(made)
-    study = summarise(cells)
+    study = summarize(cells)
     full, without = ([cell for cell in cells if cell.name == name] for name in ("full", "without_p"))
 
     def score(cell):
@@ -164,15 +164,15 @@ def test_the_mean_is_over_seeds_and_the_difference_is_paired(made):
     assert part["loss"]["estimate"] == pytest.approx(np.mean([score(a) - score(b) for a, b in zip(full, without, strict=True)]))
     assert part["loss"]["seeds"] == [1, 2]
     hits, counts = (np.sum([getattr(cell, what)["torso", "all"][:, 0] for cell in without]) for what in ("hits", "counts"))
-    assert part["groups"]["head"] == pytest.approx(hits / counts)
+    assert part["joint_types"]["head"] == pytest.approx(hits / counts)
     item = loss_interval(study, "without_p")
     assert isinstance(item, Interval) and item.estimate == part["loss"]["estimate"] and loss_interval(study, "full") is None
     (line,) = verdicts(study)
-    assert TITLES["without_p"] in line and "2 seeds" in line and "sources" in line
+    assert TITLES["without_p"] in line and "2 seeds" in line and "groups" in line
 
 
 def test_verdicts_follow_the_numbers(made):
-    study = summarise(read_cells(made))
+    study = summarize(read_cells(made))
     loss = study["cells"]["without_p"]["scores"]["torso"]["all"]["loss"]
     loss.update(estimate=0.2, interval=[0.1, 0.3])
     assert "too few trainings to tell" in verdicts(study)[0] and "range of the draws" in verdicts(study)[0], "two seeds"
@@ -194,13 +194,13 @@ def test_with_enough_sources_there_are_intervals(made):
     cells = [
         dataclasses.replace(
             cell,
-            sources=np.arange(2 * len(cell.sources)),
+            groups=np.arange(2 * len(cell.sources)),
             hits={key: np.tile(value, (2, 1)) for key, value in cell.hits.items()},
             counts={key: np.tile(value, (2, 1)) for key, value in cell.counts.items()},
         )
         for cell in read_cells(made)
     ]
-    study = summarise(cells)
+    study = summarize(cells)
     score = study["cells"]["without_p"]["scores"]["torso"]["all"]
     for part, estimate in ((score, score["mean"]), (score["loss"], score["loss"]["estimate"])):
         low, high = part["interval"]
@@ -209,16 +209,16 @@ def test_with_enough_sources_there_are_intervals(made):
 
 
 def test_what_intervals_are_depends_on_the_seeds(made):
-    study = summarise(read_cells(made))
+    study = summarize(read_cells(made))
     assert interval_words(study).startswith("With 2 seeds, what stands as an interval is the range of all draws.")
     for cell, seeds in zip(study["cells"].values(), ([1], [1, 2, 3, 4, 5]), strict=True):
         cell["seeds"] = seeds
     said = interval_words(study)
-    assert "With one seed, intervals are over sources alone." in said and "of 95 %" in said and "range" not in said
+    assert "With one seed, intervals are over groups alone." in said and "of 95 %" in said and "range" not in said
 
 
 def test_the_table_has_the_papers_form_and_says_what_it_was_measured_on(made):
-    study = summarise(read_cells(made))
+    study = summarize(read_cells(made))
     rows = paper_table(study, published_rows(data_set="penn_action", reference="torso"))
     assert len(rows) == 2 + 8 and all(list(row) == list(rows[0]) for row in rows)
     assert list(rows[0])[1:8] == list(PAPER_JOINTS) and rows[1]["seeds"] == "2"
@@ -229,7 +229,7 @@ def test_the_table_has_the_papers_form_and_says_what_it_was_measured_on(made):
 
 def test_a_plan_has_what_changes_results_and_the_precision_that_was_meant(embedded_root, tmp_path, monkeypatch):
     """BatchNorm sees one part of a batch at a time, and "auto" is another precision on another machine."""
-    test = few(open_dataset("embedded", embedded_root, split="test"), 1)
+    test = first_per_group(open_dataset("embedded", embedded_root, split="test"), 1)
 
     def shared(**changes):
         return describe(configured(embedded_root, tmp_path, **changes), "full", 1, test)["shared"]
@@ -253,16 +253,16 @@ def test_means_say_of_how_many_joints_they_are(made):
 
     cells = read_cells(made)
     score, known = (
-        summarise(part)["cells"]["full"]["scores"]["torso"]["all"] for part in ([as_sub_jhmdb(cell) for cell in cells], cells)
+        summarize(part)["cells"]["full"]["scores"]["torso"]["all"] for part in ([as_sub_jhmdb(cell) for cell in cells], cells)
     )
     assert score["joints_scored"] == 13 and score["mean_scored"] == pytest.approx(known["mean"])
     assert score["mean"] == pytest.approx(known["mean"] * 13 / 15) and "mean_scored" not in known
     rows = paper_table(
-        summarise([as_sub_jhmdb(cell) for cell in cells]), published_rows(data_set="penn_action", reference="torso")
+        summarize([as_sub_jhmdb(cell) for cell in cells]), published_rows(data_set="penn_action", reference="torso")
     )
     assert rows[0]["mean (13 joints)"] == f"{100 * score['mean_scored']:.1f}" and rows[0]["mean (15 joints)"] != ""
     assert rows[-1]["mean (13 joints)"] and not rows[-1]["mean (15 joints)"] and "full minus this (15 joints)" in rows[0]
-    (plain, *_) = paper_table(summarise(cells))
+    (plain, *_) = paper_table(summarize(cells))
     assert "mean (13 joints)" in plain and not {"mean", "mean (15 joints)"} & set(plain)
 
 

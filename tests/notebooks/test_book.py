@@ -56,7 +56,7 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag, attributes):
         values = dict(attributes)
-        if tag not in ("img", "link", "meta", "input", "br", "hr", "source"):
+        if tag not in ("img", "link", "metadata", "input", "br", "hr", "source"):
             self._inside.append((tag, values.get("class") or ""))
         if tag in ("script", "img", "iframe", "video", "source", "audio", "embed"):
             self.loads.append(values.get("src") or "")
@@ -81,7 +81,7 @@ def test_kernels_in_notebooks_find_the_checkout_and_leave_nothing_beside_the_not
     sources = {path.name for path in (CHECKOUT / "notebooks").iterdir()} - {*NOT_SOURCE}
     assert {path.name for path in (root / "notebooks").iterdir()} == sources
     written = {path.relative_to(root / "runs").as_posix() for path in (root / "runs").rglob("*") if path.is_file()}
-    assert {"smoke-embedded/rpstn/best.pt", "smoke-video/film.webm", "occlusion-embedded.webm"} <= written
+    assert {"smoke-embedded/rpstn/best.pt", "smoke-video/video.webm", "occlusion-embedded.webm"} <= written
     settings = read_json(root / "runs" / "smoke-embedded" / "rpstn" / "config.json")
     assert settings["init"] == "runs/smoke-embedded/encoder/best.pt", "as a run that was started in the checkout itself"
 

@@ -29,7 +29,7 @@ def test_a_fair_comparison_is_called_one():
     said = how_trained({"RPSTN": RUN, "frame by frame": plain})
     assert said == "Both networks made 350 training steps from the same encoder."
     # A run of an older version says nothing of settings that came later.
-    later = plain | {"beside": None, "beside_share": 0.5, "beside_root": "lsp"}
+    later = plain | {"aux_dataset": None, "aux_fraction": 0.5, "aux_root": "lsp"}
     assert how_trained({"RPSTN": RUN, "frame by frame": later}) == said
     assert how_trained({"a": RUN, "b": plain, "c": RUN}).startswith("All 3 networks made 350 training steps from the same")
 

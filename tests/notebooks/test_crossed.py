@@ -1,10 +1,10 @@
-"""Intervals over sources and seeds: what they hold by construction, and by simulation."""
+"""Intervals over groups and seeds: what they hold by construction, and by simulation."""
 
 import numpy as np
 import pytest
 
 from rpstn.metrics.intervals import interval, paired_interval
-from rpstn.notebooks.crossed import crossed_interval, mean_score, tally
+from rpstn.notebooks.crossed import count_by_group, crossed_interval, mean_score
 
 
 def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
@@ -14,14 +14,14 @@ def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
 
 def test_tallies_by_hand():
     right = np.array([[1, 0], [1, np.nan], [0, 1], [np.nan, 1]])
-    names, hits, counts = tally(right, ["b", "a", "b", "a"])
+    names, hits, counts = count_by_group(right, ["b", "a", "b", "a"])
     assert list(names) == ["a", "b"]
     np.testing.assert_array_equal(hits, [[1, 1], [1, 1]])
     np.testing.assert_array_equal(counts, [[1, 1], [2, 2]])
     np.testing.assert_array_equal(mean_score(np.array([1.0, 3.0, 0.0]), np.array([2.0, 4.0, 0.0])), (0.5 + 0.75) / 2)
     assert np.isnan(mean_score(np.zeros(2), np.zeros(2)))
     with pytest.raises(ValueError, match="group"):
-        tally(right, ["a"])
+        count_by_group(right, ["a"])
 
 
 def test_one_seed_is_the_bootstrap_over_sources():
@@ -30,8 +30,8 @@ def test_one_seed_is_the_bootstrap_over_sources():
     right[rng.random(right.shape) < 0.3] = np.nan
     other = np.where(np.isnan(right), np.nan, (rng.random(right.shape) < 0.5).astype(float))
     groups = rng.integers(0, 8, 60)
-    _, hits, counts = tally(right, groups)
-    _, theirs, _ = tally(other, groups)
+    _, hits, counts = count_by_group(right, groups)
+    _, theirs, _ = count_by_group(other, groups)
     alone, known = crossed_interval(hits[None], counts), interval(right, groups, pool="joints")
     assert alone.estimate == pytest.approx(known.estimate) and (alone.groups, alone.samples) == (known.groups, known.samples)
     np.testing.assert_allclose([alone.low, alone.high], [known.low, known.high], atol=0.015)
@@ -42,7 +42,7 @@ def test_one_seed_is_the_bootstrap_over_sources():
 def test_seeds_that_agree_add_nothing_and_seeds_that_differ_widen():
     hits, counts = made(np.random.default_rng(1))
     one = crossed_interval(hits[:1], counts)
-    same = crossed_interval(hits[:1].repeat(12, axis=0), counts)  # as many as sources, so that both have the same levels
+    same = crossed_interval(hits[:1].repeat(12, axis=0), counts)  # as many as groups, so that both have the same levels
     assert same.high - same.low == pytest.approx(one.high - one.low, rel=0.1)
     apart = np.stack([counts, np.zeros_like(counts), counts // 2])
     wide = crossed_interval(apart, counts)
@@ -60,7 +60,7 @@ def test_pairing_cancels_what_seeds_and_sources_share():
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
-    """Seeds and sources both vary; an interval over sources alone misses the truth more often."""
+    """Seeds and groups both vary; an interval over groups alone misses the truth more often."""
     rng = np.random.default_rng(3)
     held = alone = 0
     counts = np.full((15, 1), 400)
@@ -75,7 +75,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says():
 
 
 def test_three_seeds_get_the_range_of_the_draws_and_say_so():
-    """Trainings differ, sources do not: three seeds reach from the lowest to the highest, eight get an interval."""
+    """Trainings differ, groups do not: three seeds reach from the lowest to the highest, eight get an interval."""
     counts = np.full((12, 1), 100)
     hits = np.array([40, 55, 70, 50, 52, 54, 56, 58])[:, None, None] * np.ones((1, 12, 1))
     few, many = crossed_interval(hits[:3], counts), crossed_interval(hits, counts)
@@ -89,6 +89,6 @@ def test_little_to_draw_from():
     assert empty.samples == 0 and np.isnan(empty.estimate)
     single = crossed_interval(np.ones((2, 1, 4)), np.full((1, 4), 2))
     assert single.estimate == 0.5 and np.isnan(single.low) and single.groups == 1 and not single.is_range
-    assert np.isnan(crossed_interval(np.ones((6, 4, 4)), np.full((4, 4), 2)).low), "four sources"
+    assert np.isnan(crossed_interval(np.ones((6, 4, 4)), np.full((4, 4), 2)).low), "four groups"
     with pytest.raises(ValueError, match="R,G,K"):
         crossed_interval(np.ones((3, 4)), np.ones((3, 4)))

@@ -39,7 +39,7 @@ def test_an_answer_says_which_side_of_zero_it_lies_on():
 
 
 def test_nothing_is_said_where_there_is_no_interval():
-    assert verdict(dict.fromkeys(MEASURED, NONE)) == "Nothing can be said: there are too few sources."
+    assert verdict(dict.fromkeys(MEASURED, NONE)) == "Nothing can be said: there are too few groups."
     assert "nothing can be said" in ranked(NONE, np.nan) and "mislead" not in ranked(NONE, np.nan)
     assert "Nothing can be said" in adding(NONE, True) and landing(np.nan) == ""
 

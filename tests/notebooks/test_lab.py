@@ -121,4 +121,4 @@ def test_progress_bar_slider_and_links(lab, checkout):
     links = lab.run("[...nb.node.querySelectorAll('.jp-RenderedMarkdown a')].map(a => [a.textContent, a.href])")
     ends = {words: address for words, address in links}
     assert "notebooks/06_relations.ipynb" in ends["Joint relations"] and "book/datasets.md" in ends["Data sets"]
-    assert (checkout / "runs" / "your_video" / "film.webm").is_file() and not (checkout / "notebooks" / "runs").exists()
+    assert (checkout / "runs" / "your_video" / "video.webm").is_file() and not (checkout / "notebooks" / "runs").exists()

@@ -8,7 +8,7 @@ import pytest
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
-from rpstn.metrics.released import SIDE, released_correct, released_right, released_score
+from rpstn.metrics.released import SIDE, released_correct, released_correct_frames, released_score
 from rpstn.metrics.scores import samples
 from rpstn.notebooks import noise
 from rpstn.skeletons import PENN_ACTION
@@ -60,9 +60,9 @@ def test_circles_are_where_a_prediction_is_right(reference):
     target = noise.standing_person()
     size = {"torso": 25.6, "person": 64.0}[reference]
     angle = np.linspace(0, 2 * np.pi, 13)[:-1, None]
-    for metric, (centre, radius) in noise.accepted(target[0], size).items():
+    for metric, (center, radius) in noise.accepted(target[0], size).items():
         for factor, right in ((0.999, True), (1.001, False)):
-            points = np.array(centre) + factor * radius * np.hstack([np.cos(angle), np.sin(angle)])
+            points = np.array(center) + factor * radius * np.hstack([np.cos(angle), np.sin(angle)])
             if metric == "correct":
                 found = np.hypot(*(points - target[0]).T) <= 0.2 * size
             else:
@@ -110,7 +110,7 @@ def test_both_rules_keep_the_frames_in_the_same_order():
     joints = [clip.joints.copy() for clip in data]
     joints[1][6:, 3] += 90  # wrong by either rule
     found = Predictions(tuple(clip.id for clip in data), joints, [np.ones((12, 13))] * 2, [None] * 2)
-    correct, released = samples(found, data, reference="torso").right, released_right(found, data)
+    correct, released = samples(found, data, reference="torso").correct, released_correct_frames(found, data)
     assert correct.shape == released.shape == (24, 13)
     np.testing.assert_array_equal(correct, released)
     assert released[:18].all() and not released[18:, 3].any()

@@ -90,18 +90,18 @@ def test_other_names_and_ranges_say_what_there_is():
     with pytest.raises(UserError, match="no variant is called 'rptsn'; did you mean 'rpstn'?"):
         find_checkpoints("embedded", variants=["rptsn"])
     for sides in ((0.1,), (0.1, 0.2, 0.3), ()):
-        with pytest.raises(UserError, match="erasing_side is .* give two positive numbers"):
-            Augmentation(erasing_side=sides)
+        with pytest.raises(UserError, match="erasing_size is .* give two positive numbers"):
+            Augmentation(erasing_size=sides)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("-p erasing_side 0.1,x", "parameter erasing_side: '0.1,x' is not a list, of which each item is a finite number"),
+        ("-p erasing_size 0.1,x", "parameter erasing_size: '0.1,x' is not a list, of which each item is a finite number"),
         ("-p deviations 0,nan", "parameter deviations"),
         ("-p variants {'rpstn':1}", "parameter variants"),
         ("-p sigma nan", "parameter sigma: 'nan' is not a finite number"),
-        ("-p erasing_sides 0.1,0.3", "did you mean 'erasing_side'"),
+        ("-p erasing_sides 0.1,0.3", "did you mean 'erasing_size'"),
         ("--profile smok", "no profile 'smok'; did you mean 'smoke'?"),
     ],
 )
@@ -110,6 +110,6 @@ def test_parameters_of_the_book_are_checked(words, said, capsys):
 
 
 def test_lists_of_numbers_arrive_as_numbers(capsys):
-    assert cli.main(["run", "train", "score", "--list", "-p", "erasing_side", "0.1,0.3", "-p", "deviations", "0,8"]) == 0
+    assert cli.main(["run", "train", "score", "--list", "-p", "erasing_size", "0.1,0.3", "-p", "deviations", "0,8"]) == 0
     said = capsys.readouterr().out
-    assert "erasing_side: list[float] = [0.1, 0.3]" in said and "deviations: list[float] = [0.0, 8.0]" in said
+    assert "erasing_size: list[float] = [0.1, 0.3]" in said and "deviations: list[float] = [0.0, 8.0]" in said

@@ -26,7 +26,7 @@ def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_ro
     assert result["gains"]["frame by frame"]["estimate"] == pytest.approx(
         rows["RPSTN"]["person"]["all"]["mean"] - rows["frame by frame"]["person"]["all"]["mean"]
     )
-    assert result["gains"]["frame by frame"]["interval"] == [None, None], "four sources say too little about others"
+    assert result["gains"]["frame by frame"]["interval"] == [None, None], "four groups say too little about others"
     assert result["trained"]["RPSTN"]["parameters"]["propagation"] == "matching"
     assert str(tmp_path) not in (tmp_path / "drawn.json").read_text()
     assert "| RPSTN |" in published(result) and "Measured on: data set embedded (drawn bodies)" in published(result)
@@ -40,7 +40,7 @@ def test_variants_that_were_not_trained_alike_are_refused(embedded_root, tmp_pat
         (run / "best.pt").symlink_to(path)
         manifest = read_json(path.with_suffix(".json"))
         # The share has its default, of which the version that trained the others knew nothing.
-        manifest["parameters"] |= {key: value, "beside_share": 0.5} if name == "frame_by_frame" else {}
+        manifest["parameters"] |= {key: value, "aux_fraction": 0.5} if name == "frame_by_frame" else {}
         write_json(run / "manifest.json", manifest)
     with pytest.raises(UserError, match=f"different {key}.*frame_by_frame {value}"):
         publish(PublishConfig("x", root=str(embedded_root), folder=str(tmp_path), out=str(tmp_path)), progress=False)
@@ -63,7 +63,7 @@ def test_what_cannot_be_published_is_said(embedded_root, tmp_path, capsys):
 
 
 def test_few_sources_have_a_gain_and_no_interval():
-    value = {"estimate": 0.012, "interval": [None, None], "samples": 40, "sources": 3}
+    value = {"estimate": 0.012, "interval": [None, None], "samples": 40, "groups": 3}
     assert gain(value) == "+1.2 (no interval)" and gain(value | {"interval": [0.01, 0.02]}) == "+1.2 (1.0 to 2.0)"
     result = {"rows": {"ours": {}, "other": {}}, "gains": {"other": value}, "hidden": {}}
-    assert "not told apart from other: +1.2 (no interval) points, 40 joints, 3 sources" in verdict(result, "other")
+    assert "not told apart from other: +1.2 (no interval) points, 40 joints, 3 groups" in verdict(result, "other")

@@ -39,7 +39,7 @@ def test_rows_are_found_by_what_they_are():
         (lambda rows: rows[0].pop("source"), "source"),
         (lambda rows: rows[0].update(source=""), "no source"),
         (lambda rows: rows[0].update(mean=957), "percent"),
-        (lambda rows: rows[2].update(colour="red"), "row 2.*colour"),
+        (lambda rows: rows[2].update(color="red"), "row 2.*color"),
     ],
 )
 def test_a_damaged_file_is_named(tmp_path, change, said):

@@ -14,7 +14,7 @@ from rpstn.notebooks.results import (
     trained_otherwise,
     trainings_table,
     verdict,
-    weakest_source,
+    weakest_group,
 )
 from rpstn.runs import read_json, write_json
 
@@ -54,7 +54,7 @@ def test_a_verdict_says_what_its_intervals_leave_out():
     for other, gain in result["gains"].items():
         words = verdict(result, other)
         assert f"{100 * gain['estimate']:+.1f}" in words and words.endswith("chance between trainings is not in these intervals.")
-    value = {"estimate": None, "interval": [None, None], "samples": 0, "sources": 0}
+    value = {"estimate": None, "interval": [None, None], "samples": 0, "groups": 0}
     assert verdict({"rows": {"RPSTN": {}}, "gains": {"other": value}, "hidden": {}}, "other") == ""
 
 
@@ -81,7 +81,7 @@ def test_every_training_behind_a_result_has_its_row():
     assert [row[0] for row in cells] == ["start 1", "start 2", "encoder", "RPSTN", "concat"]
     assert [row[3] for row in cells] == ["11", "12", "13", "14", "15"] and cells[0][4] == "40"
     mixed = run(16)
-    mixed["parameters"] |= {"beside": "lspet", "beside_share": 0.5, "accumulate": 1}
+    mixed["parameters"] |= {"aux_dataset": "lspet", "aux_fraction": 0.5, "accumulate": 1}
     assert "| embedded, 2 in 5 from lspet |" in how_made({"trained": {"RPSTN": mixed}}) and cells[0][1] == "embedded"
 
 
@@ -97,7 +97,7 @@ def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
             "measured_on": {"window": size // 32},
         }
 
-    mixed = {"beside": "lspet", "beside_share": 0.5}
+    mixed = {"aux_dataset": "lspet", "aux_fraction": 0.5}
     rows = {"RPSTN": scores(0.92, 0.66), "frame by frame": scores(0.3, 0.3), "RPSTN, flip test": scores(0.93, 0.67)}
     runs = {"small": run(128, {"RPSTN": scores(0.9, 0.6)}), "large": run(256, rows, **mixed)}
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in trainings_table(runs).splitlines()]
@@ -106,10 +106,10 @@ def test_trainings_stand_in_a_table_with_the_means_that_the_data_set_counts():
     assert lines[3] == ["large", "256", "sub_jhmdb, 20 in 40 from lspet", "8", "92.0", "66.0", "93.0", "67.0"]
 
 
-def test_a_check_on_other_pictures_stands_in_a_table():
+def test_a_check_on_other_images_stands_in_a_table():
     check = read_json(CHECKOUT / "results" / "real_on_coco.json")
     text = check_table(check)
-    assert all(f"| {sight} |" in text for sight in ("all", "visible", "occluded")) and "68 people from 32 sources" in text
+    assert all(f"| {subset} |" in text for subset in ("all", "visible", "occluded")) and "68 people from 32 groups" in text
     assert (
         f"{100 * check['evaluation']['scores']['person']['visible']['mean']:.1f}" in text and "/" not in text.split("weights ")[1]
     )
@@ -123,18 +123,18 @@ def test_quality_of_prediction_stands_in_a_table():
 
 def test_the_weakest_source_is_named_with_what_the_others_reach():
     result = {
-        "by_source": {"RPSTN": {"walk:1": 0.9, "fall:0": 0.5, "run:2": 0.8, "unseen:3": None}, "frame by frame": {"walk:1": 0.1}}
+        "by_group": {"RPSTN": {"walk:1": 0.9, "fall:0": 0.5, "run:2": 0.8, "unseen:3": None}, "frame by frame": {"walk:1": 0.1}}
     }
-    assert weakest_source(result) == (
-        "Of 3 sources, RPSTN finds least on fall:0: 50.0 %. On the others it finds 80.0 to 90.0 %, 85.0 % on average."
+    assert weakest_group(result) == (
+        "Of 3 groups, RPSTN finds least on fall:0: 50.0 %. On the others it finds 80.0 to 90.0 %, 85.0 % on average."
     )
-    assert weakest_source({}) == ""
-    assert "getup_faceup" in weakest_source(load_results()["embedded"])
+    assert weakest_group({}) == ""
+    assert "getup_faceup" in weakest_group(load_results()["embedded"])
 
 
 def test_two_trainings_stand_side_by_side():
     def run(mean, estimate, *others):
-        gains = {"frame by frame": {"estimate": estimate, "interval": [0.001, 0.02], "samples": 9, "sources": 3}}
+        gains = {"frame by frame": {"estimate": estimate, "interval": [0.001, 0.02], "samples": 9, "groups": 3}}
         rows = {title: {"person": {"all": {"mean": mean}}} for title in ("RPSTN", *others)}
         return {"rows": rows, "hidden": {"as it is": {"gains": gains}} if estimate else {}}
 

@@ -16,7 +16,7 @@ from rpstn.occlusion.occluders import PROTOCOLS, choose
 from rpstn.occlusion.painting import Shapes
 from rpstn.skeletons import get_skeleton
 from rpstn.video import compare_poses, draw_pose, write_webm
-from rpstn.video.drawing import COLOURS, side_by_side
+from rpstn.video.drawing import COLORS, side_by_side
 
 SKELETON = get_skeleton("penn_action")
 # A standing figure of 100 px, joints at least 12 px apart.
@@ -26,7 +26,7 @@ POSE = np.array(
 )  # fmt: skip
 
 
-class Grey:
+class Gray:
     def __init__(self, length, size=(140, 160)):
         self.length, self.size = length, size
 
@@ -46,7 +46,7 @@ def walking(length=20, name="walk"):
     visibility[:, 11], visibility[:, 10] = ABSENT, OCCLUDED
     low = joints.min(axis=1)
     boxes = np.concatenate([low, joints.max(axis=1) - low], axis=1)
-    return Clip(name, name, "walk", joints.astype(np.float32), visibility, boxes.astype(np.float32), Grey(length))
+    return Clip(name, name, "walk", joints.astype(np.float32), visibility, boxes.astype(np.float32), Gray(length))
 
 
 def test_hidden_lengths_by_hand():
@@ -156,7 +156,7 @@ def test_the_person_disappears_and_the_bar_passes():
 
 
 @pytest.mark.parametrize("texture", ["noise", "solid", "stripes"])
-def test_textures_hide_the_picture(texture):
+def test_textures_hide_the_image(texture):
     clip = walking()
     hidden = occlude(clip, SKELETON, Occluder("person", start=0, length=1, texture=texture, seed=3))
     x, y, w, h = clip.boxes[0].astype(int)
@@ -227,7 +227,7 @@ def test_clips_with_nothing_to_hide_are_left_out():
         ("limb", ["walk 0", "walk 1"]), ("half", ["walk 0", "walk 1", "apart"]), ("joint", ["head", "walk 0", "walk 1", "apart"]),
     ):  # fmt: skip
         hidden = occlude_dataset(dataset, protocol, start=5, length=6, size=0.06)
-        assert [clip.extra["as_filmed"] for clip in hidden] == kept
+        assert [clip.extra["unoccluded"] for clip in hidden] == kept
         alone = occlude_dataset(many(2), protocol, start=5, length=6, size=0.06)
         assert {clip.id for clip in alone} <= {clip.id for clip in hidden}, "the others' occluders are what they were"
     with pytest.raises(UserError, match="no test clip of made has annotated joints for protocol 'limb'; choose another"):
@@ -250,7 +250,7 @@ def test_curves_show_after_how_many_frames_a_network_forgets():
     curve = hidden_curve(long, dataset, bins, draws=200)
     np.testing.assert_array_equal(curve.column("estimate"), [1, 1, 1, 0, np.nan])
     assert curve.labels == ("1", "2", "3", "4-8", "9-12")
-    assert curve.column("samples")[4] == 0 and (curve.column("groups")[:4] == 12).all()
+    assert curve.column("samples")[4] == 0 and (curve.column("joint_types")[:4] == 12).all()
     gain = hidden_gain(long, short, dataset, bins, draws=200)
     np.testing.assert_array_equal(gain.column("estimate"), [0, 1, 1, 0, np.nan])
     assert gain.intervals[1].excludes_zero and not gain.intervals[0].excludes_zero
@@ -337,7 +337,7 @@ def test_poses_are_drawn_where_the_joints_are():
         x, y = (POSE[joint] * 3 + 1).astype(int)
         return tuple(int(value) for value in drawn[y, x])
 
-    assert at(1) == COLOURS["left"] and at(2) == COLOURS["right"] and at(0) == COLOURS[""]
+    assert at(1) == COLORS["left"] and at(2) == COLORS["right"] and at(0) == COLORS[""]
     assert at(5) == (255, 255, 255) and at(6) == (90, 90, 90)
     film = side_by_side({"one": drawn[None].repeat(4, 0), "two": drawn[None].repeat(4, 0)})
     assert film.shape == (4, 384, 660, 3)
@@ -354,5 +354,5 @@ def test_poses_of_one_clip_stand_side_by_side():
     for t in range(3):
         np.testing.assert_array_equal(film[t, 24:, :220], draw_pose(frames[t], truth[t], SKELETON, visibility[t]))
     x, y = (truth[1, 5] * 2).astype(int)
-    assert tuple(film[1, 24 + y, x]) == (255, 255, 255) and tuple(film[0, 24 + y, x - 2]) == COLOURS["left"]
-    assert tuple(film[0, 24 + y + 8, 220 + x - 2]) == COLOURS["left"]
+    assert tuple(film[1, 24 + y, x]) == (255, 255, 255) and tuple(film[0, 24 + y, x - 2]) == COLORS["left"]
+    assert tuple(film[0, 24 + y + 8, 220 + x - 2]) == COLORS["left"]

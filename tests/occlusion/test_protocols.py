@@ -9,7 +9,7 @@ import torch
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, ClipDataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.datasets.splits import long_enough
+from rpstn.datasets.splits import with_min_length
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics.hidden import HiddenCurve
@@ -19,9 +19,9 @@ from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.occlusion import Occluder, occlude
 from rpstn.occlusion.cuts import predict_restarted, splice, splice_dataset
 from rpstn.occlusion.protocols import Protocol, grid
-from rpstn.occlusion.recovery import as_filmed, effects, horizon, part_curve, part_frames, part_gain
+from rpstn.occlusion.recovery import effects, horizon, part_curve, part_frames, part_gain, unoccluded
 
-from .test_occlusion import SKELETON, Grey, annotated, many, walking
+from .test_occlusion import SKELETON, Gray, annotated, many, walking
 
 
 def said(dataset, wrong):
@@ -56,16 +56,16 @@ def test_protocols_have_names_and_refuse_what_is_none():
 
 def test_clips_that_are_too_short_are_left_out_or_named():
     dataset = replace(many(2), clips=(walking(10, "short"), walking(20, "long")))
-    assert [clip.id for clip in long_enough(dataset, 15)] == ["long"]
+    assert [clip.id for clip in with_min_length(dataset, 15)] == ["long"]
     with pytest.raises(UserError, match="30 frames, the longest has 20"):
-        long_enough(dataset, 30)
+        with_min_length(dataset, 30)
 
 
 def test_what_comes_back_and_what_stayed_is_counted_by_hand():
     clip = walking(12)
     wrist, elbow, knee, ankle = (SKELETON.index(name) for name in ("left_wrist", "left_elbow", "right_knee", "left_ankle"))
     hidden = occlude(clip, SKELETON, Occluder("joints", ("left_wrist",), start=3, length=4, size=0.06))
-    back, stayed = part_frames(hidden, "returned"), part_frames(hidden, "bystanders")
+    back, stayed = part_frames(hidden, "returned"), part_frames(hidden, "unoccluded_joints")
     np.testing.assert_array_equal(back[:, wrist], [0] * 7 + [1, 2, 3, 4, 5])
     assert not np.delete(back, wrist, axis=1).any()
     np.testing.assert_array_equal(stayed[:, elbow], [0] * 3 + [1, 2, 3, 4] + [0] * 5)
@@ -85,14 +85,14 @@ def test_a_joint_that_is_hidden_twice_is_no_bystander_in_between():
     once = occlude(clip, SKELETON, Occluder("joints", ("left_wrist",), start=2, length=2, size=0.06))
     twice = occlude(once, SKELETON, Occluder("joints", ("left_knee",), start=6, length=2, size=0.06))
     wrist = SKELETON.index("left_wrist")
-    # In frames 6 and 7 something is in the picture again.
+    # In frames 6 and 7 something is in the image again.
     np.testing.assert_array_equal(part_frames(twice, "returned")[4:, wrist], [1, 2, 0, 0, 5, 6, 7, 8])
-    assert not part_frames(twice, "bystanders")[:, wrist].any()
-    assert twice.extra["as_filmed"] == "walk"
+    assert not part_frames(twice, "unoccluded_joints")[:, wrist].any()
+    assert twice.extra["unoccluded"] == "walk"
 
 
 def test_a_joint_is_back_when_the_occluder_has_gone():
-    """The wrist walks out of a patch that stays in the picture: what the patch does there is not yet an aftermath."""
+    """The wrist walks out of a patch that stays in the image: what the patch does there is not yet an aftermath."""
     clip, wrist = walking(20), SKELETON.index("right_wrist")
     stays = occlude(clip, SKELETON, Occluder("joints", ("right_wrist",), start=2, length=6, size=0.08, attached="image"))
     np.testing.assert_array_equal(np.flatnonzero(stays.extra["newly_hidden"][:, wrist]), [2, 3, 4, 5])
@@ -114,19 +114,22 @@ def test_effects_tell_a_memory_from_none_and_a_wrong_pose_carried_on():
     result = effects(behind, found, {name: right(filmed) for name in found}, "memory", "none", back=3)
     assert result.hidden.estimate == pytest.approx(3 / 5) and result.hidden_baseline.estimate == 0
     assert result.gain.estimate == pytest.approx(3 / 5) and result.gain.excludes_zero and result.gain.groups == 12
-    assert result.returned_gain.estimate == pytest.approx(-2 / 3) == pytest.approx(result.returned_cost.estimate)
-    assert result.bystanders.estimate == result.bystanders_baseline.estimate == 0 and result.bystanders.samples > 100
+    assert result.reappeared_gain.estimate == pytest.approx(-2 / 3) == pytest.approx(result.reappeared_cost.estimate)
+    assert (
+        result.unoccluded_joints.estimate == result.unoccluded_joints_baseline.estimate == 0
+        and result.unoccluded_joints.samples > 100
+    )
 
 
 def test_the_error_of_bystanders_is_a_distance_over_the_persons_size():
     behind = Protocol("joint", start=4, length=4, size=0.06).hide(many(5))
     off = replace(right(behind), joints=[clip.joints + np.float32([3, 4]) for clip in behind])
     size = float(behind[0].boxes[5, 2:].max())
-    curve = part_curve(off, behind, "bystanders", ((1, 4),), measure="error")
+    curve = part_curve(off, behind, "unoccluded_joints", ((1, 4),), measure="error")
     assert curve.intervals[0].estimate == pytest.approx(5 / size, rel=1e-5)
-    assert part_gain(off, right(behind), behind, "bystanders", ((1, 4),), measure="error").intervals[0].low > 0
+    assert part_gain(off, right(behind), behind, "unoccluded_joints", ((1, 4),), measure="error").intervals[0].low > 0
     with pytest.raises(ValueError, match="measure"):
-        part_curve(off, behind, "bystanders", measure="length")
+        part_curve(off, behind, "unoccluded_joints", measure="length")
 
 
 def test_effects_are_measured_without_the_clips_that_had_nothing_to_hide():
@@ -136,7 +139,7 @@ def test_effects_are_measured_without_the_clips_that_had_nothing_to_hide():
     assert len(behind) == 6
     found, clear = ({name: right(part) for name in ("ours", "theirs")} for part in (behind, filmed))
     result = effects(behind, found, clear, "ours", "theirs")
-    assert result.hidden.estimate == 1 and result.hidden.groups == 6 and result.returned_cost.estimate == 0
+    assert result.hidden.estimate == 1 and result.hidden.groups == 6 and result.reappeared_cost.estimate == 0
 
 
 def test_predictions_as_filmed_go_by_name():
@@ -144,9 +147,9 @@ def test_predictions_as_filmed_go_by_name():
     some = replace(filmed, clips=(filmed[2], filmed[0]))
     behind = Protocol("limb", start=4, length=4).hide(some)
     given = replace(right(filmed), joints=[np.full_like(clip.joints, index) for index, clip in enumerate(filmed)])
-    assert [float(joints[0, 0, 0]) for joints in as_filmed(given, behind).joints] == [2, 0]
+    assert [float(joints[0, 0, 0]) for joints in unoccluded(given, behind).joints] == [2, 0]
     with pytest.raises(UserError, match="walk 2"):
-        as_filmed(right(replace(filmed, clips=filmed.clips[:2])), behind)
+        unoccluded(right(replace(filmed, clips=filmed.clips[:2])), behind)
 
 
 def interval_of(low, high):
@@ -163,8 +166,8 @@ def test_the_horizon_ends_with_the_first_bin_that_holds_zero():
     assert horizon(HiddenCurve(bins, (Interval(0.0, np.nan, np.nan, 1, 5), up, up))) is None
 
 
-class Coloured(Grey):
-    """Frame i is of colour base + i."""
+class Colored(Gray):
+    """Frame i is of color base + i."""
 
     def __init__(self, length, base):
         super().__init__(length)
@@ -174,16 +177,16 @@ class Coloured(Grey):
         return np.stack([np.full((*self.size, 3), self.base + i, np.uint8) for i in indices])
 
 
-def test_a_cut_joins_pictures_and_labels():
-    first = replace(walking(8, "a"), frames=Coloured(8, 10))
-    second = replace(walking(9, "b"), frames=Coloured(9, 100), joints=walking(9).joints + 5)
+def test_a_cut_joins_images_and_labels():
+    first = replace(walking(8, "a"), frames=Colored(8, 10))
+    second = replace(walking(9, "b"), frames=Colored(9, 100), joints=walking(9).joints + 5)
     cut = splice(first, second, 3, 8)
     np.testing.assert_array_equal(cut.frames.read(range(8))[:, 0, 0, 0], [10, 11, 12, 100, 101, 102, 103, 104])
     np.testing.assert_array_equal(cut.frames.read([6, 1])[:, 0, 0, 0], [103, 11])
     np.testing.assert_array_equal(cut.joints[3:], second.joints[:5])
     np.testing.assert_array_equal(cut.joints[:3], first.joints[:3])
     np.testing.assert_array_equal(cut.extra["since_cut"], [0, 0, 0, 1, 2, 3, 4, 5])
-    assert cut.source == "b" and len(cut) == 8
+    assert cut.group == "b" and len(cut) == 8
     annotated = cut.visibility != ABSENT
     np.testing.assert_array_equal(part_frames(cut, "after_cut"), cut.extra["since_cut"][:, None] * annotated)
     assert (cut.visibility == OCCLUDED).any() and (cut.visibility == VISIBLE).any()
@@ -199,25 +202,25 @@ def test_what_cannot_be_spliced_is_said():
     with pytest.raises(UserError, match="'b' has 9 frames.*needs 10"):
         splice(clip, other, 2, 12)
     with pytest.raises(UserError, match="different|size"):
-        splice(clip, replace(other, frames=Grey(9, (20, 20))), 2, 8)
-    with pytest.raises(UserError, match="two sources"):
-        splice_dataset(replace(many(2), clips=tuple(replace(clip, source="one") for clip in many(2))), 4, 8)
+        splice(clip, replace(other, frames=Gray(9, (20, 20))), 2, 8)
+    with pytest.raises(UserError, match="two groups"):
+        splice_dataset(replace(many(2), clips=tuple(replace(clip, group="one") for clip in many(2))), 4, 8)
 
 
 def test_every_clip_is_behind_a_cut_from_another_source():
     dataset = many(6)
     cuts = splice_dataset(dataset, 4, 10, seed=1)
-    assert [clip.source for clip in cuts] == [clip.source for clip in dataset]
-    assert all(clip.id.split(" cut ")[0] != clip.source for clip in cuts)
+    assert [clip.group for clip in cuts] == [clip.group for clip in dataset]
+    assert all(clip.id.split(" cut ")[0] != clip.group for clip in cuts)
     assert cuts.checksum() == splice_dataset(dataset, 4, 10, seed=1).checksum()
     assert {clip.id for clip in cuts} != {clip.id for clip in splice_dataset(dataset, 4, 10, seed=2)}
 
 
 def test_clips_of_a_size_that_no_other_source_has_are_left_out():
-    large = [replace(walking(20, name), frames=Grey(20, (200, 300))) for name in ("large", "larger")]
-    wide = replace(walking(20, "wide"), frames=Grey(20, (100, 300)))
+    large = [replace(walking(20, name), frames=Gray(20, (200, 300))) for name in ("large", "larger")]
+    wide = replace(walking(20, "wide"), frames=Gray(20, (100, 300)))
     cuts = splice_dataset(replace(many(3), clips=(wide, *many(3), *large)), 4, 10, seed=1)
-    assert [clip.source for clip in cuts] == ["walk 0", "walk 1", "walk 2", "large", "larger"]
+    assert [clip.group for clip in cuts] == ["walk 0", "walk 1", "walk 2", "large", "larger"]
     assert [clip.id for clip in cuts][:3] == [clip.id for clip in splice_dataset(many(3), 4, 10, seed=1)]
     assert [clip.id for clip in cuts][3:] == ["larger cut at 4 to large", "large cut at 4 to larger"]
     with pytest.raises(UserError, match="among 2 test clips of made, none.*another source.*take more clips"):
@@ -227,18 +230,18 @@ def test_clips_of_a_size_that_no_other_source_has_are_left_out():
 @pytest.fixture(scope="module")
 def small():
     torch.manual_seed(0)
-    meta = {"skeleton": "penn_action", "size": 64, "input": "rgb_imagenet"}
+    metadata = {"skeleton": "penn_action", "size": 64, "input": "rgb_imagenet"}
 
     def model(**changes):
         return RPSTN(RPSTNConfig(joints=13, encoder="small", initializer="small", **changes)).eval()
 
-    return model, meta
+    return model, metadata
 
 
 def noisy(name, seed):
     """A clip whose frames differ, so that a network that carries something shows it."""
     clip = walking(8, name)
-    frames = Coloured(8, 0)
+    frames = Colored(8, 0)
     values = np.random.default_rng(seed).integers(0, 255, (8, *frames.size, 3), dtype=np.uint8)
     frames.read = lambda indices: values[list(indices)]
     return replace(clip, frames=frames)
@@ -246,23 +249,23 @@ def noisy(name, seed):
 
 def test_frame_by_frame_a_cut_changes_nothing_and_a_memory_is_cut_off_by_a_new_start(small):
     """The crop is the same with and without a new start: a network without memory gives the same joints."""
-    model, meta = small
+    model, metadata = small
     dataset = ClipDataset("made", SKELETON, "test", Path("."), (noisy("a", 0), noisy("b", 1)))
     cuts = splice_dataset(dataset, 3, 7)
     behind = np.arange(7) >= 3
     for changes, differs in (({"relation": "off", "propagation": "none"}, False), ({}, True)):
         network = model(**changes)
-        through = predict_clips(network, meta, cuts, 24, progress=False)
-        anew = predict_restarted(network, meta, cuts, 24, progress=False)
+        through = predict_clips(network, metadata, cuts, 24, progress=False)
+        anew = predict_restarted(network, metadata, cuts, 24, progress=False)
         assert anew.ids == through.ids and np.isnan(anew.joints[0][~behind]).all()
         apart = max(np.abs(a[behind] - b[behind]).max() for a, b in zip(through.joints, anew.joints, strict=True))
         assert (apart > 0.1) == differs and (differs or apart < 1e-3), (changes, apart)
         same = part_gain(through, anew, cuts, "after_cut", ((1, 4),)).intervals[0]
         assert same.samples > 50 and (differs or same.estimate == 0)
     with pytest.raises(UserError, match="window 5"):
-        predict_restarted(network, meta, cuts, 5, progress=False)
+        predict_restarted(network, metadata, cuts, 5, progress=False)
     with pytest.raises(UserError, match="no cut"):
-        predict_restarted(network, meta, dataset, 24, progress=False)
+        predict_restarted(network, metadata, dataset, 24, progress=False)
 
 
 def test_a_wrong_pose_carried_over_a_cut_is_seen(small):
@@ -272,14 +275,14 @@ def test_a_wrong_pose_carried_over_a_cut_is_seen(small):
     wrong = [np.broadcast_to(bad, clip.visibility.shape) for bad, clip in zip(wrong, cuts, strict=True)]
     curve = part_gain(said(cuts, wrong), right(cuts), cuts, "after_cut", ((1, 2), (3, 8)))
     np.testing.assert_array_equal(curve.column("estimate"), [-1, 0])
-    assert curve.intervals[0].high < 0 and (curve.column("groups") == 8).all()
+    assert curve.intervals[0].high < 0 and (curve.column("joint_types") == 8).all()
 
 
 def test_damaged_and_foreign_checkpoints_are_named(small, tmp_path):
     model, _ = small
-    meta = {"skeleton": "penn_action", "size": 64, "sigma": 1.5, "frames": 2, "dataset": "made", "input": "rgb_imagenet"}
+    metadata = {"skeleton": "penn_action", "size": 64, "sigma": 1.5, "frames": 2, "dataset": "made", "input": "rgb_imagenet"}
     path = tmp_path / "network.pt"
-    save_checkpoint(path, model(), meta)
+    save_checkpoint(path, model(), metadata)
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"no checkpoint", b""):
         path.write_bytes(content)
@@ -294,6 +297,8 @@ def test_damaged_and_foreign_checkpoints_are_named(small, tmp_path):
     torch.save(state, path)
     with pytest.raises(UserError, match="(?s)network.pt.*head.conv.weight"):
         load_checkpoint(path)
-    save_checkpoint(path, RPSTN(RPSTNConfig(joints=15, encoder="small", initializer="small")), meta | {"skeleton": "sub_jhmdb"})
+    save_checkpoint(
+        path, RPSTN(RPSTNConfig(joints=15, encoder="small", initializer="small")), metadata | {"skeleton": "sub_jhmdb"}
+    )
     with pytest.raises(UserError, match="15 joints of skeleton 'sub_jhmdb'"):
         predict_clips(*load_checkpoint(path), splice_dataset(many(2), 4, 8), progress=False)

@@ -49,7 +49,7 @@ def test_the_relation_matrix_is_square_ordered_and_says_which_axis_sums_to_one()
     assert len(ax.lines) == 4  # two borders on either axis: middle | left | right
 
 
-def test_without_the_diagonal_the_colours_serve_the_rest():
+def test_without_the_diagonal_the_colors_serve_the_rest():
     ax = plots.relation_matrix(0.9 * np.eye(13) + 0.1 * RELATION, SKELETON, diagonal=False)
     drawn = ax.collections[0].get_array().reshape(13, 13)
     np.testing.assert_array_equal(np.ma.getmaskarray(drawn), np.eye(13, dtype=bool))
@@ -136,7 +136,7 @@ def test_curves_show_estimates_intervals_and_counts():
         "2-4\n(40 / 9)",
         "5-9\n(40 / 9)",
     ]
-    assert "frames hidden so far (joints / sources)" == ax.get_xlabel() and "%" in ax.get_ylabel()
+    assert "frames hidden so far (joints / groups)" == ax.get_xlabel() and "%" in ax.get_ylabel()
     other = HiddenCurve(((1, 9),), (Interval(0.5, 0.4, 0.6, 9, 40),))
     with pytest.raises(ValueError, match="bins"):
         plots.hidden_curves({"RPSTN": curve(1, 1, 1), "other": other})
@@ -146,7 +146,7 @@ def test_an_interval_that_holds_zero_is_drawn_hollow():
     ax = plots.interval_points({"gain": Interval(0.1, 0.05, 0.15, 9, 9), "none": Interval(0, -0.1, 0.1, 7, 9)})
     faces = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() == "o"]
     assert faces[0] != "white" == faces[1]
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["gain\n(9 sources)", "none\n(7 sources)"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["gain\n(9 groups)", "none\n(7 groups)"]
     assert ax.get_xlabel()
 
 
@@ -217,7 +217,7 @@ def test_the_style_is_a_white_card_and_ships_with_the_package():
 def test_what_pairs_owe_is_drawn_on_the_axes_of_the_relation():
     loss, sure = RNG.normal(size=(13, 13)), np.zeros((13, 13), dtype=bool)
     sure[5, 3] = True
-    axes = plots.owed_panels(RELATION, {"loss": loss}, SKELETON, {"loss": sure})
+    axes = plots.effect_panels(RELATION, {"loss": loss}, SKELETON, {"loss": sure})
     assert [ax.get_title("left") for ax in axes] == ["weight in the relation", "loss"]
     order = list(SKELETON.order)
     drawn = np.ma.getdata(axes[1].collections[0].get_array()).reshape(13, 13)

@@ -10,12 +10,12 @@ from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import decode
-from rpstn.metrics import summarise
+from rpstn.metrics import summarize
 from rpstn.metrics.scores import samples
 from rpstn.models import RPSTN, JointRelationExtractor, RPSTNConfig
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.relations import Relations, variance_shares, weaker_takes_more
-from rpstn.relations.effects import MEASURES, CutPlan, heights, own_loss, square, study
+from rpstn.relations.effects import MEASURES, CutPlan, heights, own_effect, square, study
 from rpstn.relations.interventions import NAMES, Cut, Fixed, Intervention, Permuted, all_pairs, intervened, named, watched
 from rpstn.skeletons import get_skeleton
 
@@ -253,16 +253,16 @@ def test_a_study_finds_what_predictions_find(model):
     data = dataset_of(5, 5, 3)
     cut = {"cut": Cut(3, 5), "identity": Fixed.identity(13)}
     done = study(model, META, data, cut, window=4, batch=2, progress=False)
-    assert list(done.truth.sources) == ["s0"] * 10 + ["s1"] * 3 and done.alone == {}
+    assert list(done.truth.groups) == ["s0"] * 10 + ["s1"] * 3 and done.alone == {}
     own = predict_clips(model, META, data, 4, batch=2, progress=False)
     with intervened(model, Cut(3, 5)):
         changed = predict_clips(model, META, data, 4, batch=2, progress=False)
     # On average: in a row where two joints nearly tie, a softmax of sums over all pixels enlarges the last bits of a float.
     assert np.abs(done.relations - np.concatenate(own.relations)).mean() < 1e-5
     for found, predictions in ((done.own, own), (done.changed["cut"], changed)):
-        right = samples(predictions, data, reference="person").right
+        right = samples(predictions, data, reference="person").correct
         np.testing.assert_array_equal(np.isnan(found.pck), np.isnan(right))
-        assert summarise(found.pck).micro == pytest.approx(summarise(right).micro, abs=0.01)
+        assert summarize(found.pck).micro == pytest.approx(summarize(right).micro, abs=0.01)
         error = np.linalg.norm(np.concatenate(predictions.joints) - np.concatenate([clip.joints for clip in data]), axis=-1) / 70
         known = ~np.isnan(right)
         np.testing.assert_allclose(np.median(found.distance[known]), np.median(error[known]), rtol=1e-3)
@@ -315,7 +315,7 @@ def test_losses_are_read_where_they_belong():
     pairs = all_pairs(4)
     assert len(pairs) == 12 and (2, 2) not in pairs and pairs[0] == (0, 1)
     losses = np.arange(12 * 2 * 4, dtype=float).reshape(12, 2, 4)
-    own = own_loss(losses, pairs)
+    own = own_effect(losses, pairs)
     assert own.shape == (2, 12) and own[1, 5] == losses[5, 1, pairs[5][0]]
     matrix = square(range(1, 13), pairs, 4)
     assert (np.diag(matrix) == 0).all() and matrix[0, 1] == 1 and matrix[3, 2] == 12
@@ -335,17 +335,17 @@ def test_heights_are_read_between_pixels():
 
 def test_variance_is_shared_out_between_actions_sources_clips_and_frames():
     clips, frames = np.repeat(np.arange(8), 3), np.tile(np.arange(3), 8)
-    actions, sources = np.array(["a", "b"])[clips // 4], np.array(["s", "t"])[clips // 2 % 2]  # two sources of each action
+    actions, groups = np.array(["a", "b"])[clips // 4], np.array(["s", "t"])[clips // 2 % 2]  # two groups of each action
     base = np.broadcast_to(np.eye(3), (24, 3, 3)).copy()
 
     def shares(shift):
         changed = base.copy()
         changed[:, 0, 1] += shift
-        return variance_shares(Relations(changed, clips, frames, actions, sources))
+        return variance_shares(Relations(changed, clips, frames, actions, groups))
 
-    parts = {"actions": 0.0, "sources": 0.0, "clips": 0.0, "frames": 0.0}
+    parts = {"actions": 0.0, "groups": 0.0, "clips": 0.0, "frames": 0.0}
     assert shares((actions == "b").astype(float)) == pytest.approx(parts | {"actions": 1})
-    assert shares((sources == "t").astype(float)) == pytest.approx(parts | {"sources": 1})
+    assert shares((groups == "t").astype(float)) == pytest.approx(parts | {"groups": 1})
     assert shares((clips % 2).astype(float)) == pytest.approx(parts | {"clips": 1})
     assert shares(frames.astype(float)) == pytest.approx(parts | {"frames": 1})
     assert sum(shares(np.random.default_rng(0).random(24)).values()) == pytest.approx(1)

@@ -11,15 +11,15 @@ from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
 from rpstn.models import RPSTN, RPSTNConfig
 from rpstn.relations import (
-    around_three,
     asymmetry,
     baselines,
     collect,
+    cycle_residual,
     entropy,
     ideal_relations,
     off_diagonal_mass,
+    off_diagonal_weight,
     strongest,
-    taken,
 )
 from rpstn.relations.controls import untrained
 from rpstn.skeletons import get_skeleton
@@ -76,10 +76,10 @@ def test_measures_by_hand():
     np.testing.assert_allclose(entropy(uniform), 1)
     np.testing.assert_allclose(entropy(given)[0], 0.5)  # one bit of two
     np.testing.assert_allclose(entropy(given.T, axis=-2), entropy(given))
-    np.testing.assert_allclose(taken(np.stack([identity, uniform, given]))[:, 0], [0, 0.75, 0.5])
+    np.testing.assert_allclose(off_diagonal_weight(np.stack([identity, uniform, given]))[:, 0], [0, 0.75, 0.5])
     # Layout "released": columns sum to 1, so the first row sums to 0.5 and all of it is the joint's own.
-    np.testing.assert_allclose(taken(given.T), [0, 1 / 3, 0.25, 1 / 8])
-    assert np.isnan(taken(np.array([[0, 0], [1, 1]]))[0])
+    np.testing.assert_allclose(off_diagonal_weight(given.T), [0, 1 / 3, 0.25, 1 / 8])
+    assert np.isnan(off_diagonal_weight(np.array([[0, 0], [1, 1]]))[0])
     assert np.isnan(asymmetry(identity)) and asymmetry(uniform) == 0
     np.testing.assert_allclose(asymmetry(given), (0.5 + 0.2) / (0.5 + 0.4))
 
@@ -92,11 +92,11 @@ def test_around_three_joints_the_divisors_of_a_softmax_cancel():
     skewed = gram.copy()
     skewed[1, 4, 5] += 0.5
     softmax = [np.exp(g) / np.exp(g).sum(axis=2, keepdims=True) for g in (gram, skewed)]
-    assert around_three(softmax[0]).max() < 1e-12
-    np.testing.assert_allclose(around_three(softmax[1]), [0, 0.5, 0, 0], atol=1e-12)
-    np.testing.assert_allclose(around_three(np.swapaxes(softmax[1], 1, 2)), [0, 0.5, 0, 0], atol=1e-12)
+    assert cycle_residual(softmax[0]).max() < 1e-12
+    np.testing.assert_allclose(cycle_residual(softmax[1]), [0, 0.5, 0, 0], atol=1e-12)
+    np.testing.assert_allclose(cycle_residual(np.swapaxes(softmax[1], 1, 2)), [0, 0.5, 0, 0], atol=1e-12)
     # Collapsed to the identity there is nothing to add up; 1e-42 has two digits left in float32.
-    assert np.isnan(around_three(np.stack([np.eye(6), np.eye(6) + 1e-42]))).all()
+    assert np.isnan(cycle_residual(np.stack([np.eye(6), np.eye(6) + 1e-42]))).all()
 
 
 def test_the_strongest_pairs_are_named():
@@ -174,7 +174,7 @@ def test_ideal_relations_follow_from_the_distances():
     dataset = ClipDataset("made", SKELETON, "test", Path("."), (clip,))
     size, sigma = 256, 2.0
     found = ideal_relations(dataset, {"size": size, "sigma": sigma}).matrices
-    pixels = 4 * size / (70 * 1.25) / 4  # distance of neighbours on the heatmap
+    pixels = 4 * size / (70 * 1.25) / 4  # distance of neighbors on the heatmap
     apart = pixels * np.abs(np.arange(13)[:, None] - np.arange(13))
     gram = np.pi * sigma**2 * np.exp(-(apart**2) / (4 * sigma**2))
     expected = np.exp(gram) / np.exp(gram).sum(axis=1, keepdims=True)

@@ -9,7 +9,7 @@ from rpstn.cli import main as cli
 from rpstn.datasets.video_frames import decode_video
 from rpstn.video import write_webm
 
-NAMES = {"not UTF-8": b"film\xff.webm", "UTF-8": "Käse 腕.webm".encode(), "colon": b"2024-11-14T22:57:44.webm"}
+NAMES = {"not UTF-8": b"video\xff.webm", "UTF-8": "Käse 腕.webm".encode(), "colon": b"2024-11-14T22:57:44.webm"}
 
 
 @pytest.fixture(params=NAMES.values(), ids=NAMES)

@@ -16,10 +16,10 @@ def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatc
     """Relative or absolute: the run goes on. config.json keeps what was typed first."""
     monkeypatch.chdir(tmp_path)
     config = TrainConfig(
-        root="data/set", out="runs/a", init="runs/../runs/encoder/best.pt", beside="lspet", beside_root="data/lsp", frames=1
+        root="data/set", out="runs/a", init="runs/../runs/encoder/best.pt", aux_dataset="lspet", aux_root="data/lsp", frames=1
     )
     RunDirectory("runs/a").start(config)
-    places = {"root": "data/set", "beside_root": "data/lsp", "out": "runs/a", "init": "runs/encoder/best.pt"}
+    places = {"root": "data/set", "aux_root": "data/lsp", "out": "runs/a", "init": "runs/encoder/best.pt"}
     absolute = {name: f"{tmp_path}/{place}" for name, place in places.items()}
     RunDirectory("runs/a").start(dataclasses.replace(config, **absolute))
     assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["root"] == "data/set"
@@ -33,7 +33,7 @@ def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatc
         ({"init": "runs/b/best.pt"}, "init: None there, runs/b/best.pt now"),
         ({"lr": 0.1}, "lr: 0.002 there, 0.1 now"),
         ({"steps": 2, "seed": 7}, "seed: 2021 there, 7 now; steps: 1000 there, 2 now"),
-        ({"augmentation": Augmentation(tumble=0.3)}, "augmentation.tumble: 0.0 there, 0.3 now"),
+        ({"augmentation": Augmentation(full_rotation_prob=0.3)}, "augmentation.full_rotation_prob: 0.0 there, 0.3 now"),
         ({"augmentation": Augmentation(scale=(1.0, 1.0))}, r"augmentation.scale: [0.8, 1.4] there, [1.0, 1.0] now"),
     ],
 )

@@ -21,7 +21,7 @@ from rpstn.notebooks.ablations import AblationConfig
 from rpstn.notebooks.publish import PublishConfig
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig, train
-from rpstn.train.recipes import ImageRecipe, Pictures, Recipe
+from rpstn.train.recipes import ImagePretraining, ImageRecipe, Recipe
 
 NAN, INF = float("nan"), float("inf")
 NUMBERS = [f.name for f in dataclasses.fields(TrainConfig) if f.type == "float"]
@@ -55,12 +55,12 @@ def test_a_whole_number_is_whole_and_no_bool(name, value):
         (TrainConfig, {"augmentation": {"flip": 0.5}}, "augmentation"),
         (TrainConfig, {"save_every": -1.0}, "save_every"),
         (Augmentation, {"flip": 1.5}, "flip is a probability"),
-        (Augmentation, {"tumble": -0.1}, "tumble is a probability"),
+        (Augmentation, {"full_rotation_prob": -0.1}, "full_rotation_prob is a probability"),
         (Augmentation, {"erasing": NAN}, "augmentation: erasing must be a finite number"),
         (Augmentation, {"rotation": INF}, "augmentation: rotation"),
         (Augmentation, {"scale": (1.0, INF)}, "augmentation: scale must be 2 values"),
         (Augmentation, {"scale": (0.8, 1.0, 1.2)}, "augmentation: scale"),
-        (Augmentation, {"erasing_side": 0.5}, "augmentation: erasing_side"),
+        (Augmentation, {"erasing_size": 0.5}, "augmentation: erasing_size"),
         (Augmentation, {"strides": (1.5,)}, "augmentation: strides"),
         (Augmentation, {"strides": (True,)}, "augmentation: strides"),
         (AblationConfig, {"sigma": NAN}, "sigma"),
@@ -71,7 +71,7 @@ def test_a_whole_number_is_whole_and_no_bool(name, value):
         (EvaluateConfig, {"checkpoint": "a.pt", "threshold": INF}, "threshold must be a finite number"),
         (EvaluateConfig, {"checkpoint": "a.pt", "batch": True}, "batch"),
         (EvaluateConfig, {"checkpoint": 3}, "checkpoint must be a path"),
-        (Pictures, {"dataset": "lspet", "root": None, "steps": 3, "beside": NAN}, "pictures: beside"),
+        (ImagePretraining, {"dataset": "lspet", "root": None, "steps": 3, "aux_fraction": NAN}, "images: aux_fraction"),
         (Recipe, {"base": TrainConfig(), "pretrain_steps": 2.0, "steps": 1, "pretrain_lr": 1e-3}, "pretrain_steps"),
         (ImageRecipe, {"base": TrainConfig(), "pretrain_steps": 1, "steps": 1, "pretrain_lr": NAN}, "pretrain_lr"),
     ],
@@ -90,7 +90,7 @@ def test_numbers_of_numpy_and_paths_are_taken():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    [("lr", "nan"), ("sigma", "inf"), ("steps", "-1"), ("augmentation.flip", "2"), ("beside-share", "0.3"), ("out", "")],
+    [("lr", "nan"), ("sigma", "inf"), ("steps", "-1"), ("augmentation.flip", "2"), ("aux-fraction", "0.3"), ("out", "")],
 )
 def test_the_command_line_names_the_setting_and_writes_nothing(option, value, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -99,9 +99,9 @@ def test_the_command_line_names_the_setting_and_writes_nothing(option, value, tm
     assert option.split(".")[-1].replace("-", "_") in said and "Traceback" not in said and not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("given", [{"beside_share": 0.3}, {"beside_root": "lsp"}, {"beside_share": 0.3, "beside_root": "lsp"}])
-def test_settings_of_beside_without_it_are_refused(given):
-    with pytest.raises(UserError, match=f"{' and '.join(given)} without beside"):
+@pytest.mark.parametrize("given", [{"aux_fraction": 0.3}, {"aux_root": "lsp"}, {"aux_fraction": 0.3, "aux_root": "lsp"}])
+def test_settings_of_an_aux_dataset_without_it_are_refused(given):
+    with pytest.raises(UserError, match=f"{' and '.join(given)} without aux_dataset"):
         TrainConfig(frames=1, **given)
 
 
@@ -182,5 +182,5 @@ def test_a_home_folder_is_expanded_everywhere(embedded_root, tmp_path, monkeypat
     assert RunDirectory("~/runs/a").finished
     for config in (PublishConfig("x", out="~/r", folder="~/runs"), AblationConfig(out="~/r", init="~/runs/a/best.pt")):
         assert config.out == str(home / "r")
-    assert Pictures("lspet", "~/lsp", 1).root == str(home / "lsp")
+    assert ImagePretraining("lspet", "~/lsp", 1).root == str(home / "lsp")
     assert not os.listdir(elsewhere)

@@ -15,8 +15,8 @@ from rpstn.evaluate.scoring import EvaluateConfig, evaluate
 from rpstn.models import RPSTN, load_checkpoint, start_from
 from rpstn.models.cost import seconds_per_image
 from rpstn.models.image import FrameByFrame, ImageConfig, WithRelation, image_model, image_network
-from rpstn.models.pixels import normalise
-from rpstn.models.starting import start_image_from, start_image_official
+from rpstn.models.pixels import normalize
+from rpstn.models.starting import start_image_from, start_image_from_author
 from rpstn.relations import collect
 from rpstn.relations.interventions import Fixed, intervened
 from rpstn.train import TrainConfig, train
@@ -44,8 +44,8 @@ def same(a, b):
 @pytest.mark.parametrize("relation", ["on", "off"])
 def test_a_run_is_saved_loaded_and_scored_like_any_other(config, relation, tmp_path):
     result = train(dataclasses.replace(config, relation=relation), progress=False)
-    model, meta = load_checkpoint(result.checkpoint)
-    assert isinstance(model, FrameByFrame) and meta["skeleton"] == "penn_action" and not model.training
+    model, metadata = load_checkpoint(result.checkpoint)
+    assert isinstance(model, FrameByFrame) and metadata["skeleton"] == "penn_action" and not model.training
     assert isinstance(model.network, WithRelation) == (relation == "on") == (model.relation is not None)
     found = evaluate(
         EvaluateConfig(checkpoint=result.checkpoint, root=config.root, window=1, out=tmp_path / "test"), progress=False
@@ -158,12 +158,12 @@ def _bare(model):
 # Starts
 
 
-def save(path, description, **meta):
+def save(path, description, **metadata):
     from rpstn.models.checkpoints import save_checkpoint
 
     model = image_model(description)
     save_checkpoint(path, model, {"skeleton": "penn_action", "size": 64, "sigma": 2.0, "frames": 1, "dataset": "x",
-                                  "input": "rgb_imagenet", **meta})  # fmt: skip
+                                  "input": "rgb_imagenet", **metadata})  # fmt: skip
     return model
 
 
@@ -205,7 +205,7 @@ def test_an_official_file_gives_its_last_layer_to_its_own_joints_alone(tmp_path,
     official = image_network("simplebaseline_resnet18", 17)
     torch.save({f"module.{key}": value for key, value in official.state_dict().items()}, tmp_path / "a.pth")
     model = image_model(ImageConfig("simplebaseline_resnet18", joints, skeleton=skeleton))
-    assert start_image_official(model, tmp_path / "a.pth") is taken
+    assert start_image_from_author(model, tmp_path / "a.pth") is taken
     own, theirs = _bare(model).state_dict(), official.state_dict()
     fits = {key for key in own if own[key].shape == theirs[key].shape and torch.equal(own[key], theirs[key])}
     # The stem is made to take RGB; what it computes from a picture stays, but at the crop's edge.
@@ -213,14 +213,14 @@ def test_an_official_file_gives_its_last_layer_to_its_own_joints_alone(tmp_path,
     assert {key for key in own if not key.startswith("final_layer.")} - stem == fits - {"final_layer.weight", "final_layer.bias"}
     picture = torch.randint(0, 256, (1, 40, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     first = [
-        part.eval().bn1(part.conv1(normalise(picture, given)))[..., 2:-2, 2:-2]
+        part.eval().bn1(part.conv1(normalize(picture, given)))[..., 2:-2, 2:-2]
         for part, given in ((_bare(model), "rgb_imagenet"), (official, "bgr_imagenet"))
     ]
     torch.testing.assert_close(*first, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(first[0], official.bn1(official.conv1(normalise(picture)))[..., 2:-2, 2:-2], atol=1e-2)
+    assert not torch.allclose(first[0], official.bn1(official.conv1(normalize(picture)))[..., 2:-2, 2:-2], atol=1e-2)
     assert ("final_layer.weight" in fits) is taken
     with pytest.raises(UserError, match="none.pth"):
-        start_image_official(model, tmp_path / "none.pth")
+        start_image_from_author(model, tmp_path / "none.pth")
 
 
 def test_a_checkpoint_of_an_unknown_image_network_is_named(tmp_path):
@@ -240,13 +240,13 @@ def test_one_can_intervene_on_the_relations_of_an_image_network(embedded_root):
     model = image_model(ImageConfig("small", 13, skeleton="penn_action")).eval()
     model.relation.o[1].weight.data.fill_(1.0)
     model.network.network.final_layer.weight.data.mul_(100)  # maps with something in them
-    meta = {"skeleton": "penn_action", "size": 64, "input": "rgb_imagenet"}
+    metadata = {"skeleton": "penn_action", "size": 64, "input": "rgb_imagenet"}
     test = open_dataset("embedded", embedded_root, "test")
     test = dataclasses.replace(test, clips=test.clips[:1])
-    own = predict_clips(model, meta, test, 1, progress=False)
+    own = predict_clips(model, metadata, test, 1, progress=False)
     fixed = np.full((13, 13), 1 / 13, np.float32)
     with intervened(model, Fixed(fixed)):
-        other = predict_clips(model, meta, test, 1, progress=False)
+        other = predict_clips(model, metadata, test, 1, progress=False)
     assert np.allclose(collect(other, test).matrices, fixed)
     assert not np.allclose(collect(own, test).matrices, fixed)
     assert not np.allclose(own.confidence[0], other.confidence[0])

@@ -8,10 +8,10 @@ import pytest
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
-from rpstn.models.weights import ship, without_places
+from rpstn.models.weights import export_weights, without_places
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
-from rpstn.train.recipes import TITLES, VARIANTS, Pictures, Recipe, find_checkpoints
+from rpstn.train.recipes import TITLES, VARIANTS, ImagePretraining, Recipe, find_checkpoints
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
 
 
 def test_clips_may_be_varied_in_another_way_than_the_encoders_frames(recipe):
-    clips = Augmentation(erasing=0.8, erasing_side=(0.1, 0.8))
+    clips = Augmentation(erasing=0.8, erasing_size=(0.1, 0.8))
     other = dataclasses.replace(recipe, clips=clips)
     assert all(other.variant(name).augmentation == clips for name in VARIANTS)
     assert other.encoder.augmentation == recipe.variant("rpstn").augmentation == recipe.base.augmentation != clips
@@ -56,10 +56,10 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="concat.*looked into the weights that the package ships; found rpstn"):
         find_checkpoints("embedded", variants=["rpstn", "concat"])
 
-    weights, manifest = ship(recipe.base.out, "embedded", ["rpstn"], tmp_path / "weights")
+    weights, manifest = export_weights(recipe.base.out, "embedded", ["rpstn"], tmp_path / "weights")
     assert weights.stat().st_size < 0.6 * found["rpstn"].stat().st_size and manifest.is_file()
-    model, meta = load_checkpoint(weights)
-    assert model.config.propagation == "matching" and meta["dataset"] == "embedded"
+    model, metadata = load_checkpoint(weights)
+    assert model.config.propagation == "matching" and metadata["dataset"] == "embedded"
     assert read_json(manifest)["before"] == []
 
     monkeypatch.chdir(tmp_path)  # manifests keep places that are relative
@@ -67,12 +67,12 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
     base = dataclasses.replace(recipe.base, out="longer", encoder_weights="runs/encoder/best.pt")
     longer = dataclasses.replace(recipe, base=base)
     longer.train(["rpstn"], progress=False)
-    told = read_json(ship(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
+    told = read_json(export_weights(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
     assert [part["metrics"] for part in told["before"]] == [read_json(Path("runs/encoder/manifest.json"))["metrics"]]
     assert told["encoder"]["parameters"]["encoder_weights"] == base.encoder_weights
     Path("longer/encoder/manifest.json").unlink()  # as if it were still running
     with pytest.raises(UserError, match="encoder"):
-        ship("longer", "longer", ["rpstn"], tmp_path / "weights")
+        export_weights("longer", "longer", ["rpstn"], tmp_path / "weights")
 
 
 def test_a_recipe_makes_its_own_encoder(recipe):
@@ -81,33 +81,33 @@ def test_a_recipe_makes_its_own_encoder(recipe):
 
 
 def test_a_shipped_manifest_names_no_folders():
-    run = {"parameters": {"root": "a/JHMDB", "beside_root": "b/LSPET", "steps": 3}}
+    run = {"parameters": {"root": "a/JHMDB", "aux_root": "b/LSPET", "steps": 3}}
     told = without_places({**run, "encoder": run, "before": [run]})
-    assert told["encoder"] == told["before"][0] == {"parameters": {"root": "JHMDB", "beside_root": "LSPET", "steps": 3}}
+    assert told["encoder"] == told["before"][0] == {"parameters": {"root": "JHMDB", "aux_root": "LSPET", "steps": 3}}
     assert told["parameters"] == told["encoder"]["parameters"]
 
 
-def test_pictures_come_first_and_the_encoder_goes_on_from_them(recipe):
+def test_images_come_first_and_the_encoder_goes_on_from_them(recipe):
     base = dataclasses.replace(recipe.base, dataset="sub_jhmdb", fold=2, encoder_weights="imagenet.pth")
-    whole = dataclasses.replace(recipe, base=base, pictures=Pictures("lspet", "lsp", 3))
+    whole = dataclasses.replace(recipe, base=base, images=ImagePretraining("lspet", "lsp", 3))
     start, encoder, full = whole.start, whole.encoder, whole.variant("rpstn")
     assert (start.dataset, start.root, start.convert_to, start.steps) == ("lspet", "lsp", "sub_jhmdb", 3)
     assert (start.frames, start.propagation, start.relation, start.fold) == (1, "none", "off", 1)
     assert encoder.init == f"{start.out}/best.pt" and encoder.dataset == "sub_jhmdb" and encoder.fold == 2
     assert start.lr == encoder.lr == whole.pretrain_lr and encoder.init_rate == 1.0
-    faster = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, lr=0.5))
+    faster = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.5))
     assert (faster.start.lr, faster.encoder.lr) == (0.5, whole.pretrain_lr)
     with pytest.raises(UserError, match="lr"):
-        _ = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, lr=0.0)).start
-    # Some pictures may stay beside the encoder's frames, never beside clips.
-    mixed = dataclasses.replace(whole, pictures=Pictures("lspet", "lsp", 3, beside=0.4))
-    assert (mixed.encoder.beside, mixed.encoder.beside_root, mixed.encoder.beside_share) == ("lspet", "lsp", 0.4)
+        _ = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.0)).start
+    # Some images may stay beside the encoder's frames, never beside clips.
+    mixed = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, aux_fraction=0.4))
+    assert (mixed.encoder.beside, mixed.encoder.aux_root, mixed.encoder.aux_fraction) == ("lspet", "lsp", 0.4)
     assert encoder.beside is mixed.start.beside is mixed.variant("rpstn").beside is None
     # Files that the first run starts from are not loaded a second time, over what has been learned.
     assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
     with pytest.raises(UserError, match="at least 1"):
-        Pictures("lspet", None, 0)
-    with pytest.raises(UserError, match="beside"):
-        Pictures("lspet", None, 1, beside=1.0)
+        ImagePretraining("lspet", None, 0)
+    with pytest.raises(UserError, match="aux_dataset"):
+        ImagePretraining("lspet", None, 1, aux_fraction=1.0)
     with pytest.raises(UserError, match="own"):
         dataclasses.replace(whole, base=dataclasses.replace(base, dataset="own"))

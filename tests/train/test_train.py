@@ -74,8 +74,8 @@ def test_a_run_leaves_what_it_promises(config):
     with open(result.run / "log.csv") as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4] and rows[-1]["val_pck"]
-    model, meta = load_checkpoint(result.checkpoint)
-    assert meta["size"] == 64 and meta["skeleton"] == "penn_action" and model.config.joints == 13
+    model, metadata = load_checkpoint(result.checkpoint)
+    assert metadata["size"] == 64 and metadata["skeleton"] == "penn_action" and model.config.joints == 13
     assert not [path.name for path in result.run.iterdir() if path.name.startswith(".")]
 
 

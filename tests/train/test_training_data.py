@@ -1,4 +1,4 @@
-"""What a training run is given: frames of clips, and single pictures beside them or not."""
+"""What a training run is given: frames of clips, and single images beside them or not."""
 
 import dataclasses
 
@@ -9,7 +9,7 @@ import torch
 from rpstn.errors import UserError
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, train
-from rpstn.train.config import beside_count
+from rpstn.train.config import aux_count
 from rpstn.train.data import batches, open_training_data
 
 from ..datasets import test_lspet
@@ -35,31 +35,33 @@ def config(embedded_root, tmp_path):
 
 @pytest.fixture
 def mixed(config, tmp_path):
-    """A third of each batch are pictures of LSP extended, made up."""
+    """A third of each batch are images of LSP extended, made up."""
     test_lspet.write(tmp_path / "lsp")
-    return dataclasses.replace(config, beside="lspet", beside_root=str(tmp_path / "lsp"), beside_share=1 / 3)
+    return dataclasses.replace(config, aux_dataset="lspet", aux_root=str(tmp_path / "lsp"), aux_fraction=1 / 3)
 
 
-def without_pictures(config):
+def without_images(config):
     """Clips alone, in the same batches."""
-    return dataclasses.replace(config, beside=None, beside_root=None, beside_share=0.5)
+    return dataclasses.replace(config, aux_dataset=None, aux_root=None, aux_fraction=0.5)
 
 
-def test_pictures_take_the_joints_of_the_clips(mixed):
+def test_images_take_the_joints_of_the_clips(mixed):
     data = open_training_data(mixed)
-    assert data.beside.skeleton == data.training.skeleton and data.beside.name == "lspet"
-    assert data.checksums().keys() == {"train", "val", "beside"}
-    assert open_training_data(without_pictures(mixed)).checksums().keys() == {"train", "val"}
+    assert data.aux_dataset.skeleton == data.training.skeleton and data.aux_dataset.name == "lspet"
+    assert data.checksums().keys() == {"train", "val", "aux_dataset"}
+    assert open_training_data(without_images(mixed)).checksums().keys() == {"train", "val"}
 
 
-def test_each_part_of_a_batch_holds_its_share_of_the_pictures(mixed):
+def test_each_part_of_a_batch_holds_its_share_of_the_images(mixed):
     config = dataclasses.replace(mixed, accumulate=2)
-    assert beside_count(config) == 1 and beside_count(mixed) == 2
+    assert aux_count(config) == 1 and aux_count(mixed) == 2
     data = open_training_data(config)
     parts = list(batches(config, data, 0, CPU))
     assert len(parts) == 6 and all(part["frames"].shape == (3, 1, 64, 64, 3) for part in parts)
     # What is beside changes nothing in what the clips give.
-    alone = list(batches(dataclasses.replace(without_pictures(config), batch=4), dataclasses.replace(data, beside=None), 0, CPU))
+    alone = list(
+        batches(dataclasses.replace(without_images(config), batch=4), dataclasses.replace(data, aux_dataset=None), 0, CPU)
+    )
     for part, own in zip(parts, alone, strict=True):
         assert torch.equal(part["frames"][:2], own["frames"]) and torch.equal(part["joints"][:2], own["joints"])
 
@@ -74,7 +76,7 @@ def test_batches_go_on_where_they_stopped(mixed, accumulate):
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_resuming_with_pictures_beside_equals_no_interruption(mixed, tmp_path, monkeypatch):
+def test_resuming_with_images_beside_equals_no_interruption(mixed, tmp_path, monkeypatch):
     config = dataclasses.replace(mixed, accumulate=2, save_every=0.0)
     whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")), progress=False)
     learn = torch.optim.AdamW.step
@@ -95,20 +97,20 @@ def test_resuming_with_pictures_beside_equals_no_interruption(mixed, tmp_path, m
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_run_with_pictures_beside_says_so(mixed):
+def test_a_run_with_images_beside_says_so(mixed):
     result = train(mixed, progress=False)
     manifest = read_json(result.run / "manifest.json")
-    assert manifest["data"].keys() == {"train", "val", "beside"} and manifest["parameters"]["beside"] == "lspet"
+    assert manifest["data"].keys() == {"train", "val", "aux_dataset"} and manifest["parameters"]["aux_dataset"] == "lspet"
     assert np.isfinite(manifest["metrics"]["loss"])
 
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"beside_share": 0.0}, "beside_share"),
-        ({"beside_share": 1.0}, "beside_share"),
-        ({"beside_share": float("nan")}, "beside_share"),
-        ({"beside_share": 0.05}, "larger batch"),
+        ({"aux_fraction": 0.0}, "aux_fraction"),
+        ({"aux_fraction": 1.0}, "aux_fraction"),
+        ({"aux_fraction": float("nan")}, "aux_fraction"),
+        ({"aux_fraction": 0.05}, "larger batch"),
         ({"frames": 2}, "frames 1"),
     ],
 )
@@ -119,5 +121,5 @@ def test_what_cannot_stand_beside_is_refused(mixed, wrong, said):
 
 def test_clips_do_not_stand_beside_clips(config):
     """The train clips of one official split may be the test clips of another."""
-    with pytest.raises(UserError, match="single pictures"):
-        open_training_data(dataclasses.replace(config, beside="embedded", beside_root=config.root))
+    with pytest.raises(UserError, match="single images"):
+        open_training_data(dataclasses.replace(config, aux_dataset="embedded", aux_root=config.root))

@@ -28,8 +28,8 @@ FIVE = Skeleton(
 LENGTH = 6
 
 
-def labelled(clip, skeleton):
-    """The first frames of an embedded clip, with five of its joints, as if somebody had labelled them."""
+def labeled(clip, skeleton):
+    """The first frames of an embedded clip, with five of its joints, as if somebody had labeled them."""
     joints = [skeleton.index(name) for name in NAMES.values()]
     return own_clip(
         clip.id,
@@ -37,7 +37,7 @@ def labelled(clip, skeleton):
         clip.joints[:LENGTH, joints],
         clip.visibility[:LENGTH, joints],
         clip.boxes[:LENGTH],
-        source=clip.source,
+        group=clip.group,
     )
 
 
@@ -46,7 +46,7 @@ def trained(embedded_root, tmp_path_factory):
     """The folder of labels, and what `rpstn train` made of it."""
     place = tmp_path_factory.mktemp("own")
     train, val = (open_dataset("embedded", embedded_root, split) for split in ("train", "val"))
-    clips = {"train": [labelled(clip, train.skeleton) for clip in train.clips[:2]], "val": [labelled(val[0], val.skeleton)]}
+    clips = {"train": [labeled(clip, train.skeleton) for clip in train.clips[:2]], "val": [labeled(val[0], val.skeleton)]}
     root = write_own(place / "mine", clips, FIVE)
     options = "--frames 2 --batch 8 --steps 60 --lr 5e-3 --size 64 --sigma 1 --augmentation.rotation 5 --augmentation.erasing 0"
     assert main(["train", "--dataset", "own", "--root", str(root), "--out", str(place / "run"), *options.split()]) == 0
@@ -54,11 +54,11 @@ def trained(embedded_root, tmp_path_factory):
 
 
 def test_the_checkpoint_carries_the_skeleton(trained):
-    model, meta = load_checkpoint(trained[1] / "best.pt")
-    assert skeleton_of(meta).joints == FIVE.joints and model.config.joints == 5
+    model, metadata = load_checkpoint(trained[1] / "best.pt")
+    assert skeleton_of(metadata).joints == FIVE.joints and model.config.joints == 5
 
 
-def test_what_was_labelled_is_found_in_a_video(trained, tmp_path, capsys):
+def test_what_was_labeled_is_found_in_a_video(trained, tmp_path, capsys):
     """Frames in a folder, boxes from the labels' own table: predicted far better than by a guess at the middle of the box."""
     root, run = trained
     clip = open_dataset("own", root, "train")[0]

@@ -19,7 +19,7 @@ from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import WEIGHTS, default_checkpoint, find_weights
-from rpstn.models.pixels import normalise
+from rpstn.models.pixels import normalize
 from rpstn.models.weights import Calibration, calibration_file, calibration_of, describe_weights
 from rpstn.video.array_input import ArrayInput
 from rpstn.video.boxes import read_boxes
@@ -39,7 +39,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def following(network):
-    return Following.by(describe_weights(EMBEDDED, network.meta).calibration)
+    return Following.by(describe_weights(EMBEDDED, network.metadata).calibration)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +54,7 @@ def frames(clip):
 
 @pytest.fixture(scope="module")
 def wide(clip, frames):
-    """The clip in the right half of a picture twice as wide, on grey: (frames, joints, boxes)."""
+    """The clip in the right half of an image twice as wide, on gray: (frames, joints, boxes)."""
     canvas = np.full((len(frames), 200, 340, 3), 128, np.uint8)
     canvas[:, 30:190, 170:330] = frames
     return canvas, clip.joints + (170, 30), clip.boxes + np.array([170, 30, 0, 0])
@@ -68,11 +68,11 @@ def share_right(poses, joints, boxes, visibility):
 def test_streamed_numbers_are_those_of_the_clip_call(frames):
     """One fixed crop: joints, confidences and relations as of one call with all frames."""
     box = np.array([30.0, 20.0, 70.0, 110.0])
-    model, meta = load_checkpoint(EMBEDDED)
-    affine = crop_affine(box, meta["size"])
+    model, metadata = load_checkpoint(EMBEDDED)
+    affine = crop_affine(box, metadata["size"])
     with torch.inference_mode():
-        output = model(normalise(torch.from_numpy(warp(frames, affine, meta["size"])), meta["input"])[None])
-        joints, confidence = decode(output.heatmaps[0], meta["size"] / output.heatmaps.shape[-1])
+        output = model(normalize(torch.from_numpy(warp(frames, affine, metadata["size"])), metadata["input"])[None])
+        joints, confidence = decode(output.heatmaps[0], metadata["size"] / output.heatmaps.shape[-1])
     found = rpstn.predict(frames, EMBEDDED, boxes=box, device="cpu")
     assert found.poses.shape == (len(frames), 13, 2) and found.relations.shape == (len(frames), 13, 13)
     assert joints.std() > 1
@@ -119,7 +119,7 @@ def test_the_state_is_carried(frames):
 
 
 def test_loss_is_noticed_and_the_person_found_again(network, following, wide):
-    """Twelve frames of nobody: lost, without a jump of the box out of the picture; then found, with a new start."""
+    """Twelve frames of nobody: lost, without a jump of the box out of the image; then found, with a new start."""
     frames = wide[0]
     nobody = np.full_like(frames[:12], 128)
     stream = PoseStream(network, None, following)
@@ -158,7 +158,7 @@ def test_people_come_and_go(network, following, frames):
 
 def test_frames_without_a_box_are_nan(frames):
     boxes = np.tile([20.0, 20.0, 110.0, 110.0], (3, 1))
-    boxes[1] = [500, 500, 20, 20]  # outside of the picture: the person has left
+    boxes[1] = [500, 500, 20, 20]  # outside of the image: the person has left
     found = rpstn.predict(frames[:5], EMBEDDED, boxes=boxes, device="cpu")
     absent = np.isnan(found.poses).all(axis=(1, 2))
     assert absent.tolist() == [False, True, False, True, True]
@@ -215,13 +215,13 @@ def test_default_weights_say_what_they_know():
     assert checkpoint.name in said and "trained on" in said and "rpstn train --dataset" in said
     assert checkpoint.name == ("real_rpstn.pt" if (WEIGHTS / "real_rpstn.pt").is_file() else "embedded_rpstn.pt")
     embedded = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1])
-    assert "no picture of a real person" in embedded.trained_on and embedded.calibration.measured_on.startswith(
+    assert "no image of a real person" in embedded.trained_on and embedded.calibration.measured_on.startswith(
         "embedded, split val"
     )
 
 
-def test_pictures_that_stood_beside_are_named_too(tmp_path):
-    settings = {"dataset": "sub_jhmdb", "beside": "lspet"}
+def test_images_that_stood_beside_are_named_too(tmp_path):
+    settings = {"dataset": "sub_jhmdb", "aux_dataset": "lspet"}
     (tmp_path / "mine.pt").write_bytes(b"weights")
     (tmp_path / "mine.json").write_text(json.dumps({"encoder": {"parameters": settings}, "parameters": settings}))
     said = describe_weights(tmp_path / "mine.pt", {"dataset": "sub_jhmdb", "skeleton": "sub_jhmdb"}).trained_on
@@ -282,7 +282,7 @@ class TestFollowing:
         assert move(box, np.array([0, 0, 1e5, 1e5]), self.settings, (240, 320))[2] <= 640
 
     def test_a_search_goes_on_below_the_limit_of_lost(self):
-        limits = Calibration(hidden_below=0.3, lost_below=0.32, sure_from=0.345)
+        limits = Calibration(hidden_below=0.3, lost_below=0.32, confident_from=0.345)
         assert Following.by(limits).sure == 0.345 and Following.by(limits).lost_below == 0.32
         assert Following.by(limits, 0.6).sure == Following.by(limits, 0.6).lost_below == 0.6
 
@@ -301,7 +301,7 @@ def test_calibration_measures_what_it_says(embedded_root, network, tmp_path):
     visible = np.concatenate([part.visibility for part in dataset]) == VISIBLE
     assert (confidence[visible] < found.hidden_below).mean() == pytest.approx(0.1, abs=0.01)
     assert found.sha256 == describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1]).sha256
-    assert found.joints == visible.sum() and found.right["above"] > found.right["below"]
+    assert found.joints == visible.sum() and found.correct["above"] > found.correct["below"]
     assert {state for clip in states for state in clip} == {GIVEN}
     assert calibration_of(tmp_path / "mine.pt") == Calibration() and Calibration().measured_on is None
 
@@ -312,14 +312,14 @@ def test_a_calibration_is_that_of_these_very_weights(checkpoint, tmp_path):
     mine = Path(shutil.copy(checkpoint, tmp_path / "mine.pt"))
     shutil.copy(calibration_file(checkpoint), calibration_file(mine))
     assert calibration_of(mine) == calibration_of(checkpoint) and calibration_of(checkpoint).measured_on
-    meta = load_checkpoint(mine)[1]
+    metadata = load_checkpoint(mine)[1]
     mine.write_bytes(mine.read_bytes() + b"trained again")
     assert calibration_of(mine) == Calibration()
-    assert "assumed, nothing was measured: python -m rpstn.video.calibrate" in "\n".join(describe_weights(mine, meta).lines())
+    assert "assumed, nothing was measured: python -m rpstn.video.calibrate" in "\n".join(describe_weights(mine, metadata).lines())
 
 
-def test_cv2_and_numpy_agree_on_colours(tmp_path, frames):
-    """A picture written and read again is RGB for the network, whichever way it comes."""
+def test_cv2_and_numpy_agree_on_colors(tmp_path, frames):
+    """An image written and read again is RGB for the network, whichever way it comes."""
     folder = tmp_path / "frames"
     folder.mkdir()
     for index in range(3):

@@ -25,7 +25,7 @@ def frames(dance):
 
 @pytest.fixture(scope="module")
 def interrupted(frames):
-    """Six frames of the person, eight of grey, in which nobody is."""
+    """Six frames of the person, eight of gray, in which nobody is."""
     return np.concatenate([frames[:6], np.full_like(frames[:8], 128)])
 
 
@@ -81,16 +81,19 @@ def test_a_network_in_memory(frames):
 @pytest.mark.parametrize(
     ("given", "reason"),
     [
-        (lambda model, meta: model, r"a network \(RPSTN\) alone.*\(model, meta\).*load_checkpoint"),
-        (lambda model, meta: (model, {}), "lacks skeleton, size, input"),
-        (lambda model, meta: (model, None), "lacks skeleton, size, input"),
-        (lambda model, meta: (meta, model), "no network with its meta"),
-        (lambda model, meta: (model, {**meta, "size": 100}), "size 100.*64, 128, 192 or 256"),
-        (lambda model, meta: (model, {**meta, "skeleton": "coco"}), "joints 13, its meta says 17"),
-        (lambda model, meta: (model, {**meta, "input": "bgr_imagenet"}), "input rgb_imagenet, its meta says bgr_imagenet"),
-        (lambda model, meta: (torch.nn.Linear(2, 2), meta), "joints None, its meta says 13"),
-        (lambda model, meta: [model], "given as list"),
-        (lambda model, meta: 7, "given as int"),
+        (lambda model, metadata: model, r"a network \(RPSTN\) alone.*\(model, metadata\).*load_checkpoint"),
+        (lambda model, metadata: (model, {}), "lacks skeleton, size, input"),
+        (lambda model, metadata: (model, None), "lacks skeleton, size, input"),
+        (lambda model, metadata: (metadata, model), "no network with its metadata"),
+        (lambda model, metadata: (model, {**metadata, "size": 100}), "size 100.*64, 128, 192 or 256"),
+        (lambda model, metadata: (model, {**metadata, "skeleton": "coco"}), "joints 13, its metadata says 17"),
+        (
+            lambda model, metadata: (model, {**metadata, "input": "bgr_imagenet"}),
+            "input rgb_imagenet, its metadata says bgr_imagenet",
+        ),
+        (lambda model, metadata: (torch.nn.Linear(2, 2), metadata), "joints None, its metadata says 13"),
+        (lambda model, metadata: [model], "given as list"),
+        (lambda model, metadata: 7, "given as int"),
     ],
 )
 def test_what_is_no_network_is_refused(frames, given, reason):

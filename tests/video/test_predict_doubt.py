@@ -69,7 +69,7 @@ def test_a_person_lost_or_hidden_by_an_assumed_limit(dance, mine, tmp_path):
     assert notes() == ""
     said = notes(lost_below=0.95)
     assert "the network found nobody in 3 of 3 frames: its mean confidence there is 0." in said and "(as asked for)" in said
-    found = Calibration(hidden_below=0.9, lost_below=0.1, sure_from=0.1, measured_on="val")
+    found = Calibration(hidden_below=0.9, lost_below=0.1, confident_from=0.1, measured_on="val")
     assert notes(hidden_below=0.9) == "", "asked for"
     write_json(calibration_file(mine), asdict(found) | {"sha256": describe_weights(mine, load_checkpoint(mine)[1]).sha256})
     assert notes() == "", "measured"
@@ -86,7 +86,7 @@ def test_a_person_lost_or_hidden_by_an_assumed_limit(dance, mine, tmp_path):
         {"hidden_below": "high"},
         {"hidden_below": None},
         {"lost_below": float("nan")},
-        {"sure_from": [0.4]},
+        {"confident_from": [0.4]},
         {"measured_on": 3},
         {"limit": 0.4},
         [],

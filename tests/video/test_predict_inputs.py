@@ -25,7 +25,7 @@ from rpstn.video.video_file import VideoFile
 BOX = [10.0, 20.0, 30.0, 40.0]
 
 
-def pictures(count=5, height=48, width=64):
+def images(count=5, height=48, width=64):
     """Frames that can be told apart: brighter from frame to frame, red on the left."""
     frames = np.zeros((count, height, width, 3), np.uint8)
     frames[:] = (20 + 200 * np.arange(count) / max(count - 1, 1)).astype(np.uint8)[:, None, None, None]
@@ -35,17 +35,17 @@ def pictures(count=5, height=48, width=64):
 
 @pytest.fixture
 def video(tmp_path):
-    return write_webm(tmp_path / "film.webm", pictures(), fps=10)
+    return write_webm(tmp_path / "video.webm", images(), fps=10)
 
 
 def test_a_video_file(video):
     source = open_input(video)
     frames = list(source)
-    assert isinstance(source, VideoFile) and source.name == "film.webm" and source.fps == pytest.approx(10)
+    assert isinstance(source, VideoFile) and source.name == "video.webm" and source.fps == pytest.approx(10)
     assert [frame.index for frame in frames] == list(range(5))
     np.testing.assert_allclose([frame.time for frame in frames], np.arange(5) / 10, atol=2e-3)
     assert all(frame.pixels.shape == (48, 64, 3) and frame.pixels.dtype == np.uint8 for frame in frames)
-    assert np.abs(frames[2].pixels.astype(int) - pictures()[2]).mean() < 12, "RGB, not BGR"
+    assert np.abs(frames[2].pixels.astype(int) - images()[2]).mean() < 12, "RGB, not BGR"
     assert len(list(source)) == 5, "it can be read again"
 
 
@@ -53,26 +53,26 @@ def test_a_folder_in_the_order_of_its_numbers(tmp_path):
     for number in (1, 2, 10):
         cv2.imwrite(str(tmp_path / f"f{number}.png"), np.full((8, 8, 3), number, np.uint8))
     cv2.imwrite(str(tmp_path / "²5.png"), np.full((8, 8, 3), 99, np.uint8))  # a digit, but no number
-    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "notes.txt").write_text("no image")
     source = open_input(tmp_path, fps=5)
     frames = list(source)
     assert isinstance(source, FrameFolder)
     assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [1, 2, 10, 99] and frames[2].time == pytest.approx(0.4)
 
 
-def test_grey_and_four_channel_pictures(tmp_path):
-    grey, opaque = np.full((8, 8), 77, np.uint8), np.full((8, 8, 4), 255, np.uint8)
+def test_grey_and_four_channel_images(tmp_path):
+    gray, opaque = np.full((8, 8), 77, np.uint8), np.full((8, 8, 4), 255, np.uint8)
     opaque[..., :3] = (1, 2, 3)  # BGR
     deep = np.full((8, 8), 77 * 257, np.uint16)
-    for name, picture in (("1", grey), ("2", opaque), ("3", deep)):
-        cv2.imwrite(str(tmp_path / f"{name}.png"), picture)
+    for name, image in (("1", gray), ("2", opaque), ("3", deep)):
+        cv2.imwrite(str(tmp_path / f"{name}.png"), image)
     first, second, third = (frame.pixels for frame in open_input(tmp_path))
     assert first.shape == second.shape == third.shape == (8, 8, 3)
     assert set(first.ravel()) == {77} and second[0, 0].tolist() == [3, 2, 1] and set(third.ravel()) == {77}
 
 
-def test_a_picture_from_a_phone_stands_upright(tmp_path):
-    """Its metadata say "turn by 90 degrees to the right" (orientation 6); labelled pictures stay as they are stored."""
+def test_a_image_from_a_phone_stands_upright(tmp_path):
+    """Its metadata say "turn by 90 degrees to the right" (orientation 6); labeled images stay as they are stored."""
     flat = np.zeros((16, 32, 3), np.uint8)
     flat[:, :16] = 255
     data = cv2.imencode(".jpg", flat)[1].tobytes()
@@ -111,11 +111,11 @@ def test_a_size_that_changes_is_scaled_into_the_first(tmp_path):
 
 
 def test_times_of_a_variable_rate_are_kept_and_broken_ones_replaced(video, monkeypatch):
-    picture = np.zeros((4, 4, 3), np.uint8)
+    image = np.zeros((4, 4, 3), np.uint8)
 
     def times(*seconds):
         source = VideoFile(video)
-        decoded = [Decoded(index, second, picture) for index, second in enumerate(seconds)]
+        decoded = [Decoded(index, second, image) for index, second in enumerate(seconds)]
         monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter(decoded))
         return [frame.time for frame in source], source
 
@@ -129,10 +129,10 @@ def test_times_of_a_variable_rate_are_kept_and_broken_ones_replaced(video, monke
 
 def test_a_rate_that_no_header_tells_comes_from_the_times(video, monkeypatch):
     """Browsers write 1000 frames a second where the rate varies."""
-    picture = np.zeros((4, 4, 3), np.uint8)
+    image = np.zeros((4, 4, 3), np.uint8)
     source = VideoFile(video)
     source.fps = 0.0
-    monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([Decoded(number, number / 20, picture) for number in range(20)]))
+    monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter([Decoded(number, number / 20, image) for number in range(20)]))
     assert len(list(source)) == 20 and source.fps == pytest.approx(20)
 
 
@@ -144,13 +144,13 @@ def test_a_file_that_ends_before_its_header_says_is_noted_in_seconds(video):
 
 
 def test_no_video_stream(tmp_path):
-    """Sound alone, text, an empty file, a film that breaks off in its header."""
+    """Sound alone, text, an empty file, a video that breaks off in its header."""
     with wave.open(str(tmp_path / "sound.wav"), "wb") as sound:
         sound.setparams((1, 2, 8000, 0, "NONE", ""))
         sound.writeframes(bytes(1600))
-    (tmp_path / "text.mp4").write_text("this is no film")
+    (tmp_path / "text.mp4").write_text("this is no video")
     (tmp_path / "empty.avi").touch()
-    whole = write_webm(tmp_path / "whole.webm", pictures(), fps=10).read_bytes()
+    whole = write_webm(tmp_path / "whole.webm", images(), fps=10).read_bytes()
     (tmp_path / "cut.webm").write_bytes(whole[:60])
     for name, reason in (("sound.wav", "no video stream"), ("text.mp4", "no video"), ("empty.avi", "empty"), ("cut.webm", "")):
         with pytest.raises(UserError, match=f"{name}.*{reason}.*give another"):
@@ -161,23 +161,23 @@ def test_a_video_that_may_not_be_read_is_no_question_of_codecs(tmp_path, monkeyp
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    (tmp_path / "film.mp4").write_text("not readable")
+    (tmp_path / "video.mp4").write_text("not readable")
     monkeypatch.setattr(Path, "open", refuse)
-    with pytest.raises(UserError, match="film.mp4: this file cannot be read .Permission denied.; allow it"):
-        open_input(tmp_path / "film.mp4")
+    with pytest.raises(UserError, match="video.mp4: this file cannot be read .Permission denied.; allow it"):
+        open_input(tmp_path / "video.mp4")
 
 
 def test_zero_frames(tmp_path, video, monkeypatch):
     source = VideoFile(video)
     monkeypatch.setattr(VideoFile, "_decoded", lambda self: iter(()))
-    with pytest.raises(UserError, match="film.webm.*no frame"):
+    with pytest.raises(UserError, match="video.webm.*no frame"):
         list(source)
     (tmp_path / "none").mkdir()
     with pytest.raises(UserError, match="none.*no images"):
         open_input(tmp_path / "none")
 
 
-def test_a_film_that_breaks_off_ends_there(tmp_path):
+def test_a_video_that_breaks_off_ends_there(tmp_path):
     long = write_webm(tmp_path / "long.webm", np.random.default_rng(0).integers(0, 255, (40, 48, 64, 3), np.uint8), fps=10)
     cut = tmp_path / "cut.webm"
     cut.write_bytes(long.read_bytes()[: long.stat().st_size // 2])
@@ -232,7 +232,7 @@ def test_a_camera_that_is_not_there(capfd):
     assert "ERROR" not in capfd.readouterr().err
 
 
-def test_a_broken_picture_names_itself(tmp_path):
+def test_a_broken_image_names_itself(tmp_path):
     cv2.imwrite(str(tmp_path / "1.png"), np.zeros((8, 8, 3), np.uint8))
     (tmp_path / "2.png").write_bytes(b"broken")
     frames = iter(open_input(tmp_path))

@@ -60,7 +60,7 @@ def test_the_table_says_the_same(whole_run):
 
 
 def test_the_video_plays(whole_run):
-    """As many pictures as frames, larger than the source, with the matrix beside it."""
+    """As many images as frames, larger than the source, with the matrix beside it."""
     frames = decode_video(whole_run.out / "annotated.webm")
     assert len(frames) == LENGTH
     assert frames.shape[1] >= 480 and frames.shape[2] > 1.8 * frames.shape[1] * 0.95
@@ -239,10 +239,10 @@ def test_the_command(dance, tmp_path, monkeypatch, capsys):
 def test_memory_does_not_grow_with_the_video(dance, tmp_path, monkeypatch):
     """Of all frames, only those that wait before and behind the network are in memory at once."""
     alive: list[weakref.ref] = []
-    read_pictures, step, most = FrameFolder._read, PoseStream.step, 0
+    read_images, step, most = FrameFolder._read, PoseStream.step, 0
 
     def watched(self):
-        for frame in read_pictures(self):
+        for frame in read_images(self):
             alive.append(weakref.ref(frame.pixels))
             yield frame
 

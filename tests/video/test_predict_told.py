@@ -35,8 +35,8 @@ def test_an_error_in_the_middle_keeps_what_was_done(dance, tmp_path):
     assert predict_video(config(broken, tmp_path / "out", resume=True), progress=False).frames == 6
 
 
-def test_a_broken_picture_is_replaced_not_removed(dance, tmp_path):
-    """What the error offers is what --resume takes. A picture less would move the times and boxes of those behind it."""
+def test_a_broken_image_is_replaced_not_removed(dance, tmp_path):
+    """What the error offers is what --resume takes. An image less would move the times and boxes of those behind it."""
     broken = tmp_path / "film"
     broken.mkdir()
     for index in range(5):
@@ -46,7 +46,7 @@ def test_a_broken_picture_is_replaced_not_removed(dance, tmp_path):
         predict_video(given, progress=False)
     assert "remove" not in str(told.value)
     (broken / "3.png").unlink()
-    with pytest.raises(UserError, match=r"other settings \(pictures\); give the same ones"):
+    with pytest.raises(UserError, match=r"other settings \(images\); give the same ones"):
         predict_video(replace(given, resume=True), progress=False)
     (broken / "3.png").write_bytes((broken / "2.png").read_bytes())
     assert predict_video(replace(given, resume=True), progress=False).complete
@@ -54,7 +54,7 @@ def test_a_broken_picture_is_replaced_not_removed(dance, tmp_path):
 
 
 def test_no_frame_more_than_asked_for_is_read(dance, tmp_path):
-    """A broken picture behind the limit stops nothing."""
+    """A broken image behind the limit stops nothing."""
     short = tmp_path / "film"
     short.mkdir()
     for index in range(2):
@@ -160,7 +160,7 @@ def test_a_state_that_finds_no_room_says_what_the_system_says(tmp_path):
 
 
 def test_a_variable_rate_is_shown_at_its_own_pace(dance, tmp_path, monkeypatch):
-    """A frame that stands for 0.5 s stands for five pictures at 10 a second; none is left out."""
+    """A frame that stands for 0.5 s stands for five images at 10 a second; none is left out."""
 
     frames = FrameFolder.__iter__
     times = [0, 0.1, 0.6, 0.61, 0.62]

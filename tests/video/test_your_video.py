@@ -81,7 +81,7 @@ def test_hidden_joints_are_those_below_the_limit_and_the_summary_counts_them(fra
 
 
 def test_labels_for_the_joints_that_weights_find(embedded_root):
-    """In the weights' order; weights that find none of the labelled joints are refused with the remedy."""
+    """In the weights' order; weights that find none of the labeled joints are refused with the remedy."""
     data = open_dataset("embedded", embedded_root, "test")
     found = labels_for(data, 1, rpstn.get_skeleton("sub_jhmdb"))
     assert found.id == data[1].id and found.joints.shape[1] == 15
@@ -125,7 +125,7 @@ def test_the_notebook_looks_at_a_clip_of_any_data_set(dataset, clip, tmp_path, m
     assert run_notebooks(["your_video"], profile="smoke", values=values, out="out", progress=False) == 0
     text = (tmp_path / "out" / "14_your_video.ipynb").read_text()
     assert f"of `{dataset}`" in text and "in the true boxes (" in text
-    # Neck and belly of the weights' 15 joints are computed from the labels' 13; all 15 are labelled in Sub-JHMDB itself.
+    # Neck and belly of the weights' 15 joints are computed from the labels' 13; all 15 are labeled in Sub-JHMDB itself.
     assert "joints of the skeleton `sub_jhmdb`, of which the labels give 15." in text
     assert float(re.search(r"included: ([\d.]+)%", text)[1]) > 80
 

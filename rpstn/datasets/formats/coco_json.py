@@ -14,7 +14,7 @@ import numpy as np
 from rpstn.datasets.boxes import LEAST_EXTENT
 from rpstn.errors import UserError
 
-# Pictures have a few thousand pixels a side; what lies further out is no position.
+# Images have a few thousand pixels a side; what lies further out is no position.
 FARTHEST = 1e5
 _LARGEST_ID = 2**63
 # What file systems allow for a part of a path, and less than they allow for a whole one, in bytes.
@@ -167,7 +167,7 @@ def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: st
 
 
 def inside(joints: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Which joints (...,2) lie in a picture of that (height, width); of unknown size: right of and below its corner."""
+    """Which joints (...,2) lie in an image of that (height, width); of unknown size: right of and below its corner."""
     within = (joints >= -0.5).all(axis=-1)
     if size is not None:
         within &= (joints <= np.array([size[1], size[0]]) - 0.5).all(axis=-1)
@@ -179,7 +179,7 @@ def listing(folder: Path, remedy: str) -> frozenset[str]:
     try:
         return frozenset(os.listdir(folder))
     except OSError as error:
-        raise UserError(f"{folder}: cannot list this folder of pictures ({error.strerror}); {remedy}") from error
+        raise UserError(f"{folder}: cannot list this folder of images ({error.strerror}); {remedy}") from error
 
 
 def _holds_truth_value(value: Any) -> bool:

@@ -24,7 +24,7 @@ _SIDES = ("xmin", "ymin", "xmax", "ymax")
 
 @dataclass(frozen=True)
 class Label:
-    """One person in one frame. outside: labelled joints beyond the picture's edge, ABSENT in the sighting."""
+    """One person in one frame. outside: labeled joints beyond the image's edge, ABSENT in the sighting."""
 
     sighting: Sighting
     outside: int
@@ -75,7 +75,7 @@ def number(entry: ElementTree.Element, tag: str, where: str) -> float:
     return value
 
 
-def picture_size(annotation: ElementTree.Element, path: Path) -> tuple[int, int]:
+def image_size(annotation: ElementTree.Element, path: Path) -> tuple[int, int]:
     """(height, width) as the file states it."""
     stated = annotation.find("size")
     if stated is None:

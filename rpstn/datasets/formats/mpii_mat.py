@@ -27,7 +27,7 @@ class Person:
     joints      (16,2); visibility (16,).
     center      (2,) of the body; scale: its height / 200 px. NaN where the file has none.
     head_box    (4,) x, y, width, height, 0-based; None where the file has none.
-    train       whether the picture is one of the official training pictures.
+    train       whether the image is one of the official training images.
     """
 
     where: str
@@ -67,8 +67,8 @@ def read_head_boxes(path: Path, count: int) -> np.ndarray:
 
 
 def read_official(path: Path, errors: list[UserError]) -> list[Person]:
-    """All people with labelled joints. Entries that cannot be used go to errors; people in the background, who have no
-    joints in the file, are left out: nobody labelled them.
+    """All people with labeled joints. Entries that cannot be used go to errors; people in the background, who have no
+    joints in the file, are left out: nobody labeled them.
     """
     release = _load(path, "RELEASE")
     annotated, train = _items(_get(release, "annolist")), _get(release, "img_train")
@@ -80,7 +80,7 @@ def read_official(path: Path, errors: list[UserError]) -> list[Person]:
             points = _items(_get(rect.get("annopoints"), "point"))
             if not points:
                 continue
-            where = f"{path}: picture {index + 1}, person {number + 1}"
+            where = f"{path}: image {index + 1}, person {number + 1}"
             try:
                 people.append(_person(where, number, entry, rect, points, bool(flag == 1)))
             except UserError as error:

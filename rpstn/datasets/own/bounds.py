@@ -19,12 +19,12 @@ def keep_inside(
     Raises UserError, with `where` in front, where all are outside, and for one that is further out than the frame is wide or
     high: people reach out of a frame, but so far only typing errors do.
     """
-    labelled = visibility != ABSENT
-    beyond = labelled & ~inside(joints, size)
+    labeled = visibility != ABSENT
+    beyond = labeled & ~inside(joints, size)
     pixels = f"the {size[1]}x{size[0]} pixels of its frames"
-    if labelled.any() and (beyond == labelled).all():
+    if labeled.any() and (beyond == labeled).all():
         raise UserError(f"{where} has all its joints outside {pixels}; correct them")
-    far = np.argwhere(labelled & _far(joints, joints, size))
+    far = np.argwhere(labeled & _far(joints, joints, size))
     if len(far):
         frame, joint = far[0]
         more = f" (and {len(far) - 1} more)" if len(far) > 1 else ""

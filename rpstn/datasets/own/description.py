@@ -96,7 +96,7 @@ def read_skeleton(root: Path) -> Skeleton:
 
 
 def known_keys(where: str, content: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """UserError for a key that means nothing: most often a misspelt one."""
+    """UserError for a key that means nothing: most often a misspelled one."""
     unknown = [key for key in content if key not in keys]
     if unknown:
         raise UserError(f"{where} has the key {unknown[0]!r:.80}; known are {', '.join(keys)}")

@@ -18,17 +18,17 @@ dataset.json:
       "clips": [
         {"id": "jump", "split": "train", "frames": "frames/jump", "labels": "labels/jump.csv"},
         {"id": "run", "split": "test", "video": "run.webm", "joints": [[[10, 20], [5, 9], [15, 9]], ...],
-         "visibility": [[2, 2, 1], ...], "boxes": [[0, 0, 40, 60], ...], "source": "film 2", "action": "run"}
+         "visibility": [[2, 2, 1], ...], "boxes": [[0, 0, 40, 60], ...], "source": "video 2", "action": "run"}
       ]
     }
 
 skeleton   as above, or the name of a known one, such as "penn_action". Optional: "order" (all joints, for relation
            matrices), "sigmas" (OKS), "unscored" (joints left out of the mean).
 split      "train" (if not given), "val" or "test". Where no clip is in "val", a tenth of train is cut off as val, by
-           whole source, seeded.
-source     what clips must share to count as one: the film, the person. If not given: the clip's id.
+           whole group, seeded.
+source     what clips must share to count as one: the video, the person. If not given: the clip's id.
 labels     a table with the head line frame,joint,x,y,visibility: one line for each joint in each frame. frame counts from
-           0; x and y are pixels, the top-left pixel's centre being (0, 0); visibility is 0 absent, 1 occluded, 2
+           0; x and y are pixels, the top-left pixel's center being (0, 0); visibility is 0 absent, 1 occluded, 2
            visible (if the column is missing: 2). What has no line is absent. Or, in place of labels, "joints" [frame]
            [joint][x, y] and "visibility" [frame][joint] in dataset.json itself.
 boxes      [frame][x, y, width, height] of the person, or a table with the head line frame,x,y,width,height. If not
@@ -36,7 +36,7 @@ boxes      [frame][x, y, width, height] of the person, or a table with the head 
            two joints, the box of the nearest frame that has them.
 
 A joint outside the frame is absent; one that lies further out than the frame is wide or high is an error. Images are turned
-upright as their metadata (EXIF) say, as programs for labelling show them, and all of one clip have one size.
+upright as their metadata (EXIF) say, as programs for labeling show them, and all of one clip have one size.
 
 Paths are relative to root. `write_own` writes such a folder.
 """
@@ -51,7 +51,7 @@ import numpy as np
 from rpstn.datasets.boxes import fill_boxes, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.formats.coco_json import impossible
-from rpstn.datasets.frame_files import PICTURES, describe_left_out, frame_files
+from rpstn.datasets.frame_files import IMAGES, describe_left_out, frame_files
 from rpstn.datasets.own.bounds import check_boxes, keep_inside
 from rpstn.datasets.own.description import REMEDY, known_keys, numbers, read_description, read_skeleton
 from rpstn.datasets.own.tables import read_boxes_table, read_joints_table
@@ -102,10 +102,10 @@ def read_splits(
     val: set[str] = set()
     if not any(split == "val" for split, _ in clips):
         train = [clip for split, clip in clips if split == "train"]
-        val = cut_validation([clip.source for clip in train], [clip.action for clip in train], VALIDATION, seed)
+        val = cut_validation([clip.group for clip in train], [clip.action for clip in train], VALIDATION, seed)
     named: dict[str, list[Clip]] = {split: [] for split in splits}
     for split, clip in clips:
-        split = "val" if split == "train" and clip.source in val else split
+        split = "val" if split == "train" and clip.group in val else split
         if split in named:
             named[split].append(clip)
     return named
@@ -131,7 +131,7 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     if inline:
         joints, visibility = inline
     else:
-        # Without pictures the table's last frame is the clip's.
+        # Without images the table's last frame is the clip's.
         joints, visibility = read_joints_table(table, skeleton, len(frames) if frames is not None else None)
     length = len(joints)
     if not (visibility != ABSENT).any():
@@ -183,7 +183,7 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
     if left_out:
         raise UserError(f"{place}: {describe_left_out(left_out)}, so labels would meet other frames; convert or move them")
     if not paths:
-        raise UserError(f"{place}: no images there ({', '.join(PICTURES)}); put those of {where} into it")
+        raise UserError(f"{place}: no images there ({', '.join(IMAGES)}); put those of {where} into it")
     if length is not None and len(paths) != length:
         raise UserError(f"{place}: {len(paths)} images, {where} has labels for {length}; make them agree")
     return ImageFrames(paths, upright=True)

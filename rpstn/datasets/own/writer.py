@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
-from rpstn.datasets.frame_files import PICTURES
+from rpstn.datasets.frame_files import IMAGES
 from rpstn.datasets.own.bounds import keep_inside
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.splits import SPLITS
@@ -48,8 +48,8 @@ def write_own(
     wrong = [split for split in clips if split not in SPLITS]
     if wrong:
         raise UserError(f"there is no split {wrong[0]!r}; there are {', '.join(SPLITS)}")
-    if suffix.lower() not in PICTURES:
-        raise UserError(f"images cannot be written as {suffix!r}, which is not read again; use one of {', '.join(PICTURES)}")
+    if suffix.lower() not in IMAGES:
+        raise UserError(f"images cannot be written as {suffix!r}, which is not read again; use one of {', '.join(IMAGES)}")
     listed = [(split, clip) for split, members in clips.items() for clip in members]
     ids = [clip.id for _, clip in listed]
     if not ids or len(set(ids)) != len(ids):
@@ -93,7 +93,7 @@ def own_clip(
     visibility: np.ndarray | None = None,
     boxes: np.ndarray | None = None,
     *,
-    source: str | None = None,
+    group: str | None = None,
     action: str = "",
 ) -> Clip:
     """A clip from arrays.
@@ -124,7 +124,7 @@ def own_clip(
     whole = np.tile(np.array([-0.5, -0.5, width, height], np.float32), (len(joints), 1))
     return Clip(
         id=id,
-        source=source or id,
+        group=group or id,
         action=action,
         joints=np.where(known[..., None], joints, -1).astype(np.float32),
         visibility=visibility,
@@ -154,7 +154,7 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
     )
     boxes = root / "labels" / f"{clip.id}.boxes.csv"
     _table(boxes, ("frame", "x", "y", "width", "height"), ((frame, *_plain(box)) for frame, box in enumerate(clip.boxes)))
-    entry = {"id": clip.id, "split": split, "source": clip.source, "action": clip.action, "frames": f"frames/{clip.id}"}
+    entry = {"id": clip.id, "split": split, "source": clip.group, "action": clip.action, "frames": f"frames/{clip.id}"}
     return entry | {"labels": f"labels/{clip.id}.csv", "boxes": f"labels/{clip.id}.boxes.csv"}
 
 

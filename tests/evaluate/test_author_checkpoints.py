@@ -10,12 +10,12 @@ import torch
 from rpstn.cli import main as cli
 from rpstn.datasets import open_dataset
 from rpstn.errors import UserError
-from rpstn.evaluate.author_checkpoints import load_official_network, official_box, official_crop
+from rpstn.evaluate.author_checkpoints import author_box, author_crop, load_author_network
 from rpstn.evaluate.scoring import EvaluateConfig, evaluate
 from rpstn.metrics.average_precision import oks_average_precision, similarity
 from rpstn.models.image import image_network
-from rpstn.models.official import official_decode, official_input
-from rpstn.models.pixels import normalise
+from rpstn.models.official import author_decode, author_input
+from rpstn.models.pixels import normalize
 from rpstn.skeletons import COCO
 
 from ..datasets import test_coco, test_mpii
@@ -32,7 +32,7 @@ def root(tmp_path_factory):
     generator = np.random.default_rng(0)
     for image in PEOPLE:
         noise = cv2.GaussianBlur(generator.uniform(0, 255, (test_coco.HEIGHT, test_coco.WIDTH, 3)), (0, 0), 3)
-        noise = np.clip((noise - 127) * 6 + (160, 100, 60), 0, 255).astype(np.uint8)  # bluish: the order of colours matters
+        noise = np.clip((noise - 127) * 6 + (160, 100, 60), 0, 255).astype(np.uint8)  # bluish: the order of colors matters
         cv2.imwrite(str(root / "val2017" / f"{image:012d}.jpg"), noise)
     boxes = [
         {"image_id": 51, "category_id": 1, "bbox": [2.0, 3.0, 41.5, 40.0], "score": 0.9},
@@ -56,24 +56,24 @@ def official_file(path, name, joints=17):
     return path
 
 
-def the_authors_way(network, path, box, colours, size=(256, 192)):
+def the_authors_way(network, path, box, colors, size=(256, 192)):
     """One person's joints (17,3): crop, network, mirror, peaks and the way back, each as the two repositories describe it."""
     height, width = size
     x, y, w, h = box
-    centre, aspect = np.array([x + w / 2, y + h / 2]), width / height
+    center, aspect = np.array([x + w / 2, y + h / 2]), width / height
     w, h = max(w, h * aspect), max(h, w / aspect)
     scale = np.array([w, h]) * 1.25
 
     def affine(out, inverse=False):
-        """From three points: the centre, the middle of the upper edge, and the corner that makes them a right angle."""
+        """From three points: the center, the middle of the upper edge, and the corner that makes them a right angle."""
         up = np.array([0, -scale[0] / 2])
         there, here = np.array(out) / 2, np.array([0, -out[0] / 2])
-        source = np.float32([centre, centre + up, centre + up + [up[1], 0]])
+        source = np.float32([center, center + up, center + up + [up[1], 0]])
         target = np.float32([there, there + here, there + here + [here[1], 0]])
         return cv2.getAffineTransform(target, source) if inverse else cv2.getAffineTransform(source, target)
 
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    picture = picture[..., ::-1] if colours == "rgb" else picture
+    picture = picture[..., ::-1] if colors == "rgb" else picture
     crop = cv2.warpAffine(picture, affine((width, height)), (width, height), flags=cv2.INTER_LINEAR)
     values = (crop / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     given = torch.from_numpy(values.transpose(2, 0, 1)).float()[None]
@@ -98,8 +98,8 @@ def the_authors_way(network, path, box, colours, size=(256, 192)):
 
 
 # HRNet in a small crop: its time goes with the pixels.
-@pytest.mark.parametrize(("name", "colours", "size"), [("simplebaseline_resnet18", "bgr", None), ("hrnet_w32", "rgb", (128, 96))])
-def test_a_file_is_scored_as_its_authors_do_it(name, colours, size, root, tmp_path):
+@pytest.mark.parametrize(("name", "colors", "size"), [("simplebaseline_resnet18", "bgr", None), ("hrnet_w32", "rgb", (128, 96))])
+def test_a_file_is_scored_as_its_authors_do_it(name, colors, size, root, tmp_path):
     path = official_file(tmp_path / "pose.pth", name)
     config = EvaluateConfig(
         path, "coco", root=root, network=name, flip_test=True, refine="quarter", detections=root / "detections.json",
@@ -111,7 +111,7 @@ def test_a_file_is_scored_as_its_authors_do_it(name, colours, size, root, tmp_pa
     boxes = [entry for entry in json.loads((root / "detections.json").read_text()) if entry["category_id"] == 1]
     size = size or (256, 192)
     expected = [
-        the_authors_way(network, root / "val2017" / f"{box['image_id']:012d}.jpg", box["bbox"], colours, size) for box in boxes
+        the_authors_way(network, root / "val2017" / f"{box['image_id']:012d}.jpg", box["bbox"], colors, size) for box in boxes
     ]
     sure = np.stack([values[:, 2] for values in expected])
     assert np.ptp(sure) > 1e-3
@@ -138,27 +138,27 @@ def test_a_file_is_scored_as_its_authors_do_it(name, colours, size, root, tmp_pa
 
 def test_ground_truth_boxes_lose_a_pixel_and_what_lies_outside(root, tmp_path):
     clips = {clip.id: clip for clip in open_dataset("coco", root, "test")}
-    assert official_box(clips["000000000051_901"], 0, "coco").tolist() == [3.5, 2, 39.25, 43]
-    assert official_box(clips["000000000051_902"], 0, "coco").tolist() == [20, 0, 43, 29]
+    assert author_box(clips["000000000051_901"], 0, "coco").tolist() == [3.5, 2, 39.25, 43]
+    assert author_box(clips["000000000051_902"], 0, "coco").tolist() == [20, 0, 43, 29]
     wide = test_coco.person(7, 51, bbox=[-4.0, 30.0, 30.0, 30.0])
     other = tmp_path / "other"
     other.mkdir()
     test_coco.write(other, "val2017", test_coco.content([51], [wide]))
     clip = open_dataset("coco", other, "test")[0]
-    assert official_box(clip, 0, "coco").tolist() == [0, 30, 29, test_coco.HEIGHT - 1 - 30]
-    assert official_box(clip, 0, "mpii").tolist() == [-4, 30, 30, 30]
+    assert author_box(clip, 0, "coco").tolist() == [0, 30, 29, test_coco.HEIGHT - 1 - 30]
+    assert author_box(clip, 0, "mpii").tolist() == [-4, 30, 30, 30]
     found = open_dataset("coco", root, "test", detections=root / "detections.json")[0]
-    assert official_box(found, 0, "coco") == pytest.approx([2, 3, 41.5, 40])
+    assert author_box(found, 0, "coco") == pytest.approx([2, 3, 41.5, 40])
 
 
 def test_the_crop_grows_the_box_to_its_aspect():
-    affine = official_crop(np.array([10, 20, 30, 80]), (256, 192))  # higher than 4 : 3
+    affine = author_crop(np.array([10, 20, 30, 80]), (256, 192))  # higher than 4 : 3
     np.testing.assert_allclose(affine @ [25, 60, 1], [96, 128])
     np.testing.assert_allclose(affine @ [25, 60 - 50, 1], [96, 0], atol=1e-9)  # 80 * 1.25 / 2 above the middle: the upper edge
-    affine = official_crop(np.array([10, 20, 90, 80]), (256, 192))  # wider
+    affine = author_crop(np.array([10, 20, 90, 80]), (256, 192))  # wider
     np.testing.assert_allclose(affine @ [55 - 56.25, 60, 1], [0, 128], atol=1e-9)
     with pytest.raises(ValueError, match="no crop"):
-        official_crop(np.array([0, 0, 0, 5]), (256, 192))
+        author_crop(np.array([0, 0, 0, 5]), (256, 192))
 
 
 def test_quarters_are_not_added_at_the_edge():
@@ -166,18 +166,18 @@ def test_quarters_are_not_added_at_the_edge():
     for joint, (row, column) in enumerate([(3, 1), (3, 2), (3, 4)]):
         maps[0, joint, row, column], maps[0, joint, row, column + 1], maps[0, joint, row + 1, column] = 1, 0.5, 0.5
     maps[0, 3] = -1.0
-    joints, confidence = official_decode(maps)
+    joints, confidence = author_decode(maps)
     np.testing.assert_allclose(joints[0], 4 * np.array([[1, 3], [2.25, 3.25], [4.25, 3.25], [0, 0]]))
     assert confidence[0].tolist() == [1, 1, 1, -1]
-    plain, _ = official_decode(maps, refine="none")
+    plain, _ = author_decode(maps, refine="none")
     np.testing.assert_allclose(plain[0, 1], [8, 12])
 
 
-def test_colours_are_those_that_each_network_was_fed_with():
-    assert official_input("simplebaseline_resnet50") == "bgr_imagenet" and official_input("hrnet_w48") == "rgb_imagenet"
+def test_colors_are_those_that_each_network_was_fed_with():
+    assert author_input("simplebaseline_resnet50") == "bgr_imagenet" and author_input("hrnet_w48") == "rgb_imagenet"
     frame = torch.tensor([[[10, 20, 30]]], dtype=torch.uint8)
     expected = (np.array([30, 20, 10]) / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
-    np.testing.assert_allclose(normalise(frame, "bgr_imagenet")[:, 0, 0], expected, atol=1e-5)
+    np.testing.assert_allclose(normalize(frame, "bgr_imagenet")[:, 0, 0], expected, atol=1e-5)
 
 
 def test_from_the_command_line(root, tmp_path, capsys):
@@ -233,4 +233,4 @@ def test_the_size_needs_the_network(tmp_path):
         EvaluateConfig(tmp_path / "a.pt", image_size=(256, 192))
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "a.pth")
     with pytest.raises(UserError, match=r"a\.pth.*final_layer"):
-        load_official_network(tmp_path / "a.pth", "hrnet_w32")
+        load_author_network(tmp_path / "a.pth", "hrnet_w32")
