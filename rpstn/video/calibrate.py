@@ -10,8 +10,8 @@ the checkpoint was not trained on, its val split, streamed as a video is, with t
 
 Confidence tells a hidden joint from a seen one only in part: a network that carries the pose is often sure of a joint that it
 cannot see, which is its purpose. `hidden_detected` says which share of the occluded joints lies below the limit, and `correct`
-which share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict` writes means: the
-network does not see it well.
+which share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict` writes means:
+the network does not see it well.
 """
 
 from __future__ import annotations
