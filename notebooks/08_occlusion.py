@@ -401,7 +401,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6))
 back_bins = ((1, 1), (2, 2), (3, 4))
 label, words = "PCK@0.2 (%)", "frames visible again"
 plots.hidden_curves(
-    {name: part_curve(occluded[name], behind, "returned", back_bins, seed=seed) for name in networks},
+    {name: part_curve(occluded[name], behind, "reappeared", back_bins, seed=seed) for name in networks},
     left, label=label, counted=words,
 )  # fmt: skip
 axes = plots.hidden_curves(since, right, label=label, counted="frames since the cut")
@@ -412,7 +412,7 @@ axes = plots.hidden_curves(since, right, label=label, counted="frames since the 
 
 # %%
 pairs = {
-    f"back for up to 3 frames: {first} - {baseline}": (occluded[first], occluded[baseline], behind, "returned", ((1, 3),)),
+    f"back for up to 3 frames: {first} - {baseline}": (occluded[first], occluded[baseline], behind, "reappeared", ((1, 3),)),
     f"cut up to 3 frames ago: {first} - {baseline}": (over[first], over[baseline], cut_clips, "after_cut", ((1, 3),)),
     f"cut up to 3 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((1, 3),)),
     f"cut 4 to 12 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((4, 12),)),

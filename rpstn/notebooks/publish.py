@@ -28,7 +28,7 @@ from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.weights import manifest_of, without_places
 from rpstn.notebooks.words import APART
-from rpstn.occlusion.occluders import PROTOCOLS, occlude_dataset
+from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, write_json
@@ -133,7 +133,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     }
     longer = with_min_length(dataset, config.start + config.length + 1)  # clips that go on after the occluder has left
     behind: dict[str, tuple[ClipDataset, str]] = {
-        name: (occlude_dataset(longer, name, start=config.start, length=config.length), "occluder") for name in config.protocols
+        name: (Protocol(name, start=config.start, length=config.length).hide(longer), "occluder") for name in config.protocols
     }
     if any((clip.visibility == OCCLUDED).any() for clip in dataset):
         behind = {"as it is": (dataset, "anything"), **behind}
