@@ -161,7 +161,7 @@ axes = plots.filmstrip(
 
 # %%
 try:
-    display(plots.scrubber(seen.images(), seen.fps))
+    display(plots.frame_slider(seen.images(), seen.fps))
 except UserError as missing:  # without ipywidgets
     print(missing)
 

@@ -205,7 +205,7 @@ def test_relations_stand_under_their_frames_on_one_scale(frames):
 
 def test_the_slider_shows_the_frame_that_it_stands_on(frames):
     pytest.importorskip("ipywidgets")
-    box = plots.scrubber(iter(frames), fps=10)
+    box = plots.frame_slider(iter(frames), fps=10)
     (play, slider), image = box.children[0].children, box.children[1]
     first = image.value
     slider.value = 5
@@ -213,13 +213,13 @@ def test_the_slider_shows_the_frame_that_it_stands_on(frames):
     slider.value = 0
     assert image.value == first
     with pytest.raises(UserError, match="no frames"):
-        plots.scrubber([])
+        plots.frame_slider([])
 
 
 def test_without_ipywidgets_the_remedy_is_named(frames, monkeypatch):
     monkeypatch.setitem(sys.modules, "ipywidgets", None)
     with pytest.raises(UserError, match="pip install ipywidgets"):
-        plots.scrubber(list(frames))
+        plots.frame_slider(list(frames))
 
 
 def test_a_film_is_in_the_page_and_has_words(tmp_path):
