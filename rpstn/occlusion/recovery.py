@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -70,17 +69,15 @@ def part_samples(
     dataset: ClipDataset,
     part: str,
     bins: Bins = AFTER_BINS,
-    *,
     measure: str = "pck",
-    threshold: float = 0.2,
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """List the values (N,K) per bin, NaN outside it, and the group of each row (N,).
 
-    measure  "pck": 1 for a joint found within threshold x person size, else 0. "error": its distance over the person size.
+    measure  "pck": 1 for a joint found within 0.2 x person size, else 0. "error": its distance over the person size.
     """
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
-    scored = samples(predictions, dataset, reference="person", threshold=threshold)
+    scored = samples(predictions, dataset, reference="person", threshold=0.2)
     values = scored.correct
     if measure == "error":
         values = np.where(np.isnan(values), np.nan, np.concatenate(_errors(predictions, dataset)))
@@ -102,13 +99,12 @@ def part_curve(
     part: str,
     bins: Bins = AFTER_BINS,
     *,
-    draws: int = 2000,
+    measure: str = "pck",
     seed: int = 0,
-    **settings: Any,
 ) -> HiddenCurve:
-    """Score a part by the number of frames, with intervals over groups; settings as for `part_samples`."""
-    values, groups = part_samples(predictions, dataset, part, bins, **settings)
-    return HiddenCurve(tuple(bins), tuple(interval(value, groups, draws=draws, seed=seed) for value in values))
+    """Score a part by the number of frames, with intervals over groups; measure: as for `part_samples`."""
+    values, groups = part_samples(predictions, dataset, part, bins, measure)
+    return HiddenCurve(tuple(bins), tuple(interval(value, groups, seed=seed) for value in values))
 
 
 def part_gain(
@@ -118,20 +114,19 @@ def part_gain(
     part: str,
     bins: Bins = AFTER_BINS,
     *,
-    draws: int = 2000,
+    measure: str = "pck",
     seed: int = 0,
-    **settings: Any,
 ) -> HiddenCurve:
-    """Score `predictions` minus `baseline` on the same joints and frames, paired over groups; settings as for `part_samples`.
+    """Score `predictions` minus `baseline` on the same joints and frames, paired over groups; measure: as for `part_samples`.
 
     The baseline may be another network's on the same images, or the same network's on the clips without occluders
     (`unoccluded`).
     """
-    ours, groups = part_samples(predictions, dataset, part, bins, **settings)
-    theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, **settings)
+    ours, groups = part_samples(predictions, dataset, part, bins, measure)
+    theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, measure)
     return HiddenCurve(
         tuple(bins),
-        tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+        tuple(paired_interval(a, b, groups, seed=seed) for a, b in zip(ours, theirs, strict=True)),
     )
 
 

@@ -5,8 +5,16 @@ which each function applies to what it draws; `use_style()` applies it to the re
 """
 
 from rpstn.plots.images import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
-from rpstn.plots.interventions import effect_panels, effect_points, weight_against_loss
-from rpstn.plots.numbers import hidden_curves, interval_panels, interval_points, over_frames, pck_bars, training_curves
+from rpstn.plots.numbers import (
+    effect_points,
+    hidden_curves,
+    interval_panels,
+    interval_points,
+    over_frames,
+    pck_bars,
+    training_curves,
+)
+from rpstn.plots.pairs import effect_panels, weight_against_loss
 from rpstn.plots.relations import kernel_grid, relation_matrix, relation_on_skeleton, relation_over_time, relation_panels
 from rpstn.plots.scrubber import frame_slider, video
 from rpstn.plots.stream import joint_rows, relation_moments, stretches

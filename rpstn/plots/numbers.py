@@ -9,11 +9,12 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from rpstn.errors import UserError
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.metrics.intervals import Interval
-from rpstn.plots.style import DARK, interval_row, legend_above, shade_frames, short, styled
+from rpstn.plots.style import COLORS, DARK, LIGHT, legend_above, short, styled
 
 
 @styled
@@ -101,21 +102,41 @@ def hidden_curves(
 
 
 @styled
-def interval_points(
-    intervals: Mapping[str, Interval],
+def effect_points(
+    effects: Mapping[str, Mapping[str, Interval]],
     ax: Axes | None = None,
-    label: str = "difference in PCK@0.2 (percentage points)",
+    *,
+    label: str = "loss",
+    legend: bool = True,
+) -> Axes:
+    """Draw losses with their intervals: one row per intervention, one color per kind of joints; filled where zero is outside."""
+    ax = ax or plt.subplots(figsize=(4.6, 0.5 * len(effects) + 1))[1]
+    kinds = list(dict.fromkeys(kind for parts in effects.values() for kind in parts))
+    for row, parts in enumerate(effects.values()):
+        for kind, item in parts.items():
+            number = kinds.index(kind)
+            y, color = row + 0.22 * (number - (len(kinds) - 1) / 2), COLORS[number % len(COLORS)]
+            ax.plot([100 * item.low, 100 * item.high], [y, y], color=color, solid_capstyle="butt")
+            face = color if item.excludes_zero else "white"
+            ax.plot(100 * item.estimate, y, "o", color=face, mec=color, label=kind if row == 0 else None)
+    ax.axvline(0, color=DARK, lw=1)
+    ax.set(yticks=range(len(effects)), yticklabels=list(effects), xlabel=label)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
+    ax.set_ylim(len(effects) - 0.5, -0.5)
+    ax.grid(False, axis="y")
+    if legend and len(kinds) > 1:
+        legend_above(ax, len(kinds))
+    return ax
+
+
+@styled
+def interval_points(
+    intervals: Mapping[str, Interval], ax: Axes | None = None, label: str = "difference in PCK@0.2 (percentage points)"
 ) -> Axes:
     """Draw estimates with their intervals and numbers of groups, one row each, and the line of no difference."""
     ax = ax or plt.subplots(figsize=(6.4, 0.45 * len(intervals) + 1))[1]
-    for row, item in enumerate(intervals.values()):
-        interval_row(ax, item, row)
-    ax.axvline(0, color=DARK, lw=1)
-    ax.set(yticks=range(len(intervals)), xlabel=label)
-    ax.set_yticklabels([f"{name}\n({item.groups} groups)" for name, item in intervals.items()])
-    ax.set_ylim(len(intervals) - 0.5, -0.5)
-    ax.grid(False, axis="y")
-    return ax
+    rows = {f"{name}\n({item.groups} groups)": {"all": item} for name, item in intervals.items()}
+    return effect_points(rows, ax, label=label)
 
 
 @styled
@@ -157,7 +178,8 @@ def over_frames(
         (line,) = ax.plot(np.arange(first, first + len(values)), values, label=name)
         if dotted is not None:
             ax.plot(np.arange(first, first + len(dotted[name])), dotted[name], ls=":", color=line.get_color(), lw=1)
-    shade_frames(ax, hidden)
+    for frame in np.flatnonzero(hidden):
+        ax.axvspan(frame - 0.5, frame + 0.5, color=LIGHT, lw=0, zorder=0)
     ax.set(xlabel="frame", ylabel=label, ylim=(0, None))
     if lines:
         ax.legend()

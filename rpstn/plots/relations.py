@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 from rpstn.plots.images import skeleton_overlay
-from rpstn.plots.style import LIGHT, ORANGE, SIDES, bare, shade_frames, short, side, standing, styled
+from rpstn.plots.numbers import over_frames
+from rpstn.plots.style import LIGHT, ORANGE, SIDES, bare, short, side, standing, styled
 from rpstn.skeletons import Skeleton
 
 
@@ -149,22 +150,12 @@ def relation_over_time(
     relations: np.ndarray,
     skeleton: Skeleton,
     pairs: Sequence[tuple[str, str]],
+    hidden: np.ndarray,
     ax: Axes | None = None,
-    hidden: np.ndarray | None = None,
 ) -> Axes:
-    """Draw the weights of some pairs (refined joint, source joint) over the frames of a clip.
-
-    hidden  (T,) bool: frames that are shaded.
-    """
-    ax = ax or plt.subplots()[1]
-    for i, j in pairs:
-        weights = np.asarray(relations)[:, skeleton.index(i), skeleton.index(j)]
-        ax.plot(weights, label=f"{short(i)} from {short(j)}")
-    if hidden is not None:
-        shade_frames(ax, hidden)
-    ax.set(xlabel="frame", ylabel="weight in the relation", ylim=(0, None))
-    ax.legend()
-    return ax
+    """Draw the weights of some pairs (refined joint, source joint) over the frames of a clip; hidden (T,) bool: shaded."""
+    lines = {f"{short(i)} from {short(j)}": relations[:, skeleton.index(i), skeleton.index(j)] for i, j in pairs}
+    return over_frames(lines, hidden, ax=ax, label="weight in the relation")
 
 
 @styled

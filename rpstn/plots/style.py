@@ -13,7 +13,6 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rpstn.errors import UserError
-from rpstn.metrics.intervals import Interval
 from rpstn.skeletons import Skeleton
 
 STYLE = Path(__file__).with_name("style.mplstyle")
@@ -85,18 +84,6 @@ def bare(ax: Axes) -> None:
     ax.grid(False)
     for spine in ax.spines.values():
         spine.set_visible(False)
-
-
-def shade_frames(ax: Axes, hidden: np.ndarray) -> None:
-    """Shade the frames (T,) bool in which something is hidden; x is the frame."""
-    for frame in np.flatnonzero(hidden):
-        ax.axvspan(frame - 0.5, frame + 0.5, color=LIGHT, lw=0, zorder=0)
-
-
-def interval_row(ax: Axes, item: Interval, y: float, color: str = BLUE, label: str | None = None) -> None:
-    """Draw an estimate with its interval in percent at height y, filled where zero lies outside."""
-    ax.plot([100 * item.low, 100 * item.high], [y, y], color=color, solid_capstyle="butt")
-    ax.plot(100 * item.estimate, y, "o", color=color if item.excludes_zero else "white", mec=color, label=label)
 
 
 def legend_above(ax: Axes, columns: int) -> None:

@@ -1,4 +1,4 @@
-"""What interventions cost: pairs of joints with their weights, and whole relations replaced."""
+"""What single pairs of a relation are worth: their weights, and what is lost when they are cut."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
 
-from rpstn.metrics.intervals import Interval
 from rpstn.metrics.pairs import PairMeans
 from rpstn.plots.relations import relation_matrix
-from rpstn.plots.style import BLUE, COLORS, DARK, interval_row, legend_above, short, styled
+from rpstn.plots.style import BLUE, DARK, short, styled
 from rpstn.skeletons import Skeleton
 
 
@@ -89,30 +87,4 @@ def weight_against_loss(
         )  # fmt: skip
     ax.set(xlabel="weight in the average relation", ylabel=label)
     ax.margins(x=0.12)
-    return ax
-
-
-@styled
-def effect_points(
-    effects: Mapping[str, Mapping[str, Interval]],
-    ax: Axes | None = None,
-    *,
-    label: str = "loss",
-    legend: bool = True,
-) -> Axes:
-    """Draw losses with their intervals: one row per intervention, one color per kind of joints; filled where zero is outside."""
-    ax = ax or plt.subplots(figsize=(4.6, 0.5 * len(effects) + 1))[1]
-    kinds = list(dict.fromkeys(kind for parts in effects.values() for kind in parts))
-    for row, parts in enumerate(effects.values()):
-        for kind, item in parts.items():
-            number = kinds.index(kind)
-            y, color = row + 0.22 * (number - (len(kinds) - 1) / 2), COLORS[number % len(COLORS)]
-            interval_row(ax, item, y, color, kind if row == 0 else None)
-    ax.axvline(0, color=DARK, lw=1)
-    ax.set(yticks=range(len(effects)), yticklabels=list(effects), xlabel=label)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
-    ax.set_ylim(len(effects) - 0.5, -0.5)
-    ax.grid(False, axis="y")
-    if legend and len(kinds) > 1:
-        legend_above(ax, len(kinds))
     return ax
