@@ -53,8 +53,9 @@ from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import interval
 from rpstn.metrics.pairs import pair_means, rank_ceiling, rank_interval
 from rpstn.notebooks.words import IN_PLACE, MEASURED, adding, answer, landing, ranked, verdict
-from rpstn.relations.effects import MEASURES, CutPlan, own_effect, own_share, square, study
+from rpstn.relations.effects import MEASURES, own_effect, own_share, pair_matrix
 from rpstn.relations.interventions import Cut, all_pairs, named
+from rpstn.relations.study import CutPlan, StudySettings, study
 from rpstn.train.recipes import TITLES, find_checkpoints
 
 config = EvaluateConfig(
@@ -106,7 +107,8 @@ Markdown(
 # %%
 replaced = {name: named(name, skeleton, average=average, seed=config.seed) for name in interventions}
 pairs = all_pairs(len(skeleton))  # single pairs come further down; the encoder's work is done once for both
-done = study(model, metadata, test, replaced, pairs=pairs, every=plan.every, window=config.window, batch=config.batch)
+settings = StudySettings(window=config.window, batch=config.batch, pairs=pairs, every=plan.every)
+done = study(model, metadata, test, replaced, settings)
 subsets = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
 effects = {}
 for name, changed in done.changed.items():
@@ -204,10 +206,10 @@ panels = {
     "loss at the truth (% of peak)": "share",
 }
 axes = plots.effect_panels(
-    square(weights.mean(axis=0), pairs, len(skeleton)),
-    {title: square(100 * np.nan_to_num(means[key].estimate), pairs, len(skeleton)) for title, key in panels.items()},
+    pair_matrix(weights.mean(axis=0), pairs, len(skeleton)),
+    {title: pair_matrix(100 * np.nan_to_num(means[key].estimate), pairs, len(skeleton)) for title, key in panels.items()},
     skeleton,
-    {title: square(means[key].sure, pairs, len(skeleton)) > 0 for title, key in panels.items()},
+    {title: pair_matrix(means[key].sure, pairs, len(skeleton)) > 0 for title, key in panels.items()},
     sums=sums,
 )
 
@@ -272,7 +274,8 @@ chosen = {item.group: index for index, item in reversed(list(enumerate(test)))} 
 few = replace(test, clips=tuple(test.clips[index] for index in sorted(chosen.values())))
 largest_pairs = [pairs[number] for number in order]
 cuts = {pair: Cut(*pair) for pair in largest_pairs}
-whole = study(model, metadata, few, cuts, pairs=largest_pairs, window=config.window, batch=config.batch)
+settings = StudySettings(window=config.window, batch=config.batch, pairs=largest_pairs)
+whole = study(model, metadata, few, cuts, settings)
 both = {}
 for measured in MEASURED:
     always = np.stack([whole.own.loss(whole.changed[i, j])[measured][:, i] for i, j in largest_pairs] or [[]], axis=1)

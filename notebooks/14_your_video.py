@@ -261,7 +261,7 @@ path = write_webm(
     seen.images(),
     fps=min(seen.fps, 12.0) if video is None else seen.fps,
 )
-HTML(plots.film(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
+HTML(plots.video(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
 
 # %% [markdown]
 # ## How much following costs
