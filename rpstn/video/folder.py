@@ -136,9 +136,9 @@ class PredictionFolder:
 
     def keep_video(self, longer: bool) -> None:
         """What was drawn becomes annotated.webm if it shows more than the one that is there; else it goes."""
-        film = self.results["annotated.webm"]
-        if self.part.is_file() and _plays(self.part) and (longer or not film.exists()):
-            os.replace(self.part, film)
+        video = self.results["annotated.webm"]
+        if self.part.is_file() and _plays(self.part) and (longer or not video.exists()):
+            os.replace(self.part, video)
         self.part.unlink(missing_ok=True)
 
     def drop_video(self) -> None:
