@@ -5,11 +5,11 @@ import pytest
 
 from rpstn.models.weights import Limit
 from rpstn.skeletons import PENN_ACTION
-from rpstn.video.files import frame_entry
-from rpstn.video.input_frames import Frame
-from rpstn.video.overlay import LONGEST_STAND, AnnotatedVideo, Annotator, scale_of
+from rpstn.video.input.frames import Frame
+from rpstn.video.output.files import frame_entry
+from rpstn.video.output.overlay import LONGEST_STAND, AnnotatedVideo, Annotator, scale_of
+from rpstn.video.output.summary import doubt_notes, summarize_poses, summary_lines
 from rpstn.video.stream import FOLLOWED, GIVEN, LOST, PersonPose
-from rpstn.video.summary import doubt_notes, summarize_poses, summary_lines
 
 
 class TestSummary:

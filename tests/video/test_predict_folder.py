@@ -9,8 +9,8 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.errors import UserError
 from rpstn.video import write_webm
-from rpstn.video.files import read_result
 from rpstn.video.job import PredictConfig, predict_video
+from rpstn.video.output.files import read_result
 
 from ..predicting import EMBEDDED, config, interrupt_at, read
 

@@ -17,16 +17,17 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
+from rpstn.runs.ahead import AHEAD
 from rpstn.skeletons import PENN_ACTION
 from rpstn.video import job as prediction_run
 from rpstn.video import write_webm
-from rpstn.video.folder import PredictionFolder
-from rpstn.video.image_input import FrameFolder
+from rpstn.video.input.camera import Camera
+from rpstn.video.input.images import FrameFolder
 from rpstn.video.job import predict_video
-from rpstn.video.overlay import Annotator
-from rpstn.video.source import Camera
+from rpstn.video.output.folder import PredictionFolder
+from rpstn.video.output.overlay import Annotator
 from rpstn.video.stream import LOST, PoseStream
-from rpstn.video.threads import AHEAD, BEHIND, Behind
+from rpstn.video.threads import BEHIND, Behind
 
 from ..predicting import EMBEDDED, FILES, LENGTH, config, interrupt_at, read
 
@@ -157,8 +158,8 @@ class FolderCamera(Camera):
 def camera(dance, monkeypatch):
     """The index of a camera, which a stop asked for ends half a second after its third frame."""
     monkeypatch.setenv("FRAMES", str(dance))
-    monkeypatch.setattr("rpstn.video.source.Camera", FolderCamera)
-    monkeypatch.setattr("rpstn.video.threads._PATIENCE", 0.1)
+    monkeypatch.setattr("rpstn.video.input.source.Camera", FolderCamera)
+    monkeypatch.setattr("rpstn.runs.ahead._PATIENCE", 0.1)
     step = PoseStream.step
 
     def interrupting(self, index, pixels):

@@ -14,9 +14,9 @@ from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
 from rpstn.video import job as prediction_run
 from rpstn.video import write_webm
-from rpstn.video.files import Journal
-from rpstn.video.image_input import FrameFolder
+from rpstn.video.input.images import FrameFolder
 from rpstn.video.job import PredictConfig, predict_video
+from rpstn.video.output.files import Journal
 
 from ..predicting import EMBEDDED, FILES, config, read
 

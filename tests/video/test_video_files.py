@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-import rpstn.video.source
 from rpstn.errors import UserError
 from rpstn.video import write_webm
+from rpstn.video.input.camera import Camera
+from rpstn.video.input.source import open_input
+from rpstn.video.input.video_file import VideoFile
 from rpstn.video.job import predict_video
 from rpstn.video.predict import predict
-from rpstn.video.source import Camera, open_input
-from rpstn.video.video_file import VideoFile
 from rpstn.video.watch import watch
 
 from ..predicting import EMBEDDED, config, read
@@ -245,7 +245,7 @@ def test_a_camera_that_misses_a_frame_goes_on(monkeypatch):
         def release(self):
             pass
 
-    monkeypatch.setattr(rpstn.video.source.cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
     source = Camera(0)
     assert len(list(source)) == 2 and source.notes == ["camera 0 stopped after 2 frames"]
 

@@ -16,7 +16,7 @@ from rpstn.datasets.own.writer import write_own
 from rpstn.models.files import default_checkpoint
 from rpstn.notebooks.run import run_notebooks
 from rpstn.train.recipes import shipped_checkpoints
-from rpstn.video.stream import PoseNetwork
+from rpstn.video.network import PoseNetwork
 from rpstn.video.watch import labels_for, watch
 
 from ..conftest import CHECKOUT
