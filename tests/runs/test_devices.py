@@ -8,7 +8,7 @@ from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.models.files import find_weights
 from rpstn.runs.devices import choose_device
-from rpstn.video.stream import PoseNetwork
+from rpstn.video.network import PoseNetwork
 
 ABSENT = ["mps", "xpu", "cuda", "cuda:7", "metadata", "vulkan", "hpu", "tpu", "", " cpu", "CUDA", "cpu:1", "cuda:-1"]
 
