@@ -12,6 +12,7 @@ import numpy as np
 from rpstn.datasets.frame_files import TIFF, tiff_pages
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
+from rpstn.runs.opencv_paths import opencv_path
 
 _PNG, _GIF = b"\x89PNG\r\n\x1a\n", (b"GIF87a", b"GIF89a")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
@@ -43,8 +44,11 @@ def is_image(path: Path) -> bool:
         return False
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
         raise UserError(f"{path}: images in HEIC or AVIF are not read; convert it to JPEG or PNG and give that")
-    if path.suffix.lower() in _JPEG_STREAMS or not cv2.haveImageReader(str(path)):
+    if path.suffix.lower() in _JPEG_STREAMS:
         return False
+    with opencv_path(path) as name:
+        if not cv2.haveImageReader(name):
+            return False
     return not start.startswith(_GIF) and not _is_animated_png(start)
 
 
