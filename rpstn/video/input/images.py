@@ -15,6 +15,7 @@ import numpy as np
 from rpstn.datasets.frame_files import IMAGES, TIFF, describe_left_out, frame_files, tiff_pages, visible
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
+from rpstn.runs.opencv_paths import opencv_path
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, same_size, usable
 
 # Removing it would move the times and the boxes of all frames behind it.
@@ -124,8 +125,11 @@ def is_image(path: Path) -> bool:
         return False
     if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
         raise UserError(f"{path}: images in HEIC or AVIF are not read; convert it to JPEG or PNG and give that")
-    if path.suffix.lower() in _JPEG_STREAMS or not cv2.haveImageReader(str(path)):
+    if path.suffix.lower() in _JPEG_STREAMS:
         return False
+    with opencv_path(path) as name:
+        if not cv2.haveImageReader(name):
+            return False
     return not start.startswith(_GIF) and not _is_animated_png(start)
 
 
