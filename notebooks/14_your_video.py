@@ -66,8 +66,6 @@ from rpstn.video.watch import labels_for, watch
 if video is None:
     data = open_dataset(dataset, root, split=split, fold=fold)
     clip = min(24, len(data) - 1) if clip is None else clip
-    if not 0 <= clip < len(data):
-        raise UserError(f"clip is {clip}; the {split} split of {dataset} has the clips 0 to {len(data) - 1}")
     source = data[clip].frames.read(range(len(data[clip]))[:limit])
     checkpoint = checkpoint or shipped_checkpoints(dataset).get("rpstn")
 else:

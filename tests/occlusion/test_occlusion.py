@@ -16,7 +16,7 @@ from rpstn.occlusion.painting import Shapes
 from rpstn.occlusion.protocols import PROTOCOLS
 from rpstn.skeletons import get_skeleton
 from rpstn.video import compare_poses, draw_pose, write_webm
-from rpstn.video.drawing import COLORS, side_by_side
+from rpstn.video.output.drawing import COLORS, side_by_side
 
 SKELETON = get_skeleton("penn_action")
 # A standing figure of 100 px, joints at least 12 px apart.
