@@ -218,7 +218,7 @@ def test_intervals_refuse_what_does_not_fit():
         paired_interval(a, np.where(np.eye(4, 2), np.nan, a), [0, 0, 1, 1])
     with pytest.raises(ValueError, match="samples"):
         paired_interval(a, a[:2], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="groups has shape"):
+    with pytest.raises(ValueError, match="name a group for each row"):
         interval(a, [0, 1])
     with pytest.raises(ValueError, match="pool"):
         interval(a, [0, 0, 1, 1], pool="frames")
@@ -277,7 +277,7 @@ def test_a_contrast_without_both_kinds_says_nothing():
     assert contrast_interval(values, np.zeros((3, 2)), ~first, ["a", "b", "a"]).samples == 0
     with pytest.raises(ValueError, match="both kinds"):
         contrast_interval(values, first, first, ["a", "b", "a"])
-    with pytest.raises(ValueError, match="groups has shape"):
+    with pytest.raises(ValueError, match="name a group for each row"):
         contrast_interval(values, first, ~first, ["a", "b"])
     with pytest.raises(ValueError, match="same"):
         contrast_interval(values, first[:2], ~first, ["a", "b", "a"])
@@ -309,7 +309,9 @@ def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():
     lines = table({"ours": part | scored, "theirs": part | {"interval": [None, None]}}).splitlines()
     head, rule, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in lines)
     assert head == ["", "head", "wrist", "mean (3 joints)", "95 % interval", "mean (2 joints)"]
-    assert [cell.replace("-", "") for cell in rule] == [":"] * 6 and rule[0][0] == ":" and all(cell[-1] == ":" for cell in rule[1:])
+    assert (
+        [cell.replace("-", "") for cell in rule] == [":"] * 6 and rule[0][0] == ":" and all(cell[-1] == ":" for cell in rule[1:])
+    )
     assert rows == [["ours", "98.7", "", "50.0", "40.0 to 62.5", "75.0"], ["theirs", "98.7", "", "50.0", "", ""]]
     assert len({line.count("|") for line in lines}) == len({len(line) for line in lines}) == 1
     with pytest.raises(ValueError, match="no rows"):

@@ -40,7 +40,12 @@ def test_means_by_reference_and_visibility():
 
 def test_a_terminal_has_columns():
     shown = aligned("|  | head | mean |\n| --- | ---: | ---: |\n| all | 5.0 | 71.25 |\n| occluded |  | 3.0 |")
-    assert [line.rstrip() for line in shown.splitlines()] == ["          head   mean", "all        5.0  71.25", "occluded          3.0"]
+    lines = [line.rstrip() for line in shown.splitlines()]
+    assert lines == [
+        "          head   mean",
+        "all        5.0  71.25",
+        "occluded          3.0",
+    ]
 
 
 def test_the_readme_takes_what_was_measured(tmp_path, capsys):
