@@ -22,8 +22,7 @@ from rpstn.cli.streams import escaping
 from rpstn.cli.words import bind, pairs, parse, refuse_empty
 from rpstn.errors import UserError, suggest
 from rpstn.runs.memory import keep_memory
-from rpstn.runs.places import check_file
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import check_file, default_place
 from rpstn.runs.ranks import idle_rank
 
 _REPEATING = ("train", "evaluate", "publish", "folds", "ablate")  # commands that take one large step again and again
