@@ -73,6 +73,7 @@ from rpstn import load_checkpoint, open_dataset, plots
 from rpstn.datasets.transforms import Augmentation
 from rpstn.evaluate.inference import predict_window
 from rpstn.runs import read_json
+from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import TITLES, ImagePretraining, Recipe, run_folder
 from rpstn.video.calibrate import calibrate_run
@@ -152,6 +153,7 @@ pd.DataFrame(
 # ## Training
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 results = recipe.train(variants, calibrate=calibrate_run)
 
 # %% [markdown]

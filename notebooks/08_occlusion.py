@@ -69,7 +69,7 @@ from rpstn.occlusion.cuts import predict_restarted, splice_dataset
 from rpstn.occlusion.protocols import Protocol, grid
 from rpstn.occlusion.recovery import effects, part_curve, part_gain
 from rpstn.runs.devices import use_bf16
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.train.recipes import TITLES, find_checkpoints
 from rpstn.video import compare_poses, write_webm
 

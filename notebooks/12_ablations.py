@@ -63,6 +63,7 @@ from rpstn.notebooks.ablations import CELLS, AblationConfig, ablate
 from rpstn.notebooks.published import PAPER_JOINTS, published_rows
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
+from rpstn.runs.memory import keep_memory
 from rpstn.train.recipes import run_folder
 
 config = AblationConfig(
@@ -112,6 +113,7 @@ pd.DataFrame(
 # ## A small budget, here and now
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 made = ablate(config)
 study = summarize(read_cells(made))
 

@@ -58,7 +58,7 @@ from rpstn.models.weights import COMMAND
 from rpstn.notebooks.results import prediction_table
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.train.recipes import shipped_checkpoints
 from rpstn.video import write_webm
 from rpstn.video.watch import labels_for, watch

@@ -21,9 +21,11 @@ from rpstn.cli.scores import evaluate, folds, publish
 from rpstn.cli.streams import escaping
 from rpstn.cli.words import bind, pairs, parse, refuse_empty
 from rpstn.errors import UserError, suggest
-from rpstn.runs.places import check_file
-from rpstn.runs.project import default_place
+from rpstn.runs.memory import keep_memory
+from rpstn.runs.paths import check_file, default_place
 from rpstn.runs.ranks import idle_rank
+
+_REPEATING = ("train", "evaluate", "publish", "folds", "ablate")  # commands that take one large step again and again
 
 USAGE = """\
 usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
@@ -50,6 +52,8 @@ Exit codes: 0 done; 1 a check or a notebook failed; 2 a mistake, which one line 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. arguments: those after `rpstn`; sys.argv if not given."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in _REPEATING:
+        keep_memory()
     with escaping():
         return _run(words)
 

@@ -14,7 +14,7 @@ from typing import Any
 import tyro
 
 from rpstn.errors import UserError
-from rpstn.runs.places import check_folder
+from rpstn.runs.paths import check_folder
 from rpstn.runs.renamed import SETTINGS
 
 # Sets a notebook's parameter: -p NAME VALUE.

@@ -13,8 +13,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset, FrameSource
 from rpstn.datasets.coco_detections import in_words
 from rpstn.errors import UserError
-from rpstn.runs.paths import expanded
-from rpstn.runs.project import data_folder
+from rpstn.runs.paths import data_folder, expanded
 from rpstn.skeletons import get_skeleton
 
 __all__ = [

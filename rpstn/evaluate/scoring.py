@@ -24,7 +24,7 @@ from rpstn.models.files import find_weights
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import manifest
 from rpstn.runs.files import write_json
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.runs.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton
 
@@ -185,7 +185,7 @@ def as_trained(config: EvaluateConfig, metadata: Mapping[str, Any]) -> EvaluateC
 
 def default_out(config: EvaluateConfig) -> Path:
     """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory
-    (`rpstn.runs.project`).
+    (`rpstn.runs.paths`).
 
     The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
     """

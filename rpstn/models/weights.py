@@ -15,8 +15,7 @@ from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.models.files import WEIGHTS, default_checkpoint, find_weights
 from rpstn.runs.directory import RunDirectory
 from rpstn.runs.files import read_json, write_json
-from rpstn.runs.paths import expanded
-from rpstn.runs.project import project_folder
+from rpstn.runs.paths import expanded, project_folder
 from rpstn.runs.renamed import CALIBRATION, rename_keys
 
 # Without a measurement: what the package's own small networks need, to the first digit.

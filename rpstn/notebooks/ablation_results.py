@@ -12,9 +12,10 @@ import numpy as np
 import tyro
 
 from rpstn.errors import UserError
-from rpstn.metrics.intervals import LEAST, Interval
+from rpstn.metrics.groups import LEAST, mean_over_joints
+from rpstn.metrics.intervals import Interval
 from rpstn.notebooks.ablations import CELLS, REFERENCES, RESULT, TALLY, TITLES, VISIBILITY_SUBSETS, complete, finished
-from rpstn.notebooks.crossed import crossed_interval, mean_score
+from rpstn.notebooks.crossed import crossed_interval
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.paths import expanded
@@ -150,7 +151,7 @@ def _scored_mean(hits: np.ndarray, counts: np.ndarray, skeleton: Skeleton) -> di
     if not skeleton.unscored:
         return {}
     kept = list(skeleton.scored)
-    means = mean_score(hits[..., kept].sum(axis=1, dtype=np.float64), counts[:, kept].sum(axis=0))
+    means = mean_over_joints(hits[..., kept].sum(axis=1, dtype=np.float64), counts[:, kept].sum(axis=0))
     return {"mean_scored": float(means.mean()), "joints_scored": len(kept)}
 
 

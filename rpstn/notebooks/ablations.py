@@ -22,10 +22,10 @@ from rpstn.datasets.splits import first_per_group
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError, suggest
 from rpstn.evaluate.inference import predict_clips
+from rpstn.metrics.groups import sums_per_group
 from rpstn.metrics.scores import samples
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
-from rpstn.notebooks.crossed import count_by_group
 from rpstn.runs.devices import choose_device, use_bf16
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, read_json, replacing, write_json
@@ -206,7 +206,7 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
     for reference in REFERENCES:
         for subset in VISIBILITY_SUBSETS:
             part = samples(predictions, test, reference=reference, subset=subset)
-            arrays["groups"], arrays[f"{reference}_{subset}_hits"], arrays[f"{reference}_{subset}_counts"] = count_by_group(
+            arrays["groups"], arrays[f"{reference}_{subset}_hits"], arrays[f"{reference}_{subset}_counts"] = sums_per_group(
                 part.correct, part.groups
             )
     with replacing(result.run / TALLY) as temporary, temporary.open("wb") as file:

@@ -12,31 +12,10 @@ times in four.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from rpstn.metrics.intervals import LEAST, Interval, levels
-
-
-def count_by_group(right: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Right and wrong (N,K) of 1, 0 and NaN, by group: names (G,), hits (G,K), counts (G,K) of scored samples, sorted by name."""
-    right = np.asarray(right, dtype=np.float64)
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    if right.ndim != 2 or index.shape != right.shape[:1]:
-        raise ValueError(f"right {right.shape} must be (N,K) with a group for each row, not {np.shape(groups)}")
-    hits, counts = np.zeros((2, len(names), right.shape[1]))
-    np.add.at(hits, index, np.nan_to_num(right))
-    np.add.at(counts, index, ~np.isnan(right))
-    return names, hits, counts
-
-
-def mean_score(hits: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Mean over joints of hits / counts, a joint without a sample left out: (...,K) -> (...); NaN where no joint has one."""
-    present = counts > 0
-    part = np.divide(hits, counts, out=np.zeros_like(hits), where=present)
-    number = present.sum(axis=-1)
-    return np.divide(part.sum(axis=-1), number, out=np.full(part.shape[:-1], np.nan), where=number > 0)
+from rpstn.metrics.groups import LEAST, draw_groups, mean_over_joints
+from rpstn.metrics.intervals import Interval, levels
 
 
 def crossed_interval(
@@ -71,7 +50,7 @@ def crossed_interval(
 
     def score(weights: np.ndarray) -> np.ndarray:  # (D,G) -> (M,D,R)
         drawn = np.einsum("dg,mrgk->mdrk", weights, methods)
-        return mean_score(drawn, np.broadcast_to((weights @ counts)[:, None], drawn.shape[1:])[None].repeat(len(drawn), axis=0))
+        return mean_over_joints(drawn, (weights @ counts)[:, None])
 
     def difference(values: np.ndarray) -> np.ndarray:
         return values[0] - values[1] if len(values) == 2 else values[0]
@@ -80,8 +59,8 @@ def crossed_interval(
     if groups < LEAST:
         return Interval(estimate, np.nan, np.nan, groups, samples, level, seeds)
     rng = np.random.default_rng(seed)
-    groups = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
-    runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
-    values = (difference(score(groups)) * runs).sum(axis=1)
+    drawn = draw_groups(groups, draws, level, rng)
+    runs = draw_groups(seeds, draws, level, rng) / seeds
+    values = (difference(score(drawn)) * runs).sum(axis=1)
     low, high = np.nanquantile(values, levels(groups if seeds == 1 else min(seeds, groups), level))
     return Interval(estimate, float(low), float(high), groups, samples, level, seeds)

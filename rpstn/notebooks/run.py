@@ -22,9 +22,7 @@ from rpstn.notebooks.parameters import Parameter, choose, read_parameters
 from rpstn.notebooks.values import check_values
 from rpstn.runs.directory import MANIFEST
 from rpstn.runs.files import plain, portable, read_json, write_json
-from rpstn.runs.paths import expanded
-from rpstn.runs.places import check_folder
-from rpstn.runs.project import data_folder, default_place
+from rpstn.runs.paths import check_folder, data_folder, default_place, expanded
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 # Profiles whose executed notebooks are the book's pages; those of others show that everything runs, and no more.

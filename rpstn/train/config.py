@@ -11,7 +11,7 @@ from rpstn.models.backbones import STRIDE
 from rpstn.models.image import ImageConfig, check_image_size
 from rpstn.models.propagation import kernel_side
 from rpstn.models.rpstn import RPSTNConfig, check_size
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.runs.same_run import PATHS
 from rpstn.runs.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton

@@ -32,7 +32,6 @@ from rpstn.runs.devices import choose_device, use_bf16
 from rpstn.runs.directory import RunDirectory, seed_everything
 from rpstn.runs.files import plain
 from rpstn.runs.locks import sole_writer
-from rpstn.runs.memory import keep_memory
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import name_skeleton
 from rpstn.train.config import TrainConfig
@@ -125,7 +124,6 @@ def train(config: TrainConfig, *, progress: bool = True, calibrate: Calibrate | 
     """
     device = choose_device(config.device)
     data = open_training_data(config)
-    keep_memory()
     seed_everything(config.seed)
     model, trained = new_model(config, data.training)
     run = RunDirectory(config.out)

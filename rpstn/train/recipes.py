@@ -14,8 +14,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError, suggest
 from rpstn.models.files import WEIGHTS
-from rpstn.runs.paths import expanded
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place, expanded
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.loop import Calibrate, TrainResult, train
@@ -223,7 +222,7 @@ class ImageRecipe:
 
 
 def run_folder(dataset: str, fold: int = 1) -> str:
-    """Say where the runs on a data set lie by default: runs/embedded, runs/sub_jhmdb-1 (see `rpstn.runs.project`)."""
+    """Say where the runs on a data set lie by default: runs/embedded, runs/sub_jhmdb-1 (see `rpstn.runs.paths`)."""
     return default_place("runs", f"{dataset}-{fold}" if dataset == "sub_jhmdb" else dataset).as_posix()
 
 

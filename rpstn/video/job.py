@@ -25,9 +25,8 @@ from rpstn.models.checkpoints import save_atomically
 from rpstn.models.weights import Weights
 from rpstn.runs.ahead import Ahead
 from rpstn.runs.files import portable
-from rpstn.runs.paths import expanded
+from rpstn.runs.paths import default_place, expanded
 from rpstn.runs.progress import tqdm
-from rpstn.runs.project import default_place
 from rpstn.runs.quiet import audible
 from rpstn.video.boxes import BoxTable, FixedBox, read_boxes
 from rpstn.video.input.camera import Camera, camera_index

@@ -11,7 +11,7 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.cli.streams import escaping
 from rpstn.errors import UserError
-from rpstn.runs.places import check_file, check_folder
+from rpstn.runs.paths import check_file, check_folder
 
 from ..conftest import CHECKOUT
 from .test_cli import refused

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from rpstn.metrics.groups import mean_over_joints, sums_per_group
 from rpstn.metrics.intervals import interval, paired_interval
-from rpstn.notebooks.crossed import count_by_group, crossed_interval, mean_score
+from rpstn.notebooks.crossed import crossed_interval
 
 
 def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
@@ -14,14 +15,14 @@ def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
 
 def test_tallies_by_hand():
     right = np.array([[1, 0], [1, np.nan], [0, 1], [np.nan, 1]])
-    names, hits, counts = count_by_group(right, ["b", "a", "b", "a"])
+    names, hits, counts = sums_per_group(right, ["b", "a", "b", "a"])
     assert list(names) == ["a", "b"]
     np.testing.assert_array_equal(hits, [[1, 1], [1, 1]])
     np.testing.assert_array_equal(counts, [[1, 1], [2, 2]])
-    np.testing.assert_array_equal(mean_score(np.array([1.0, 3.0, 0.0]), np.array([2.0, 4.0, 0.0])), (0.5 + 0.75) / 2)
-    assert np.isnan(mean_score(np.zeros(2), np.zeros(2)))
+    np.testing.assert_array_equal(mean_over_joints(np.array([1.0, 3.0, 0.0]), np.array([2.0, 4.0, 0.0])), (0.5 + 0.75) / 2)
+    assert np.isnan(mean_over_joints(np.zeros(2), np.zeros(2)))
     with pytest.raises(ValueError, match="group"):
-        count_by_group(right, ["a"])
+        sums_per_group(right, ["a"])
 
 
 def test_one_seed_is_the_bootstrap_over_sources():
@@ -30,8 +31,8 @@ def test_one_seed_is_the_bootstrap_over_sources():
     right[rng.random(right.shape) < 0.3] = np.nan
     other = np.where(np.isnan(right), np.nan, (rng.random(right.shape) < 0.5).astype(float))
     groups = rng.integers(0, 8, 60)
-    _, hits, counts = count_by_group(right, groups)
-    _, theirs, _ = count_by_group(other, groups)
+    _, hits, counts = sums_per_group(right, groups)
+    _, theirs, _ = sums_per_group(other, groups)
     alone, known = crossed_interval(hits[None], counts), interval(right, groups, pool="joints")
     assert alone.estimate == pytest.approx(known.estimate) and (alone.groups, alone.samples) == (known.groups, known.samples)
     np.testing.assert_allclose([alone.low, alone.high], [known.low, known.high], atol=0.015)

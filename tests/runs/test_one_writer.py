@@ -18,6 +18,7 @@ from rpstn.models.weights import calibration_of
 from rpstn.runs.locks import LOCK, sole_writer
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
+from rpstn.video.calibrate import calibrate_run
 
 HOLD = """
 import sys, time
@@ -36,7 +37,7 @@ def alone(embedded_root, tmp_path_factory):
         root=str(embedded_root), out=str(tmp_path_factory.mktemp("alone") / "run"), frames=2, size=64, batch=2, steps=3, warmup=1,
         save_every=0.0, precision="fp32", device="cpu", calibration_frames=24,
     )  # fmt: skip
-    return config, train(config, progress=False)
+    return config, train(config, progress=False, calibrate=calibrate_run)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from rpstn.evaluate.scoring import default_out as evaluation_folder
 from rpstn.models.weights import manifest_of
 from rpstn.notebooks.run import default_out, find_notebooks, resolve
 from rpstn.runs import RunDirectory, read_json, write_json
-from rpstn.runs.project import data_folder, default_place, project_folder
+from rpstn.runs.paths import data_folder, default_place, project_folder
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import run_folder
 from rpstn.video.job import PredictConfig
