@@ -11,10 +11,10 @@ from torch.nn import functional
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import run_model
 from rpstn.heatmaps import encode
+from rpstn.models.author_checkpoints import author_decode, flip_test, load_author_checkpoint
 from rpstn.models.cost import cost
 from rpstn.models.hrnet import HRNet
 from rpstn.models.image import IMAGE_NETWORKS, FrameByFrame, SimpleBaseline, image_network, with_relation
-from rpstn.models.official import author_decode, flip_test, load_author_checkpoint
 from rpstn.skeletons import COCO
 
 # Parameters in millions, and "GFLOPs" at 256 x 192, of the tables of Xiao et al. (2018) and Sun et al. (2019); 17 joints.
