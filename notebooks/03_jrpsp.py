@@ -49,8 +49,8 @@ from torch.nn import functional
 from rpstn import RPSTN, UserError, global_matching, load_checkpoint, open_dataset, plots
 from rpstn.datasets.windows import make_window
 from rpstn.models import STRIDE, kernel_side
+from rpstn.models.manifests import training_of
 from rpstn.models.pixels import normalize
-from rpstn.models.weights import training_of
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import find_checkpoints

@@ -62,7 +62,7 @@ from rpstn.datasets import OCCLUDED
 from rpstn.datasets.splits import first_per_group, with_min_length
 from rpstn.evaluate.inference import predict_clips, predict_window
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
-from rpstn.models.weights import training_of
+from rpstn.models.manifests import training_of
 from rpstn.notebooks.words import effects_table, effects_words, horizon_words, how_trained, left_out, told_in_words, verdict_words
 from rpstn.occlusion import Occluder, occlude
 from rpstn.occlusion.cuts import predict_restarted, splice_dataset

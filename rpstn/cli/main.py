@@ -130,7 +130,7 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
 
 def train(words: list[str]) -> None:
     """Train a network, or go on with an interrupted run, or report a finished one."""
-    from rpstn.models.weights import calibration_of
+    from rpstn.models.calibration import calibration_of
     from rpstn.train.config import TrainConfig
     from rpstn.train.loop import train as run
     from rpstn.video.calibrate import calibrate_run

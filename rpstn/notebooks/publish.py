@@ -26,7 +26,7 @@ from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.weights import manifest_of, without_places
+from rpstn.models.manifests import manifest_of, without_folders
 from rpstn.notebooks.words import APART
 from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.runs.devices import choose_device
@@ -90,7 +90,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     found = find_checkpoints(name, config.folder) if config.folder else shipped_checkpoints(name)
     if "rpstn" not in found:
         raise UserError(f"no full RPSTN for {name} in {config.folder or 'the package'}; train it, or name another folder")
-    trained = {name: without_places(manifest_of(path) or {}) for name, path in found.items()}
+    trained = {name: without_folders(manifest_of(path) or {}) for name, path in found.items()}
     _check_alike(trained)
     models = {TITLES[name]: load_checkpoint(path) for name, path in found.items()}
     known = as_trained(EvaluateConfig(found["rpstn"], config.dataset, fold=config.fold), models[TITLES["rpstn"]][1])

@@ -39,9 +39,9 @@ from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.parts import parts_of
 from rpstn.evaluate.inference import check_checkpoint
 from rpstn.evaluate.scoring import EvaluateConfig, as_trained
+from rpstn.models.calibration import Calibration, calibration_file, calibration_of, checksum
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
-from rpstn.models.weights import Calibration, calibration_file, calibration_of, checksum
 from rpstn.skeletons import skeleton_of
 from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_streamed

@@ -15,7 +15,7 @@ import numpy as np
 
 from rpstn.datasets.boxes import joints_box, square
 from rpstn.errors import UserError
-from rpstn.models.weights import Calibration
+from rpstn.models.calibration import Calibration
 
 LEAST_CROP = 1 / 16  # shortest crop of a search, as a part of the frame's longer side
 PADDING = 1.25  # of crops in training: the crop's side as a multiple of the box's longer side

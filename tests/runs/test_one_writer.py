@@ -14,7 +14,7 @@ import torch
 
 from rpstn.cli.main import main
 from rpstn.errors import UserError
-from rpstn.models.weights import calibration_of
+from rpstn.models.calibration import calibration_of
 from rpstn.runs.locks import LOCK, sole_writer
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training

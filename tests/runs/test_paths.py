@@ -9,7 +9,7 @@ from rpstn.datasets import dataset_root
 from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig
 from rpstn.evaluate.scoring import default_out as evaluation_folder
-from rpstn.models.weights import manifest_of
+from rpstn.models.manifests import manifest_of
 from rpstn.notebooks.run import default_out, find_notebooks, resolve
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.runs.paths import data_folder, default_place, project_folder

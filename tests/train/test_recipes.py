@@ -8,7 +8,7 @@ import pytest
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
-from rpstn.models.weights import export_weights, without_places
+from rpstn.models.manifests import export_weights, without_folders
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import TITLES, VARIANTS, ImagePretraining, Recipe, find_checkpoints
@@ -82,7 +82,7 @@ def test_a_recipe_makes_its_own_encoder(recipe):
 
 def test_a_shipped_manifest_names_no_folders():
     run = {"parameters": {"root": "a/JHMDB", "aux_root": "b/LSPET", "steps": 3}}
-    told = without_places({**run, "encoder": run, "before": [run]})
+    told = without_folders({**run, "encoder": run, "before": [run]})
     assert told["encoder"] == told["before"][0] == {"parameters": {"root": "JHMDB", "aux_root": "LSPET", "steps": 3}}
     assert told["parameters"] == told["encoder"]["parameters"]
 

@@ -17,10 +17,11 @@ from rpstn.datasets.clip import VISIBLE
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, warp
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
+from rpstn.models.calibration import Calibration, calibration_file, calibration_of
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import WEIGHTS, default_checkpoint, find_weights
 from rpstn.models.pixels import normalize
-from rpstn.models.weights import Calibration, calibration_file, calibration_of, describe_weights
+from rpstn.models.weights import describe_weights
 from rpstn.video.boxes import read_boxes
 from rpstn.video.calibrate import calibrate
 from rpstn.video.input.arrays import ArrayInput

@@ -15,8 +15,9 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.sources import read_image
 from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
+from rpstn.models.calibration import COMMAND, Calibration, calibration_file
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.weights import COMMAND, Calibration, calibration_file, describe_weights
+from rpstn.models.weights import describe_weights
 from rpstn.runs import write_json
 from rpstn.video import write_webm
 from rpstn.video.job import predict_video

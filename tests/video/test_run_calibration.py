@@ -10,7 +10,7 @@ from rpstn.cli.main import main
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import OCCLUDED, VISIBLE
 from rpstn.errors import UserError
-from rpstn.models.weights import Calibration, calibration_file, calibration_of
+from rpstn.models.calibration import Calibration, calibration_file, calibration_of
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
