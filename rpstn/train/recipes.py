@@ -65,7 +65,7 @@ class ImagePretraining:
         if self.steps < 1:
             raise UserError(f"images of {self.dataset} need at least 1 step, not {self.steps}")
         if not 0 <= self.aux_fraction < 1:
-            raise UserError(f"beside is the part of a batch that stays images; give 0 to below 1, not {self.aux_fraction}")
+            raise UserError(f"aux_fraction is the part of a batch that stays images; give 0 to below 1, not {self.aux_fraction}")
 
 
 @dataclass(frozen=True)

@@ -194,7 +194,7 @@ def test_with_enough_sources_there_are_intervals(made):
     cells = [
         dataclasses.replace(
             cell,
-            groups=np.arange(2 * len(cell.sources)),
+            groups=np.arange(2 * len(cell.groups)),
             hits={key: np.tile(value, (2, 1)) for key, value in cell.hits.items()},
             counts={key: np.tile(value, (2, 1)) for key, value in cell.counts.items()},
         )

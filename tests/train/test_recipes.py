@@ -101,13 +101,13 @@ def test_images_come_first_and_the_encoder_goes_on_from_them(recipe):
         _ = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.0)).start
     # Some images may stay beside the encoder's frames, never beside clips.
     mixed = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, aux_fraction=0.4))
-    assert (mixed.encoder.beside, mixed.encoder.aux_root, mixed.encoder.aux_fraction) == ("lspet", "lsp", 0.4)
-    assert encoder.beside is mixed.start.beside is mixed.variant("rpstn").beside is None
+    assert (mixed.encoder.aux_dataset, mixed.encoder.aux_root, mixed.encoder.aux_fraction) == ("lspet", "lsp", 0.4)
+    assert encoder.aux_dataset is mixed.start.aux_dataset is mixed.variant("rpstn").aux_dataset is None
     # Files that the first run starts from are not loaded a second time, over what has been learned.
     assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
     with pytest.raises(UserError, match="at least 1"):
         ImagePretraining("lspet", None, 0)
-    with pytest.raises(UserError, match="aux_dataset"):
+    with pytest.raises(UserError, match="aux_fraction"):
         ImagePretraining("lspet", None, 1, aux_fraction=1.0)
     with pytest.raises(UserError, match="own"):
         dataclasses.replace(whole, base=dataclasses.replace(base, dataset="own"))
