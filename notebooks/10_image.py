@@ -67,7 +67,7 @@ from rpstn.train import TrainConfig
 from rpstn.train.recipes import ImageRecipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
-config = TrainConfig(
+config = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,

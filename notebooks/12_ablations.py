@@ -100,7 +100,7 @@ pd.DataFrame(
     {
         name: {
             "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
-            "clips a step": config.cell(name, config.seeds[0]).batch,
+            "clips a step": config.cell(name, config.seeds[0]).data.batch,
             "in the paper": {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}.get(name, ""),
             "here": "yes" if name in config.cells else "",
         }

@@ -126,12 +126,12 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
 
 def train(words: list[str]) -> None:
     """Train a network, or go on with an interrupted run, or report a finished one."""
+    from rpstn.cli.train import TrainOptions
     from rpstn.models.weights import calibration_of
-    from rpstn.train.config import TrainConfig
     from rpstn.train.loop import train as run
     from rpstn.video.calibrate import calibrate_run
 
-    result = run(parse(TrainConfig, words, "rpstn train"), calibrate=calibrate_run)
+    result = run(parse(TrainOptions, words, "rpstn train"), calibrate=calibrate_run)
     limits = calibration_of(result.checkpoint)
     if limits.measured_on:
         print(f"joints below confidence {limits.hidden_below:g} count as hidden (measured on {limits.measured_on})")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +139,7 @@ class AblationConfig:
     @property
     def base(self) -> TrainConfig:
         """What the training of all cells shares."""
-        return TrainConfig(
+        return TrainConfig.of(
             dataset=self.dataset, root=self.root, fold=self.fold, out=self.folder, init=str(self.start), encoder=self.encoder,
             initializer=self.encoder, frames=self.frames, batch=self.batch, accumulate=self.accumulate, size=self.size,
             sigma=self.sigma, steps=self.steps, lr=self.lr, augmentation=self.augmentation, validate_every=self.validate_every,
@@ -158,7 +158,7 @@ class AblationConfig:
         if "frames" in changes:
             clips = max(1, round(self.batch * self.frames / changes["frames"]))
             changes["batch"] = -(-clips // self.accumulate) * self.accumulate
-        return replace(self.base, **changes, seed=seed, out=f"{self.folder}/{name}-{seed}")
+        return self.base.replace(**changes, seed=seed, out=f"{self.folder}/{name}-{seed}")
 
     def todo(self) -> list[tuple[str, int]]:
         """Cell and seed of all that is asked for, one seed after the other: a whole grid with one seed is there first.
@@ -235,7 +235,7 @@ def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) ->
         {
             "shared": shared,
             "encoder": hashlib.sha256(config.start.read_bytes()).hexdigest(),
-            "changes": CELLS[name] | ({"batch": config.cell(name, seed).batch} if "frames" in CELLS[name] else {}),
+            "changes": CELLS[name] | ({"batch": config.cell(name, seed).data.batch} if "frames" in CELLS[name] else {}),
             "measured_on": {
                 "data_set": test.name,
                 "split": test.split,
