@@ -152,9 +152,9 @@ def _check(works, batch, settings):
                 TrainConfig.of(batch=batch * accumulate, accumulate=accumulate, **settings)
 
 
-def test_an_ablation_says_so_before_its_first_cell():
+def test_an_ablation_says_so_before_its_first_run():
     with pytest.raises(UserError, match="BatchNorm"):
-        AblationConfig(cells=("frame_by_frame", "full"), size=64, batch=1)
+        AblationConfig(runs=("frame_by_frame", "full"), size=64, batch=1)
 
 
 @pytest.mark.parametrize("settings", [{"frames": 1}, {"frames": 2, "propagation": "concat"}, {"batch": 2, "frames": 2}])
