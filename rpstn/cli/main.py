@@ -37,8 +37,8 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   evaluate --checkpoint F   score a checkpoint on a split
   publish --name NAME       score finished runs for results/NAME.json, which the book's tables are made of
   folds --checkpoint 'F'    score three checkpoints, one for each split of sub_jhmdb ({fold} in F), and their mean
-  ablate                    train and score the ablation's cells, each once; stop it and go on at any time
-  ablate merge FOLDER ...   put finished cells, of one machine or several, into results/ablations.json
+  ablate                    train and score the ablation's runs, each once; stop and resume it at any time
+  ablate merge FOLDER ...   put finished runs, of one machine or several, into results/ablations.json
   predict VIDEO             poses of a video, a folder of frames or a camera (its index): JSON, CSV and an annotated .webm
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
   export CHECKPOINT -o DIR  write a network as ONNX, checked against torch (needs the extra export)
@@ -130,12 +130,12 @@ def _report(path: Path, metrics: dict[str, Any]) -> None:
 
 def train(words: list[str]) -> None:
     """Train a network, or go on with an interrupted run, or report a finished one."""
+    from rpstn.cli.train_options import TrainOptions
     from rpstn.models.calibration import calibration_of
-    from rpstn.train.config import TrainConfig
     from rpstn.train.loop import train as run
     from rpstn.video.calibrate import calibrate_run
 
-    result = run(parse(TrainConfig, words, "rpstn train"), calibrate=calibrate_run)
+    result = run(parse(TrainOptions, words, "rpstn train"), calibrate=calibrate_run)
     limits = calibration_of(result.checkpoint)
     if limits.measured_on:
         print(f"joints below confidence {limits.hidden_below:g} count as hidden (measured on {limits.measured_on})")
@@ -143,18 +143,20 @@ def train(words: list[str]) -> None:
 
 
 def ablate(words: list[str]) -> None:
-    """The ablation's cells; with the word merge, what is finished of them."""
+    """Make the runs of the ablation; with the word merge, merge those that are finished."""
+    from rpstn.cli.ablate import merge
     from rpstn.metrics.tables import aligned, markdown
-    from rpstn.notebooks.ablation_results import interval_words, merge_cells, paper_table, read_cells, summarize
+    from rpstn.notebooks.ablation_report import interval_words, paper_table
+    from rpstn.notebooks.ablation_results import read_runs, summarize
     from rpstn.notebooks.ablations import AblationConfig
     from rpstn.notebooks.ablations import ablate as run
 
     if words[:1] == ["merge"]:
         if len(words) == 1:
             raise UserError("rpstn ablate merge needs the folders to merge: rpstn ablate merge FOLDER [FOLDER ...]")
-        study = bind(merge_cells, words[1:], "rpstn ablate merge")()
+        study = bind(merge, words[1:], "rpstn ablate merge")()
     else:
-        study = summarize(read_cells(run(parse(AblationConfig, words, "rpstn ablate"))))
+        study = summarize(read_runs(run(parse(AblationConfig, words, "rpstn ablate"))))
     print(aligned(markdown(paper_table(study))))
     print(interval_words(study))
 

@@ -63,7 +63,7 @@ def test_what_is_missing_is_named(command, capsys):
         ("predict a.mp4 --hidden-below nan", "--hidden-below: 'nan' is not a finite number"),
         ("export x -o y --tolerance=-inf", "--tolerance: '-inf' is not a finite number"),
         ("run --profil smoke", "did you mean --profile?"),
-        ("ablate --cells nonsense", "no cell is called 'nonsense'"),
+        ("ablate --runs nonsense", "no run is called 'nonsense'"),
     ],
 )
 def test_a_wrong_word_is_told_in_one_line(words, said, capsys):

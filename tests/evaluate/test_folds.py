@@ -150,9 +150,9 @@ def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs,
     small = {"dataset": "sub_jhmdb", "root": str(root), "frames": 1, "size": 64, "batch": 1, "steps": 1, "device": "cpu"}
     for start in ("init", "encoder_weights", "initializer_weights"):
         with pytest.raises(UserError, match=refused):
-            train(TrainConfig(**small, fold=2, out=str(tmp_path / start), **{start: str(first)}), progress=False)
+            train(TrainConfig.of(**small, fold=2, out=str(tmp_path / start), **{start: str(first)}), progress=False)
     with pytest.raises(UserError, match=refused):
-        ablate(AblationConfig(cells=("full",), seeds=(1,), **small, fold=2, out=str(tmp_path), init=str(first)), progress=False)
+        ablate(AblationConfig(runs=("full",), seeds=(1,), **small, fold=2, out=str(tmp_path), init=str(first)), progress=False)
     image = image_model(ImageConfig("small", 15, skeleton="sub_jhmdb"))
     save_checkpoint(tmp_path / "image.pt", image, {**metadata, "fold": 1})
     with pytest.raises(UserError, match="image.pt was trained on split 1"):

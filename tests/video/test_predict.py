@@ -243,12 +243,12 @@ def test_weights_that_are_shipped_are_found_by_their_name(tmp_path, monkeypatch)
 def test_the_training_command_is_one_that_train_takes():
     import tyro
 
-    from rpstn.train import TrainConfig
+    from rpstn.cli.train_options import TrainOptions
 
     command = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1]).command.split()
     assert command[:2] == ["rpstn", "train"]
-    config = tyro.cli(TrainConfig, args=command[2:])
-    assert config.dataset == "penn_action"
+    config = tyro.cli(TrainOptions, args=command[2:])
+    assert config.data.dataset == "penn_action"
 
 
 class TestFollowing:

@@ -22,7 +22,7 @@ from rpstn.video.tracking import Following
 
 @pytest.fixture
 def config(embedded_root, tmp_path):
-    return TrainConfig(
+    return TrainConfig.of(
         root=str(embedded_root), out=str(tmp_path / "run"), frames=2, size=64, batch=2, steps=2, precision="fp32", device="cpu"
     )
 
@@ -32,7 +32,7 @@ def trained(embedded_root, tmp_path_factory):
     """A finished run. Do not change its files."""
     out = tmp_path_factory.mktemp("calibrated") / "run"
     settings = {"frames": 2, "size": 64, "batch": 2, "steps": 2, "precision": "fp32", "device": "cpu"}
-    return train(TrainConfig(root=str(embedded_root), out=str(out), **settings), progress=False, calibrate=calibrate_run)
+    return train(TrainConfig.of(root=str(embedded_root), out=str(out), **settings), progress=False, calibrate=calibrate_run)
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def test_prediction_finds_them(trained, dance, tmp_path, capsys):
 
 
 def test_the_command_line_says_them(config, capsys):
-    words = {"root": config.root, "out": config.out, "frames": 1, "size": 64, "batch": 2, "steps": 1, "device": "cpu"}
+    words = {"root": config.data.root, "out": config.out, "frames": 1, "size": 64, "batch": 2, "steps": 1, "device": "cpu"}
     assert main(["train", *(f"--{name}={value}" for name, value in words.items())]) == 0
     assert "count as hidden (measured on embedded, split val" in capsys.readouterr().out
 
@@ -92,7 +92,7 @@ def test_as_many_clips_as_have_about_so_many_frames_are_measured(trained, val, f
 
 def test_an_interruption_while_it_is_measured_loses_nothing(config, tmp_path, monkeypatch):
     whole = train(config, progress=False, calibrate=calibrate_run)
-    parted = dataclasses.replace(config, out=str(tmp_path / "parted"))
+    parted = config.replace(out=str(tmp_path / "parted"))
     with monkeypatch.context() as patch:
         patch.setattr("rpstn.video.calibrate.calibrate", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -113,7 +113,7 @@ def test_it_is_measured_once_and_again_for_other_weights(config, trained, val, t
     with monkeypatch.context() as patch:
         patch.setattr("rpstn.video.calibrate.calibrate", lambda *_, **__: pytest.fail("measured again"))
         calibrate_run(copy, val, 600)
-    other = train(dataclasses.replace(config, seed=1, calibration_frames=0), progress=False, calibrate=calibrate_run).checkpoint
+    other = train(config.replace(seed=1, calibration_frames=0), progress=False, calibrate=calibrate_run).checkpoint
     copy.write_bytes(other.read_bytes())
     assert calibration_of(copy) == Calibration()
     calibrate_run(copy, val, 600, progress=False)
@@ -121,17 +121,17 @@ def test_it_is_measured_once_and_again_for_other_weights(config, trained, val, t
 
 
 def test_none_is_asked_for(config):
-    result = train(dataclasses.replace(config, calibration_frames=0), progress=False, calibrate=calibrate_run)
+    result = train(config.replace(calibration_frames=0), progress=False, calibrate=calibrate_run)
     assert not calibration_file(result.checkpoint).exists() and calibration_of(result.checkpoint) == Calibration()
     with pytest.raises(UserError, match="calibration_frames"):
-        dataclasses.replace(config, calibration_frames=-1)
+        config.replace(calibration_frames=-1)
 
 
 @pytest.mark.parametrize(
     "changes", [{"network": "small", "propagation": "none", "frames": 1}, {"propagation": "none", "frames": 1}]
 )
 def test_networks_of_single_images_have_theirs(config, changes):
-    result = train(dataclasses.replace(config, **changes), progress=False, calibrate=calibrate_run)
+    result = train(config.replace(**changes), progress=False, calibrate=calibrate_run)
     assert calibration_of(result.checkpoint).frames == 72
 
 
