@@ -21,7 +21,7 @@ from rpstn.runs.renamed import CALIBRATION, rename_keys
 
 # Without a measurement: what the package's own small networks need, to the first digit.
 ASSUMED_HIDDEN, ASSUMED_LOST, ASSUMED_CONFIDENT = 0.4, 0.3, 0.5
-COMMAND = "python -m rpstn.video.calibrate CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures
+COMMAND = "rpstn calibrate CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures
 
 
 @dataclass(frozen=True)
