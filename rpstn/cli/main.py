@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import tyro
 
 from rpstn import __version__
+from rpstn.cli.calibrate import calibrate
 from rpstn.cli.data import data_check, data_list, data_make
 from rpstn.cli.scores import evaluate, folds, publish
 from rpstn.cli.streams import escaping
@@ -40,6 +41,7 @@ usage: rpstn COMMAND [OPTIONS]       (rpstn COMMAND --help explains one)
   ablate                    train and score the ablation's runs, each once; stop and resume it at any time
   ablate merge FOLDER ...   put finished runs, of one machine or several, into results/ablations.json
   predict VIDEO             poses of a video, a folder of frames or a camera (its index): JSON, CSV and an annotated .webm
+  calibrate CHECKPOINT      measure which of its confidences are low, for predict (training does it by itself)
   convert CHECKPOINT -o OUT make a checkpoint of this package from one of the authors' files
   export CHECKPOINT -o DIR  write a network as ONNX, checked against torch (needs the extra export)
   bench                     time this package against the released code's way (needs a checkout of the book)
@@ -303,6 +305,7 @@ _COMMANDS: dict[str, Any] = {
     "folds": folds,
     "ablate": ablate,
     "predict": predict,
+    "calibrate": calibrate,
     "convert": convert,
     "export": export,
     "bench": bench,

@@ -14,7 +14,7 @@ from rpstn.runs.renamed import CALIBRATION, rename_keys
 
 # Thresholds of a network that nothing was measured for: what the package's own small networks need, to one digit.
 ASSUMED_HIDDEN, ASSUMED_LOST, ASSUMED_CONFIDENT = 0.4, 0.3, 0.5
-COMMAND = "python -m rpstn.video.calibrate CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures them
+COMMAND = "rpstn calibrate CHECKPOINT --dataset NAME --root YOUR_COPY"  # measures them
 
 
 @dataclass(frozen=True)

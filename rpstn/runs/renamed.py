@@ -31,6 +31,8 @@ ABLATION = SETTINGS | {"cell": "run", "sources": "groups"}
 STUDY = SETTINGS | {"cells": "rows", "groups": "joint_types", "sources": "groups"}
 # Of the values in a *.calibration.json.
 CALIBRATION = {"hidden_found": "hidden_detected", "right": "correct", "sure_from": "confident_from"}
+# Of how a box follows a pose, in the journal of an interrupted prediction.
+FOLLOWING = {"middle": "center_rate", "side": "size_rate", "sure": "confident_from"}
 
 
 def rename_keys(value: Any, names: Mapping[str, str] = SETTINGS) -> Any:

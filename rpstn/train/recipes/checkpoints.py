@@ -7,8 +7,7 @@ from pathlib import Path
 
 from rpstn.errors import UserError
 from rpstn.models.files import WEIGHTS
-from rpstn.runs.paths import expanded
-from rpstn.runs.paths import default_place
+from rpstn.runs.paths import default_place, expanded
 from rpstn.train.recipes.variants import VARIANTS, check_variant
 
 
