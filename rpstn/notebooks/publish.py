@@ -115,7 +115,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     rows = plainly | {f"{title}, flip test": predictions for title, predictions in flipped.items()}
     scores = {title: score(predictions, dataset) for title, predictions in rows.items()}
     right = {title: samples(predictions, dataset, reference="person").correct for title, predictions in plainly.items()}
-    groups = samples(plainly[full], dataset, reference="person").sources
+    groups = samples(plainly[full], dataset, reference="person").groups
     result = {
         "rows": {title: found["scores"] for title, found in scores.items()},
         **{

@@ -213,7 +213,7 @@ def _learned(settings: Mapping[str, Any]) -> str:
     if not settings.get("aux_dataset"):
         return settings["dataset"]
     part = settings["batch"] // settings["accumulate"]
-    return f"{settings['dataset']}, {round(part * settings['aux_fraction'])} in {part} from {settings['beside']}"
+    return f"{settings['dataset']}, {round(part * settings['aux_fraction'])} in {part} from {settings['aux_dataset']}"
 
 
 def gain(value: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """The strict runner: papermill executes the notebooks, in order, and only whole results enter the book.
 
 Nothing starts before every parameter is known to exist and to have the right type. A notebook that ran before
-with the same group, values, package and data is kept. One that fails leaves the book as it was.
+with the same source, values, package and data is kept. One that fails leaves the book as it was.
 """
 
 from __future__ import annotations
