@@ -6,10 +6,9 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import tyro
 
 from rpstn.errors import UserError
 from rpstn.metrics.intervals import LEAST, Interval
@@ -174,22 +173,14 @@ def _traced(cell: Cell) -> dict[str, Any]:
     return {"seed": cell.seed, "parameters": own, **kept, "scoring": scored}
 
 
-def merge_cells(
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER ...")],
-    /,
-    *,
-    out: Path = Path("results/ablations.json"),
-    fewer: bool = False,
-) -> dict[str, Any]:
+def merge_cells(folders: Sequence[Path], *, out: Path, fewer: bool = False) -> dict[str, Any]:
     """Summarize the finished cells of some folders into one file, whole or not at all; returns the study.
 
-    The file holds one study a data set; those of other sets stay. Raises what `read_cells` raises, and UserError for a file that
-    holds more than the folders do.
+    folders  where `rpstn ablate` has worked, on this machine or copied from others.
+    fewer    write the file even where it holds cells or seeds that the folders lack, which it then loses.
 
-    Args:
-        folders: where `rpstn ablate` has worked, on this machine or copied from others.
-        out: JSON file to write.
-        fewer: write it even where the file holds cells or seeds that these folders lack, which it then loses.
+    The file holds one study per data set; those of other sets stay. Raises what `read_cells` raises, and UserError for a file
+    that holds more than the folders do.
     """
     study = {**summarize(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
     content = read_json(out) if expanded(out).is_file() else {}
