@@ -208,14 +208,14 @@ def _traced(run: Run) -> dict[str, Any]:
     return {"seed": run.seed, "parameters": own, **kept, "scoring": scored}
 
 
-def merge_runs(
-    folders: Sequence[str | Path], *, out: str | Path = "results/ablations.json", fewer: bool = False
-) -> dict[str, Any]:
+def merge_runs(folders: Sequence[Path], *, out: Path, fewer: bool = False) -> dict[str, Any]:
     """Summarize the finished runs of some folders into one file, whole or not at all; return the study.
 
-    The file holds one study per data set; those of other sets stay.
-    fewer  write it even where the file holds runs that these folders lack, which it then loses.
-    Raises what `read_runs` raises, and UserError for a file that holds more than the folders do.
+    folders  where `rpstn ablate` has worked, on this machine or copied from others.
+    fewer    write the file even where it holds runs or seeds that the folders lack, which it then loses.
+
+    The file holds one study per data set; those of other sets stay. Raises what `read_runs` raises, and UserError for a file
+    that holds more than the folders do.
     """
     study = {**summarize(read_runs(folders)), "folders": [portable(folder) for folder in folders]}
     content = read_studies(out) if expanded(out).is_file() else {}
