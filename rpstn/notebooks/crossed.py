@@ -80,8 +80,8 @@ def crossed_interval(
     if groups < LEAST:
         return Interval(estimate, np.nan, np.nan, groups, samples, level, seeds)
     rng = np.random.default_rng(seed)
-    groups = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
+    drawn = rng.multinomial(groups, np.full(groups, 1 / groups), size=draws).astype(np.float64)
     runs = rng.multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
-    values = (difference(score(groups)) * runs).sum(axis=1)
+    values = (difference(score(drawn)) * runs).sum(axis=1)
     low, high = np.nanquantile(values, levels(groups if seeds == 1 else min(seeds, groups), level))
     return Interval(estimate, float(low), float(high), groups, samples, level, seeds)
