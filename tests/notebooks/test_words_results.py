@@ -52,9 +52,7 @@ def test_what_the_full_network_scores_more():
     assert words.losses(STUDY) == {"Cat": Interval(0.012, 0.002, 0.02, 11, 90, seeds=5)} == words.losses(STUDY, "occluded")
     paper = [row for row in published_rows(data_set="penn_action", reference="torso") if row.method.startswith("RPSTN")]
     table = words.paper_gains_table(STUDY, paper)
-    assert table["full minus Cat"]["paper, R18"] == "+1.1" and table["full minus Cat"]["here"].startswith(
-        "+1.2 (95 % interval +0.2"
-    )
+    assert table["full minus Cat"]["paper, R18"] == "+1.1" and table["full minus Cat"]["here"] == "+1.2 (+0.2 to +2.0)"
     assert table["full minus without P"]["here"] == ""
 
 

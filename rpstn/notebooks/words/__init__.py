@@ -27,6 +27,14 @@ from rpstn.notebooks.words.interventions import (
     weaker_words,
 )
 from rpstn.notebooks.words.occlusion import bins_words, effects_table, effects_words, horizon_words, horizons_words, natural_words
+from rpstn.notebooks.words.parts import (
+    carried_words,
+    hidden_so_far_words,
+    kernel_change_words,
+    occluded_words,
+    shared_groups_words,
+)
+from rpstn.notebooks.words.performance import bench_table, matching_words, targets_words
 from rpstn.notebooks.words.relations import (
     closeness,
     cycle_words,
@@ -52,6 +60,7 @@ from rpstn.notebooks.words.results import (
     uneven_gain_words,
 )
 from rpstn.notebooks.words.score import compression_words, coverage_words, gaps_table, guessing_words, noise_table
+from rpstn.notebooks.words.video import doubt_words, limit_words, summary_table, taken_table, video_row, weights_words
 
 __all__ = [
     "APART",
@@ -59,16 +68,19 @@ __all__ = [
     "MEASURED",
     "NONE_PUBLISHED",
     "accumulation_words",
+    "bench_table",
     "bins_words",
     "budget_row",
     "bullets",
     "carried_table",
+    "carried_words",
     "closeness",
     "compression_words",
     "counts_table",
     "coverage_words",
     "cycle_words",
     "differences",
+    "doubt_words",
     "effects_table",
     "effects_words",
     "excluded",
@@ -81,18 +93,23 @@ __all__ = [
     "held_out_table",
     "held_out_words",
     "hidden_gain_words",
+    "hidden_so_far_words",
     "hidden_weight_words",
     "horizon_words",
     "horizons_words",
     "how_trained",
     "jre_words",
+    "kernel_change_words",
+    "limit_words",
     "listed",
     "loss_words",
     "losses",
+    "matching_words",
     "natural_words",
     "network_costs",
     "network_scores",
     "noise_table",
+    "occluded_words",
     "own_share_words",
     "pairs_table",
     "pairs_words",
@@ -109,12 +126,18 @@ __all__ = [
     "scale_words",
     "score_table",
     "scores_section",
+    "shared_groups_words",
     "significant_in",
     "split_section",
     "subset_table",
+    "summary_table",
+    "taken_table",
+    "targets_words",
     "training_section",
     "uneven_gain_words",
     "used_words",
     "variance_words",
+    "video_row",
     "weaker_words",
+    "weights_words",
 ]

@@ -77,7 +77,7 @@ def paper_gains_table(study: Mapping[str, Any], paper: Sequence[PublishedRow]) -
     for name, (suffix, title) in _TAKEN_AWAY.items():
         here = loss_interval(study, name) if {name, "full"} <= set(study["cells"]) else None
         row = {f"paper, {net}": f"{means[f'RPSTN-{net}'] - means[f'RPSTN-{net}{suffix}']:+.1f}" for net in ("R18", "R50")}
-        table[f"full minus {title}"] = row | {"here": "" if here is None else here.text(signed=True)}
+        table[f"full minus {title}"] = row | {"here": "" if here is None else here.brief(signed=True)}
     return table
 
 

@@ -69,4 +69,4 @@ def compression_words(largest: Mapping[Rule, Interval]) -> str:
     size = {rule: abs(item.estimate) for rule, item in largest.items()}
     if all(size["released", reference] < size["correct", reference] for reference in REFERENCES):
         return "**In these numbers, the released rule leaves less of the difference than the correct one**, by both sizes."
-    return "**In these numbers, the released rule does not leave less of the difference by both sizes.**"
+    return "**In these numbers, the released rule leaves less of the difference by one of the two sizes at most.**"
