@@ -52,9 +52,7 @@ sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 brightness: float = 0.1  # range of what is added to all values, to either side, as a fraction of 255
 contrast: float = 0.2  # range of the factor around mid-gray, to either side of 1
 color: float = 0.1  # range of each channel's factor, to either side of 1
-full_rotation_prob: float = (
-    0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
-)
+full_rotation_prob: float = 0.0  # part of the samples rotated by any angle, not by 40 degrees at most: people lie and roll
 erasing: float = 0.6  # part of the variants' clips with a painted occluder; of the encoder's frames 0.6
 erasing_size: list[float] = [0.1, 0.5]  # range of its sides, as fractions of the input's; of the encoder's frames 0.1 to 0.5
 validate_every: int = 600  # steps between validations; 0: at the end only

@@ -87,7 +87,7 @@ pd.DataFrame({TITLES[variant]: row}).T
 # %%
 sums = "rows" if model.config.relation_layout == "paper" else "columns"
 average = learned.mean()
-matrices = {"learned": learned.matrices} | relations.baselines(
+matrices = {"learned": learned.matrices} | relations.baseline_relations(
     model, metadata, test, window=config.window, batch=config.batch, seed=config.seed
 )
 panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in matrices.items()}

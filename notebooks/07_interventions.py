@@ -54,8 +54,9 @@ from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import interval
 from rpstn.metrics.pairs import pair_means, rank_ceiling, rank_interval
 from rpstn.notebooks import words
-from rpstn.relations.effects import MEASURES, CutPlan, own_effect, own_share, square, study
+from rpstn.relations.effects import MEASURES, own_effect, own_share, pair_matrix
 from rpstn.relations.interventions import Cut, all_pairs, named
+from rpstn.relations.study import CutPlan, StudySettings, study
 from rpstn.train.recipes import TITLES, find_checkpoints
 
 config = EvaluateConfig(
@@ -104,7 +105,8 @@ pd.DataFrame({TITLES[variant]: row}).T
 # %%
 replaced = {name: named(name, skeleton, average=average, seed=config.seed) for name in interventions}
 pairs = all_pairs(len(skeleton))  # single pairs come further down; the encoder's work is done once for both
-done = study(model, metadata, test, replaced, pairs=pairs, every=plan.every, window=config.window, batch=config.batch)
+settings = StudySettings(window=config.window, batch=config.batch, pairs=pairs, every=plan.every)
+done = study(model, metadata, test, replaced, settings)
 
 # %%
 subsets = {"all": np.ones_like(done.truth.scored), "visible": visibility == VISIBLE, "occluded": visibility == OCCLUDED}
@@ -178,10 +180,10 @@ panels = {
     "loss at the truth (% of peak)": means["share"],
 }
 axes = plots.effect_panels(
-    square(weights.mean(axis=0), pairs, len(skeleton)),
-    {title: square(100 * np.nan_to_num(item.estimate), pairs, len(skeleton)) for title, item in panels.items()},
+    pair_matrix(weights.mean(axis=0), pairs, len(skeleton)),
+    {title: pair_matrix(100 * np.nan_to_num(item.estimate), pairs, len(skeleton)) for title, item in panels.items()},
     skeleton,
-    {title: square(item.sure, pairs, len(skeleton)) > 0 for title, item in panels.items()},
+    {title: pair_matrix(item.sure, pairs, len(skeleton)) > 0 for title, item in panels.items()},
     sums=sums,
 )
 
@@ -225,7 +227,8 @@ chosen = {item.group: index for index, item in reversed(list(enumerate(test)))} 
 first_clips = replace(test, clips=tuple(test.clips[index] for index in sorted(chosen.values())))
 largest = [pairs[number] for number in order]
 cuts = {pair: Cut(*pair) for pair in largest}
-whole = study(model, metadata, first_clips, cuts, pairs=largest, window=config.window, batch=config.batch) if largest else None
+settings = StudySettings(window=config.window, batch=config.batch, pairs=largest)
+whole = study(model, metadata, first_clips, cuts, settings) if largest else None
 
 # %%
 added, growth = {}, {}

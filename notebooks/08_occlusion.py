@@ -30,9 +30,7 @@ dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: 
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-variants: list[
-    str
-] = []  # the first is compared with the others, names in rpstn.train.recipes.VARIANTS; empty: all that are found
+variants: list[str] = []  # the first is compared with the others, by their names in rpstn.train.recipes; empty: all
 clip: int = 0  # which test clip is looked at closely
 joint: str = "left_wrist"  # the joint that is hidden in it
 start: int = 8  # first hidden frame

@@ -158,7 +158,7 @@ def ablate(words: list[str]) -> None:
 def predict(words: list[str]) -> int:
     """Predict a video into files; 130 if Ctrl-C stopped it."""
     from rpstn.video.job import PredictConfig, predict_video
-    from rpstn.video.summary import summary_lines
+    from rpstn.video.output.summary import summary_lines
 
     # The words of the dataclass's own comments explain the options; VIDEO is the one that has no default.
     config = parse(PredictConfig, words, "rpstn predict", config=(tyro.conf.PositionalRequiredArgs,))

@@ -8,8 +8,7 @@ the others have.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import check_fold
 from rpstn.models.pixels import normalize
+from rpstn.runs.ahead import Ahead
 from rpstn.runs.memory import keep_memory
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import Skeleton, skeleton_of
@@ -83,8 +83,11 @@ def predict_clips(
         return [make_window(dataset[clip], dataset.skeleton, start, length, metadata["size"]) for clip, start, length in places]
 
     frames = sum(len(clip) for clip in dataset)
-    with tqdm(total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar:
-        for places, windows in _ahead(load, batches):
+    with (
+        Ahead(((places, load(places)) for places in batches), size=1) as loaded,
+        tqdm(total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar,
+    ):
+        for places, windows in loaded:
             stack = torch.from_numpy(np.stack([part.frames for part in windows]))
             heatmaps, relation, _ = run_model(model, metadata, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
             found, sure = (value.cpu().numpy() for value in decode(heatmaps, metadata["size"] / heatmaps.shape[-1], refine))
@@ -207,14 +210,3 @@ def _batches(lengths: Sequence[int], window: int, batch: int) -> list[list[tuple
         for length in sorted(by_length, reverse=True)
         for first in range(0, len(by_length[length]), batch)
     ]
-
-
-def _ahead(load: Callable[[Any], Any], items: Sequence[Any]) -> Iterator[tuple[Any, Any]]:
-    """(item, load(item)) in order; the next item is loaded in a thread while the caller works on this one."""
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        waiting = pool.submit(load, items[0]) if items else None
-        for position, item in enumerate(items):
-            loaded = waiting.result()
-            if position + 1 < len(items):
-                waiting = pool.submit(load, items[position + 1])
-            yield item, loaded

@@ -43,8 +43,8 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
 from rpstn.models.weights import Calibration, calibration_file, calibration_of, checksum
 from rpstn.skeletons import skeleton_of
+from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_streamed
-from rpstn.video.stream import PoseNetwork
 from rpstn.video.tracking import Following
 
 QUANTILE_HIDDEN, QUANTILE_LOST, QUANTILE_CONFIDENT = 0.10, 0.01, 0.25

@@ -23,24 +23,26 @@ import tyro
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import save_atomically
 from rpstn.models.weights import Weights
+from rpstn.runs.ahead import Ahead
 from rpstn.runs.files import portable
 from rpstn.runs.paths import expanded
 from rpstn.runs.progress import tqdm
 from rpstn.runs.project import default_place
 from rpstn.runs.quiet import audible
 from rpstn.video.boxes import BoxTable, FixedBox, read_boxes
-from rpstn.video.files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
-from rpstn.video.folder import PredictionFolder, fingerprint
-from rpstn.video.image_input import FrameFolder
-from rpstn.video.input_frames import Frame, VideoInput
-from rpstn.video.overlay import AnnotatedVideo, Annotator
+from rpstn.video.input.camera import Camera, camera_index
+from rpstn.video.input.frames import Frame, VideoInput
+from rpstn.video.input.images import FrameFolder
+from rpstn.video.input.source import open_input
+from rpstn.video.input.video_file import VideoFile
+from rpstn.video.output.files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
+from rpstn.video.output.folder import PredictionFolder, fingerprint
+from rpstn.video.output.overlay import AnnotatedVideo, Annotator
+from rpstn.video.output.summary import doubt_notes, summarize_poses
 from rpstn.video.predict import check_boxes, open_network
-from rpstn.video.source import Camera, camera_index, open_input
 from rpstn.video.stream import PoseStream
-from rpstn.video.summary import doubt_notes, summarize_poses
-from rpstn.video.threads import Ahead, Behind, StopAsked, stop_when_asked
+from rpstn.video.threads import Behind, StopAsked, stop_when_asked
 from rpstn.video.tracking import Following
-from rpstn.video.video_file import VideoFile
 
 FORMAT = 1
 SAVE_EVERY = 10.0  # seconds between saved states
@@ -91,10 +93,15 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class PredictResult:
-    """out: the folder. files: what lies in it. frames: how many were done. complete: whether all was done.
+    """Say what a call of `predict_video` has done.
 
-    summary: `rpstn.video.summary.summarize_poses`. notes: what was noticed. weights: what predicted. seconds: of this call.
-    signal: number of the signal that stopped it, or None.
+    out       folder of the results; files: those that lie in it.
+    frames    how many were predicted; complete: whether these are all.
+    summary   as `rpstn.video.output.summary.summarize_poses` gives it.
+    notes     what was noticed.
+    weights   what predicted.
+    seconds   that the call took.
+    signal    number of the signal that stopped it, or None.
     """
 
     out: Path

@@ -24,15 +24,16 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.models.files import find_weights
 from rpstn.models.weights import Weights, describe_network, describe_weights
+from rpstn.runs.ahead import Ahead
 from rpstn.runs.progress import tqdm
 from rpstn.runs.quiet import audible
 from rpstn.video.boxes import BoxTable, FixedBox, read_boxes
-from rpstn.video.input_frames import Frame, VideoInput
-from rpstn.video.source import open_input
-from rpstn.video.stream import LOST, PersonPose, PoseNetwork, PoseStream
-from rpstn.video.threads import Ahead
+from rpstn.video.input.frames import Frame, VideoInput
+from rpstn.video.input.source import open_input
+from rpstn.video.input.video_file import VideoFile
+from rpstn.video.network import PoseNetwork
+from rpstn.video.stream import LOST, PersonPose, PoseStream
 from rpstn.video.tracking import Following
-from rpstn.video.video_file import VideoFile
 
 # What names a network: see `predict`.
 Checkpoint = str | os.PathLike[str] | tuple[torch.nn.Module, Mapping[str, Any]] | None

@@ -16,11 +16,11 @@ from rpstn.datasets.transforms import crop_affine, warp
 from rpstn.errors import UserError
 from rpstn.models.weights import Weights
 from rpstn.skeletons import Skeleton
-from rpstn.video.files import frame_entry
-from rpstn.video.overlay import Annotator, scale_of
+from rpstn.video.output.files import frame_entry
+from rpstn.video.output.overlay import Annotator, scale_of
+from rpstn.video.output.summary import summarize_poses
 from rpstn.video.predict import open_one, poses_of, stack
 from rpstn.video.stream import PersonPose
-from rpstn.video.summary import summarize_poses
 from rpstn.video.tracking import PADDING
 
 
@@ -93,10 +93,10 @@ class Watched:
             yield frame_entry(index, float(self.times[index]), here, self.limit, relation=relation)
 
     def summary(self) -> Mapping[str, Mapping[str, Any]]:
-        """By joint: mean confidence, frames hidden, the longest stretch hidden, and the frame in which that one ends.
+        """Give by joint: mean confidence, frames hidden, the longest stretch hidden, and the frame in which that one ends.
 
-        Stretches are those of `rpstn.video.summary`. "seen again" is None where the stretch lasts until the person leaves or the
-        video ends.
+        Stretches are those of `rpstn.video.output.summary`. "seen again" is None where the stretch lasts until the person
+        leaves or the video ends.
         """
         (person,) = summarize_poses(self._entries(), self.skeleton).values()
         found = {}
@@ -125,7 +125,7 @@ def watch(
 ) -> Watched:
     """The first `limit` frames of a video (all of them for None), and the pose of one person in them.
 
-    video       as `rpstn.video.source.open_input` takes it: a file, a folder, a camera's index, frames (T,H,W,3).
+    video       as `rpstn.video.input.source.open_input` takes it: a file, a folder, a camera's index, frames (T,H,W,3).
     checkpoint  None: the weights that come with the package.
     boxes       as `rpstn.video.boxes.read_boxes` takes them; None or "auto": the box follows the pose.
     Raises UserError for what cannot be read, for a limit below 1, and where boxes are for several people.

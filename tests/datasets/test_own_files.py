@@ -12,7 +12,7 @@ from rpstn.datasets.check import check_dataset
 from rpstn.datasets.frame_files import frame_files
 from rpstn.datasets.own import own_clip, write_own
 from rpstn.errors import UserError
-from rpstn.video.source import open_input
+from rpstn.video.input.source import open_input
 
 from . import test_penn_action as penn_action
 from .test_decoding import damage, number_of, write_video

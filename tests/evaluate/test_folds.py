@@ -23,7 +23,7 @@ from rpstn.models.starting import start_image_from
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.publish import PublishConfig, publish
 from rpstn.occlusion import occlude_dataset
-from rpstn.relations.effects import study
+from rpstn.relations.study import study
 from rpstn.train import TrainConfig, train
 
 from ..datasets.test_sub_jhmdb import clip_name, write_clip, write_splits

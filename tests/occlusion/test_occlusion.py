@@ -16,7 +16,7 @@ from rpstn.occlusion.occluders import PROTOCOLS, choose
 from rpstn.occlusion.painting import Shapes
 from rpstn.skeletons import get_skeleton
 from rpstn.video import compare_poses, draw_pose, write_webm
-from rpstn.video.drawing import COLORS, side_by_side
+from rpstn.video.output.drawing import COLORS, side_by_side
 
 SKELETON = get_skeleton("penn_action")
 # A standing figure of 100 px, joints at least 12 px apart.
@@ -250,7 +250,7 @@ def test_curves_show_after_how_many_frames_a_network_forgets():
     curve = hidden_curve(long, dataset, bins, draws=200)
     np.testing.assert_array_equal(curve.column("estimate"), [1, 1, 1, 0, np.nan])
     assert curve.labels == ("1", "2", "3", "4-8", "9-12")
-    assert curve.column("samples")[4] == 0 and (curve.column("joint_types")[:4] == 12).all()
+    assert curve.column("samples")[4] == 0 and (curve.column("groups")[:4] == 12).all()
     gain = hidden_gain(long, short, dataset, bins, draws=200)
     np.testing.assert_array_equal(gain.column("estimate"), [0, 1, 1, 0, np.nan])
     assert gain.intervals[1].excludes_zero and not gain.intervals[0].excludes_zero

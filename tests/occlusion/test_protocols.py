@@ -275,7 +275,7 @@ def test_a_wrong_pose_carried_over_a_cut_is_seen(small):
     wrong = [np.broadcast_to(bad, clip.visibility.shape) for bad, clip in zip(wrong, cuts, strict=True)]
     curve = part_gain(said(cuts, wrong), right(cuts), cuts, "after_cut", ((1, 2), (3, 8)))
     np.testing.assert_array_equal(curve.column("estimate"), [-1, 0])
-    assert curve.intervals[0].high < 0 and (curve.column("joint_types") == 8).all()
+    assert curve.intervals[0].high < 0 and (curve.column("groups") == 8).all()
 
 
 def test_damaged_and_foreign_checkpoints_are_named(small, tmp_path):

@@ -195,6 +195,6 @@ def test_auto_precision_is_asked_once(config, bf16, monkeypatch):
 def test_a_damaged_state_is_named_and_nothing_is_to_be_removed(config, tmp_path, monkeypatch):
     interrupted(config, monkeypatch, after=2)
     (tmp_path / "run" / "last.pt").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=r"last\.pt cannot be resumed from.*choose another out") as caught:
+    with pytest.raises(UserError, match=r"last\.pt cannot be read.*another out") as caught:
         train(config, progress=False)
     assert "remove" not in str(caught.value)

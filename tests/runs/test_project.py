@@ -101,7 +101,7 @@ def test_a_run_is_the_same_from_every_folder(checkout, monkeypatch, first, then)
     for settings in (read_json(path / "config.json"), read_json(path / "manifest.json")["parameters"]):
         assert settings["out"] == "runs/embedded/rpstn" and settings["init"] == "runs/embedded/encoder/best.pt"
         assert settings["root"] == "data/mine"
-    with pytest.raises(UserError, match=r"\(root: data/mine there"):
+    with pytest.raises(UserError, match=r"another configuration \(root: data/mine there, "):
         RunDirectory(config().out).start(replace(config(), root="elsewhere/data/mine"))
 
 

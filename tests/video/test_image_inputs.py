@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from rpstn.errors import UserError
-from rpstn.video.image_input import FrameFolder, ImageFile
+from rpstn.video.input.images import FrameFolder, ImageFile
+from rpstn.video.input.source import open_input
+from rpstn.video.input.video_file import VideoFile
 from rpstn.video.job import predict_video
 from rpstn.video.predict import predict
-from rpstn.video.source import open_input
-from rpstn.video.video_file import VideoFile
 
 from ..predicting import EMBEDDED, config, read
 

@@ -21,12 +21,13 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import WEIGHTS, default_checkpoint, find_weights
 from rpstn.models.pixels import normalize
 from rpstn.models.weights import Calibration, calibration_file, calibration_of, describe_weights
-from rpstn.video.array_input import ArrayInput
 from rpstn.video.boxes import read_boxes
 from rpstn.video.calibrate import calibrate
+from rpstn.video.input.arrays import ArrayInput
+from rpstn.video.input.source import open_input
+from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_frames, predict_streamed
-from rpstn.video.source import open_input
-from rpstn.video.stream import FOLLOWED, FOUND, GIVEN, LOST, PoseNetwork, PoseStream
+from rpstn.video.stream import FOLLOWED, FOUND, GIVEN, LOST, PoseStream
 from rpstn.video.tracking import Following, move, pose_box, search_boxes, whole_frame
 
 EMBEDDED = WEIGHTS / "embedded_rpstn.pt"

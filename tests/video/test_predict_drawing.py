@@ -5,11 +5,11 @@ import pytest
 
 from rpstn.models.weights import Limit
 from rpstn.skeletons import PENN_ACTION
-from rpstn.video.files import frame_entry
-from rpstn.video.input_frames import Frame
-from rpstn.video.overlay import LONGEST_STAND, AnnotatedVideo, Annotator, scale_of
+from rpstn.video.input.frames import Frame
+from rpstn.video.output.files import frame_entry
+from rpstn.video.output.overlay import LONGEST_STAND, AnnotatedVideo, Annotator, scale_of
+from rpstn.video.output.summary import doubt_notes, summarize_poses, summary_lines
 from rpstn.video.stream import FOLLOWED, GIVEN, LOST, PersonPose
-from rpstn.video.summary import doubt_notes, summarize_poses, summary_lines
 
 
 class TestSummary:
@@ -120,9 +120,9 @@ class TestDrawing:
 
 def test_a_long_gap_is_cut_once(tmp_path):
     """A minute without frames stands for ten seconds; the frames after it stand for one image each again."""
-    film = AnnotatedVideo(tmp_path / "film.webm", Annotator(PENN_ACTION, (16, 16), 0.4), 25.0)
+    video = AnnotatedVideo(tmp_path / "video.webm", Annotator(PENN_ACTION, (16, 16), 0.4), 25.0)
     for index in range(6):
         time = 60 + (index - 1) / 25 if index else 0.0
-        film.draw((Frame(index, time, np.zeros((16, 16, 3), np.uint8)), frame_entry(index, time, [], 0.4)))
-    film.close()
-    assert film.writer.count == LONGEST_STAND + 5
+        video.draw((Frame(index, time, np.zeros((16, 16, 3), np.uint8)), frame_entry(index, time, [], 0.4)))
+    video.close()
+    assert video.writer.count == LONGEST_STAND + 5

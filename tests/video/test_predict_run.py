@@ -17,16 +17,17 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
+from rpstn.runs.ahead import AHEAD
 from rpstn.skeletons import PENN_ACTION
 from rpstn.video import job as prediction_run
 from rpstn.video import write_webm
-from rpstn.video.folder import PredictionFolder
-from rpstn.video.image_input import FrameFolder
+from rpstn.video.input.camera import Camera
+from rpstn.video.input.images import FrameFolder
 from rpstn.video.job import predict_video
-from rpstn.video.overlay import Annotator
-from rpstn.video.source import Camera
+from rpstn.video.output.folder import PredictionFolder
+from rpstn.video.output.overlay import Annotator
 from rpstn.video.stream import LOST, PoseStream
-from rpstn.video.threads import AHEAD, BEHIND, Behind
+from rpstn.video.threads import BEHIND, Behind
 
 from ..predicting import EMBEDDED, FILES, LENGTH, config, interrupt_at, read
 
@@ -157,8 +158,8 @@ class FolderCamera(Camera):
 def camera(dance, monkeypatch):
     """The index of a camera, which a stop asked for ends half a second after its third frame."""
     monkeypatch.setenv("FRAMES", str(dance))
-    monkeypatch.setattr("rpstn.video.source.Camera", FolderCamera)
-    monkeypatch.setattr("rpstn.video.threads._PATIENCE", 0.1)
+    monkeypatch.setattr("rpstn.video.input.source.Camera", FolderCamera)
+    monkeypatch.setattr("rpstn.runs.ahead._PATIENCE", 0.1)
     step = PoseStream.step
 
     def interrupting(self, index, pixels):
@@ -216,15 +217,15 @@ def test_a_broken_state_is_refused(dance, tmp_path, monkeypatch):
 
 
 def test_the_command(dance, tmp_path, monkeypatch, capsys):
-    film = write_webm(tmp_path / "film.webm", [cv2.imread(str(dance / f"{i}.png"))[..., ::-1] for i in range(4)], fps=10)
+    video = write_webm(tmp_path / "video.webm", [cv2.imread(str(dance / f"{i}.png"))[..., ::-1] for i in range(4)], fps=10)
     monkeypatch.chdir(tmp_path)
-    words = ["predict", str(film), "--checkpoint", str(EMBEDDED), "--device", "cpu"]
+    words = ["predict", str(video), "--checkpoint", str(EMBEDDED), "--device", "cpu"]
     assert cli.main(words) == 0
     said = capsys.readouterr()
     for part in ("4 frames", "trained on data set embedded", "rpstn train --dataset penn_action", "person 1: 4 fr", "poses.json"):
         assert part in said.out
     assert "frame/s" in said.err or "s/frame" in said.err
-    assert {path.name for path in (tmp_path / "runs" / "predict" / "film").iterdir()} == FILES
+    assert {path.name for path in (tmp_path / "runs" / "predict" / "video").iterdir()} == FILES
     assert cli.main(words) == 2
     assert "--overwrite" in capsys.readouterr().err
     with monkeypatch.context() as patch:
@@ -251,13 +252,13 @@ def test_memory_does_not_grow_with_the_video(dance, tmp_path, monkeypatch):
         most = max(most, sum(pixels() is not None for pixels in alive))
         return step(self, index, pixels)
 
-    film = tmp_path / "film"
-    film.mkdir()
+    video = tmp_path / "video"
+    video.mkdir()
     for index in range(2 * (AHEAD + BEHIND)):
-        (film / f"{index}.png").symlink_to(dance / f"{index % LENGTH}.png")
+        (video / f"{index}.png").symlink_to(dance / f"{index % LENGTH}.png")
     monkeypatch.setattr(FrameFolder, "_read", watched)
     monkeypatch.setattr(PoseStream, "step", counted)
-    result = predict_video(config(film, tmp_path / "out", relation=False), progress=False)
+    result = predict_video(config(video, tmp_path / "out", relation=False), progress=False)
     # Besides, one is being read, one predicted, one drawn, and a thread may still hold the one before.
     assert len(alive) == result.frames == 2 * (AHEAD + BEHIND) and 0 < most <= AHEAD + BEHIND + 6
 

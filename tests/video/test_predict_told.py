@@ -14,15 +14,15 @@ from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
 from rpstn.video import job as prediction_run
 from rpstn.video import write_webm
-from rpstn.video.files import Journal
-from rpstn.video.image_input import FrameFolder
+from rpstn.video.input.images import FrameFolder
 from rpstn.video.job import PredictConfig, predict_video
+from rpstn.video.output.files import Journal
 
 from ..predicting import EMBEDDED, FILES, config, read
 
 
 def test_an_error_in_the_middle_keeps_what_was_done(dance, tmp_path):
-    broken = tmp_path / "film"
+    broken = tmp_path / "video"
     broken.mkdir()
     for index in range(6):
         content = b"broken" if index == 4 else (dance / f"{index}.png").read_bytes()
@@ -37,7 +37,7 @@ def test_an_error_in_the_middle_keeps_what_was_done(dance, tmp_path):
 
 def test_a_broken_image_is_replaced_not_removed(dance, tmp_path):
     """What the error offers is what --resume takes. An image less would move the times and boxes of those behind it."""
-    broken = tmp_path / "film"
+    broken = tmp_path / "video"
     broken.mkdir()
     for index in range(5):
         (broken / f"{index}.png").write_bytes(b"broken" if index == 3 else (dance / f"{index}.png").read_bytes())
@@ -55,7 +55,7 @@ def test_a_broken_image_is_replaced_not_removed(dance, tmp_path):
 
 def test_no_frame_more_than_asked_for_is_read(dance, tmp_path):
     """A broken image behind the limit stops nothing."""
-    short = tmp_path / "film"
+    short = tmp_path / "video"
     short.mkdir()
     for index in range(2):
         (short / f"{index}.png").write_bytes((dance / f"{index}.png").read_bytes())
@@ -66,11 +66,11 @@ def test_no_frame_more_than_asked_for_is_read(dance, tmp_path):
 def test_a_result_is_not_its_own_input(dance, tmp_path):
     """--overwrite would delete it before it is read."""
     predict_video(config(dance, tmp_path / "out", frames=2), progress=False)
-    film = tmp_path / "out" / "annotated.webm"
-    before = film.read_bytes()
+    video = tmp_path / "out" / "annotated.webm"
+    before = video.read_bytes()
     with pytest.raises(UserError, match="annotated.webm.*--out"):
-        predict_video(config(film, tmp_path / "out", overwrite=True), progress=False)
-    assert film.read_bytes() == before
+        predict_video(config(video, tmp_path / "out", overwrite=True), progress=False)
+    assert video.read_bytes() == before
     occupied = tmp_path / "file"
     occupied.touch()
     with pytest.raises(UserError, match="file: cannot be written to.*--out"):
@@ -113,9 +113,9 @@ def test_boxes_outside_the_frame_and_around_nobody_are_noted(dance, tmp_path):
 
 
 def test_a_rate_that_is_not_used_is_noted(dance, tmp_path):
-    film = write_webm(tmp_path / "film.webm", [cv2.imread(str(dance / "0.png"))] * 2, fps=10)
-    said = predict_video(config(film, tmp_path / "out", fps=50.0, draw=False), progress=False)
-    assert any("fps 50 was not used: film.webm has times of its own" in note for note in said.notes)
+    video = write_webm(tmp_path / "video.webm", [cv2.imread(str(dance / "0.png"))] * 2, fps=10)
+    said = predict_video(config(video, tmp_path / "out", fps=50.0, draw=False), progress=False)
+    assert any("fps 50 was not used: video.webm has times of its own" in note for note in said.notes)
     assert read(tmp_path / "out")["video"]["fps"] == pytest.approx(10)
     assert not predict_video(config(dance, tmp_path / "folder", fps=50.0, frames=1, draw=False), progress=False).notes
 
@@ -175,8 +175,8 @@ def test_a_variable_rate_is_shown_at_its_own_pace(dance, tmp_path, monkeypatch):
 def test_wrong_settings():
     for wrong, message in (({"frames": 0}, "frames is 0"), ({"hidden_below": float("nan")}, "hidden_below")):
         with pytest.raises(UserError, match=message):
-            PredictConfig("film.webm", **wrong)
-    assert PredictConfig("films/film.webm").folder.as_posix() == "runs/predict/film"
+            PredictConfig("video.webm", **wrong)
+    assert PredictConfig("videos/video.webm").folder.as_posix() == "runs/predict/video"
     assert PredictConfig("..").folder.name == Path("..").resolve().name
     assert PredictConfig("7").folder.as_posix() == "runs/predict/camera-7"
     assert PredictConfig("20240501123000").folder.as_posix() == "runs/predict/20240501123000"

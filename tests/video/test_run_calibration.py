@@ -15,8 +15,8 @@ from rpstn.runs import read_json
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
 from rpstn.video.calibrate import calibrate, calibrate_run
+from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_streamed
-from rpstn.video.stream import PoseNetwork
 from rpstn.video.tracking import Following
 
 

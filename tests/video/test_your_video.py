@@ -16,7 +16,7 @@ from rpstn.datasets.own.writer import write_own
 from rpstn.models.files import default_checkpoint
 from rpstn.notebooks.run import run_notebooks
 from rpstn.train.recipes import shipped_checkpoints
-from rpstn.video.stream import PoseNetwork
+from rpstn.video.network import PoseNetwork
 from rpstn.video.watch import labels_for, watch
 
 from ..conftest import CHECKOUT
@@ -58,8 +58,8 @@ def test_what_is_watched_is_what_predict_returns(frames):
     np.testing.assert_allclose(seen.relations, relations, atol=1e-5)
     assert len(seen) == 6 and seen.status[0] == "found" and seen.sums == "rows"
     assert len(watch(frames, limit=2)) == 2
-    sides = {picture.shape for picture in seen.pictures()}
-    assert len(sides) == 1 and len(list(seen.pictures(relation=False))) == 6
+    sides = {image.shape for image in seen.images()}
+    assert len(sides) == 1 and len(list(seen.images(relation=False))) == 6
 
 
 def test_hidden_joints_are_those_below_the_limit_and_the_summary_counts_them(frames):
@@ -140,7 +140,7 @@ def test_a_frame_without_a_box_has_no_pose_and_no_crop(clip, frames):
     assert seen.crop(3).shape == (seen.size, seen.size, 3)
     with pytest.raises(UserError, match="frame 4 .* has no box"):
         seen.crop(4)
-    assert len(list(seen.pictures())) == 6
+    assert len(list(seen.images())) == 6
     with pytest.raises(UserError, match="limit is 0 frames"):
         watch(frames, limit=0)
     with pytest.raises(UserError, match="2 people"):
@@ -153,7 +153,7 @@ def test_what_is_shown_of_a_frame_is_where_the_network_looked(clip, frames):
     boxes[1:, 2:] *= 1.5
     seen = watch(frames, boxes=boxes)
     network = PoseNetwork.load(default_checkpoint())
-    side = seen.size / 1.25  # of the box whose padded crop is the whole picture of a crop
+    side = seen.size / 1.25  # of the box whose padded crop is the whole image of a crop
     box = np.array([*2 * [(seen.size - 1 - side) / 2], side, side])
     np.testing.assert_allclose(network.look(seen.crop(0), box).confidence, seen.confidence[0], atol=0.05)
     assert (seen.boxes[:, 2] == seen.boxes[:, 3]).all() and seen.boxes[1, 2] < 0.9 * boxes[1, 2:].max()
@@ -168,7 +168,7 @@ def test_large_frames_are_kept_small(frames):
     np.testing.assert_allclose(seen.joints, poses.poses * 0.8 - 0.1)
     np.testing.assert_allclose(seen.boxes[0], [159.9, 159.9, 880, 880])
     np.testing.assert_allclose(seen.to_video(seen.joints), poses.poses)
-    assert seen.crop(0).shape == (seen.size, seen.size, 3) and next(seen.pictures()).shape[0] >= 1280
+    assert seen.crop(0).shape == (seen.size, seen.size, 3) and next(seen.images()).shape[0] >= 1280
 
 
 def test_stretches_are_runs():
@@ -222,10 +222,10 @@ def test_without_ipywidgets_the_remedy_is_named(frames, monkeypatch):
         plots.scrubber(list(frames))
 
 
-def test_a_film_is_in_the_page_and_has_words(tmp_path):
+def test_a_video_is_in_the_page_and_has_words(tmp_path):
     content = bytes(range(256)) * 40
-    (tmp_path / "film.webm").write_bytes(content)
-    text = plots.film(tmp_path / "film.webm", 'a "jump"')
+    (tmp_path / "video.webm").write_bytes(content)
+    text = plots.video(tmp_path / "video.webm", 'a "jump"')
     data = re.search(r"base64,([^\"]*)", text).group(1)
     assert "/" not in data and base64.b64decode(data.replace("%2F", "/")) == content
     assert text.count("a &quot;jump&quot;") == 2 and "http" not in text

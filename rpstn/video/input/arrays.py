@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from rpstn.errors import UserError
-from rpstn.video.input_frames import DEFAULT_FPS, Frame, as_rgb, same_size
+from rpstn.video.input.frames import DEFAULT_FPS, Frame, as_rgb, same_size
 
 WANTED = "give (T,H,W,3) of uint8 in RGB with at least one frame"
 _CHANNELS = (1, 3, 4)

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from rpstn.skeletons import Skeleton
-from rpstn.video.drawing import COLORS
-from rpstn.video.input_frames import Frame
-from rpstn.video.webm import WebmWriter
+from rpstn.video.input.frames import Frame
+from rpstn.video.output.drawing import COLORS
+from rpstn.video.output.webm import WebmWriter
 
 # Images that a frame may stand for: a gap in a camera's times is not drawn out for ever.
 LONGEST_STAND = 250
@@ -62,7 +62,7 @@ class Annotator:
         self._thick = max(round(max(self.height, self.width) / 320), 1)
 
     def draw(self, pixels: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
-        """A frame (H,W,3) uint8 RGB with the people of its entry (`rpstn.video.files`): (H',W',3), of one size for a video."""
+        """Draw the people of an entry (`rpstn.video.output.files`) on its frame (H,W,3) uint8 RGB: (H',W',3), all of one size."""
         method = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
         canvas = cv2.resize(pixels, (self.width, self.height), interpolation=method)
         for person in entry["people"]:
@@ -164,7 +164,7 @@ class AnnotatedVideo:
         self._skipped = 0  # images of the source's time that are not in the file
 
     def draw(self, item: tuple[Frame, dict[str, Any]]) -> None:
-        """Add a frame with its entry (`rpstn.video.files`)."""
+        """Add a frame with its entry (`rpstn.video.output.files`)."""
         frame, entry = item
         image, place = self.annotator.draw(frame.pixels, entry), round(entry["time"] * self.fps)
         if self._held is None:

@@ -14,10 +14,10 @@ from rpstn.errors import UserError
 from rpstn.models.files import load_tensors
 from rpstn.runs.files import portable
 from rpstn.runs.paths import expanded
-from rpstn.video.files import Journal, read_head, read_result
-from rpstn.video.image_input import FrameFolder
-from rpstn.video.input_frames import VideoInput
-from rpstn.video.video_file import VideoFile
+from rpstn.video.input.frames import VideoInput
+from rpstn.video.input.images import FrameFolder
+from rpstn.video.input.video_file import VideoFile
+from rpstn.video.output.files import Journal, read_head, read_result
 
 _ENDS = 2**16  # bytes of a file's beginning and end that tell it from another
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or what its owner grants
@@ -136,9 +136,9 @@ class PredictionFolder:
 
     def keep_video(self, longer: bool) -> None:
         """What was drawn becomes annotated.webm if it shows more than the one that is there; else it goes."""
-        film = self.results["annotated.webm"]
-        if self.part.is_file() and _plays(self.part) and (longer or not film.exists()):
-            os.replace(self.part, film)
+        video = self.results["annotated.webm"]
+        if self.part.is_file() and _plays(self.part) and (longer or not video.exists()):
+            os.replace(self.part, video)
         self.part.unlink(missing_ok=True)
 
     def drop_video(self) -> None:

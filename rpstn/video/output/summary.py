@@ -58,7 +58,7 @@ def summarize_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lo
         stretches  those of at least SHORTEST frames: first frame, number of frames, seconds, and the frame in which the joint
                    was seen again, or None where the person left or the video ended first.
 
-    entries  as `rpstn.video.files` writes them, in order. The last frame is taken to last as long as the one before it.
+    entries  as `rpstn.video.output.files` writes them, in order. The last frame is taken to last as long as the one before it.
     """
     people: dict[str, _Person] = {}
     time = end = 0.0

@@ -14,7 +14,7 @@ import numpy as np
 
 from rpstn.datasets.decoding import Decoded, decode, open_capture, packet_times
 from rpstn.errors import UserError
-from rpstn.video.input_frames import DEFAULT_FPS, Frame, as_rgb, same_size, usable
+from rpstn.video.input.frames import DEFAULT_FPS, Frame, as_rgb, same_size, usable
 
 _LOOK = 12  # frames whose times tell the rate where the header does not
 _NAMED = 8  # stretches of lost frames that a note names

@@ -72,11 +72,11 @@ def compare_poses(
     visibility  (T,K): joints that are occluded are drawn hollow in all of them, absent ones not at all.
     """
     subsets = [None] * len(frames) if visibility is None else visibility
-    films = {
+    videos = {
         name: np.stack([draw_pose(*each, scale) for each in _drawn(frames, joints, skeleton, subsets)])
         for name, joints in poses.items()
     }
-    return side_by_side(films)
+    return side_by_side(videos)
 
 
 def _drawn(frames: np.ndarray, joints: np.ndarray, skeleton: Skeleton, subsets) -> Iterator[tuple]:
