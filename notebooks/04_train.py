@@ -19,8 +19,8 @@
 #
 # **Question.** What do RPSTN and its variants learn in the same number of steps, from the same encoder?
 #
-# **Time.** Minutes on two CPU cores with the values below; it is the longest notebook of the book. A run that
-# was interrupted goes on where it stopped, and one that is finished is taken as it is.
+# **Time.** Minutes on two CPU cores with the values below; it is the longest notebook of the book. An interrupted run is
+# resumed where it stopped, and a finished one is reused.
 
 # %% tags=["parameters"]
 from typing import Optional
@@ -67,7 +67,6 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Markdown
 
 from rpstn import load_checkpoint, open_dataset, plots
 from rpstn.datasets.transforms import Augmentation
@@ -114,17 +113,17 @@ plots.use_style()
 # ## The plan
 #
 # The paper pre-trains its encoder on single images. So does this plan: the encoder first learns frame by
-# frame, where `images` names a data set of single images on those first. A hundred clips show few people, and an encoder soon
-# knows them by heart; with `aux_fraction`, a part of every batch stays images. Every variant then starts from that encoder and
+# frame; if `images` names a data set of single images, on those first. A hundred clips show few people, and an encoder soon
+# memorizes them; with `aux_fraction`, a part of every batch stays images. Every variant then starts from that encoder and
 # sees the same clips, in the same order, for the same number of steps. What differs between two variants is what their names say:
 #
 # - **RPSTN**: relation and propagation;
-# - **frame by frame**: neither, each frame for itself;
+# - **frame by frame**: neither, each frame by itself;
 # - **without propagation**: the relation alone;
 # - **without relation**: the propagation alone;
 # - **concat**: the pose of the frame before is concatenated to the features, instead of writing kernels.
 #
-# The loss is the squared error between predicted and true heatmaps over all joints that are annotated,
+# The loss is the squared error between predicted and true heatmaps over all annotated joints,
 #
 # $$L = \frac{\sum_{t,k} w_{tk} \, \lVert \hat M_{tk} - M_{tk} \rVert^2}{\sum_{t,k} w_{tk}},$$
 #
@@ -166,8 +165,8 @@ axes = plots.training_curves({TITLES.get(name, name): result.run / "log.csv" for
 # *Training loss (left) and `PCK@0.2` by person size on the val split (right) against the step.*
 
 # %% [markdown]
-# The scores below are those of the checkpoints that did best on the val split. They chose the checkpoint, so
-# they flatter it a little; the test split is left for the next notebook.
+# The scores below are those of the checkpoints that did best on the val split, over all annotated joints and by person size. They
+# selected the checkpoint, so they flatter it a little; the test split is left for the next chapter.
 
 # %% tags=["hide-input"]
 manifests = {name: read_json(result.run / "manifest.json") for name, result in results.items()}
@@ -186,16 +185,15 @@ pd.DataFrame(
 # %% tags=["hide-input"]
 first = next(iter(manifests.values()))
 validation = open_dataset(config.data.dataset, config.data.root, split="val", fold=config.data.fold)
-Markdown(
-    f"Measured on {len(validation)} val clips of `{config.data.dataset}` from {len({clip.group for clip in validation})} groups, all "
-    f"annotated joints, by person size. Trained on {first['device']} in {first['precision']}, seed {config.seed}."
-)
+measured = {"clips": len(validation), "groups": len({clip.group for clip in validation})}
+trained = {"trained on": first["device"], "precision": first["precision"], "seed": config.seed}
+pd.DataFrame({f"{config.data.dataset}, val": measured | trained}).T
 
 # %% [markdown]
 # ## A look at the predictions
 #
-# The truth, and what each network finds, in the middle of a few val clips. Numbers can hide what a look
-# shows: limbs exchanged left and right, joints that fall onto the other leg, poses that lag behind the
+# The truth, and each network's predictions, in the middle of a few val clips. Numbers can hide what a look
+# shows: left and right limbs exchanged, joints that land on the other leg, poses that lag behind the
 # motion.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-train-look"}, "image": {"alt": "Frames of a few clips in columns; one row with the true poses and one row for each network with its predictions."}}

@@ -37,7 +37,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from rpstn.datasets.clip import ABSENT, Clip
-from rpstn.datasets.formats.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
+from rpstn.datasets.formats.hieve_xml import REMEDY, Label, image_size, parse, read_label, text
 from rpstn.datasets.frame_files import visible
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
@@ -101,7 +101,7 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
             if not (path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 10) or int(path.stem) in frames:
                 raise UserError(f"{path}: a label file is named by its frame's number, 000000.xml, once for each; {REMEDY}")
             annotation = parse(path)
-            stated = picture_size(annotation, path)
+            stated = image_size(annotation, path)
             if size not in (None, stated):
                 raise UserError(f"{path}: states another picture size than the files before it; {REMEDY}")
             objects = enumerate(annotation.iter("object"))

@@ -27,7 +27,7 @@ from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.manifests import manifest_of, without_folders
-from rpstn.notebooks.words import APART
+from rpstn.notebooks.words.evaluation import APART
 from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import defaults, manifest
