@@ -37,7 +37,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 from rpstn.datasets.clip import ABSENT, Clip
-from rpstn.datasets.formats.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
+from rpstn.datasets.formats.hieve_xml import REMEDY, Label, image_size, parse, read_label, text
 from rpstn.datasets.frame_files import visible
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, read_videos
@@ -60,7 +60,7 @@ def read_splits(
     """The tracks by split, in the order of videos, then of names; source is the video.
 
     seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
+    labels_only  images may be absent (they fail when read).
     faults       where given, errors are appended to it instead of raised, and what they concern is left out: a frame's file
                  (the frame then counts as not labeled), a track, or a video.
     `fold` has no meaning here.
@@ -101,9 +101,9 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
             if not (path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 10) or int(path.stem) in frames:
                 raise UserError(f"{path}: a label file is named by its frame's number, 000000.xml, once for each; {REMEDY}")
             annotation = parse(path)
-            stated = picture_size(annotation, path)
+            stated = image_size(annotation, path)
             if size not in (None, stated):
-                raise UserError(f"{path}: states another picture size than the files before it; {REMEDY}")
+                raise UserError(f"{path}: states another image size than the files before it; {REMEDY}")
             objects = enumerate(annotation.iter("object"))
             named = [(text(entry, "name", f"{path}: object {index}"), entry) for index, entry in objects]
             twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
@@ -124,11 +124,11 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
     errors += damaged.values()
     if size is None:
         return []
-    place, pictures = _pictures(folder, root, labels_only)
+    place, images = _images(folder, root, labels_only)
     clips = []
     for name in sorted(people.keys() - damaged.keys(), key=lambda name: (len(name), name)):
         try:
-            clip = _track(folder, name, people[name], size, place, pictures, labels_only)
+            clip = _track(folder, name, people[name], size, place, images, labels_only)
         except UserError as error:
             errors.append(error)
         else:
@@ -138,8 +138,8 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
     return clips
 
 
-def _pictures(folder: Path, root: Path, labels_only: bool) -> tuple[Path, dict[int, Path]]:
-    """The folder with a video's pictures, and these by frame number."""
+def _images(folder: Path, root: Path, labels_only: bool) -> tuple[Path, dict[int, Path]]:
+    """The folder with a video's images, and these by frame number."""
     below = folder.relative_to(root / "labels")
     places = (root / "images" / below, root / "images" / folder.name)
     place = next((place for place in places if place.is_dir()), None)
@@ -163,21 +163,21 @@ def _track(
     labels: dict[int, Label],
     size: tuple[int, int],
     place: Path,
-    pictures: dict[int, Path],
+    images: dict[int, Path],
     labels_only: bool,
 ) -> Clip | None:
     """One person's clip; None where no frame of the track has a labeled joint."""
     outside = sum(label.outside for label in labels.values())
     if not any((label.sighting.visibility != ABSENT).any() for label in labels.values()):
         if outside:
-            raise UserError(f"{folder}: {name} has all joints outside the picture of {size[1]}x{size[0]}; {REMEDY}")
+            raise UserError(f"{folder}: {name} has all joints outside the image of {size[1]}x{size[0]}; {REMEDY}")
         return None
     laid = lay_out({number: label.sighting for number, label in labels.items()}, f"{folder}: {name}")
     numbers = range(laid.first, laid.first + len(laid.labeled))
-    lost = [number for number in numbers if number not in pictures]
+    lost = [number for number in numbers if number not in images]
     if lost and not labels_only:
-        raise UserError(f"{place}: has no picture of frame {lost[0]}, through which {name} goes; unpack the video again")
-    paths = tuple(pictures.get(number, place / f"{number:06d}.jpg") for number in numbers)
+        raise UserError(f"{place}: has no image of frame {lost[0]}, through which {name} goes; unpack the video again")
+    paths = tuple(images.get(number, place / f"{number:06d}.jpg") for number in numbers)
     actions = tuple(labels[number].action if number in labels else "" for number in numbers)
     counted = Counter(action for action in actions if action)
     return Clip(

@@ -1,6 +1,6 @@
 """MPII Human Pose, as clips of one frame: from the usual lists, or from the official MATLAB file.
 
-    root/images/005808361.jpg ...          or the pictures in root itself
+    root/images/005808361.jpg ...          or the images in root itself
     root/annot/train.json, valid.json      the lists of the SimpleBaseline and HRNet repositories; or in root itself
     root/annot/gt_valid.mat                head boxes of the valid list, from the same place; optional
     root/mpii_human_pose_v1_u12_1.mat      the official annotations; or in root/annot/; optional where the lists are there
@@ -8,9 +8,9 @@
 Sources: M. Andriluka, L. Pishchulin, P. Gehler, B. Schiele, "2D Human Pose Estimation: New Benchmark and State of the
 Art Analysis", CVPR 2014. The list of validation people is that of J. Tompson et al., CVPR 2015.
 
-**Splits.** With the lists: test is the valid list, whole; val is cut from the train list by picture, seeded. With the
+**Splits.** With the lists: test is the valid list, whole; val is cut from the train list by image, seeded. With the
 MATLAB file alone the valid list is unknown, and the official test people have no public labels: test and val are both
-cut from the training pictures, test with a seed of its own. PCKh is comparable with published numbers only with the
+cut from the training images, test with a seed of its own. PCKh is comparable with published numbers only with the
 lists.
 
 **Boxes.** `scale` x 200 px is the person's height. The box is a square of that side around `center`, moved down by 15 x
@@ -21,7 +21,7 @@ box holds the joints, grown by a tenth, and counts as repaired.
 is missing where neither is there or has it. PCKh measures by 0.6 x its diagonal (rpstn.metrics.keypoints.pckh).
 
 **Joints.** The lists say which joints are labeled, not which are hidden: those count as VISIBLE. The official file
-tells hidden ones: OCCLUDED. Positions are 1-based. Left of or above the picture a joint is ABSENT; PCKh counts it, by
+tells hidden ones: OCCLUDED. Positions are 1-based. Left of or above the image a joint is ABSENT; PCKh counts it, by
 extra["annotated"] (1,16) bool: labeled joints wherever they lie.
 """
 
@@ -64,10 +64,10 @@ def read_splits(
     labels_only: bool = False,
     faults: list[UserError] | None = None,
 ) -> dict[str, list[Clip]]:
-    """All people by split, in the order of the lists; source is the picture's name.
+    """All people by split, in the order of the lists; source is the image's name.
 
     seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
+    labels_only  images may be absent (they fail when read).
     faults       where given, errors of single people are appended to it and the person is left out, instead of raised.
     `fold` has no meaning here.
     """
@@ -83,8 +83,8 @@ def read_splits(
     if train is None and valid is None:
         assert official is not None
         found = [person for person in read_official(official, errors) if person.train]
-        pictures = sorted({person.image for person in found})
-        held = _draw(pictures, _TEST_SEED)
+        images = sorted({person.image for person in found})
+        held = _draw(images, _TEST_SEED)
         people += [("test" if person.image in held else "train", person) for person in found]
     else:
         if valid is not None:
@@ -110,10 +110,10 @@ def read_splits(
     return where
 
 
-def _draw(pictures: list[str], seed: int) -> set[str]:
-    """A twentieth of the pictures, at least one where there are two."""
-    count = max(round(VALIDATION * len(pictures)), int(len(pictures) > 1))
-    return {pictures[index] for index in np.random.default_rng(seed).permutation(len(pictures))[:count]}
+def _draw(images: list[str], seed: int) -> set[str]:
+    """A twentieth of the images, at least one where there are two."""
+    count = max(round(VALIDATION * len(images)), int(len(images) > 1))
+    return {images[index] for index in np.random.default_rng(seed).permutation(len(images))[:count]}
 
 
 def _find(root: Path, key: str) -> Path | None:
@@ -184,13 +184,13 @@ def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
         raise UserError(f"{person.where} has no labeled joint, so nobody is there; {_REMEDY}")
     if 200 * person.scale < LEAST_EXTENT:  # of NaN this is false
         raise UserError(f"{person.where}: scale is {person.scale:g}, which gives no box; {_REMEDY}")
-    picture = folder / person.image
-    if present is not None and picture.name not in present:
-        raise UserError(f"{picture}: missing, though {person.where} has labels for it; unpack the images again")
+    image = folder / person.image
+    if present is not None and image.name not in present:
+        raise UserError(f"{image}: missing, though {person.where} has labels for it; unpack the images again")
     points = person.joints - 1  # 1-based as MATLAB counts
     outside = labeled & (points < -0.5).any(axis=1)
     if (outside == labeled).all():
-        raise UserError(f"{person.where} has all its joints outside the picture; {_REMEDY}")
+        raise UserError(f"{person.where} has all its joints outside the image; {_REMEDY}")
     placed = bool(np.isfinite([*person.center, person.scale]).all())
     if placed:
         side = 200 * person.scale
@@ -212,6 +212,6 @@ def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
         joints=np.where(labeled[:, None], points, -1.0).astype(np.float32)[None],
         visibility=np.where(outside, ABSENT, person.visibility).astype(np.uint8)[None],
         boxes=box[None],
-        frames=ImageFrames((picture,)),
+        frames=ImageFrames((image,)),
         extra=extra,
     )

@@ -4,8 +4,6 @@
 
 Source: W. Zhang, M. Zhu, K. Derpanis, "From Actemes to Action", ICCV 2013. The embedded set adds keys to the
 label files: state, occluded_by, source, split, held_out, motion. They are used where they are present.
-
-What 2,326 label files say is kept in a checked cache (formats/cache.py), so that they are opened once.
 """
 
 from __future__ import annotations
@@ -19,7 +17,6 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, check_near, fill_boxes
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
-from rpstn.datasets.formats.cache import Record, cached_records
 from rpstn.datasets.formats.mat import holds, read_mat
 from rpstn.datasets.frame_files import visible
 from rpstn.datasets.sources import ImageFrames
@@ -46,8 +43,6 @@ _MARGIN, _NEAR = 0.1, 0.9
 _KEYS = ("action", "x", "y", "visibility", "train", "bbox", "dimensions", "nframes")
 _EXTRA = ("state", "occluded_by", "source", "split", "held_out", "motion")
 _REMEDY = "restore the official file, or remove the clip"
-# Of read_label: raise the number whenever it makes another record of the same file.
-_VERSION = f"penn_action 2, origin {PENN_ACTION_ORIGIN}, missing {_MISSING_BELOW}"
 # No video of the set is larger or longer by far; a number beyond them is no size.
 _LARGEST = 1 << 16
 
@@ -90,11 +85,9 @@ def read_splits(
     if not paths:
         raise UserError(f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/")
     clips: list[Clip] = []
-    for path, record in cached_records(paths, read_label, root=root, version=_VERSION).items():
+    for path in paths:
         try:
-            if isinstance(record, UserError):
-                raise record
-            clips.append(_clip(path, record, root / "frames" / path.stem, labels_only))
+            clips.append(read_clip(path, root / "frames" / path.stem, labels_only=labels_only))
         except UserError as error:
             if faults is None:
                 raise
@@ -115,7 +108,7 @@ def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
     return _clip(path, read_label(path), folder, labels_only)
 
 
-def read_label(path: Path) -> Record:
+def read_label(path: Path) -> dict[str, Any]:
     """What one label file says, checked and in our units. Raises UserError naming file and reason.
 
     joints (T,13,2) float32, visibility (T,13) uint8, boxes (T,4) float32, height, width, action, source, split,
@@ -170,7 +163,7 @@ def read_label(path: Path) -> Record:
     return record | {"boxes_repaired": repaired, "joints_outside": outside}
 
 
-def _clip(path: Path, record: Record, folder: Path, labels_only: bool) -> Clip:
+def _clip(path: Path, record: dict[str, Any], folder: Path, labels_only: bool) -> Clip:
     """A clip from what its label file says. The record is used up."""
     fields = {key: record.pop(key) for key in ("action", "joints", "visibility", "boxes")}
     height, width = record.pop("height"), record.pop("width")

@@ -60,7 +60,7 @@ def read_splits(
     """The tracks by split, in the order of videos, then of track ids; source is the video.
 
     seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
+    labels_only  images may be absent (they fail when read).
     faults       where given, errors of single tracks and videos are appended to it and these are left out, instead of raised.
     `fold` has no meaning here.
 
@@ -85,7 +85,7 @@ def read_splits(
 class _Frame:
     """One listed frame of a video. number: as its file is named."""
 
-    image: int
+    image_id: int
     number: int
     labeled: bool
     regions: tuple[np.ndarray, ...]
@@ -102,7 +102,7 @@ class _Video:
     suffix: str
     size: tuple[int, int] | None
 
-    def picture(self, number: int) -> Path:
+    def image_path(self, number: int) -> Path:
         return self.folder / f"{number:0{self.digits}d}{self.suffix}"
 
 
@@ -112,7 +112,7 @@ def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: lis
     coco_json.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
     video = _video(content, path, root)
     files = None if labels_only else coco_json.listing(video.folder, _IMAGES)
-    by_image = {frame.image: frame for frame in video.frames.values()}
+    by_image = {frame.image_id: frame for frame in video.frames.values()}
     people: dict[int, list[tuple[str, _Frame, dict[str, Any]]]] = defaultdict(list)
     for index, entry in enumerate(coco_json.entries(content, "annotations", str(path), _REMEDY)):
         where = f"{path}: annotation {entry.get('id', f'at {index}')}"
@@ -209,11 +209,11 @@ def _track(
     if not sightings:
         return None
     if not any((sighting.visibility != ABSENT).any() for sighting in sightings.values()):
-        raise UserError(f"{video.path}: track {track} has all its joints outside the picture; {_REMEDY}")
+        raise UserError(f"{video.path}: track {track} has all its joints outside the image; {_REMEDY}")
     laid = lay_out(sightings, f"{video.path}: track {track}")
     numbers = range(laid.first, laid.first + len(laid.labeled))
-    pictures = tuple(video.picture(number) for number in numbers)
-    lost = [] if files is None else [picture for picture in pictures if picture.name not in files]
+    images = tuple(video.image_path(number) for number in numbers)
+    lost = [] if files is None else [image for image in images if image.name not in files]
     if lost:
         raise UserError(f"{lost[0]}: missing, though track {track} of {video.path.name} goes through it; {_IMAGES}")
     listed = [video.frames.get(number) for number in numbers]
@@ -225,10 +225,10 @@ def _track(
         joints=laid.joints,
         visibility=laid.visibility,
         boxes=laid.boxes,
-        frames=ImageFrames(pictures, video.size),
+        frames=ImageFrames(images, video.size),
         extra={
             "track_id": track,
-            "image_ids": np.array([-1 if frame is None else frame.image for frame in listed], np.int64),
+            "image_ids": np.array([-1 if frame is None else frame.image_id for frame in listed], np.int64),
             "labeled": laid.labeled,
             "frame_labeled": np.array([frame is not None and frame.labeled for frame in listed]),
             "head_boxes": np.array([heads.get(number, np.full(4, np.nan)) for number in numbers], np.float32),

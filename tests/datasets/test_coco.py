@@ -1,4 +1,4 @@
-"""COCO: people of pictures as clips of one frame, a detector's boxes, and what happens to damaged files."""
+"""COCO: people of images as clips of one frame, a detector's boxes, and what happens to damaged files."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ from rpstn.skeletons import COCO
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "COCO"
 HEIGHT, WIDTH = 48, 64
-real = pytest.mark.skipif(not REAL.is_dir(), reason="no real COCO pictures here")
+real = pytest.mark.skipif(not REAL.is_dir(), reason="no real COCO images here")
 
 
 def person(identity, image, joints=None, flags=None, **other):
@@ -39,14 +39,14 @@ def write(root, year, stored):
     (root / "annotations").mkdir(exist_ok=True)
     (root / year).mkdir(exist_ok=True)
     for image in stored["images"]:
-        picture = np.full((HEIGHT, WIDTH, 3), (10 * (image["id"] % 20), 100, 50), np.uint8)
-        cv2.imwrite(str(root / year / image["file_name"]), picture)
+        pixels = np.full((HEIGHT, WIDTH, 3), (10 * (image["id"] % 20), 100, 50), np.uint8)
+        cv2.imwrite(str(root / year / image["file_name"]), pixels)
     (root / "annotations" / f"person_keypoints_{year}.json").write_text(json.dumps(stored))
 
 
 @pytest.fixture
 def root(tmp_path):
-    """40 pictures to train on, two people in each, and two to test on, with a crowd and one without labels."""
+    """40 images to train on, two people in each, and two to test on, with a crowd and one without labels."""
     train = range(1, 41)
     write(tmp_path, "train2017", content(train, [person(10 * image + k, image) for image in train for k in (1, 2)]))
     people = [
@@ -79,11 +79,11 @@ def test_reads_the_official_layout(root):
         "boxes_repaired": 0,
         "joints_outside": 0,
     }
-    picture = clip.frames.read([0])[0]
-    assert picture.shape == (HEIGHT, WIDTH, 3) and np.abs(picture[0, 0].astype(int) - [50, 100, 110]).max() < 6
+    pixels = clip.frames.read([0])[0]
+    assert pixels.shape == (HEIGHT, WIDTH, 3) and np.abs(pixels[0, 0].astype(int) - [50, 100, 110]).max() < 6
 
 
-def test_val_is_cut_from_train_by_picture(root):
+def test_val_is_cut_from_train_by_image(root):
     splits = read_splits("coco", root, seed=3)
     sources = {name: {clip.group for clip in dataset} for name, dataset in splits.items()}
     assert len(sources["val"]) == 2 and len(sources["train"]) == 38 and not sources["val"] & sources["train"]
@@ -93,7 +93,7 @@ def test_val_is_cut_from_train_by_picture(root):
     assert any(other != sources["val"] for other in others)
 
 
-def test_joint_outside_the_picture_is_absent_and_counted(root):
+def test_joint_outside_the_image_is_absent_and_counted(root):
     joints = np.full((17, 2), 20)
     joints[3] = WIDTH, 10
     write(root, "val2017", content([51], [person(1, 51, joints, [2] * 17)]))
@@ -145,8 +145,8 @@ DAMAGED_DETECTIONS = {
     "empty": ([], "holds no detection"),
     "of other kinds": ([detection(category=3)], "none .* can be used for test, left out: 1 detection .1 of another category"),
     "not objects": ([[1, 2]], "entry 0 is a list"),
-    "unknown picture": ([detection(8), detection(7)], "2 for an image that is not in person_keypoints_val2017.json"),
-    "no picture": ([{"category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "lacks image_id"),
+    "unknown image": ([detection(8), detection(7)], "2 for an image that is not in person_keypoints_val2017.json"),
+    "no image": ([{"category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "lacks image_id"),
     "no box": ([{"category_id": 1, "image_id": 51, "score": 1}], "lacks bbox"),
     "no score": ([{"category_id": 1, "image_id": 51, "bbox": [1, 2, 3, 4]}], "lacks score"),
     "score a string": ([detection(score="0.9")], "score holds what are no plain numbers"),
@@ -240,7 +240,7 @@ FILES = {
     "truncated": (lambda data: data[: len(data) // 2], "not a readable JSON file"),
     "binary": (lambda data: bytes(range(256)), "not a readable JSON file"),
     "pickled": (lambda data: pickle.dumps(json.loads(data)), "not a readable JSON file"),
-    "a picture": (lambda data: cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable JSON file"),
+    "an image": (lambda data: cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable JSON file"),
     "nested without end": (lambda data: b"[" * 200_000, "not a readable JSON file"),
     "a list": (lambda data: b"[1, 2]", "holds a list where an object"),
     "a number": (lambda data: b"3", "holds a number where an object"),
@@ -269,9 +269,9 @@ CONTENTS = {
 }
 # Damage to one person: the others can be used.
 PEOPLE = {
-    "unknown picture": (lambda p: p.update(image_id=7), "image_id 7 is not among"),
-    "no picture": (lambda p: p.pop("image_id"), "lacks image_id"),
-    "picture a truth value": (lambda p: p.update(image_id=True), "image_id is 'True'"),
+    "unknown image": (lambda p: p.update(image_id=7), "image_id 7 is not among"),
+    "no image": (lambda p: p.pop("image_id"), "lacks image_id"),
+    "image a truth value": (lambda p: p.update(image_id=True), "image_id is 'True'"),
     "no id": (lambda p: p.pop("id"), "lacks id"),
     "id twice": (lambda p: p.update(id=903), "is there twice"),
     "no joints": (lambda p: p.pop("keypoints"), "lacks keypoints"),
@@ -292,7 +292,7 @@ PEOPLE = {
     "joint far out": (lambda p: p["keypoints"].__setitem__(1, 10**30), "keypoints holds"),
     "unknown flag": (lambda p: p["keypoints"].__setitem__(2, 3), "a flag other than"),
     "negative flag": (lambda p: p["keypoints"].__setitem__(2, -1), "a flag other than"),
-    "all joints outside": (lambda p: p.update(keypoints=[500, 500, 2] * 17, num_keypoints=17), "outside the picture"),
+    "all joints outside": (lambda p: p.update(keypoints=[500, 500, 2] * 17, num_keypoints=17), "outside the image"),
     "count off": (lambda p: p.update(num_keypoints=3), "num_keypoints is 3, labeled are 16"),
     "count zero": (lambda p: p.update(num_keypoints=0), "num_keypoints is 0, labeled are 16"),
     "no box": (lambda p: p.pop("bbox"), "lacks bbox"),
@@ -315,7 +315,7 @@ PEOPLE = {
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Two pictures with one person each."""
+    """Two images with one person each."""
     folder = tmp_path_factory.mktemp("coco")
     stored = content([51, 52], [person(901, 51), person(903, 52)])
     write(folder, "val2017", stored)
@@ -370,7 +370,7 @@ def test_whole_file_without_warning(root):
         assert len(open_dataset("coco", root, "test", skip_damaged=True)) == 2
 
 
-def test_missing_files_and_pictures(root):
+def test_missing_files_and_images(root):
     (root / "val2017" / "000000000052.jpg").unlink()
     with pytest.raises(UserError, match="000000000052.jpg: missing, though"):
         open_dataset("coco", root, "test")

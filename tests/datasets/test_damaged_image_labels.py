@@ -14,7 +14,7 @@ from .damage import ANY_FILE, assert_one_error, emptied, truncated
 FILES = [name for name in ANY_FILE if name != "removed"]
 
 
-def pictures(case, path):
+def damage_image(case, path):
     if case == "size":
         cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
     else:
@@ -39,10 +39,10 @@ def test_lspet_files(lspet_root, damage):
 LSPET = {
     "another key": (lambda joints: {"joint": joints}, "lacks joints"),
     "the layout of LSP": (lambda joints: {"joints": joints.transpose(1, 0, 2)}, "joints has shape"),
-    "pictures first": (lambda joints: {"joints": joints.transpose(2, 0, 1)}, "joints has shape"),
+    "images first": (lambda joints: {"joints": joints.transpose(2, 0, 1)}, "joints has shape"),
     "13 joints": (lambda joints: {"joints": joints[:13]}, "joints has shape"),
     "no flags": (lambda joints: {"joints": joints[:, :2]}, "joints has shape"),
-    "no pictures": (lambda joints: {"joints": joints[:, :, :0]}, "joints has shape"),
+    "no images": (lambda joints: {"joints": joints[:, :, :0]}, "joints has shape"),
     "a number": (lambda joints: {"joints": 5.0}, "joints has shape"),
     "text": (lambda joints: {"joints": "im00001"}, "no plain numbers"),
     "cells": (lambda joints: {"joints": joints.astype(object)}, "no plain numbers"),
@@ -75,21 +75,21 @@ LSPET_ONE = {
 
 
 @pytest.mark.parametrize("case", LSPET_ONE)
-def test_lspet_labels_of_one_picture(lspet_root, case):
+def test_lspet_labels_of_one_image(lspet_root, case):
     where, value, reason = LSPET_ONE[case]
     joints = lspet.write(lspet_root, images=False)
     joints[(*where, 6)] = joints[:, ::-1, 6] if isinstance(value, str) else value
     savemat(lspet_root / "joints.mat", {"joints": joints})
-    assert_one_error("lspet", lspet_root, "joints.mat: picture 7 (im00007.jpg)", reason, others=True)
+    assert_one_error("lspet", lspet_root, "joints.mat: image 7 (im00007.jpg)", reason, others=True)
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated"])
-def test_lspet_pictures(lspet_root, case):
-    pictures(case, lspet_root / "images" / "im00007.jpg")
+def test_lspet_images(lspet_root, case):
+    damage_image(case, lspet_root / "images" / "im00007.jpg")
     assert_one_error("lspet", lspet_root, "im00007.jpg", "broken image", pixels=True)
 
 
-def test_lspet_picture_missing(lspet_root):
+def test_lspet_image_missing(lspet_root):
     (lspet_root / "images" / "im00007.jpg").unlink()
     assert_one_error("lspet", lspet_root, "im00007.jpg", "missing", others=True)
 
@@ -194,7 +194,7 @@ MPII_ONE = {
     "image a number": ("image", 5, "expected a file's name"),
     "image empty": ("image", "", "expected a file's name"),
     "image elsewhere": ("image", "../../secret.jpg", "expected a file's name"),
-    "all outside": ("joints", [[-40.0, -40.0]] * 16, "outside the picture"),
+    "all outside": ("joints", [[-40.0, -40.0]] * 16, "outside the image"),
 }
 
 
@@ -214,8 +214,8 @@ def test_mpii_one_person(mpii_root, case):
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated"])
-def test_mpii_pictures(mpii_root, case):
-    pictures(case, mpii_root / "images" / "000000102.jpg")
+def test_mpii_images(mpii_root, case):
+    damage_image(case, mpii_root / "images" / "000000102.jpg")
     assert_one_error("mpii", mpii_root, "000000102.jpg", "broken image", pixels=True)
 
 
@@ -232,7 +232,7 @@ MPII_OFFICIAL = {
     "another key": ({"release": 3.0}, "lacks RELEASE"),
     "a number": ({"RELEASE": 3.0}, "lacks annolist"),
     "no img_train": ({"RELEASE": {"annolist": np.ones(3)}}, "lacks annolist"),
-    "no pictures": ({"RELEASE": {"annolist": np.zeros((0, 0)), "img_train": np.zeros((0, 0))}}, "lacks annolist"),
+    "no images": ({"RELEASE": {"annolist": np.zeros((0, 0)), "img_train": np.zeros((0, 0))}}, "lacks annolist"),
     "of two lengths": ({"RELEASE": {"annolist": np.ones(3), "img_train": np.ones(4)}}, "lacks annolist"),
     "img_train as cells": ({"RELEASE": {"annolist": np.ones(2), "img_train": np.array(["a", "b"], object)}}, "lacks annolist"),
     "nobody": ({"RELEASE": {"annolist": mpii.struct(a=1.0), "img_train": np.ones(1)}}, "no person with joints"),
@@ -263,4 +263,4 @@ def test_mpii_official_person(tmp_path, case):
     people = [[mpii.official_person(index)] for index in range(4)]
     people[2][0]["annopoints"][0]["point"][3][key] = value
     mpii.write_official(tmp_path, [(f"{index:09d}.jpg", members) for index, members in enumerate(people)], [1] * 4)
-    assert_one_error("mpii", tmp_path, "mpii_human_pose_v1_u12_1.mat: picture 3, person 1", reason, others=True)
+    assert_one_error("mpii", tmp_path, "mpii_human_pose_v1_u12_1.mat: image 3, person 1", reason, others=True)

@@ -116,6 +116,8 @@ OWN_CLIP = {
     "split unknown": (put("split", value="dev"), "split 'dev'"),
     "split a list": (put("split", value=["train"]), "has the split"),
     "action a number": (put("action", value=1), "must be texts"),
+    "group a number": (put("group", value=1), "must be texts"),
+    "two names of the group": (lambda entry: entry.update(group="a", source="a"), "two names of one key; leave out source"),
     "a misspelled key": (put("label", value="x.csv"), "has the key 'label'"),
     "no frames": (drop("frames"), "needs either"),
     "frames and video": (put("video", value="a.mp4"), "needs either"),

@@ -113,10 +113,11 @@ def test_tables(tmp_path):
     assert found.visibility[0].tolist() == [OCCLUDED, VISIBLE, ABSENT] and found.joints[0, 0].tolist() == [10, 11]
 
 
-def test_val_is_cut_by_source_where_none_is_given(tmp_path):
+@pytest.mark.parametrize("key", ("group", "source"))
+def test_val_is_cut_by_group_where_none_is_given(tmp_path, key):
     entries = []
     for index in range(20):
-        entry = {"id": f"{index}", "source": f"video{index // 2}", "joints": [[[1, 2], [3, 4], [5, 6]]], "frames": f"f/{index}"}
+        entry = {"id": f"{index}", key: f"video{index // 2}", "joints": [[[1, 2], [3, 4], [5, 6]]], "frames": f"f/{index}"}
         entries.append(entry)
     described(tmp_path, entries)
     splits = read_splits("own", tmp_path, labels_only=True)

@@ -1,5 +1,8 @@
 """Penn Action: its layout, the faults of the official files, and the keys the embedded set adds."""
 
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -41,8 +44,8 @@ def write(root, name, content, frames=True):
         folder = root / "frames" / name
         folder.mkdir(parents=True)
         for index in range(int(content["nframes"].item())):
-            picture = np.full((HEIGHT, WIDTH, 3), (10, 20, 40 * index), np.uint8)
-            cv2.imwrite(str(folder / f"{index + 1:06d}.jpg"), picture)
+            pixels = np.full((HEIGHT, WIDTH, 3), (10, 20, 40 * index), np.uint8)
+            cv2.imwrite(str(folder / f"{index + 1:06d}.jpg"), pixels)
 
 
 @pytest.fixture
@@ -296,6 +299,26 @@ def test_check_collects_faults(root):
     assert done[-1] == (5, 5) and "5 faults" in str(report)
 
 
+# Videos per action in train (val is cut from it) and test.
+OFFICIAL = {
+    "baseball_pitch": (104, 63),
+    "baseball_swing": (115, 58),
+    "bench_press": (69, 71),
+    "bowl": (135, 85),
+    "clean_and_jerk": (43, 45),
+    "golf_swing": (89, 77),
+    "jump_rope": (40, 42),
+    "jumping_jacks": (56, 56),
+    "pullup": (98, 101),
+    "pushup": (104, 107),
+    "situp": (50, 50),
+    "squat": (114, 117),
+    "strum_guitar": (46, 48),
+    "tennis_forehand": (80, 77),
+    "tennis_serve": (115, 71),
+}
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the official label files are not here")
 def test_official_labels():
     """All 2,326 files can be used, and their peculiarities are as counted by other means."""
@@ -305,6 +328,8 @@ def test_official_labels():
     assert len(splits["test"]) == 1068 and len(splits["train"]) + len(splits["val"]) == 1258
     assert 0.08 < len(splits["val"]) / 1258 < 0.13
     assert {clip.action for clip in splits["val"]} == {clip.action for clip in clips}
+    counted = Counter((clip.action, dataset.split == "test") for dataset in splits.values() for clip in dataset)
+    assert {action: (counted[action, False], counted[action, True]) for action, _ in counted} == OFFICIAL
     assert check_dataset("penn_action", REAL, pixels=False).notes == ()
     assert sum(clip.extra["boxes_repaired"] for clip in clips) == 185 + 2
     # 1,012 visible joints and one invisible one with a position.
@@ -318,3 +343,15 @@ def test_official_labels():
     assert all((clip.boxes[:, 2:] > 0).all() for clip in clips)
     with pytest.raises(UserError, match="frames/0001"):
         open_dataset("penn_action", REAL)
+
+
+@pytest.mark.skipif(not (REAL.is_dir() and sys.platform == "linux"), reason="needs the official label files and /proc")
+def test_official_labels_take_little_memory():
+    """All 2,326 files in a process of its own: under 500 MB."""
+    # The peak that the system keeps per program: that of getrusage would hold what the parent had, too.
+    code = (
+        "from rpstn.datasets import read_splits;"
+        f"splits = read_splits('penn_action', {str(REAL)!r}, labels_only=True);"
+        "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"
+    )
+    assert int(subprocess.check_output([sys.executable, "-c", code], text=True)) < 500_000

@@ -18,7 +18,7 @@ dataset.json:
       "clips": [
         {"id": "jump", "split": "train", "frames": "frames/jump", "labels": "labels/jump.csv"},
         {"id": "run", "split": "test", "video": "run.webm", "joints": [[[10, 20], [5, 9], [15, 9]], ...],
-         "visibility": [[2, 2, 1], ...], "boxes": [[0, 0, 40, 60], ...], "source": "video 2", "action": "run"}
+         "visibility": [[2, 2, 1], ...], "boxes": [[0, 0, 40, 60], ...], "group": "video 2", "action": "run"}
       ]
     }
 
@@ -26,7 +26,8 @@ skeleton   as above, or the name of a known one, such as "penn_action". Optional
            matrices), "sigmas" (OKS), "unscored" (joints left out of the mean).
 split      "train" (if not given), "val" or "test". Where no clip is in "val", a tenth of train is cut off as val, by
            whole group, seeded.
-source     what clips must share to count as one: the video, the person. If not given: the clip's id.
+group      the video or the person that clips share: clips of one group are never in two splits. If not given: the clip's id.
+           (Once called "source", which is read as well.)
 labels     a table with the head line frame,joint,x,y,visibility: one line for each joint in each frame. frame counts from
            0; x and y are pixels, the top-left pixel's center being (0, 0); visibility is 0 absent, 1 occluded, 2
            visible (if the column is missing: 2). What has no line is absent. Or, in place of labels, "joints" [frame]
@@ -66,7 +67,7 @@ __all__ = ["own_clip", "read_skeleton", "read_splits", "write_own"]
 
 VALIDATION = 0.1
 MARGIN = 0.15
-_CLIP_KEYS = ("id", "split", "source", "action", "frames", "video", "labels", "joints", "visibility", "boxes")
+_CLIP_KEYS = ("id", "split", "group", "source", "action", "frames", "video", "labels", "joints", "visibility", "boxes")
 
 
 def read_splits(
@@ -120,11 +121,14 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     if not isinstance(name, str) or not name:
         raise UserError(f"{where} has the id {name!r:.80}, expected a text; {REMEDY}")
     where = f"{path}: clip {name!r}"
-    split, action, source = entry.get("split", "train"), entry.get("action", ""), entry.get("source", name)
+    if "group" in entry and "source" in entry:
+        raise UserError(f"{where} has group and source, two names of one key; leave out source")
+    split, action = entry.get("split", "train"), entry.get("action", "")
+    group = entry.get("group", entry.get("source", name))
     if split not in SPLITS:
         raise UserError(f"{where} has the split {split!r:.80}, expected one of {', '.join(SPLITS)}; correct it")
-    if not isinstance(action, str) or not isinstance(source, str):
-        raise UserError(f"{where}: action and source must be texts; correct them")
+    if not isinstance(action, str) or not isinstance(group, str):
+        raise UserError(f"{where}: action and group must be texts; correct them")
     inline = _labels(where, entry, skeleton)
     table = None if inline else _below(where, path.parent, "labels", entry["labels"])
     frames = _frames(where, path.parent, entry, len(inline[0]) if inline else None, labels_only)
@@ -143,7 +147,7 @@ def _clip(path: Path, number: int, entry: Any, skeleton: Skeleton, labels_only: 
     if frames is None:
         frames = ImageFrames(tuple(path.parent / entry.get("frames", "frames") / f"{index:06d}.png" for index in range(length)))
     extra = {"boxes_repaired": repaired, "joints_outside": outside}
-    return split, Clip(name, source, action, joints, visibility, boxes, frames, extra)
+    return split, Clip(name, group, action, joints, visibility, boxes, frames, extra)
 
 
 def _labels(where: str, entry: dict[str, Any], skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray] | None:

@@ -154,7 +154,7 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
     )
     boxes = root / "labels" / f"{clip.id}.boxes.csv"
     _table(boxes, ("frame", "x", "y", "width", "height"), ((frame, *_plain(box)) for frame, box in enumerate(clip.boxes)))
-    entry = {"id": clip.id, "split": split, "source": clip.group, "action": clip.action, "frames": f"frames/{clip.id}"}
+    entry = {"id": clip.id, "split": split, "group": clip.group, "action": clip.action, "frames": f"frames/{clip.id}"}
     return entry | {"labels": f"labels/{clip.id}.csv", "boxes": f"labels/{clip.id}.boxes.csv"}
 
 
