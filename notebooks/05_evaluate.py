@@ -216,7 +216,7 @@ held = {
     for reference in ("person", "torso")
     if all(result.metrics.get(part, {}).get("clips") for result in results.values())
 }
-motions = sorted({str(clip.extra.get("motion", clip.action)) for clip in test if np.any(clip.extra.get("held_out", False))})
+motions = sorted({clip.truth.motion or clip.action for clip in test if clip.truth.held_out})
 Markdown(
     f"Held out of training as whole motions: **{', '.join(motions)}**. Their scores stand apart from those of other stretches of "
     "motions that occur in training. Brackets hold 95 % intervals over as many groups as the table says: few groups, little certainty."

@@ -33,12 +33,13 @@ def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
     """
     if part not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-    needed, remedy = ("since_cut", "protocols.splice") if part == "after_cut" else ("newly_hidden", "occlusion.occlude")
-    if needed not in clip.extra:
-        raise UserError(f"clip {clip.id!r} has no {'cut' if part == 'after_cut' else 'occluder'}; make one with rpstn.{remedy}")
     if part == "after_cut":
-        return np.where(clip.visibility != ABSENT, np.asarray(clip.extra["since_cut"], np.int64)[:, None], 0)
-    hidden, painted = (np.asarray(clip.extra[name]) > 0 for name in ("newly_hidden", "painted"))
+        if clip.truth.since_cut is None:
+            raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
+        return np.where(clip.visibility != ABSENT, clip.truth.since_cut[:, None], 0)
+    if clip.truth.occlusion is None:
+        raise UserError(f"clip {clip.id!r} has no occluder; make one with rpstn.occlusion.occlude")
+    hidden, painted = clip.truth.occlusion.newly_hidden > 0, clip.truth.occlusion.painted > 0
     length = len(clip)
     result = np.zeros(clip.visibility.shape, dtype=np.int64)
     for start in range(0, length, window or max(length, 1)):
@@ -129,7 +130,7 @@ def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:
     Raises UserError for a clip that is not among them.
     """
     places = {name: index for index, name in enumerate(predictions.ids)}
-    originals = [str(clip.extra.get("unoccluded", clip.id)) for clip in dataset]
+    originals = [clip.truth.occlusion.unoccluded if clip.truth.occlusion else clip.id for clip in dataset]
     if unknown := [name for name in originals if name not in places]:
         raise UserError(
             f"there are no predictions for clip {unknown[0]!r} as filmed; predict the data set without occluders first"

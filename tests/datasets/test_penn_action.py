@@ -97,7 +97,7 @@ def test_states_of_joints(tmp_path):
     clip = one(tmp_path)[0]
     expected = [ABSENT, ABSENT, OCCLUDED, ABSENT, ABSENT] + [VISIBLE] * 8
     assert clip.visibility[0].tolist() == expected
-    assert clip.extra["joints_outside"] == 2
+    assert clip.truth.joints_outside == 2
 
 
 def test_integer_coordinates_are_not_wrapped(tmp_path):
@@ -124,7 +124,7 @@ def test_bad_boxes_take_the_nearest_valid_one(tmp_path):
     clip = one(tmp_path)[0]
     expected = np.concatenate([box[:, :2] - PENN_ACTION_ORIGIN, box[:, 2:] - box[:, :2]], axis=1)[[1, 1, 2, 2, 5, 5]]
     np.testing.assert_allclose(clip.boxes, expected, rtol=1e-6)
-    assert clip.extra["boxes_repaired"] == 3
+    assert clip.truth.boxes_repaired == 3
 
 
 def test_one_box_row_too_few_repeats_the_last(tmp_path):
@@ -133,7 +133,7 @@ def test_one_box_row_too_few_repeats_the_last(tmp_path):
     write(tmp_path, "0001", content)
     clip = one(tmp_path)[0]
     np.testing.assert_array_equal(clip.boxes[4], clip.boxes[3])
-    assert clip.extra["boxes_repaired"] == 1
+    assert clip.truth.boxes_repaired == 1
 
 
 @pytest.mark.parametrize(
@@ -261,9 +261,9 @@ def test_embedded_keys_are_used(tmp_path):
         dataset = open_dataset("embedded", tmp_path, split)
         assert dataset.name == "embedded" and [clip.id for clip in dataset] == [f"{index:04d}"]
         clip = dataset[0]
-        assert clip.group == f"walk:{index}" and clip.extra["motion"] == "walk"
-        assert clip.extra["held_out"] == (index == 3) and clip.extra["split"] == split
-        assert clip.extra["occluded_by"].shape == (2, JOINTS) and clip.extra["occluded_by"][0, 0] == 2
+        assert clip.group == f"walk:{index}" and clip.truth.motion == "walk"
+        assert clip.truth.held_out == (index == 3) and dataset.split == split
+        assert clip.truth.occluded_by.shape == (2, JOINTS) and clip.truth.occluded_by[0, 0] == 2
         assert clip.visibility[0, :3].tolist() == [OCCLUDED, ABSENT, VISIBLE]
         assert clip.visibility[1, 2] == ABSENT  # outside the frame
     assert len({open_dataset("embedded", tmp_path, split).checksum() for split in ("train", "val", "test")}) == 3
@@ -275,8 +275,8 @@ def test_check_collects_faults(root):
     assert sum(split.clips for split in report.splits.values()) == 6
     assert report.splits["test"].joints == (0, 0, 2 * 4 * 13)
     assert report.notes == (
-        "4 of 1,258 videos of the official set in train and val",
-        "2 of 1,068 videos of the official set in test",
+        "4 of 1,258 videos of the whole set in train and val",
+        "2 of 1,068 videos of the whole set in test",
     )
     assert all(f"note: {note}" in str(report) for note in report.notes)
     broken = root / "frames" / "0003" / "000003.jpg"
@@ -331,9 +331,9 @@ def test_official_labels():
     counted = Counter((clip.action, dataset.split == "test") for dataset in splits.values() for clip in dataset)
     assert {action: (counted[action, False], counted[action, True]) for action, _ in counted} == OFFICIAL
     assert check_dataset("penn_action", REAL, pixels=False).notes == ()
-    assert sum(clip.extra["boxes_repaired"] for clip in clips) == 185 + 2
+    assert sum(clip.truth.boxes_repaired for clip in clips) == 185 + 2
     # 1,012 visible joints and one invisible one with a position.
-    assert sum(clip.extra["joints_outside"] for clip in clips) == 1013
+    assert sum(clip.truth.joints_outside for clip in clips) == 1013
     assert sum(int((~(clip.visibility == VISIBLE).any(axis=1)).sum()) for clip in clips) == 177
     absent = sum(int((clip.visibility == ABSENT).sum()) for clip in clips)
     # Missing ones at x, y <= 1 are 169,781; those stored at up to 1.52 make it 187,352.

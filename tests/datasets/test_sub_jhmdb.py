@@ -128,7 +128,7 @@ def test_validation_takes_whole_videos_that_are_not_tested(root):
 
 def test_a_part_of_the_set_is_noted(root):
     report = check_dataset("sub_jhmdb", root, pixels=False)
-    assert report.ok and report.notes == ("10 of 316 clips of the official set",)
+    assert report.ok and report.notes == ("10 of 316 clips of the whole set",)
 
 
 def test_sources_are_the_names_of_videos():
@@ -242,7 +242,7 @@ def test_real_splits(fold):
     for dataset in splits.values():
         for clip in dataset:
             assert (clip.visibility == VISIBLE).all() and clip.frames.size == (240, 320)
-            assert clip.extra["boxes_repaired"] == 0 and (clip.boxes[:, 2:] > 5).all()
+            assert clip.truth.boxes_repaired == 0 and (clip.boxes[:, 2:] > 5).all()
 
 
 @real
