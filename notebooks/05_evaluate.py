@@ -156,7 +156,7 @@ pd.DataFrame(words.subset_table(scores, counted))
 # in training. The intervals are over as many groups as the table says; with fewer than five there is none.
 
 # %% tags=["hide-input"]
-motions = sorted({str(clip.extra.get("motion", clip.action)) for clip in test if np.any(clip.extra.get("held_out", False))})
+motions = sorted({clip.truth.motion or clip.action for clip in test if clip.truth.held_out})
 Markdown(words.held_out_words(motions))
 
 # %% tags=["hide-input"]

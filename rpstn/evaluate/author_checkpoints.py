@@ -92,7 +92,7 @@ def author_box(clip: Clip, frame: int, dataset: str) -> np.ndarray:
     Those lose a pixel of width and height and what lies outside the picture; a detector's are taken as they are.
     """
     box = clip.boxes[frame].astype(np.float64)
-    if dataset != "coco" or clip.extra.get("detected"):
+    if dataset != "coco" or (clip.truth.coco and clip.truth.coco.detected):
         return box
     height, width = clip.frames.size
     low = np.maximum(box[:2], 0)

@@ -60,10 +60,10 @@ def hidden_samples(
     part = samples(predictions, dataset, reference=reference, subset="occluded", threshold=threshold)
     lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
     if by == "occluder":
-        bare = [clip.id for clip in dataset if "newly_hidden" not in clip.extra]
+        bare = [clip.id for clip in dataset if clip.truth.occlusion is None]
         if bare:
             raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.Protocol")
-        newly = np.concatenate([clip.extra["newly_hidden"] for clip in dataset]) > 0
+        newly = np.concatenate([clip.truth.occlusion.newly_hidden for clip in dataset if clip.truth.occlusion]) > 0
         lengths = np.where(newly, lengths, -1)
     return [np.where((lengths >= low) & (lengths <= high), part.correct, np.nan) for low, high in bins], part.groups
 

@@ -12,6 +12,7 @@ import torch
 from rpstn.datasets.clip import Clip, ClipDataset, FrameSource
 from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.transforms import window_box
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
 from rpstn.occlusion.occluders import clip_generator
@@ -44,7 +45,7 @@ class SplicedFrames:
 def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
     """Join the first `at` frames of one clip and the first frames of another, `length` frames in all: a cut in the video.
 
-    extra["since_cut"] is (T,) int64: 1 in the first frame after the cut, counting on; 0 before it. The group is that of the
+    `truth.since_cut` is (T,) int64: 1 in the first frame after the cut, counting on; 0 before it. The group is that of the
     second clip, since it is the frames after the cut that are scored. Raises UserError for a cut outside the clip, for
     clips that are too short, and for images of different sizes.
     """
@@ -70,7 +71,7 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
         visibility=joined("visibility"),
         boxes=joined("boxes"),
         frames=SplicedFrames(first.frames, second.frames, at, length),
-        extra={"since_cut": np.maximum(np.arange(length) - at + 1, 0)},
+        truth=Truth(since_cut=np.maximum(np.arange(length) - at + 1, 0)),
     )
 
 
@@ -126,4 +127,4 @@ def _after_cut(clip: Clip, window: int) -> Clip:
     at = clip.frames.at
     boxes = np.repeat(window_box(clip.boxes)[None], len(clip) - at, axis=0).astype(np.float32)
     frames = SplicedFrames(clip.frames.second, clip.frames.second, 0, len(clip) - at)
-    return replace(clip, joints=clip.joints[at:], visibility=clip.visibility[at:], boxes=boxes, frames=frames, extra={})
+    return replace(clip, joints=clip.joints[at:], visibility=clip.visibility[at:], boxes=boxes, frames=frames, truth=Truth())

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
+from rpstn.datasets.truth import OcclusionTruth
 from rpstn.errors import UserError
 from rpstn.occlusion.painting import OccludedFrames, Shapes
 from rpstn.skeletons import Skeleton
@@ -114,12 +115,8 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
     """Put the occluder in front of the clip; frames are painted when they are read.
 
     Visible joints under the occluder become occluded; joints that were occluded or absent stay so. The occluder's name is
-    added to the clip's id. `extra` gets
-    "occluder"      (T,K) uint8, 1 where the occluder covers an annotated joint;
-    "newly_hidden"  (T,K) uint8, 1 where that joint was visible, so that an occluder alone (this one, or one that the clip
-                    already had) hides it;
-    "painted"       (T,) uint8, 1 where an occluder is in the image;
-    "unoccluded"    the id without any occluder.
+    added to the clip's id. `truth.occlusion` says what it covers, and what an occluder alone hides: this one, or one that the
+    clip already had. Frames are painted when they are read.
     Raises UserError for a clip shorter than the occlusion and for a joint that does not exist.
     """
     shapes = occluder_shapes(clip, skeleton, occluder)
@@ -128,8 +125,17 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
         covered[frame] = shape.cover(clip.joints[frame]) & (clip.visibility[frame] != ABSENT)
     newly = covered & (clip.visibility == VISIBLE)
     visibility = np.where(newly, OCCLUDED, clip.visibility).astype(np.uint8)
-    newly |= np.asarray(clip.extra.get("newly_hidden", 0)) > 0
-    painted = np.isin(np.arange(len(clip)), list(shapes)) | (np.asarray(clip.extra.get("painted", 0)) > 0)
+    painted = np.isin(np.arange(len(clip)), list(shapes))
+    before = clip.truth.occlusion
+    if before is not None:
+        newly |= before.newly_hidden > 0
+        painted |= before.painted > 0
+    truth = OcclusionTruth(
+        occluder=covered.astype(np.uint8),
+        newly_hidden=newly.astype(np.uint8),
+        painted=painted.astype(np.uint8),
+        unoccluded=clip.id if before is None else before.unoccluded,
+    )
     what = "+".join(occluder.joints) or occluder.kind
     last = occluder.start + occluder.length - 1
     return replace(
@@ -137,11 +143,5 @@ def occlude(clip: Clip, skeleton: Skeleton, occluder: Occluder) -> Clip:
         id=f"{clip.id} {what} hidden {occluder.start}-{last} ({occluder.attached})",
         visibility=visibility,
         frames=OccludedFrames(clip.frames, shapes, occluder.texture, occluder.seed),
-        extra={
-            **clip.extra,
-            "occluder": covered.astype(np.uint8),
-            "newly_hidden": newly.astype(np.uint8),
-            "painted": painted.astype(np.uint8),
-            "unoccluded": clip.extra.get("unoccluded", clip.id),
-        },
+        truth=replace(clip.truth, occlusion=truth),
     )

@@ -36,12 +36,12 @@ def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
     if part not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
     if part == "after_cut":
-        if "since_cut" not in clip.extra:
+        if clip.truth.since_cut is None:
             raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
-        return np.where(clip.visibility != ABSENT, np.asarray(clip.extra["since_cut"], np.int64)[:, None], 0)
-    if "newly_hidden" not in clip.extra:
+        return np.where(clip.visibility != ABSENT, clip.truth.since_cut[:, None], 0)
+    if clip.truth.occlusion is None:
         raise UserError(f"clip {clip.id!r} has no occluder; make one with rpstn.occlusion.occlude")
-    hidden, painted = (np.asarray(clip.extra[name]) > 0 for name in ("newly_hidden", "painted"))
+    hidden, painted = clip.truth.occlusion.newly_hidden > 0, clip.truth.occlusion.painted > 0
     counts = np.zeros(clip.visibility.shape, dtype=np.int64)
     step = window or max(len(clip), 1)
     for start in range(0, len(clip), step):
@@ -137,7 +137,7 @@ def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:
     Raises UserError for a clip that is not among them.
     """
     indices = {name: index for index, name in enumerate(predictions.ids)}
-    originals = [str(clip.extra.get("unoccluded", clip.id)) for clip in dataset]
+    originals = [clip.truth.occlusion.unoccluded if clip.truth.occlusion else clip.id for clip in dataset]
     missing = [name for name in originals if name not in indices]
     if missing:
         raise UserError(

@@ -89,8 +89,8 @@ def truth(dataset):
     """The labels as if a network had found them, and nothing where nothing is labeled: PoseTrack counts that as wrong."""
     joints = [clip.joints.copy() for clip in dataset]
     for found, clip in zip(joints, dataset, strict=True):
-        if "annotated" in clip.extra:
-            found[~clip.extra["annotated"]] = np.nan
+        if clip.truth.annotated is not None:
+            found[~clip.truth.annotated] = np.nan
     sure = [np.ones(found.shape[:2], np.float32) for found in joints]
     return Predictions(tuple(clip.id for clip in dataset), joints, sure, [None] * len(dataset))
 
@@ -151,7 +151,7 @@ def test_posetrack_scores_labeled_frames_only(roots):
     """A person who is lost in one of three frames; what is said in frames without a label changes nothing."""
     dataset = open_dataset("posetrack18", roots / "posetrack18", "test")
     found = truth(dataset)
-    hidden = ~dataset[0].extra["labeled"]
+    hidden = ~dataset[0].truth.track.labeled
     assert hidden.sum() == 5
     found.joints[0][hidden] += 1e4
     assert standard_score(found, dataset)["posetrack"]["mean"] == pytest.approx(1)

@@ -69,11 +69,11 @@ def test_one_joint_is_hidden_exactly_as_long_as_asked():
     expected[6:10, SKELETON.index("left_wrist")] = True
     np.testing.assert_array_equal(changed, expected)
     assert (hidden.visibility[changed] == OCCLUDED).all()
-    np.testing.assert_array_equal(hidden.extra["occluder"], expected)
-    np.testing.assert_array_equal(hidden.extra["newly_hidden"], expected)
+    np.testing.assert_array_equal(hidden.truth.occlusion.occluder, expected)
+    np.testing.assert_array_equal(hidden.truth.occlusion.newly_hidden, expected)
     again = occlude(hidden, SKELETON, Occluder("joints", ("left_wrist",), start=8, length=4, size=0.08))
     expected[10:12, SKELETON.index("left_wrist")] = True  # the first occluder's frames are still an occluder's
-    np.testing.assert_array_equal(again.extra["newly_hidden"], expected)
+    np.testing.assert_array_equal(again.truth.occlusion.newly_hidden, expected)
     np.testing.assert_array_equal(hidden.joints, clip.joints)
 
 
@@ -141,7 +141,7 @@ def test_protocols_are_seeded_and_mark_what_they_cover(protocol, attached):
     painted = (pixels != 128).any(axis=-1)
     x, y = np.round(clip.joints).astype(int).transpose(2, 0, 1)
     under = painted[np.arange(20)[:, None], y, x] & (clip.visibility != ABSENT)
-    assert (under == first.extra["occluder"].astype(bool)).mean() > 0.97
+    assert (under == first.truth.occlusion.occluder.astype(bool)).mean() > 0.97
 
 
 def test_the_person_disappears_and_the_bar_passes():
@@ -149,7 +149,7 @@ def test_the_person_disappears_and_the_bar_passes():
     person = occlude(clip, SKELETON, Occluder("person", start=4, length=3))
     assert (person.visibility[4:7] != VISIBLE).all()
     bar = occlude(clip, SKELETON, Occluder("bar", start=0, length=20, size=0.1))
-    when = [np.flatnonzero(bar.extra["occluder"][:, SKELETON.index(name)]) for name in ("right_wrist", "left_wrist")]
+    when = [np.flatnonzero(bar.truth.occlusion.occluder[:, SKELETON.index(name)]) for name in ("right_wrist", "left_wrist")]
     assert len(when[0]) and len(when[1]) and when[0].max() < when[1].min()
 
 
@@ -195,7 +195,7 @@ def many(count=12, length=20):
 def test_an_occluded_data_set_is_a_data_set():
     dataset = many()
     hidden = Protocol("joint", start=5, length=6, size=0.06).hide(dataset)
-    assert len({tuple(np.flatnonzero(clip.extra["occluder"].any(axis=0))) for clip in hidden}) > 3
+    assert len({tuple(np.flatnonzero(clip.truth.occlusion.occluder.any(axis=0))) for clip in hidden}) > 3
     assert hidden.checksum() != dataset.checksum()
     assert Protocol("joint", start=5, length=6, size=0.06).hide(dataset).checksum() == hidden.checksum()
 
@@ -225,7 +225,7 @@ def test_clips_with_nothing_to_hide_are_left_out():
         ("limb", ["walk 0", "walk 1"]), ("half", ["walk 0", "walk 1", "apart"]), ("joint", ["head", "walk 0", "walk 1", "apart"]),
     ):  # fmt: skip
         hidden = Protocol(protocol, start=5, length=6, size=0.06).hide(dataset)
-        assert [clip.extra["unoccluded"] for clip in hidden] == kept
+        assert [clip.truth.occlusion.unoccluded for clip in hidden] == kept
         alone = Protocol(protocol, start=5, length=6, size=0.06).hide(many(2))
         assert {clip.id for clip in alone} <= {clip.id for clip in hidden}, "the others' occluders are what they were"
     with pytest.raises(UserError, match="no test clip of made has annotated joints for protocol 'limb'; choose another"):

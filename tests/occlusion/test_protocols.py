@@ -43,7 +43,7 @@ def test_protocols_have_names_and_refuse_what_is_none():
         assert hidden.checksum() == again.checksum() != many(2).checksum()
         frames = [part.hide(many(2))[1].frames.read([6]) for part in (protocol, protocol, replace(protocol, seed=4))]
         assert (frames[0] == frames[1]).all() and (frames[0] != frames[2]).any()
-        assert any(clip.extra["newly_hidden"].any() for clip in hidden)
+        assert any(clip.truth.occlusion.newly_hidden.any() for clip in hidden)
     with pytest.raises(UserError, match="'lim'.*did you mean 'limb'"):
         Protocol("lim")
     with pytest.raises(UserError, match="attached.*'sky'"):
@@ -88,15 +88,15 @@ def test_a_joint_that_was_hidden_once_does_not_count_as_unoccluded():
     # In frames 6 and 7 something is in the image again.
     np.testing.assert_array_equal(part_frames(twice, "reappeared")[4:, wrist], [1, 2, 0, 0, 5, 6, 7, 8])
     assert not part_frames(twice, "unoccluded_joints")[:, wrist].any()
-    assert twice.extra["unoccluded"] == "walk"
+    assert twice.truth.occlusion.unoccluded == "walk"
 
 
 def test_a_joint_reappears_when_the_occluder_has_gone():
     """The wrist walks out of a patch that stays in the image: what the patch does there is not yet recovery."""
     clip, wrist = walking(20), SKELETON.index("right_wrist")
     stays = occlude(clip, SKELETON, Occluder("joints", ("right_wrist",), start=2, length=6, size=0.08, attached="image"))
-    np.testing.assert_array_equal(np.flatnonzero(stays.extra["newly_hidden"][:, wrist]), [2, 3, 4, 5])
-    np.testing.assert_array_equal(np.flatnonzero(stays.extra["painted"]), np.arange(2, 8))
+    np.testing.assert_array_equal(np.flatnonzero(stays.truth.occlusion.newly_hidden[:, wrist]), [2, 3, 4, 5])
+    np.testing.assert_array_equal(np.flatnonzero(stays.truth.occlusion.painted), np.arange(2, 8))
     np.testing.assert_array_equal(part_frames(stays, "reappeared")[:, wrist], [0] * 8 + list(range(3, 15)))
 
 
@@ -104,7 +104,7 @@ def test_effects_show_a_memory_and_a_wrong_pose_that_is_carried_on():
     """One network finds hidden joints for 3 frames and is wrong for 2 frames after; the other sees only what is visible."""
     clips = many(12)
     behind = Protocol("joint", start=4, length=8, size=0.06).hide(clips)
-    newly = [clip.extra["newly_hidden"] > 0 for clip in behind]
+    newly = [clip.truth.occlusion.newly_hidden > 0 for clip in behind]
     long = [np.cumsum(hide, axis=0) * hide > 3 for hide in newly]
     late = [(part_frames(clip, "reappeared") > 0) & (part_frames(clip, "reappeared") <= 2) for clip in behind]
     found = {
@@ -185,10 +185,10 @@ def test_a_cut_joins_images_and_labels():
     np.testing.assert_array_equal(cut.frames.read([6, 1])[:, 0, 0, 0], [103, 11])
     np.testing.assert_array_equal(cut.joints[3:], second.joints[:5])
     np.testing.assert_array_equal(cut.joints[:3], first.joints[:3])
-    np.testing.assert_array_equal(cut.extra["since_cut"], [0, 0, 0, 1, 2, 3, 4, 5])
+    np.testing.assert_array_equal(cut.truth.since_cut, [0, 0, 0, 1, 2, 3, 4, 5])
     assert cut.group == "b" and len(cut) == 8
     annotated = cut.visibility != ABSENT
-    np.testing.assert_array_equal(part_frames(cut, "after_cut"), cut.extra["since_cut"][:, None] * annotated)
+    np.testing.assert_array_equal(part_frames(cut, "after_cut"), cut.truth.since_cut[:, None] * annotated)
     assert (cut.visibility == OCCLUDED).any() and (cut.visibility == VISIBLE).any()
 
 
@@ -271,7 +271,7 @@ def test_a_restart_at_the_cut_changes_nothing_without_memory_and_something_with_
 def test_a_wrong_pose_carried_over_a_cut_is_seen(small):
     """Predictions that are wrong in the first frames after the cut lose there, and only there."""
     cuts = splice_dataset(many(8), 6, 14)
-    wrong = [(clip.extra["since_cut"][:, None] > 0) & (clip.extra["since_cut"][:, None] <= 2) for clip in cuts]
+    wrong = [(clip.truth.since_cut[:, None] > 0) & (clip.truth.since_cut[:, None] <= 2) for clip in cuts]
     wrong = [np.broadcast_to(bad, clip.visibility.shape) for bad, clip in zip(wrong, cuts, strict=True)]
     curve = part_gain(said(cuts, wrong), correct(cuts), cuts, "after_cut", ((1, 2), (3, 8)))
     np.testing.assert_array_equal(curve.column("estimate"), [-1, 0])
