@@ -65,7 +65,7 @@ def _as_trained(dataset: str) -> str:
 def report_scores(out: Path, metrics: dict[str, Any]) -> None:
     """The scores as tables, what they were measured on, and where all of them are."""
     from rpstn.datasets.coco_detections import in_words
-    from rpstn.metrics.official import standard_lines
+    from rpstn.metrics.standard import standard_lines
     from rpstn.metrics.tables import aligned, table
 
     counted = metrics["counted"]
