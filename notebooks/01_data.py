@@ -51,7 +51,7 @@ from rpstn.metrics.hidden import hidden_lengths
 from rpstn.models import STRIDE
 from rpstn.train import TrainConfig
 
-config = TrainConfig(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed)
+config = TrainConfig.of(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed).data
 plots.use_style()
 
 # %% [markdown]
@@ -242,7 +242,7 @@ ax = plots.skeleton_overlay(still.frames[0], still.joints[0], skeleton, still.vi
 # and then a patch moves through the window and hides what is behind it; the joints under it become occluded.
 
 # %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then turned, scaled, mirrored and recolored with the skeleton following."}}
-rng = np.random.default_rng(config.seed)
+rng = np.random.default_rng(seed)
 windows = {"as it is": make_window(clip, skeleton, 0, config.frames, config.size)}
 for number in (1, 2, 3):
     windows[f"varied {number}"] = make_window(clip, skeleton, 0, config.frames, config.size, config.augmentation, rng)

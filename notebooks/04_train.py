@@ -79,7 +79,7 @@ from rpstn.train.recipes import TITLES, ImagePretraining, Recipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
 varied = Augmentation(full_rotation_prob=full_rotation_prob, brightness=brightness, contrast=contrast, color=color)
-config = TrainConfig(
+config = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -134,12 +134,12 @@ plots.use_style()
 pd.DataFrame(
     {
         TITLES.get(name, name): {
-            "relation": part.relation,
-            "propagation": part.propagation,
-            "frames": part.frames,
-            "batch": part.batch,
-            "steps": part.steps,
-            "learning rate": part.lr,
+            "relation": part.model.relation,
+            "propagation": part.model.propagation,
+            "frames": part.data.frames,
+            "batch": part.data.batch,
+            "steps": part.optimizer.steps,
+            "learning rate": part.optimizer.lr,
         }
         for name, part in {
             **({"images": recipe.start} if recipe.start else {}),
@@ -185,9 +185,9 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 first = next(iter(manifests.values()))
-validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
+validation = open_dataset(config.data.dataset, config.data.root, split="val", fold=config.data.fold)
 Markdown(
-    f"Measured on {len(validation)} val clips of `{config.dataset}` from {len({clip.group for clip in validation})} groups, all "
+    f"Measured on {len(validation)} val clips of `{config.data.dataset}` from {len({clip.group for clip in validation})} groups, all "
     f"annotated joints, by person size. Trained on {first['device']} in {first['precision']}, seed {config.seed}."
 )
 

@@ -54,7 +54,7 @@ from rpstn.evaluate.scoring import evaluate
 from rpstn.metrics import summarize
 from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
-from rpstn.models.weights import training_of
+from rpstn.models.manifests import training_of
 from rpstn.notebooks.words import how_trained
 from rpstn.train.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints
 

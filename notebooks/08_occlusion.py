@@ -62,7 +62,7 @@ from rpstn.datasets import OCCLUDED
 from rpstn.datasets.splits import first_per_group, with_min_length
 from rpstn.evaluate.inference import predict_clips, predict_window
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
-from rpstn.models.weights import training_of
+from rpstn.models.manifests import training_of
 from rpstn.notebooks.words import effects_table, effects_words, horizon_words, how_trained, left_out, told_in_words, verdict_words
 from rpstn.occlusion import Occluder, occlude
 from rpstn.occlusion.cuts import predict_restarted, splice_dataset
@@ -399,7 +399,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6))
 back_bins = ((1, 1), (2, 2), (3, 4))
 label, words = "PCK@0.2 (%)", "frames visible again"
 plots.hidden_curves(
-    {name: part_curve(occluded[name], behind, "returned", back_bins, seed=seed) for name in networks},
+    {name: part_curve(occluded[name], behind, "reappeared", back_bins, seed=seed) for name in networks},
     left, label=label, counted=words,
 )  # fmt: skip
 axes = plots.hidden_curves(since, right, label=label, counted="frames since the cut")
@@ -410,7 +410,7 @@ axes = plots.hidden_curves(since, right, label=label, counted="frames since the 
 
 # %%
 pairs = {
-    f"back for up to 3 frames: {first} - {baseline}": (occluded[first], occluded[baseline], behind, "returned", ((1, 3),)),
+    f"back for up to 3 frames: {first} - {baseline}": (occluded[first], occluded[baseline], behind, "reappeared", ((1, 3),)),
     f"cut up to 3 frames ago: {first} - {baseline}": (over[first], over[baseline], cut_clips, "after_cut", ((1, 3),)),
     f"cut up to 3 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((1, 3),)),
     f"cut 4 to 12 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((4, 12),)),

@@ -68,7 +68,7 @@ from rpstn.train import TrainConfig
 from rpstn.train.recipes import ImageRecipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
-config = TrainConfig(
+config = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -120,7 +120,7 @@ print(tuple(heatmaps.shape), tuple(relation.shape), torch.equal(heatmaps, networ
 # it is computed from shapes.
 
 # %% tags=["hide-input"]
-with torch.device("metadata"):  # shapes alone
+with torch.device("meta"):  # shapes alone
     pairs = {name: (image_network(name, 17), with_relation(image_network(name, 17))) for name in IMAGE_NETWORKS}
 table = {name: (cost(alone), cost(both)) for name, (alone, both) in pairs.items()}
 pd.DataFrame(

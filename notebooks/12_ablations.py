@@ -27,20 +27,20 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
-out: Optional[str] = None  # folder of this notebook's cells; None: runs/<dataset>/ablations-demo
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+out: Optional[str] = None  # folder of this notebook's runs; None: runs/<dataset>/ablations-demo
 init: Optional[str] = None  # checkpoint of the encoder that all start from; None: the shipped one
-cells: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.CELLS
+runs: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.RUNS
 seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and fresh weights
 encoder: str = "small"  # backbone of init's encoder
-steps: int = 40  # training steps of each cell
+steps: int = 40  # training steps of each run
 lr: float = 1e-3  # highest learning rate
-batch: int = 4  # clips a step
-frames: int = 5  # frames of a clip
+batch: int = 4  # clips per step
+frames: int = 5  # frames per clip
 size: int = 128  # side of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 clips: int = 2  # test clips of each group that are scored; 0: all
-window: int = 8  # frames that go through a network at once; it starts anew after them
+window: int = 8  # frames that go through a network at once; it starts over after them
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 results: str = "results/ablations.json"  # the published grid, merged by `rpstn ablate merge`; relative to the checkout
 
@@ -50,24 +50,16 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import plots
-from rpstn.notebooks.ablation_results import (
-    interval_words,
-    loss_interval,
-    paper_table,
-    read_cells,
-    study_name,
-    summarize,
-    verdicts,
-)
-from rpstn.notebooks.ablations import CELLS, AblationConfig, ablate
+from rpstn.notebooks.ablation_report import interval_words, loss_interval, paper_table, verdicts
+from rpstn.notebooks.ablation_results import read_runs, read_studies, study_name, summarize
+from rpstn.notebooks.ablations import RUNS, AblationConfig, ablate
 from rpstn.notebooks.published import PAPER_JOINTS, published_rows
 from rpstn.notebooks.run import CHECKOUT
-from rpstn.runs import read_json
 from rpstn.runs.memory import keep_memory
 from rpstn.train.recipes import run_folder
 
 config = AblationConfig(
-    cells=tuple(cells),
+    runs=tuple(runs),
     seeds=tuple(seeds),
     dataset=dataset,
     root=root,
@@ -90,9 +82,9 @@ plots.use_style()
 # %% [markdown]
 # ## The grid
 #
-# Every cell is one training. All start from one encoder, which has learned frame by frame, make the same number of steps
-# on the same samples, and differ in what the table says. Only cells with clips of another length see other samples: they take as
-# many frames a step, as nearly as whole clips allow. Shorter clips are so more clips, with more first frames for the initializer, and
+# Every run is one training. All start from one encoder, which was trained frame by frame, make the same number of steps
+# on the same samples, and differ in what the table says. Only runs with clips of another length see other samples: they take as
+# many frames per step, as nearly as whole clips allow. Shorter clips are so more clips, with more first frames for the initializer, and
 # their crops are tighter, since a crop holds all boxes of its clip. So the rows of T say what training on such clips is worth, not what a
 # longer memory is.
 
@@ -101,11 +93,11 @@ pd.DataFrame(
     {
         name: {
             "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
-            "clips a step": config.cell(name, config.seeds[0]).batch,
+            "clips per step": config.run(name, config.seeds[0]).data.batch,
             "in the paper": {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}.get(name, ""),
-            "here": "yes" if name in config.cells else "",
+            "here": "yes" if name in config.runs else "",
         }
-        for name, changes in CELLS.items()
+        for name, changes in RUNS.items()
     }
 ).T
 
@@ -115,12 +107,12 @@ pd.DataFrame(
 # %%
 keep_memory()  # this process trains: what a step frees stays for the next one
 made = ablate(config)
-study = summarize(read_cells(made))
+study = summarize(read_runs(made))
 
 # %% tags=["hide-input"]
 measured, budget = study["measured_on"], study["budget"]
 Markdown(
-    f"Each cell made **{budget['steps']} steps** of {budget['batch']} clips of {budget['frames']} frames, {budget['augmentation']['erasing']:.0%} "
+    f"Each run made **{budget['steps']} steps** of {budget['batch']} clips of {budget['frames']} frames, {budget['augmentation']['erasing']:.0%} "
     f"of them behind a painted occluder whose sides are up to {budget['augmentation']['erasing_size'][1]:.0%} of the input's, with "
     f"{len(config.seeds)} seed{'' if len(config.seeds) == 1 else 's'}, and was scored on {measured['clips']} {measured['split']} clips of `{measured['data_set']}` from "
     f"{measured['groups']} groups. **Such a budget says little**: a new part starts from nothing beside an encoder that is "
@@ -140,13 +132,13 @@ Markdown(interval_words(study))
 # %% tags=["hide-input"]
 pd.DataFrame(paper_table(study)).set_index("").drop(columns="measured on")
 
-# %% mystnb={"figure": {"name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each cell of the grid."}}
-losses = {cell["title"]: loss_interval(study, name) for name, cell in study["cells"].items()}
+# %% mystnb={"figure": {"name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row per run of the grid."}}
+losses = {row["title"]: loss_interval(study, name) for name, row in study["rows"].items()}
 losses = {title: item for title, item in losses.items() if item is not None}
 ax = plots.interval_points(losses, label="full minus this, PCK@0.2 torso (percentage points)")
 
 # %% [markdown]
-# *What the full network scores more than each other cell, `PCK@0.2` by torso size, with intervals over groups and
+# *What the full network scores more than each other run, `PCK@0.2` by torso size, with intervals over groups and
 # seeds. Filled points: the interval excludes zero. The small budget of this page.*
 
 # %% tags=["hide-input"]
@@ -155,7 +147,7 @@ Markdown("In words, for this small budget:\n\n" + "\n".join(f"- {line}" for line
 # %% [markdown]
 # ## The published grid
 #
-# The whole grid takes hours, and with a larger budget days. Each cell is a directory of its own, so it can be stopped at any
+# The whole grid takes hours, and with a larger budget days. Each run is a directory of its own, so it can be stopped at any
 # time, and several machines can share the work:
 #
 # ```
@@ -168,16 +160,16 @@ Markdown("In words, for this small budget:\n\n" + "\n".join(f"- {line}" for line
 
 # %% tags=["hide-input"]
 name, path = study_name(study), CHECKOUT / results
-content = read_json(path) if path.is_file() else {}
+content = read_studies(path) if path.is_file() else {}
 published = content.get(name)
 shown = published or study
 if published is None:
     text = f"There is no published grid of `{name}` yet: tables and figures below show **the small budget above once more**."
 else:
     of, cost = published["measured_on"], published["budget"]
-    counts = sorted({len(cell["seeds"]) for cell in published["cells"].values()})
+    counts = sorted({len(row["seeds"]) for row in published["rows"].values()})
     text = (
-        f"Published grid of `{name}`: {len(published['cells'])} cells with {' to '.join(map(str, sorted({counts[0], counts[-1]})))} "
+        f"Published grid of `{name}`: {len(published['rows'])} rows with {' to '.join(map(str, sorted({counts[0], counts[-1]})))} "
         f"seeds, {cost['steps']:,} steps of {cost['batch']} clips of {cost['frames']} frames each, scored on {of['clips']} "
         f"{of['split']} clips from {of['groups']} groups. {interval_words(published)}"
     )
@@ -193,7 +185,7 @@ pd.DataFrame(paper_table(shown, paper)).set_index("")
 
 # %% mystnb={"figure": {"name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
 parts = {
-    subset: {cell["title"]: loss_interval(shown, name, "torso", subset) for name, cell in shown["cells"].items()}
+    subset: {row["title"]: loss_interval(shown, name, "torso", subset) for name, row in shown["rows"].items()}
     for subset in ("all", "occluded")
 }
 axes = plots.interval_panels(
@@ -205,7 +197,7 @@ axes = plots.interval_panels(
 )
 
 # %% [markdown]
-# *What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded
+# *What the full network scores more than each other run, by torso size, on all annotated joints (top) and on occluded
 # ones (bottom), with intervals over groups and seeds.*
 
 # %% [markdown]
@@ -236,8 +228,8 @@ pd.DataFrame(
             },
             "here": "" if here is None else here.text(signed=True),
         }
-        for cell, suffix, title in (("cat", "-Cat", "Cat"), ("without_p", " without P", "without P"))
-        for here in (loss_interval(shown, cell) if cell in shown["cells"] and "full" in shown["cells"] else None,)
+        for name, suffix, title in (("cat", "-Cat", "Cat"), ("without_p", " without P", "without P"))
+        for here in (loss_interval(shown, name) if name in shown["rows"] and "full" in shown["rows"] else None,)
     ]
 ).set_index("difference")
 

@@ -54,7 +54,7 @@ from IPython.display import HTML, Markdown, display
 import rpstn
 from rpstn import UserError, open_dataset, plots
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
-from rpstn.models.weights import COMMAND
+from rpstn.models.calibration import COMMAND
 from rpstn.notebooks.results import prediction_table
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
@@ -159,7 +159,7 @@ axes = plots.filmstrip(
 
 # %%
 try:
-    display(plots.scrubber(seen.images(), seen.fps))
+    display(plots.frame_slider(seen.images(), seen.fps))
 except UserError as missing:  # without ipywidgets
     print(missing)
 

@@ -63,7 +63,7 @@ def hidden_samples(
     if by == "occluder":
         bare = [clip.id for clip in dataset if "newly_hidden" not in clip.extra]
         if bare:
-            raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.occlude_dataset")
+            raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.Protocol")
         newly = np.concatenate([clip.extra["newly_hidden"] for clip in dataset]) > 0
         lengths = np.where(newly, lengths, -1)
     return [np.where((lengths >= low) & (lengths <= high), part.correct, np.nan) for low, high in bins], part.groups

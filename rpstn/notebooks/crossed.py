@@ -4,8 +4,8 @@ A network trained once more with another seed scores differently, on the same cl
 leaves that out; one over all scores of all seeds, as if they were independent, counts every clip several times. Drawing
 both factors (a crossed design; Owen, "The pigeonhole bootstrap", 2007) keeps them apart.
 
-The smaller number of the two decides how far the quantiles are moved outwards (`rpstn.metrics.intervals.levels`). Sources are
-seldom few, seeds often are: with two to four of them the levels lie beyond all draws, and what is returned is the range of the
+The smaller number of the two decides how far the quantiles are moved outwards (`rpstn.metrics.intervals.levels`). Groups are
+seldom few, seeds often are: with two to four of them the levels are beyond all draws, and what is returned is the range of the
 draws. It has no level. Where trainings differ more than groups do, it is too narrow: three seeds span their true mean three
 times in four.
 """
@@ -27,21 +27,20 @@ def crossed_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """The mean over joints, averaged over seeds, or its paired difference to a baseline, with its interval.
+    """Average over joints and seeds, or the paired difference to a baseline, with its interval.
 
-    hits      (R,G,K) right samples of R seeds, G groups, K joints.
+    hits      (R,G,K) correct samples of R seeds, G groups, K joints.
     counts    (G,K) scored samples; all seeds are scored on the same.
     baseline  (R,G,K) of another method with the same seeds in the same order: each draw takes the same groups and the same
               seeds for both.
     Quantiles of the draws are those for n = min(R, G) groups, for n = G with one seed, where groups alone are drawn. With two
     to four seeds they are the range of the draws, which may be too narrow: `Interval.is_range`. Bounds are NaN with fewer than
-    five groups. Returns an Interval; its groups are groups, its samples those of one seed. Raises ValueError for shapes that
-    do not fit.
+    five groups. The samples of the Interval are those of one seed. Raises ValueError for shapes that do not fit.
     """
     hits, counts = np.asarray(hits, dtype=np.float64), np.asarray(counts, dtype=np.float64)
-    methods = hits[None] if baseline is None else np.stack([hits, np.asarray(baseline, dtype=np.float64)])
     if hits.ndim != 3 or counts.shape != hits.shape[1:]:
         raise ValueError(f"hits {hits.shape} must be (R,G,K) and counts {counts.shape} (G,K)")
+    methods = hits[None] if baseline is None else np.stack([hits, np.asarray(baseline, dtype=np.float64)])
     used = counts.sum(axis=1) > 0
     methods, counts = methods[:, :, used], counts[used]
     seeds, groups, samples = hits.shape[0], int(used.sum()), int(counts.sum())

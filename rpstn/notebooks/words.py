@@ -38,7 +38,7 @@ APART = {"relation", "propagation", "root", "aux_root"} | NUMBERLESS
 def how_trained(trainings: Mapping[str, Mapping[str, Any] | None]) -> str:
     """One or two sentences: steps and start of several networks, and what else differs between them.
 
-    trainings  by the network's name, the parameters of its run (`rpstn.models.weights.training_of`), or None where no
+    trainings  by the network's name, the parameters of its run (`rpstn.models.manifests.training_of`), or None where no
                manifest tells.
     Differences that the variants' names say (relation, propagation) and those of place and speed (out, root,
     workers, device) are left out. Raises ValueError for no network.

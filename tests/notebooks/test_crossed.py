@@ -13,7 +13,7 @@ def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
     return rng.binomial(counts, chance, (seeds, groups, joints)), counts
 
 
-def test_tallies_by_hand():
+def test_counts_by_hand():
     right = np.array([[1, 0], [1, np.nan], [0, 1], [np.nan, 1]])
     names, hits, counts = sums_per_group(right, ["b", "a", "b", "a"])
     assert list(names) == ["a", "b"]
@@ -25,7 +25,7 @@ def test_tallies_by_hand():
         sums_per_group(right, ["a"])
 
 
-def test_one_seed_is_the_bootstrap_over_sources():
+def test_one_seed_is_the_bootstrap_over_groups():
     rng = np.random.default_rng(0)
     right = (rng.random((60, 5)) < 0.7).astype(float)
     right[rng.random(right.shape) < 0.3] = np.nan
@@ -50,10 +50,10 @@ def test_seeds_that_agree_add_nothing_and_seeds_that_differ_widen():
     assert wide.high - wide.low > 0.4 and wide.low < 0.35 < 0.65 < wide.high
 
 
-def test_pairing_cancels_what_seeds_and_sources_share():
+def test_pairing_cancels_what_seeds_and_groups_share():
     rng = np.random.default_rng(2)
     counts = np.full((10, 3), 100)
-    hard = rng.uniform(0.2, 0.8, (4, 10, 1))  # of each seed and source
+    hard = rng.uniform(0.2, 0.8, (4, 10, 1))  # of each seed and group
     ours, theirs = np.round(counts * (hard + 0.05)), np.round(counts * hard)
     pair = crossed_interval(ours, counts, theirs)
     assert pair.estimate == pytest.approx(0.05, abs=0.003) and pair.low > 0.04 and pair.high < 0.06
