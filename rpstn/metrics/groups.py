@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
 LEAST = 5  # groups: with four, the 95 % levels lie beyond the most extreme draw, four times the same group
 
 
-def sums_per_group(values: Array, groups: Sequence[Any] | Array) -> tuple[Array, Array, Array]:
+def sums_per_group(values: np.ndarray, groups: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sum samples (N,K), NaN left out, per group (N,): names (G,) in order, sums (G,K), numbers of samples (G,K).
 
     Raises ValueError for shapes that do not fit.
@@ -28,7 +26,7 @@ def sums_per_group(values: Array, groups: Sequence[Any] | Array) -> tuple[Array,
     return names, sums, counts
 
 
-def draw_groups(number: int, draws: int, level: float, seed: int | np.random.Generator) -> Array:
+def draw_groups(number: int, draws: int, level: float, seed: int | np.random.Generator) -> np.ndarray:
     """Count how often each group is drawn with replacement, (D,G) float64, for intervals of that level.
 
     Raises ValueError for a level outside 0 to 1 and for no draw.
@@ -39,7 +37,7 @@ def draw_groups(number: int, draws: int, level: float, seed: int | np.random.Gen
     return rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
 
 
-def mean_over_joints(hits: Array, counts: Array) -> Array:
+def mean_over_joints(hits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Average hits / counts over joints, one without a sample left out: (...,K) -> (...); NaN where no joint has one."""
     present = counts > 0
     fractions = np.divide(hits, counts, out=np.zeros_like(hits), where=present)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -75,7 +76,7 @@ def hidden_curve(
     *,
     draws: int = 2000,
     seed: int = 0,
-    **settings,
+    **settings: Any,
 ) -> HiddenCurve:
     """PCK of hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
     rights, groups = hidden_samples(predictions, dataset, bins, **settings)
@@ -90,7 +91,7 @@ def hidden_gain(
     *,
     draws: int = 2000,
     seed: int = 0,
-    **settings,
+    **settings: Any,
 ) -> HiddenCurve:
     """What `predictions` gain over `baseline`, paired over groups; settings as for `hidden_samples`.
 

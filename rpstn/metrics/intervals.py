@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
@@ -119,7 +120,7 @@ def bounds(drawn: np.ndarray, groups: int, level: float = 0.95) -> tuple[float, 
 
 def interval(
     correct: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     pool: str = "samples",
     draws: int = 2000,
@@ -140,7 +141,7 @@ def interval(
 def paired_interval(
     correct_a: np.ndarray,
     correct_b: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     pool: str = "samples",
     draws: int = 2000,
@@ -165,7 +166,7 @@ def contrast_interval(
     values: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     draws: int = 2000,
     level: float = 0.95,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -38,7 +39,7 @@ class PairMeans:
 
 
 def pair_means(
-    values: np.ndarray, groups: Sequence | np.ndarray, *, draws: int = 2000, level: float = 0.95, seed: int = 0
+    values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, draws: int = 2000, level: float = 0.95, seed: int = 0
 ) -> PairMeans:
     """Means over the samples (N,P), NaN left out, with a bootstrap over groups (N,), and which of them are told apart from zero.
 
@@ -102,7 +103,7 @@ def _signs(groups: int, seed: int) -> np.ndarray:
 def rank_interval(
     first: np.ndarray,
     second: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     draws: int = 1000,
     level: float = 0.95,
@@ -136,7 +137,7 @@ def rank_interval(
     return Interval(estimate, *bounds(drawn, number, level), number, pairs, level)
 
 
-def rank_ceiling(values: np.ndarray, groups: Sequence | np.ndarray, *, splits: int = 200, seed: int = 0) -> float:
+def rank_ceiling(values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, splits: int = 200, seed: int = 0) -> float:
     """How well the means of P quantities would agree in rank with the same means over as many other groups.
 
         2 r / (1 + r),    r = Spearman's correlation between the means of two halves of the groups, averaged over splits

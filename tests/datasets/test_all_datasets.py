@@ -17,7 +17,7 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_window
 from rpstn.evaluate.scoring import EvaluateConfig, evaluate
-from rpstn.metrics.official import standard_lines, standard_score
+from rpstn.metrics.standard import standard_lines, standard_score
 from rpstn.models import RPSTN, RPSTNConfig, load_checkpoint
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.skeletons import Skeleton, get_skeleton, name_skeleton, skeleton_of

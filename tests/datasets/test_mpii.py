@@ -14,7 +14,7 @@ from rpstn.datasets.check import check_dataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import head_sizes
-from rpstn.metrics.official import standard_score
+from rpstn.metrics.standard import standard_score
 from rpstn.skeletons import MPII
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "MPII"
