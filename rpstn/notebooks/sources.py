@@ -29,14 +29,7 @@ class Code:
         for path in (path for package in _PACKAGES for path in (checkout / package).rglob("*.py")):
             parts = path.relative_to(checkout).with_suffix("").parts
             self._files[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-        self._trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in self._files.items()}
-        # What `import rpstn` loads on first use, as it is written there for type checkers: rpstn.predict and its module.
-        self._public: dict[str, str] = {}
-        for node in ast.walk(self._trees["rpstn"]):
-            if isinstance(node, ast.ImportFrom):
-                self._public |= {f"rpstn.{item.name}": self._module(f"{node.module}.{item.name}") for item in node.names}
-        # rpstn/__init__.py loads a name only where one is asked for.
-        self._imported = {name: self._imports(tree) for name, tree in self._trees.items() if name != "rpstn"}
+        self._imported: dict[str, set[str]] = {"rpstn": set()}  # it loads a name only where one is asked for
 
     def state(self, source: str) -> str:
         """Hash what a source is computed with: the modules that it reaches, data files with them, and published results.
@@ -45,7 +38,7 @@ class Code:
         """
         reached = self.reached(source)
         files = [self._files[name] for name in reached] + [path for path in self._data_files if self._belongs(path, reached)]
-        machinery = [self._trees[name] for name in reached if name.startswith("rpstn.notebooks.")]
+        machinery = [self._tree(name) for name in reached if name.startswith("rpstn.notebooks.")]
         if any(_names_results(tree) for tree in (ast.parse(source), *machinery)):
             files += [path for path in (self.checkout / RESULTS).rglob("*") if path.is_file()]
         digest = hashlib.sha256()
@@ -60,7 +53,9 @@ class Code:
         while waiting:
             name = waiting.pop()
             found.add(name)
-            waiting |= self._imported.get(name, set()) - found
+            if name not in self._imported:
+                self._imported[name] = self._imports(self._tree(name))
+            waiting |= self._imported[name] - found
         return found
 
     def _imports(self, tree: ast.AST) -> set[str]:
@@ -76,6 +71,15 @@ class Code:
                 names |= {name for name in self._files if start and name.startswith(start)}
         found = {self._module(self._public.get(name, name)) for name in names} - {""}
         return found | {parent for name in found for parent in _parents(name)}
+
+    def _tree(self, name: str) -> ast.AST:
+        return ast.parse(self._files[name].read_text(encoding="utf-8"))
+
+    @functools.cached_property
+    def _public(self) -> dict[str, str]:
+        """What `import rpstn` loads on first use, as it is written there for type checkers: rpstn.predict and its module."""
+        imports = [node for node in ast.walk(self._tree("rpstn")) if isinstance(node, ast.ImportFrom)]
+        return {f"rpstn.{item.name}": self._module(f"{node.module}.{item.name}") for node in imports for item in node.names}
 
     def _module(self, name: str) -> str:
         """Return the module that a dotted name is, or that has it; "" for one of another package."""
