@@ -53,7 +53,7 @@ class Poses(_Arrays):
     relations    (T,K,K) float32, NaN there too; None for a network without relations.
 
     status       (T,) text, as in poses.json: "given", "found" or "followed", by how the box came about; "lost" where the network
-                 is too unsure to call what it found a person; "absent" where there is no box.
+                 has too little confidence to call what it found a person; "absent" where there is no box.
     hidden       (T,K) bool: joints that the network does not see well, by the checkpoint's limit (`rpstn.video.calibrate`); all
                  of a lost frame, none where there is no box. A joint is seen where it is neither hidden nor NaN.
     """

@@ -113,7 +113,7 @@ def test_the_box_is_where_the_network_looked(network, following, clip, frames):
 
 
 def test_the_state_is_carried(frames):
-    """Each frame for itself gives other numbers: the network does not start anew in every frame."""
+    """Each frame for itself gives other numbers: the network keeps its state from frame to frame."""
     box = np.array([20.0, 20.0, 110.0, 110.0])
     stream = rpstn.predict(frames[:4], EMBEDDED, boxes=box, device="cpu")
     alone = rpstn.predict(frames[3:4], EMBEDDED, boxes=box, device="cpu")
@@ -145,7 +145,7 @@ def test_a_saved_stream_goes_on_as_if_it_had_not_stopped(network, following, wid
 
 
 def test_people_come_and_go(network, following, frames):
-    """Each id has its own state; one who was away starts anew, and whoever else is there changes nothing."""
+    """Each id has its own state; one who was away starts with a new state, and whoever else is there changes nothing."""
     box = [20.0, 20.0, 110.0, 110.0]
     gone = [np.nan] * 4
     table = {"a": [box] * 24, "b": [box, box, *[gone] * 18, *[box] * 4]}
@@ -200,7 +200,7 @@ def test_refusals_name_value_and_remedy(frames, tmp_path):
 
 
 def test_the_number_of_frames_and_boxes_of_a_camera_that_begins_late(frames, network, following):
-    """It may have dropped its first frames: a box outside of those that come is told all the same."""
+    """It may have dropped its first frames: a box outside of those that come is reported all the same."""
     assert len(rpstn.predict(frames[:4], EMBEDDED, "20,20,110,110", frames=3, device="cpu").poses) == 3
     late = open_input(frames[:4])
     late.__class__ = type("Late", (type(late),), {"__iter__": lambda self: islice(ArrayInput.__iter__(self), 2, None)})

@@ -1,4 +1,4 @@
-"""What is told and drawn of predicted poses: the summary in words, and the image with its relation."""
+"""What is said and drawn of predicted poses: the summary in words, and the image with its relation."""
 
 import numpy as np
 import pytest

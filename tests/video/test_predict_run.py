@@ -61,7 +61,7 @@ def test_the_table_says_the_same(whole_run):
 
 
 def test_the_video_plays(whole_run):
-    """As many images as frames, larger than the source, with the matrix beside it."""
+    """As many images as frames, larger than the source, with the matrix next to it."""
     frames = decode_video(whole_run.out / "annotated.webm")
     assert len(frames) == LENGTH
     assert frames.shape[1] >= 480 and frames.shape[2] > 1.8 * frames.shape[1] * 0.95

@@ -19,7 +19,7 @@ from rpstn.errors import UserError
 from rpstn.runs.opencv_paths import opencv_path
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, same_size, usable
 
-# Removing it would move the times and the boxes of all frames behind it.
+# Removing it would move the times and the boxes of all frames after it.
 REMEDY = "put a whole image in its place, such as a copy of its neighbor"
 _NAMED = 5  # names that one line has room for
 _GIF = (b"GIF87a", b"GIF89a")
@@ -31,7 +31,7 @@ _BATCH = 8  # pages decoded at once: finding one goes through all before it
 
 @dataclass
 class FrameFolder:
-    """Images of a folder as frames, in the order of the numbers in their names (2.png before 10.png), upright.
+    """Read the images of a folder as frames, in the order of the numbers in their names (2.png before 10.png), upright.
 
     A file of several images gives all of them. What of the folder is no frame is named in the notes.
     """
@@ -76,7 +76,7 @@ class FrameFolder:
 
 @dataclass
 class ImageFile:
-    """An image file as a video of one upright frame, or of all the images that it holds. An animation has times of its own."""
+    """Read an image file as a video of one upright frame, or of all the images that it holds. An animation has its own times."""
 
     path: Path
     fps: float = DEFAULT_FPS
