@@ -26,10 +26,10 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
-seed: int = 2021  # of the cut between train and val, where a set has no val, and of the augmentation shown
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
+seed: int = 2021  # of the division into train and val, where a data set has no val, and of the augmentation shown
 frames: int = 5  # frames of a training window
-size: int = 128  # side of the network's input in px
+size: int = 128  # size of the network's input in px
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 shown: int = 4  # clips in a filmstrip
 

@@ -28,8 +28,8 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
-size: int = 128  # side of the network's input in px: 64, 128, 192 or 256
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
+size: int = 128  # size of the network's input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the heatmaps' peaks, in heatmap px
 clip: int = 0  # which clip of the test split
 frame: int = 0  # which frame of that clip

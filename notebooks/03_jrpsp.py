@@ -28,13 +28,13 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-size: int = 128  # side of an untrained network's input in px; trained ones bring their own
+size: int = 128  # size of an untrained network's input in px; a trained one has its own
 encoder: str = "small"  # backbone of an untrained network
 clip: int = 0  # which clip of the test split
 frame: int = 0  # t, which frame of that clip comes first
-frames: int = 12  # length of the stretch of the clip that is looked at
+frames: int = 12  # number of frames of the clip that are shown
 seed: int = 2021  # of an untrained network's weights
 
 # %%

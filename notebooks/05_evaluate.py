@@ -29,14 +29,14 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
-window: int = 8  # frames that go through a network at once, as in training; it starts anew after them
+window: int = 8  # frames that go through a network at once, as in training; its state is reset after them
 batch: int = 8  # windows at once
 flip_test: bool = False  # average with the prediction for the mirrored frames
-hidden_up_to: int = 5  # frames: the gain on hidden joints counts those hidden for up to so many
-shown: int = 3  # best and worst clips drawn of each
-seed: int = 2021  # of the cut between train and val, where a set has no val; test is the same for all
+hidden_up_to: int = 5  # the gain on hidden joints counts those hidden for up to this many frames
+shown: int = 3  # number of best and of worst clips drawn
+seed: int = 2021  # of the division into train and val, where a data set has no val; test is always the same
 
 
 # %%

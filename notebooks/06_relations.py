@@ -27,14 +27,14 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
 variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.train.recipes.VARIANTS
 window: int = 8  # frames that go through the network at once
 batch: int = 8  # windows at once
-clip: int = 0  # which test clip is looked at over time
+clip: int = 0  # which test clip is shown over time
 arrows: int = 10  # weights drawn on the body
-shown: int = 5  # actions drawn beside the average
+shown: int = 5  # actions drawn next to the average
 seed: int = 2021  # of the untrained network, and of the bootstrap
 
 

@@ -28,14 +28,14 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
 variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.train.recipes.VARIANTS
 window: int = 8  # frames that go through the network at once
 batch: int = 8  # windows at once
-interventions: list[str] = ["identity", "average", "uniform", "permuted"]  # put in the relation's place; also cut:JOINT:SOURCE
-every: int = 4  # single pairs are cut in one frame of so many
-carried: int = 10  # so many pairs, the largest weights first, are also cut in all frames of a clip
+interventions: list[str] = ["identity", "average", "uniform", "permuted"]  # replacing the relation; also cut:JOINT:SOURCE
+every: int = 4  # single pairs are cut in one of this many frames
+carried: int = 10  # number of pairs, the largest weights first, that are also cut in all frames of a clip
 seed: int = 2021  # of the permutations, and of the bootstrap
 
 

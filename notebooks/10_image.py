@@ -28,22 +28,22 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded (frames as single images), coco, mpii, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>/image-<network>
 network: str = "small"  # small, or one of rpstn.models.image.IMAGE_NETWORKS: simplebaseline_resnet50, hrnet_w32, ...
-weights: Optional[str] = None  # official checkpoint of that network to start from; None: random weights
+weights: Optional[str] = None  # the authors' checkpoint of that network to start from; None: random weights
 relation_scale: str = "none"  # divisor of the JRE's Gram matrix: none, sqrt, mean, learned
-relation_layout: str = "paper"  # paper: rows of the relation sum to 1; released: as the authors' code has it
+relation_layout: str = "paper"  # paper: rows of the relation sum to 1; released: as in the authors' code
 pretrain_steps: int = 550  # steps of the network alone, from which both start; 0: none
 pretrain_lr: float = 3e-3  # highest learning rate of these steps
 steps: int = 150  # further steps of each network, without and with the JRE
 lr: float = 1.5e-3  # highest learning rate of the further steps
-batch: int = 24  # images a step
-accumulate: int = 1  # parts that a batch is computed in, to save memory
-size: int = 128  # side of the square input in px, a multiple of 32
+batch: int = 24  # images per step
+accumulate: int = 1  # parts in which a batch is computed, to save memory
+size: int = 128  # size of the square input in px, a multiple of 32
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 flip_test: bool = False  # average with the prediction for the mirrored image
-repeats: int = 100  # images that the time is measured on
+repeats: int = 100  # images on which the time is measured
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 seed: int = 2021  # of weights, samples, augmentation and bootstrap
 

@@ -28,13 +28,13 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
 variants: list[str] = ["rpstn", "frame_by_frame"]  # whose predictions are scored; two or more, the first compared with the others
-every: int = 3  # of the test clips, one in so many is predicted
+every: int = 3  # one in this many test clips is predicted
 deviations: list[float] = [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32]  # noise on the truth, px of a map of 64
 looked_at: float = 8  # noise in the tables, px of the map
-clips: int = 500  # times that the one standing person is scored under each noise
+clips: int = 500  # times that the standing person is scored at each noise level
 window: int = 8  # frames that go through a network at once
 batch: int = 8  # windows at once
 seed: int = 2021  # of noise, guesses and bootstrap

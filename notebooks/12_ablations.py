@@ -27,20 +27,20 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of this notebook's runs; None: runs/<dataset>/ablations-demo
 init: Optional[str] = None  # checkpoint of the encoder that all start from; None: the shipped one
 runs: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.RUNS
-seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and fresh weights
+seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and random weights
 encoder: str = "small"  # backbone of init's encoder
 steps: int = 40  # training steps of each run
 lr: float = 1e-3  # highest learning rate
 batch: int = 4  # clips per step
-frames: int = 5  # frames per clip
-size: int = 128  # side of the input in px: 64, 128, 192 or 256
+frames: int = 5  # frames of a clip
+size: int = 128  # size of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 clips: int = 2  # test clips of each group that are scored; 0: all
-window: int = 8  # frames that go through a network at once; it starts over after them
+window: int = 8  # frames that go through a network at once; its state is reset after them
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 results: str = "results/ablations.json"  # the published grid, merged by `rpstn ablate merge`; relative to the checkout
 

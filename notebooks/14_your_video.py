@@ -33,11 +33,11 @@ from typing import Optional
 video: Optional[str] = None  # a video file or a folder of frames; None: a clip of the data set
 boxes: str = "auto"  # auto: the box follows the pose; x,y,width,height: a fixed box; a .json or .csv file of boxes
 checkpoint: Optional[str] = None  # file that training wrote; None: the package's weights, for real or for drawn people
-limit: Optional[int] = 240  # frames that are looked at, from the first on; None: all
+limit: Optional[int] = 240  # number of frames used, from the first on; None: all
 dataset: str = "embedded"  # data set whose clip is shown where no video is given: embedded, penn_action, sub_jhmdb, own, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 split: str = "test"  # train, val or test
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 clip: Optional[int] = None  # which clip of the split; None: the 25th, or the last where there are fewer
 shown: int = 6  # frames drawn in the figures
 out: Optional[str] = None  # folder of the annotated video; None: runs/your_video

@@ -66,7 +66,7 @@ def published_grid_words(name: str, published: bool) -> str:
 
 def losses(study: Mapping[str, Any], subset: str = "all") -> dict[str, Interval]:
     """Look up what the full network scores more than each other run, by title: `PCK@0.2` by torso size, where it is known."""
-    found = {row["title"]: loss_interval(study, name, "torso", subset) for name, cell in study["rows"].items()}
+    found = {row["title"]: loss_interval(study, name, "torso", subset) for name, row in study["rows"].items()}
     return {title: item for title, item in found.items() if item is not None and item.samples}
 
 
