@@ -1,4 +1,4 @@
-"""The official checkpoints of SimpleBaseline and HRNet: their keys, their pixels, and how their heatmaps are read."""
+"""The author checkpoints of SimpleBaseline and HRNet: their keys, their input, and how their heatmaps are decoded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from rpstn.models.state_dicts import load_strictly, read_state_dict
 def load_author_checkpoint(
     network: nn.Module, path_or_state_dict: str | Path | Mapping[str, torch.Tensor], *, head: bool = True
 ) -> nn.Module:
-    """Loads an official checkpoint of SimpleBaseline or HRNet by its own keys, and returns the network in eval mode.
+    """Load an author checkpoint of SimpleBaseline or HRNet by its own keys; return the network in evaluation mode.
 
-    network             of `image_network`, of the file's kind, depth and joints, bare or `with_relation`: its JRE stays as it is.
+    network             of `image_network`, of the file's kind, depth and joints, bare or `with_relation`: its JRE is kept.
     path_or_state_dict  a file (read with weights_only=True; no code in it runs) or a state dict, with or without `module.`.
-    head                False leaves `final_layer` as it is, to start on other joints than the file's.
-    What pixels the file's network takes is said by `author_input`; heatmap pixel u stands for its input pixel 4 u: decode with
-    `author_decode`. `rpstn.evaluate.author_checkpoints` puts all of it together.
+    head                False keeps the network's `final_layer`, to start on other joints than the file's.
+    `author_input` names the input that the file's network takes; heatmap pixel u is its input pixel 4 u: decode with
+    `author_decode`. `rpstn.evaluate.author_checkpoints` combines all of it.
     Raises UserError for a file that cannot be read, and for weights that do not fit, naming every key that is missing, unexpected
     or of another shape.
     """
@@ -34,23 +34,23 @@ def load_author_checkpoint(
 
 
 def author_input(name: str) -> str:
-    """What pixels an official checkpoint of that network takes, as `rpstn.models.pixels.normalize` names it.
+    """Name the input that an author checkpoint of that network takes, as `rpstn.models.pixels.normalize` does.
 
-    HRNet's authors read images as RGB (their configurations say COLOR_RGB: true); SimpleBaseline's left OpenCV's BGR as it
-    is, and took ImageNet's means, which are for RGB, in their order all the same (COLOR_RGB: false). Fed with the other
-    order a network still finds people, but fewer.
+    HRNet's authors read images as RGB (COLOR_RGB: true in their configurations); SimpleBaseline's kept OpenCV's BGR, and still
+    applied ImageNet's means, which are for RGB, in their order (COLOR_RGB: false). With the other order a network still finds
+    people, but fewer.
     """
     return "bgr_imagenet" if name in SIMPLE_BASELINES else "rgb_imagenet"
 
 
 def author_decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "quarter") -> tuple[torch.Tensor, torch.Tensor]:
-    """Joints (...,K,2) in input pixels and confidences (...,K) of a network trained by the official code.
+    """Decode heatmaps of an author checkpoint into joints (...,K,2) in input pixels and confidences (...,K).
 
-    That code puts heatmap pixel u at input pixel stride * u, where `rpstn.heatmaps.decode` puts it at the middle of the
-    stride x stride pixels it covers.
-    refine  "quarter": the highest pixel and a quarter of a pixel towards the higher neighbor, as that code does it: on both
-            axes or, at the edge, on none, the edge being the first two columns and rows and the last one; and a map without a
-            positive value has its joint at (0, 0). "gaussian" and "none" as `rpstn.heatmaps.decode`.
+    The authors' code places heatmap pixel u at input pixel stride * u, `rpstn.heatmaps.decode` at the center of the
+    stride x stride pixels that it covers.
+    refine  "quarter": the highest pixel and a quarter of a pixel towards the higher neighbor, as in that code: on both axes or,
+            at the edge (the first two columns and rows, and the last ones), on none; a map without a positive value has its
+            joint at (0, 0). "gaussian" and "none" as `rpstn.heatmaps.decode`.
     """
     joints, confidence = decode(heatmaps, stride, refine)
     joints = joints - (stride - 1) / 2
@@ -64,9 +64,9 @@ def author_decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "qu
 
 
 def flip_test(network: nn.Module, images: torch.Tensor, flip_permutation: Sequence[int], *, shift: bool = False) -> torch.Tensor:
-    """Heatmaps (B,K,h,w), the mean over the images (B,3,H,W) and their mirror image, left and right joints exchanged.
+    """Average the heatmaps (B,K,h,w) of images (B,3,H,W) and of their mirror images, left and right joints swapped.
 
-    shift  moves the mirrored heatmaps one pixel to the right first, as the official code does: with its grid (see
+    shift  moves the mirrored heatmaps one pixel to the right first, as the authors' code does: with its grid (see
            `author_decode`) mirroring displaces them by 3/4 of a pixel. With this project's grid it must be off.
     """
     heatmaps = network(images)

@@ -13,11 +13,11 @@ from rpstn.heatmaps import decode
 from rpstn.models import RPSTN, RPSTNConfig, global_matching, load_checkpoint, save_checkpoint
 from rpstn.models.files import WEIGHTS
 from rpstn.models.image import ImageConfig, image_model
-from rpstn.models.onnx import _arguments, _images, _modules, export
+from rpstn.models.onnx import export
+from rpstn.models.onnx_graphs import STATE, example_arguments, example_frames, make_graphs
 from rpstn.models.pixels import normalize
 from rpstn.models.propagation import ShiftedMatching
 
-STATE = {"state_heatmaps": "heatmaps", "state_features": "features"}
 JOINTS = 13
 
 
@@ -143,8 +143,8 @@ def test_no_graph_keeps_the_batch_of_its_example(name):
     """What every exporter starts from, torch.export, needs no extra: traced with two at once, run with one and with three."""
     model, _ = load_checkpoint(WEIGHTS / f"{name}.pt")
     size, batch = 64, torch.export.Dim("batch")  # at their own sizes, with kernels of 7 x 7, tracing takes a minute
-    for graph in _modules(model, size).values():
-        arguments = _arguments(graph, size)
+    for graph in make_graphs(model, size).values():
+        arguments = example_arguments(graph, size)
         program = torch.export.export(graph, tuple(arguments.values()), dynamic_shapes=tuple({0: batch} for _ in arguments))
         with torch.inference_mode():
             for rows in ([0], [0, 1, 0]):
@@ -166,7 +166,7 @@ def test_shipped_weights_run_by_themselves(name, tmp_path):
     assert all(graph.inputs["frames"][0] == "batch" for graph in written.graphs)
     model, metadata = load_checkpoint(WEIGHTS / f"{name}.pt")
     for batch, length in ((1, 1), (1, 5), (3, 1), (3, 5)):
-        frames = _images(metadata["size"], batch, length)
+        frames = example_frames(metadata["size"], batch, length)
         with torch.inference_mode():
             expected = model(normalize(torch.from_numpy(frames).transpose(0, 1), metadata["input"])).heatmaps.numpy()
         left = {}
@@ -183,11 +183,11 @@ def test_what_the_runtime_refuses_is_the_users_error(tmp_path, monkeypatch, caps
     pytest.importorskip("onnxruntime", reason="needs the extra export")
     pytest.importorskip("onnxscript", reason="needs the extra export")
     checkpoint = saved(tmp_path / "a.pt", "none")
-    monkeypatch.setattr("rpstn.models.onnx.torch.export.Dim", lambda name: None)  # a batch that is not dynamic
+    monkeypatch.setattr("rpstn.models.onnx_graphs.torch.export.Dim", lambda name: None)  # a batch that is not dynamic
     assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "onnxruntime refuses frame.onnx for 1 at once" in said and "Expected: 2" in said and "constraints.txt" in said
-    monkeypatch.setattr("rpstn.models.onnx._write", lambda graph, arguments, path: path.write_bytes(b"no graph"))
+    monkeypatch.setattr("rpstn.models.onnx.write_graph", lambda graph, arguments, path: path.write_bytes(b"no graph"))
     assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "onnxruntime cannot load frame.onnx" in said and said.count("\n") == 1
