@@ -141,9 +141,7 @@ axes = plots.filmstrip({name: window.frames for name, window in strip.items()}, 
 # it has never seen; their scores are reported apart.
 
 # %% tags=["hide-input"]
-held = sorted(
-    {clip.truth.motion or clip.action for clip in splits["test"] if clip.truth.held_out}
-)
+held = sorted({clip.truth.motion or clip.action for clip in splits["test"] if clip.truth.held_out})
 Markdown(
     f"Motions that occur in the test split only: **{', '.join(held)}**."
     if held
