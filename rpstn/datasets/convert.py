@@ -97,7 +97,7 @@ APPROXIMATE = ("neck",)
 
 
 def correspondence(source: Skeleton, target: Skeleton) -> dict[str, Rule | None]:
-    """Find for each joint of the target how it is had from the source; None where it is ABSENT."""
+    """Find for each joint of the target how it follows from the source; None where it is ABSENT."""
     found: dict[str, Rule | None] = {}
     for joint in target.joints:
         exact = joint not in APPROXIMATE or source.name == target.name

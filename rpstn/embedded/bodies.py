@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -42,7 +43,7 @@ class Clothes:
     waist: float  # height at which the shirt ends
     collar: float
     pattern: tuple[str, str]  # of shirt and trousers
-    front: str  # what tells the shirt's front from its back: open (a jacket over something lighter or darker), bib, none
+    front: str  # what marks the front of the shirt: open (a jacket over something lighter or darker), bib, none
     inner: np.ndarray  # (3,) what an open jacket shows, or the bib's paper
     period: float  # meters
     loose: tuple[float, float]  # meters between skin and shirt, trousers
@@ -76,10 +77,10 @@ def _color(rng: np.random.Generator, saturation: tuple[float, float], value: tup
 
 
 def _noise_block(rng: np.random.Generator) -> np.ndarray:
-    """Tileable noise (32, 32, 32): a few octaves of cubic-like interpolated random numbers, about -1..1."""
+    """Draw tileable noise (32, 32, 32): a few octaves of cubic-like interpolated random numbers, about -1..1."""
     total = np.zeros((32, 32, 32), np.float32)
     for size, gain in ((4, 1.0), (8, 0.6), (16, 0.4)):
-        block = rng.standard_normal((size,) * 3).astype(np.float32)
+        block: Any = rng.standard_normal((size,) * 3).astype(np.float32)
         for axis in range(3):
             block = np.repeat(block, 32 // size, axis)
         for axis in range(3):
@@ -90,6 +91,7 @@ def _noise_block(rng: np.random.Generator) -> np.ndarray:
 
 
 def make_build(rng: np.random.Generator, female: bool) -> Build:
+    """Draw a build at random."""
     weight = rng.normal(0.0, 1.0)
     return Build(
         height=float(np.clip(rng.normal(1.0, 0.05), 0.88, 1.12)),
@@ -106,6 +108,7 @@ def make_build(rng: np.random.Generator, female: bool) -> Build:
 
 
 def make_clothes(rng: np.random.Generator, skirt: bool) -> Clothes:
+    """Draw clothes at random."""
     colors, second = np.zeros((6, 3)), np.zeros((6, 3))
     position = rng.uniform(0, len(_SKINS) - 1.001)
     index, share = int(position), position % 1
@@ -146,7 +149,7 @@ def make_clothes(rng: np.random.Generator, skirt: bool) -> Clothes:
 
 
 def make_body(seed: np.random.SeedSequence) -> Body:
-    """A person from a seed."""
+    """Make a person from a seed."""
     rng = np.random.default_rng(seed)
     female = rng.random() < 0.5
     skirt = female and rng.random() < 0.22
@@ -181,7 +184,7 @@ def _normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
 
 
 def _shape(shape: Template, build: Build, clothes: Clothes, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The template's vertices with this build and these clothes, and the skeleton they belong to."""
+    """Return the template's vertices with this build and these clothes, and the skeleton they belong to."""
     points, rotations = template_pose()
     new = np.zeros_like(points)
     for index, name in enumerate(POINTS[1:], start=1):
@@ -221,20 +224,21 @@ def _shape(shape: Template, build: Build, clothes: Clothes, lengths: np.ndarray)
 
 
 def shirt_mask(v: np.ndarray, arm: np.ndarray, clothes: Clothes) -> np.ndarray:
-    """Where the shirt is, of template positions (..., 3) and arm coordinates (...)."""
+    """Say where the shirt is, of template positions (..., 3) and arm coordinates (...)."""
     body = (v[..., 1] > clothes.waist) & (v[..., 1] < clothes.collar - 0.35 * np.maximum(v[..., 0], 0))
     return np.where(arm > -0.05, arm < clothes.sleeve, body)
 
 
 def trousers_mask(v: np.ndarray, arm: np.ndarray, clothes: Clothes) -> np.ndarray:
+    """Say where the trousers or the skirt are, likewise."""
     return (v[..., 1] <= clothes.waist) & (v[..., 1] > clothes.hem) & (arm < -0.05)
 
 
 def pose_body(body: Body, points: np.ndarray, matrices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The surface in T poses: vertices and unit normals (T, V, 3) float32, in meters.
+    """Return the surface in T poses: vertices and unit normals (T, V, 3) float32, in meters.
 
     points (T, 16, 3) and matrices (T, 13, 3, 3) as motion.with_proportions gives them. Linear blend skinning:
-    v = sum_s w_s (R_s B_s^T (rest - b_s) + p_s), B_s and b_s the segment's rotation and place in rest.
+    v = sum_s w_s (R_s B_s^T (rest - b_s) + p_s), B_s and b_s the segment's rotation and position in rest.
     """
     _, bind = template_pose()
     at = [POINTS.index(name) for name in SEGMENTS]
@@ -252,5 +256,5 @@ def pose_body(body: Body, points: np.ndarray, matrices: np.ndarray) -> tuple[np.
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Dot product over a last axis of length 3, much faster than a sum over it."""
+    """Take the dot product over a last axis of length 3, much faster than a sum over it."""
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]

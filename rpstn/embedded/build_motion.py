@@ -1,11 +1,11 @@
-"""From motion-capture files to the array the package carries.
+"""Derive the array of motion that the package carries from motion-capture files.
 
 Run once, by the maintainers: `python -m rpstn.embedded.build_motion FOLDER OUTPUT`. FOLDER holds the fifteen
 `humanoid3d_*.txt` files of DeepMimic, as PyPI's pybullet 3.2.7 ships them. Their licenses are in `NOTICE.txt`.
 
 A row of a file: the frame's duration; the root's position; then rotations relative to the parent as quaternions
 (w, x, y, z), of root, chest, neck, right hip, knee, ankle, shoulder, elbow, and the same on the left. Knee and elbow
-are one angle about z. Metres; y up, x forward, z to the person's right.
+are one angle about z. Meters; y up, x forward, z to the person's right.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -55,13 +56,13 @@ OFFSETS = {
 
 
 def offset(point: str) -> np.ndarray:
-    """Where `point` lies from its parent, in the parent's axes: (3,), meters."""
+    """Return where `point` lies from its parent, in the parent's axes: (3,), meters."""
     side, _, name = point.rpartition("_")
     return np.array(OFFSETS[name or point]) * (1.0, 1.0, -1.0 if side == "left" else 1.0)
 
 
 def quaternions_to_matrices(quaternions: np.ndarray) -> np.ndarray:
-    """Unit quaternions (..., 4) in the order w, x, y, z, to rotation matrices (..., 3, 3)."""
+    """Convert unit quaternions (..., 4) in the order w, x, y, z to rotation matrices (..., 3, 3)."""
     w, x, y, z = np.moveaxis(quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True), -1, 0)
     rows = (
         (1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)),
@@ -72,7 +73,7 @@ def quaternions_to_matrices(quaternions: np.ndarray) -> np.ndarray:
 
 
 def multiply(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Quaternion product (..., 4): the rotation `second`, followed by `first`."""
+    """Multiply quaternions (..., 4): the rotation `second`, followed by `first`."""
     a, b, c, d = np.moveaxis(first, -1, 0)
     w, x, y, z = np.moveaxis(second, -1, 0)
     return np.stack(
@@ -82,7 +83,7 @@ def multiply(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def forward_kinematics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows of a motion file (T, 44) to points (T, 16, 3) in meters and segment rotations (T, 13, 4), both in the world."""
+    """Convert rows of a motion file (T, 44) to points (T, 16, 3) in meters and segment rotations (T, 13, 4), in the world."""
     column = 4
     local: dict[str, np.ndarray] = {}
     for name in SEGMENTS:
@@ -102,8 +103,8 @@ def forward_kinematics(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.stack([points[name] for name in POINTS], 1), np.stack([rotations[name] for name in SEGMENTS], 1)
 
 
-def compute(folder: str | Path) -> dict[str, np.ndarray]:
-    """All motion files of a folder as the arrays that are stored, N frames in all, of M motions.
+def compute(folder: str | Path) -> dict[str, Any]:
+    """Read all motion files of a folder as the arrays that are stored, N frames in all, of M motions.
 
     names (M,), cyclic (M,) bool, first (M + 1,) where a motion begins; times (N,) seconds from the motion's start;
     root (N, 3) meters; points (N, 16, 3) meters from the root, half precision (0.25 mm); rotations (N, 13, 4) as

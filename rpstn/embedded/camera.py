@@ -18,8 +18,13 @@ class Camera:
     center: np.ndarray
     size: int
 
+    def at(self, frame: int) -> Camera:
+        """Return the camera of one frame alone."""
+        part = slice(frame, frame + 1)
+        return Camera(self.position[part], self.axes[part], self.focal[part], self.center[part], self.size)
+
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """World points (T, N, 3) to pixels (T, N, 2), x right and y down, and depths (T, N) in meters."""
+        """Project world points (T, N, 3) to pixels (T, N, 2), x right and y down, and depths (T, N) in meters."""
         local = (points - self.position[:, None]) @ self.axes.transpose(0, 2, 1)
         depth = local[..., 2]
         scale = self.focal[:, None] / np.where(np.abs(depth) < 1e-6, 1e-6, depth)
@@ -28,7 +33,7 @@ class Camera:
         return np.stack([x, y], -1), depth
 
     def plane(self, frame: int, origin: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        """Homography (3, 3) that takes (u, v, 1) of the plane origin + u a + v b to homogeneous pixels of one frame."""
+        """Return the homography (3, 3) from (u, v, 1) of the plane origin + u a + v b to homogeneous pixels of one frame."""
         axes, focal = self.axes[frame], self.focal[frame]
         local = axes @ np.stack([a, b, origin - self.position[frame]], -1)
         intrinsic = np.array([[focal, 0, self.center[frame, 0]], [0, -focal, self.center[frame, 1]], [0, 0, 1]])
@@ -36,7 +41,7 @@ class Camera:
 
 
 def smooth_noise(rng: np.random.Generator, count: int, width: float, channels: int) -> np.ndarray:
-    """(count, channels) noise of about unit size that changes over `width` frames."""
+    """Draw (count, channels) noise of about unit size that changes over `width` frames."""
     pad = int(4 * width) + 1
     raw = rng.standard_normal((count + 2 * pad, channels))
     kernel = np.exp(-0.5 * (np.arange(-pad, pad + 1) / width) ** 2)
@@ -45,7 +50,7 @@ def smooth_noise(rng: np.random.Generator, count: int, width: float, channels: i
 
 
 def _smooth(path: np.ndarray, width: float) -> np.ndarray:
-    """Gaussian smoothing (T, 3) over frames, ends continued by their last value."""
+    """Smooth a path (T, 3) over frames by a Gaussian, ends continued by their last value."""
     pad = int(4 * width) + 1
     kernel = np.exp(-0.5 * (np.arange(-pad, pad + 1) / width) ** 2)
     kernel /= kernel.sum()
@@ -54,7 +59,7 @@ def _smooth(path: np.ndarray, width: float) -> np.ndarray:
 
 
 def follow(rng: np.random.Generator, vertices: np.ndarray, size: int) -> Camera:
-    """A camera for a body's surface (T, V, 3): the person fills about half to four fifths of the image."""
+    """Make a camera for a body's surface (T, V, 3): the person fills about half to four fifths of the image."""
     frames = len(vertices)
     middle = (vertices.min(1) + vertices.max(1)) / 2
     mean = middle.mean(0)

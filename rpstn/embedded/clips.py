@@ -23,12 +23,12 @@ _HEADER = b"MATLAB 5.0 MAT-file, RPSTN embedded data set"
 
 
 def _seed(plan: ClipPlan, purpose: int, index: int) -> np.random.SeedSequence:
-    """Seeds of different splits and purposes never meet."""
+    """Return a seed; those of different splits and purposes never meet."""
     return np.random.SeedSequence([plan.seed, 2, SPLITS.index(plan.split), purpose, index])
 
 
 def draw_clip(plan: ClipPlan, frames: int, size: int) -> tuple[Rendered, str]:
-    """Render a planned clip; returns it and the view in Penn Action's words (front, back, left, right)."""
+    """Render a planned clip. Returns it and the view in Penn Action's words (front, back, left, right)."""
     rng = np.random.default_rng(_seed(plan, 0, plan.index))
     # Each person occurs in at most three clips, in val and test all of one group; each place in one clip.
     body = make_body(_seed(plan, 1, plan.body))
@@ -45,7 +45,7 @@ def draw_clip(plan: ClipPlan, frames: int, size: int) -> tuple[Rendered, str]:
 
 
 def _lift(lowest: np.ndarray) -> np.ndarray:
-    """How far to lift each frame (T,) so that the body stands on the ground: one shift for the clip, so that flights stay
+    """Return how far to lift each frame (T,) so that the body stands on the ground: one shift for the clip, so that flights stay
     flights, and what still would lie below the ground softly raised."""
     shift = -np.percentile(lowest, 15)
     deep = np.maximum(0.0, -(lowest + shift) - 0.005)
@@ -55,7 +55,7 @@ def _lift(lowest: np.ndarray) -> np.ndarray:
 
 
 def _view(camera: Camera, matrices: np.ndarray) -> str:
-    """Where the person faces, in the middle of the clip, as seen in the image."""
+    """Say where the person faces, in the middle of the clip, as seen in the image."""
     middle = len(matrices) // 2
     x, _, z = camera.axes[middle] @ matrices[middle, 0, :, 0]
     if abs(z) > abs(x):
@@ -64,7 +64,7 @@ def _view(camera: Camera, matrices: np.ndarray) -> str:
 
 
 def write_clip(plan: ClipPlan, root: Path, frames: int, size: int) -> str:
-    """Draw a clip and write its frames and label file below root; returns the sha256 of all that was written."""
+    """Draw a clip and write its frames and label file below root. Returns the sha256 of all that was written."""
     rendered, view = draw_clip(plan, frames, size)
     name = f"{plan.number:04d}"
     folder = root / "frames" / name
@@ -83,7 +83,7 @@ def write_clip(plan: ClipPlan, root: Path, frames: int, size: int) -> str:
 
 
 def label_bytes(plan: ClipPlan, rendered: Rendered, view: str) -> bytes:
-    """The label file in Penn Action's form, with the extra truth under keys of its own."""
+    """Make the label file in Penn Action's form, with the extra truth under keys of its own."""
     frames, height, width = rendered.frames.shape[:3]
     absent = rendered.state == ABSENT
     stored = np.where(absent[..., None], 1.0, rendered.joints + ORIGIN)
@@ -99,7 +99,7 @@ def label_bytes(plan: ClipPlan, rendered: Rendered, view: str) -> bytes:
         "nframes": np.array([[frames]], np.uint16 if frames > 255 else np.uint8),
         "state": rendered.state,
         "occluded_by": rendered.occluded_by,
-        "source": np.array([plan.source]),
+        "source": np.array([plan.group]),
         "split": np.array([plan.split]),
         "held_out": np.array([[plan.held_out]], np.uint8),
         "motion": np.array([plan.motion]),

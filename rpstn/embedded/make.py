@@ -1,4 +1,4 @@
-"""Making the embedded data set: all clips, on all cores, whole or not at all."""
+"""Make the embedded data set: all clips, on all cores, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from rpstn.embedded.plan import SPLITS, plan_clips
 from rpstn.errors import UserError
@@ -40,8 +41,8 @@ def make_embedded(
     counts: clips per split, {"train": 240, "val": 30, "test": 110} by default. frames: per clip. size: pixels a side.
     workers: processes, as many as there are cores by default; 1 works in this process.
 
-    All is written to a folder beside `root` and renamed at the end: an interrupted making leaves no `root`. What an earlier
-    interrupted making left is cleared away. A whole set with the same parameters is kept and returned at once; one with other
+    All is written to a folder next to `root` and renamed at the end: an interrupted run leaves no `root`. What an earlier
+    interrupted run left is removed. A whole set with the same parameters is kept and returned at once; one with other
     parameters is replaced. Raises UserError if a value is out of range or `root` holds something else.
     """
     root = expanded(root).absolute()
@@ -51,25 +52,15 @@ def make_embedded(
     if is_complete(root, wanted):
         return root
     if root.exists() and progress:
-        print(f"{root}: made with other values or by another version; it is made anew and then replaced", flush=True)
+        print(f"{root}: made with other values or by another version; it is made again and then replaced", flush=True)
     _clear_stale(root)
     making = root.parent / f".{root.name}.making-{os.getpid()}"
     making.mkdir(parents=True)
     try:
-        (making / "frames").mkdir()
-        (making / "labels").mkdir()
-        total = sum(counts.values())
-        workers = min(workers or _cores(), total)
         job = {"root": str(making), "seed": seed, "counts": counts, "frames": frames, "size": size}
-        digests: dict[int, str] = {}
-        results = _here(job) if workers == 1 else _in_processes(job, workers)
-        for number, digest in tqdm(results, total=total, desc="embedded clips", unit="clip", disable=not progress):
-            digests[number] = digest
-        whole = hashlib.sha256("".join(digests[number] for number in sorted(digests)).encode()).hexdigest()
-        manifest = {**wanted, "clips": total, "checksum": whole, "labels": _labels_checksum(making)}
-        (making / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        _make_clips(making, job, workers or _cores(), wanted, progress)
         if root.exists():
-            old = root.parent / f".{root.name}.making-{os.getpid()}-old"
+            old = making.with_name(f"{making.name}-old")
             root.rename(old)
             making.rename(root)
             shutil.rmtree(old)
@@ -83,8 +74,23 @@ def make_embedded(
     return root
 
 
-def is_complete(root: str | Path, wanted: dict) -> bool:
-    """Whether `root` holds a whole set with these parameters: manifest, every frame, label files unchanged."""
+def _make_clips(folder: Path, job: dict[str, Any], workers: int, wanted: dict[str, Any], progress: bool) -> None:
+    """Make all clips in a folder, and its manifest, which says what was wanted."""
+    (folder / "frames").mkdir()
+    (folder / "labels").mkdir()
+    total = sum(job["counts"].values())
+    workers = min(workers, total)
+    digests: dict[int, str] = {}
+    results = _here(job) if workers == 1 else _in_processes(job, workers)
+    for number, digest in tqdm(results, total=total, desc="embedded clips", unit="clip", disable=not progress):
+        digests[number] = digest
+    whole = hashlib.sha256("".join(digests[number] for number in sorted(digests)).encode()).hexdigest()
+    manifest = {**wanted, "clips": total, "checksum": whole, "labels": _labels_checksum(folder)}
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def is_complete(root: str | Path, wanted: dict[str, Any]) -> bool:
+    """Say whether `root` holds a whole set with these parameters: manifest, every frame, label files unchanged."""
     root = Path(root)
     try:
         manifest = json.loads((root / MANIFEST).read_text(encoding="utf-8"))
@@ -107,7 +113,7 @@ def _check(root: Path, seed: int, counts: dict[str, int], frames: int, size: int
     if seed < 0:
         raise UserError(f"seed: {seed} is negative; give a number from 0")
     if not 2 <= frames <= 2000:
-        raise UserError(f"frames: {frames} a clip cannot be made; give 2 to 2000")
+        raise UserError(f"frames: {frames} per clip cannot be made; give 2 to 2000")
     if not 64 <= size <= 320:
         raise UserError(f"size: {size} pixels cannot be drawn; give 64 to 320")
     if workers is not None and workers < 1:
@@ -119,7 +125,7 @@ def _check(root: Path, seed: int, counts: dict[str, int], frames: int, size: int
 
 
 def _clear_stale(root: Path) -> None:
-    """Remove what makings of this folder left whose process is no more."""
+    """Remove what unfinished runs that made this folder left, where their process has ended."""
     if not root.parent.is_dir():
         return
     for left in root.parent.glob(f".{root.name}.making-*"):
@@ -155,8 +161,8 @@ def _labels_checksum(root: Path) -> str:
     return digest.hexdigest()
 
 
-def _worker(job: dict):
-    """A function that makes clip `number` (1-based) of the job and returns its digest."""
+def _worker(job: dict[str, Any]) -> Callable[[int], str]:
+    """Return a function that makes clip `number` (1-based) of the job and returns its digest."""
     import cv2
 
     from rpstn.embedded.clips import write_clip
@@ -166,23 +172,24 @@ def _worker(job: dict):
     return lambda number: write_clip(plans[number - 1], Path(job["root"]), job["frames"], job["size"])
 
 
-def _here(job: dict) -> Iterator[tuple[int, str]]:
+def _here(job: dict[str, Any]) -> Iterator[tuple[int, str]]:
     make = _worker(job)
     for number in range(1, sum(job["counts"].values()) + 1):
         yield number, make(number)
 
 
-def _in_processes(job: dict, workers: int) -> Iterator[tuple[int, str]]:
-    """Clips made by other processes, in the order in which they are ready.
+def _in_processes(job: dict[str, Any], workers: int) -> Iterator[tuple[int, str]]:
+    """Yield clips made by other processes, in the order in which they are ready.
 
     Each is a fresh interpreter that reads clip numbers from its standard input and ends when that closes, as it does when this
-    process is killed. (multiprocessing would import the caller's script anew, and would leave orphans after a kill.)
+    process is killed. (multiprocessing would import the caller's script again, and would leave orphans after a kill.)
     """
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     package = str(Path(__file__).resolve().parents[2])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
+    total = sum(job["counts"].values())
     todo: queue.Queue[int] = queue.Queue()
-    for number in range(1, sum(job["counts"].values()) + 1):
+    for number in range(1, total + 1):
         todo.put(number)
     done: queue.Queue[tuple[int, str] | Exception] = queue.Queue()
     processes = [
@@ -192,29 +199,11 @@ def _in_processes(job: dict, workers: int) -> Iterator[tuple[int, str]]:
         )
         for _ in range(workers)
     ]  # fmt: skip
-
-    def serve(process: subprocess.Popen) -> None:
-        try:
-            process.stdin.write(json.dumps(job) + "\n")
-            while True:
-                try:
-                    number = todo.get_nowait()
-                except queue.Empty:
-                    break
-                process.stdin.write(f"{number}\n")
-                process.stdin.flush()
-                line = process.stdout.readline()
-                if not line:
-                    raise RuntimeError(f"a worker ended while it made clip {number}:\n{process.stderr.read()}")
-                done.put((number, line.strip()))
-        except Exception as error:
-            done.put(error)
-
-    threads = [threading.Thread(target=serve, args=(process,), daemon=True) for process in processes]
+    threads = [threading.Thread(target=_feed, args=(process, job, todo, done), daemon=True) for process in processes]
     try:
         for thread in threads:
             thread.start()
-        for _ in range(sum(job["counts"].values())):
+        for _ in range(total):
             result = done.get()
             if isinstance(result, Exception):
                 raise result
@@ -228,7 +217,33 @@ def _in_processes(job: dict, workers: int) -> Iterator[tuple[int, str]]:
         for process in processes:
             for pipe in (process.stdin, process.stdout, process.stderr):
                 with contextlib.suppress(OSError):
-                    pipe.close()
+                    if pipe is not None:
+                        pipe.close()
+
+
+def _feed(
+    process: subprocess.Popen[str],
+    job: dict[str, Any],
+    todo: queue.Queue[int],
+    done: queue.Queue[tuple[int, str] | Exception],
+) -> None:
+    """Give a process clips to make for as long as there are any, and hand on its digests, or the error that ends it."""
+    assert process.stdin and process.stdout and process.stderr
+    try:
+        process.stdin.write(json.dumps(job) + "\n")
+        while True:
+            try:
+                number = todo.get_nowait()
+            except queue.Empty:
+                break
+            process.stdin.write(f"{number}\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"a worker ended while it made clip {number}:\n{process.stderr.read()}")
+            done.put((number, line.strip()))
+    except Exception as error:
+        done.put(error)
 
 
 def _serve_stdin() -> None:

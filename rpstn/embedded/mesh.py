@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rpstn.embedded.build_motion import PARENTS, POINTS, SEGMENTS, offset
 
@@ -19,13 +20,13 @@ HAIRS = ("short", "long", "bun", "none", "cap")
 
 
 def _spread(angle: float, side: float) -> np.ndarray:
-    """Turn about x that lifts a hanging limb sideways by `angle`; side +1 is the person's right (z > 0)."""
+    """Make the rotation about x that lifts a hanging limb sideways by `angle`; side +1 is the person's right (z > 0)."""
     c, s = np.cos(angle), np.sin(angle) * side
     return np.array([[1.0, 0.0, 0.0], [0.0, c, s], [0.0, -s, c]]) if side else np.eye(3)
 
 
 def template_pose() -> tuple[np.ndarray, np.ndarray]:
-    """Points (16, 3) in meters from the root and segment rotations (13, 3, 3) of the pose the template is built in."""
+    """Return points (16, 3) in meters from the root and segment rotations (13, 3, 3) of the pose the template is built in."""
     rotations = {}
     for name in SEGMENTS:
         side = {"right": 1.0, "left": -1.0}.get(name.split("_")[0], 0.0)
@@ -49,15 +50,16 @@ def _ellipsoid(p: np.ndarray, center: tuple, radii: tuple) -> np.ndarray:
     return k0 * (k0 - 1.0) / np.maximum(k1, 1e-6)
 
 
-def _capsule(p: np.ndarray, a: np.ndarray, b: np.ndarray, ra: float, rb: float) -> np.ndarray:
-    a, axis = np.asarray(a, np.float32), np.asarray(b, np.float32) - np.asarray(a, np.float32)
-    x, y, z = (p[..., k] - a[k] for k in range(3))
+def _capsule(p: np.ndarray, a: ArrayLike, b: ArrayLike, ra: float, rb: float) -> np.ndarray:
+    start = np.asarray(a, np.float32)
+    axis = np.asarray(b, np.float32) - start
+    x, y, z = (p[..., k] - start[k] for k in range(3))
     t = np.clip((x * axis[0] + y * axis[1] + z * axis[2]) / (axis @ axis), 0.0, 1.0)
     return _length(x - t * axis[0], y - t * axis[1], z - t * axis[2]) - (ra + (rb - ra) * t)
 
 
 def _union(first: np.ndarray, second: np.ndarray, k: float) -> np.ndarray:
-    """Smooth minimum (Quilez): rounds the seam over a width of k meters."""
+    """Take the smooth minimum (Quilez): it rounds the seam over a width of k meters."""
     h = np.clip(0.5 + 0.5 * (second - first) / k, 0.0, 1.0)
     return second + (first - second) * h - k * h * (1.0 - h)
 
@@ -80,7 +82,7 @@ def _head(p: np.ndarray, hair: str) -> np.ndarray:
 
 
 def surface_distance(p: np.ndarray, hair: str, skirt: bool) -> np.ndarray:
-    """Signed distance (about; meters, negative inside) of points p (..., 3) from the template's surface."""
+    """Return the signed distance (about; meters, negative inside) of points p (..., 3) from the template's surface."""
     # One contiguous array per coordinate below; both sides are alike.
     p = np.moveaxis(np.stack([p[..., 0], p[..., 1], np.abs(p[..., 2])]).astype(np.float32), 0, -1)
     points = dict(zip(POINTS, template_pose()[0], strict=True))
@@ -133,7 +135,7 @@ class Template:
 
 
 def _grid(knots: tuple[tuple[float, float], ...], end: float) -> np.ndarray:
-    """Grid lines with spacing that changes: knots are (from, spacing)."""
+    """Make grid lines with spacing that changes: knots are (from, spacing)."""
     lines, position = [], knots[0][0]
     while position < end:
         lines.append(position)
@@ -142,7 +144,7 @@ def _grid(knots: tuple[tuple[float, float], ...], end: float) -> np.ndarray:
 
 
 def _surface_nets(values: np.ndarray, lines: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Vertices (V, 3) and triangles (F, 3) of the zero level of values on a grid; triangles turn outward."""
+    """Find vertices (V, 3) and triangles (F, 3) of the zero level of values on a grid; triangles turn outward."""
     inside = values < 0
     total = np.zeros([n - 1 for n in values.shape] + [3], np.float64)
     count = np.zeros([n - 1 for n in values.shape], np.int32)
@@ -182,12 +184,13 @@ def _surface_nets(values: np.ndarray, lines: tuple[np.ndarray, ...]) -> tuple[np
 
 
 def smoothstep(x: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Rise smoothly from 0 at low to 1 at high."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
 
 def _skin(v: np.ndarray, skirt: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights (V, 13), arm coordinate (V,), share of the legs (V,) of template vertices."""
+    """Return weights (V, 13), arm coordinate (V,), share of the legs (V,) of template vertices."""
     points = dict(zip(POINTS, template_pose()[0], strict=True))
     torso = np.minimum.reduce([
         _capsule(v, (0, 0, -0.05), (0, 0, 0.05), 0.1, 0.1),
@@ -195,24 +198,24 @@ def _skin(v: np.ndarray, skirt: bool) -> tuple[np.ndarray, np.ndarray, np.ndarra
         _capsule(v, (0, 0.4, -0.09), (0, 0.4, 0.09), 0.07, 0.07),
         _capsule(v, (0, 0.45, 0), (0, 0.65, 0), 0.06, 0.09),
     ])  # fmt: skip
-    distances, chains, coordinate = [torso], [], {}
+    parts, chains, coordinate = [torso], [], {}
     for side in ("right", "left"):
         p = {name: points[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
         along = (p["wrist"] - p["shoulder"]) / np.linalg.norm(p["wrist"] - p["shoulder"])
-        distances.append(_capsule(v, p["shoulder"] + 0.03 * along, p["wrist"] + 0.1 * along, 0.05, 0.03))
+        parts.append(_capsule(v, p["shoulder"] + 0.03 * along, p["wrist"] + 0.1 * along, 0.05, 0.03))
         u = (v - p["shoulder"]) @ along
         coordinate[side] = u
         elbow = smoothstep(u, 0.275 - 0.04, 0.275 + 0.04)
         chains.append({f"{side}_shoulder": 1 - elbow, f"{side}_elbow": elbow})
         down = (p["ankle"] - p["hip"]) / np.linalg.norm(p["ankle"] - p["hip"])
-        distances.append(_capsule(v, p["hip"] + 0.05 * down, p["ankle"] + 0.05 * down, 0.085, 0.035))
+        parts.append(_capsule(v, p["hip"] + 0.05 * down, p["ankle"] + 0.05 * down, 0.085, 0.035))
         w = (v - p["hip"]) @ down
         knee = smoothstep(w, 0.4215 - 0.055, 0.4215 + 0.055)
         shin = _capsule(v, p["knee"], p["ankle"] - 0.02 * down, 0.045, 0.035)
         foot = _capsule(v, p["ankle"] + [-0.02, -0.03, 0], p["ankle"] + [0.12, -0.03, 0], 0.03, 0.03)
         ankle = smoothstep(shin - foot, -0.02, 0.02) * (w > 0.7)
         chains.append({f"{side}_hip": 1 - knee, f"{side}_knee": knee * (1 - ankle), f"{side}_ankle": knee * ankle})
-    distances = np.stack(distances, -1)  # torso, right arm, right leg, left arm, left leg
+    distances = np.stack(parts, -1)  # torso, right arm, right leg, left arm, left leg
     region = np.exp(-(distances - distances.min(-1, keepdims=True)) / 0.022)
     region /= region.sum(-1, keepdims=True)
     if skirt:  # the skirt goes with the pelvis above and with both thighs below
@@ -238,7 +241,7 @@ def _skin(v: np.ndarray, skirt: bool) -> tuple[np.ndarray, np.ndarray, np.ndarra
 
 @cache
 def template(hair: str = "short", skirt: bool = False) -> Template:
-    """The body with that hair (one of HAIRS), in trousers or in a skirt. About 3,300 vertices; takes about 0.1 s once."""
+    """Make the body with that hair (one of HAIRS), in trousers or in a skirt. About 3,300 vertices; takes about 0.1 s once."""
     lines = (
         _grid(((-0.24, 0.025),), 0.26),
         _grid(((-0.93, 0.021), (-0.8, 0.032), (0.5, 0.018)), 0.8),

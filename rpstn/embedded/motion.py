@@ -1,7 +1,7 @@
 """The stored human motion: sampling at any rate, wrapping cycles, mirroring, joining.
 
-The array beside this file holds fifteen motion-capture clips as points and segment rotations (see build_motion.py for
-how it was computed, NOTICE.txt for its licenses). Metres and seconds; y up, x forward, z to the person's right.
+The array next to this file holds fifteen motion-capture clips as points and segment rotations (see build_motion.py for
+how it was computed, NOTICE.txt for its licenses). Meters and seconds; y up, x forward, z to the person's right.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from rpstn.embedded.build_motion import PARENTS, POINTS, SEGMENTS, multiply, offset, quaternions_to_matrices
 
-RATE = 60.0  # frames a second at which motions are joined
+RATE = 60.0  # frames per second at which motions are joined
 
 
 def _other_side(name: str) -> str:
@@ -36,18 +36,18 @@ class Poses:
     def __len__(self) -> int:
         return len(self.points)
 
-    def __getitem__(self, part: slice) -> Poses:
+    def __getitem__(self, part: slice | np.ndarray) -> Poses:
         return Poses(self.points[part], self.rotations[part])
 
     def mirrored(self) -> Poses:
-        """The same motion seen in a mirror: left and right exchanged, z negated."""
+        """Mirror the motion: left and right exchanged, z negated."""
         return Poses(
             self.points[:, _POINT_MIRROR] * (1.0, 1.0, -1.0),
             self.rotations[:, _SEGMENT_MIRROR] * (1.0, -1.0, -1.0, 1.0),
         )
 
     def moved(self, yaw: float, shift: np.ndarray) -> Poses:
-        """Turned about the vertical through the origin by `yaw` radians, then shifted by (3,) meters."""
+        """Rotate about the vertical through the origin by `yaw` radians, then shift by (3,) meters."""
         turn = np.array([np.cos(yaw / 2), 0.0, np.sin(yaw / 2), 0.0])
         matrix = quaternions_to_matrices(turn)
         return Poses(self.points @ matrix.T + shift, multiply(turn, self.rotations))
@@ -55,7 +55,7 @@ class Poses:
 
 @dataclass(frozen=True)
 class Motion:
-    """One captured motion. `cyclic`: after `duration` seconds it begins anew, from where it has come to."""
+    """One captured motion. `cyclic`: after `duration` seconds it begins again, from where it has come to."""
 
     name: str
     cyclic: bool
@@ -64,10 +64,11 @@ class Motion:
 
     @property
     def duration(self) -> float:
+        """Length in seconds."""
         return float(self.times[-1])
 
     def sample(self, times: np.ndarray) -> Poses:
-        """Poses at `times` (T,) seconds, linear between frames. Times are held to the captured interval."""
+        """Sample poses at `times` (T,) seconds, linear between frames. Times are held to the captured interval."""
         index = np.clip(np.searchsorted(self.times, times, side="right") - 1, 0, len(self.times) - 2)
         span = self.times[index + 1] - self.times[index]
         weight = np.clip((times - self.times[index]) / span, 0.0, 1.0)
@@ -76,7 +77,7 @@ class Motion:
 
 @lru_cache(maxsize=1)
 def load_motions() -> dict[str, Motion]:
-    """All stored motions by name."""
+    """Load all stored motions by name."""
     with (files("rpstn.embedded") / "motion.npz").open("rb") as file:
         stored = dict(np.load(file, allow_pickle=False))
     motions = {}
@@ -91,7 +92,7 @@ def load_motions() -> dict[str, Motion]:
 
 
 def _mix(first: Poses, second: Poses, weight: np.ndarray) -> Poses:
-    """(1 - weight) first + weight second, (T,), rotations along the shorter way."""
+    """Mix (1 - weight) first + weight second, (T,), rotations along the shorter way."""
     weight = weight[:, None, None]
     sign = np.where((first.rotations * second.rotations).sum(-1, keepdims=True) < 0, -1.0, 1.0)
     rotations = (1 - weight) * first.rotations + weight * sign * second.rotations
@@ -100,7 +101,7 @@ def _mix(first: Poses, second: Poses, weight: np.ndarray) -> Poses:
 
 
 def _alignment(fixed: np.ndarray, moving: np.ndarray) -> tuple[float, np.ndarray]:
-    """Yaw (radians) and horizontal shift (3,) that bring points `moving` (16, 3) nearest to `fixed` (16, 3)."""
+    """Find yaw (radians) and horizontal shift (3,) that bring points `moving` (16, 3) nearest to `fixed` (16, 3)."""
     a, b = fixed[:, [0, 2]], moving[:, [0, 2]]
     ca, cb = a.mean(0), b.mean(0)
     # A turn by yaw about y maps (x, z) to (x cos + z sin, z cos - x sin).
@@ -111,8 +112,8 @@ def _alignment(fixed: np.ndarray, moving: np.ndarray) -> tuple[float, np.ndarray
 
 
 def junction_distances(first: Poses, second: Poses) -> np.ndarray:
-    """How far apart poses are: (n, m) meters, mean over points, of each of n poses of `first` and each of m of `second`,
-    turned about the vertical and shifted along the ground to lie on it as well as may be."""
+    """Measure how far apart poses are: (n, m) meters, mean over points, of each of n poses of `first` and each of m of `second`,
+    which is rotated about the vertical and shifted along the ground to lie as near as it can."""
     (xa, ya, za), (xb, yb, zb) = (np.moveaxis(p.points, -1, 0) for p in (first, second))
     xa, za, xb, zb = (v - v.mean(1, keepdims=True) for v in (xa, za, xb, zb))
     yaw = np.arctan2(xa @ zb.T - za @ xb.T, xa @ xb.T + za @ zb.T)[..., None]
@@ -123,7 +124,7 @@ def junction_distances(first: Poses, second: Poses) -> np.ndarray:
 
 
 def join(first: Poses, second: Poses, overlap: int) -> Poses:
-    """`first`, then `second`, turned and shifted to go on where `first` ends; they are faded over `overlap` poses."""
+    """Join `first` and `second`, rotated and shifted to continue where `first` ends; they are faded over `overlap` poses."""
     yaw, shift = _alignment(first.points[-overlap // 2], second.points[overlap // 2])
     second = second.moved(yaw, shift)
     ramp = (np.arange(overlap) + 1.0) / (overlap + 1.0)
@@ -133,7 +134,7 @@ def join(first: Poses, second: Poses, overlap: int) -> Poses:
 
 
 def cycle(motion: Motion, seconds: float, start: float) -> Poses:
-    """A cyclic motion, wrapped as often as needed, from phase `start`, at RATE.
+    """Wrap a cyclic motion as often as needed, from phase `start`, at RATE.
 
     What the last pose lacks to the first is spread over the last fifth of a cycle, so that nothing jumps.
     """
@@ -157,23 +158,23 @@ def cycle(motion: Motion, seconds: float, start: float) -> Poses:
 
 
 def stretch(motion: Motion, start: float, end: float) -> Poses:
-    """The motion from `start` to `end` seconds at RATE."""
+    """Cut the motion from `start` to `end` seconds at RATE."""
     return motion.sample(np.arange(start, end + 1e-6, 1.0 / RATE))
 
 
 def resample(poses: Poses, step: float, count: int) -> Poses:
-    """`count` poses `step` seconds apart, from the beginning of poses at RATE."""
+    """Take `count` poses `step` seconds apart, from the beginning of poses at RATE."""
     position = np.clip(np.arange(count) * step * RATE, 0.0, len(poses) - 1.0)
     index = np.minimum(position.astype(int), len(poses) - 2)
     return _mix(poses[index], poses[index + 1], position - index)
 
 
-def with_proportions(poses: Poses, lengths: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
-    """The same motion by a person with other bones.
+def with_proportions(poses: Poses, lengths: Sequence[float] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give the motion to a person with other bones.
 
     lengths (16,): factor on the bone that ends in each point; the root's own factor scales its way through the world.
     Returns points (T, 16, 3) in meters and segment rotations (T, 13, 3, 3), both float64. Bones keep their directions and
-    have exactly the skeleton's length times the factor; a limb's segment is turned to lie along its bone.
+    have exactly the skeleton's length times the factor; a limb's segment is rotated to lie along its bone.
     """
     points = np.empty_like(poses.points)
     points[:, 0] = poses.points[:, 0] * lengths[0]
@@ -192,7 +193,7 @@ def with_proportions(poses: Poses, lengths: Sequence[float]) -> tuple[np.ndarray
 
 
 def _shortest_turn(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Rotations (T, 3, 3) that take unit vectors `source` (T, 3) to `target` (T, 3); no two opposite."""
+    """Return rotations (T, 3, 3) that take unit vectors `source` (T, 3) to `target` (T, 3); no two opposite."""
     axis = np.cross(source, target)
     zero = np.zeros(len(axis))
     x, y, z = axis.T

@@ -11,7 +11,7 @@ from rpstn.embedded.scene import Light
 
 
 def _pattern(name: str, position: np.ndarray, grain: np.ndarray, period: float) -> np.ndarray:
-    """Where the second color of a pattern is, 0..1, at template positions (N, 3)."""
+    """Say where the second color of a pattern is, 0..1, at template positions (N, 3)."""
     x, y, z = position.T
     if name == "stripes":
         return (np.mod(y / period, 1.0) < 0.45).astype(np.float32)
@@ -27,7 +27,7 @@ def _pattern(name: str, position: np.ndarray, grain: np.ndarray, period: float) 
 
 
 def albedo(body: Body, position: np.ndarray, arm: np.ndarray, head: np.ndarray) -> np.ndarray:
-    """Surface color (N, 3) at template positions (N, 3), arm coordinates (N,), where head (N,) bool."""
+    """Return the surface color (N, 3) at template positions (N, 3), arm coordinates (N,), where head (N,) bool."""
     clothes = body.clothes
     x, y, z = position.T
     # Folds and grain: two looks into the body's own noise, at 1.6 m and 0.4 m to the tile.
@@ -86,7 +86,7 @@ def albedo(body: Body, position: np.ndarray, arm: np.ndarray, head: np.ndarray) 
 
 
 def shade(color: np.ndarray, normal: np.ndarray, view: np.ndarray, light: Light, gloss: float) -> np.ndarray:
-    """Light on surface colors (N, 3) with unit normals (N, 3), seen from direction view (3,): diffuse, sky, bounce, gloss."""
+    """Light surface colors (N, 3) with unit normals (N, 3), seen from direction view (3,): diffuse, sky, bounce, gloss."""
     sun = np.clip((normal @ light.direction.astype(np.float32) + 0.15) / 1.15, 0, 1)[:, None]
     up = (0.5 + 0.5 * normal[:, 1])[:, None]
     total = (
@@ -100,8 +100,8 @@ def shade(color: np.ndarray, normal: np.ndarray, view: np.ndarray, light: Light,
     return color * total * (0.72 + 0.28 * np.sqrt(facing)) + shine * light.sun.astype(np.float32)
 
 
-def crevices(depth: np.ndarray, mask: np.ndarray, scale: float) -> np.ndarray:
-    """0..1 how open the surface is, from the depth image (h, w): lower where nearer surfaces stand close by."""
+def crevices(depth: np.ndarray, mask: np.ndarray, scale: int) -> np.ndarray:
+    """Estimate, 0..1, how open the surface is, from the depth image (h, w): lower where nearer surfaces stand close by."""
     filled = np.where(mask, depth, 0.0).astype(np.float32)
     weight = mask.astype(np.float32)
     near = cv2.blur(filled, (scale, scale)) / np.maximum(cv2.blur(weight, (scale, scale)), 1e-3)

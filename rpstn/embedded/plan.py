@@ -5,9 +5,9 @@ tenth of a second lies unused between them, also from the end of a cyclic motion
 lasts about as long as a clip is one stretch as a whole. The motions in HELD_OUT occur in the test clips only.
 
 A third of the training clips join two stretches, in another third the arms follow another stretch, and in all of them the
-joints are turned a little (`vary`): fifteen motions are few poses. In val and test every clip shows one stretch only, and a body
-or a place serves one stretch only. So there the clips of different sources have neither motion, body nor place in
-common, and a bootstrap may draw the sources as independent groups.
+joints are rotated a little (`vary`): fifteen motions are few poses. In val and test every clip shows one stretch only, and a body
+or a place serves one stretch only. So there the clips of different groups have neither motion, body nor place in
+common, and a bootstrap may draw the groups as independent.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _FADE = 0.22  # seconds in which one motion goes over into another
 _CLOSE = 0.16  # meters: how far poses may lie apart, on average over the points, to be faded into each other
 _MOST_JOINS = 24
 _CLIPS_A_BODY = 3  # at most so many clips show the same person
-_FASTEST = 30.0  # frames a second; short stretches are shown in finer steps, down to this
+_FASTEST = 30.0  # frames per second; short stretches are shown in finer steps, down to this
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,12 @@ class Stretch:
 
     @property
     def label(self) -> str:
+        """Name of the stretch: motion and seconds."""
         return f"{self.motion}:{self.start:.2f}-{self.end:.2f}"
 
     @property
     def wraps(self) -> bool:
+        """Whether it may be shown more than once in a row."""
         return self.whole and load_motions()[self.motion].cyclic
 
 
@@ -95,27 +97,30 @@ class ClipPlan:
     body: int
 
     @property
-    def source(self) -> str:
+    def group(self) -> str:
         """The stretch shown, or, of a joined training clip, both. In val and test the unit of independence: mirrored, faster and
-        slower clips of one stretch have one group, and clips of two sources share neither motion nor body nor place."""
+        slower clips of one stretch have one group, and clips of two groups share neither motion nor body nor place."""
         return "+".join(part.label for part in self.parts)
 
     @property
     def motion(self) -> str:
+        """Names of the motions shown."""
         return "+".join(dict.fromkeys(part.motion for part in self.parts))
 
     @property
     def action(self) -> str:
+        """Name of the action in the label."""
         return ACTIONS.get(self.parts[0].motion, self.parts[0].motion)
 
     @property
     def held_out(self) -> bool:
+        """Whether no motion shown occurs in train."""
         return all(part.motion in HELD_OUT for part in self.parts)
 
 
 @lru_cache(maxsize=1)
 def stretches() -> dict[str, tuple[Stretch, ...]]:
-    """The stretches of each split."""
+    """List the stretches of each split."""
     motions = load_motions()
     return {
         split: tuple(
@@ -128,7 +133,7 @@ def stretches() -> dict[str, tuple[Stretch, ...]]:
 
 @lru_cache(maxsize=1)
 def joins() -> tuple[Join, ...]:
-    """Pairs of training stretches that go over into each other with little change of pose, the closest first."""
+    """List pairs of training stretches that go over into each other with little change of pose, the closest first."""
     motions = load_motions()
     candidates = []
     for first in stretches()["train"]:
@@ -148,9 +153,9 @@ def joins() -> tuple[Join, ...]:
 
 
 def plan_clips(seed: int, counts: dict[str, int]) -> tuple[ClipPlan, ...]:
-    """The clips of all splits, numbered through.
+    """Plan the clips of all splits, numbered consecutively.
 
-    In train every third clip joins two stretches; the others, and all of val and test, go round the stretches of their
+    In train every third clip joins two stretches; the others, and all of val and test, cycle through the stretches of their
     split, so that these have equally many clips, give or take one.
     """
     plans: list[ClipPlan] = []
@@ -163,7 +168,9 @@ def plan_clips(seed: int, counts: dict[str, int]) -> tuple[ClipPlan, ...]:
         turn = list(rng.permutation(len(pairs)))
         plain = joined = 0
         for index in range(counts.get(split, 0)):
-            pair = arms = None
+            pair: Join | None = None
+            arms: Stretch | None = None
+            parts: tuple[Stretch, ...]
             if pairs and index % 3 == 2:
                 pair = pairs[turn[joined % len(pairs)]]
                 joined += 1
@@ -174,25 +181,25 @@ def plan_clips(seed: int, counts: dict[str, int]) -> tuple[ClipPlan, ...]:
                 if split == "train" and index % 3 == 1:
                     others = [other for other in pure if other.motion != parts[0].motion]
                     arms = others[rng.integers(len(others))]
-            body = index // _CLIPS_A_BODY if split == "train" else _body_of_one_source(index, len(pure))
+            body = index // _CLIPS_A_BODY if split == "train" else _body_of_one_group(index, len(pure))
             plans.append(ClipPlan(len(plans) + 1, split, parts, pair, arms, seed, index, body))
     return tuple(plans)
 
 
-def _body_of_one_source(index: int, sources: int) -> int:
-    """Which body a clip has whose split goes round its sources: body modulo sources is the source, so none meets two."""
-    position, turn = index % sources, index // sources
-    return position + sources * (turn // _CLIPS_A_BODY)
+def _body_of_one_group(index: int, groups: int) -> int:
+    """Return the body of a clip whose split cycles through its groups: body modulo groups is the group, so none is in two."""
+    position, turn = index % groups, index // groups
+    return position + groups * (turn // _CLIPS_A_BODY)
 
 
 def _starts_held_out(pure: list[Stretch], index: int) -> bool:
-    """Whether this is the first stretch of a held-out motion."""
+    """Say whether this is the first stretch of a held-out motion."""
     name = pure[index].motion
     return name in HELD_OUT and all(other.motion != name for other in pure[:index])
 
 
 def clip_poses(plan: ClipPlan, frames: int, rng: np.random.Generator) -> Poses:
-    """The poses of a clip (T = frames): its stretches at a random speed and frame rate, perhaps mirrored, in train varied."""
+    """Return the poses of a clip (T = frames): its stretches at a random speed and frame rate, some mirrored; varied in train."""
     step = rng.uniform(0.8, 1.25) / rng.uniform(12.0, 17.0)  # speed / frame rate: seconds of motion from frame to frame
     if plan.join is None:
         poses = _of_stretch(plan.parts[0], step, frames, rng)
@@ -204,7 +211,7 @@ def clip_poses(plan: ClipPlan, frames: int, rng: np.random.Generator) -> Poses:
 
 
 def _of_stretch(part: Stretch, step: float, frames: int, rng: np.random.Generator) -> Poses:
-    """Poses from anywhere within a stretch, `step` seconds apart, or less where the stretch is too short."""
+    """Return poses from anywhere within a stretch, `step` seconds apart, or less where the stretch is too short."""
     motion, gaps = load_motions()[part.motion], max(frames - 1, 1)
     if part.wraps:
         return resample(cycle(motion, gaps * step + 0.1, rng.uniform(0, part.end)), step, frames)
@@ -214,7 +221,7 @@ def _of_stretch(part: Stretch, step: float, frames: int, rng: np.random.Generato
 
 
 def _of_join(pair: Join, step: float, frames: int, rng: np.random.Generator) -> Poses:
-    """Poses from one stretch over into another; the middle of the change lies within them."""
+    """Return poses from one stretch over into another; the middle of the change lies within them."""
     motions, gaps = load_motions(), max(frames - 1, 1)
     before = stretch(motions[pair.first.motion], pair.first.start, pair.leave)
     after = stretch(motions[pair.second.motion], pair.enter, pair.second.end)
@@ -227,7 +234,7 @@ def _of_join(pair: Join, step: float, frames: int, rng: np.random.Generator) -> 
 
 
 def _fit(poses: Poses, step: float, gaps: int) -> tuple[float, Poses]:
-    """A step with which `gaps` steps stay within poses at RATE. Where even the finest would not do, as in long clips, the
+    """Return a step with which `gaps` steps stay within poses at RATE. Where even the finest would not do, as in long clips, the
     motion goes back the way it came."""
     seconds = (len(poses) - 1) / RATE
     finest = 0.8 / _FASTEST

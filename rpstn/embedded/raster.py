@@ -1,4 +1,4 @@
-"""A triangle rasteriser in NumPy: which triangle is seen at each pixel, and how far away.
+"""A triangle rasterizer in NumPy: which triangle is seen at each pixel, and how far away.
 
 All triangles of a frame at once. They are sorted into classes by the size of their pixel box; each class is tested
 against all pixels of its boxes in one array operation; the nearest triangle wins by an integer minimum over a key made of
@@ -10,14 +10,14 @@ from __future__ import annotations
 import numpy as np
 
 _FAR = np.iinfo(np.int64).max
-_SIDES = (3, 5, 8, 12, 20, 40, 80, 160, 320, 640)
+_EDGES = (3, 5, 8, 12, 20, 40, 80, 160, 320, 640)
 DEPTH_UNIT = 1e-5  # meters; the resolution of the depth order
 
 
-def rasterise(
+def rasterize(
     points: np.ndarray, depth: np.ndarray, faces: np.ndarray, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The nearest triangle at every pixel that any covers.
+    """Find the nearest triangle at every pixel that any covers.
 
     points (V, 2) pixels x, y; depth (V,) meters from the camera's plane, all positive where it matters; faces (F, 3),
     turning counter-clockwise on the screen when seen from outside; the others are culled.
@@ -46,7 +46,7 @@ def rasterise(
     zx, zy = ax * (z1 - z0) + bx * (z2 - z0), ay * (z1 - z0) + by * (z2 - z0)
     buffer = np.full(height * width, _FAR, np.int64)
     low = 0
-    for high in _SIDES:
+    for high in _EDGES:
         part = np.flatnonzero((side > low) & (side <= high))
         low = high
         if len(part) == 0:

@@ -1,4 +1,4 @@
-"""Drawing a clip: the body, the things before and behind it, the place, the lens; and the exact state of every joint."""
+"""Draw a clip: the body, the things before and behind it, the place, the lens; and the exact state of every joint."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from rpstn.embedded import paint
 from rpstn.embedded.bodies import Body, pose_body
 from rpstn.embedded.build_motion import PARENTS, POINTS, SEGMENTS
 from rpstn.embedded.camera import Camera
-from rpstn.embedded.raster import rasterise
+from rpstn.embedded.raster import rasterize
 from rpstn.embedded.scene import Light, Place, Thing, draw_place, draw_shadow
 from rpstn.skeletons import PENN_ACTION
 
-FINE = 2  # the body is drawn at twice the picture's resolution, then averaged
+FINE = 2  # the body is drawn at twice the image's resolution, then averaged
 BY_NONE, BY_BODY, BY_THING = 0, 1, 2
 JOINTS = [POINTS.index(name) for name in PENN_ACTION.joints]  # Penn Action's joints among the points
 # Segments that meet in each joint: their surface does not hide it, unless it passes in front from elsewhere.
@@ -27,7 +27,7 @@ _MEETING = {
 
 
 def _own_segments() -> np.ndarray:
-    """(13 joints, 13 segments) whether the segment meets in the joint."""
+    """Say whether a segment meets in a joint, (13 joints, 13 segments)."""
     own = np.zeros((len(JOINTS), len(SEGMENTS)), bool)
     for row, joint in enumerate(PENN_ACTION.joints):
         side, _, name = joint.rpartition("_")
@@ -58,6 +58,7 @@ class Lens:
 
 
 def make_lens(rng: np.random.Generator) -> Lens:
+    """Draw a lens at random."""
     return Lens(
         blur=float(rng.uniform(0.0, 0.75)) if rng.random() < 0.7 else float(rng.uniform(0.6, 1.1)),
         streak=float(rng.uniform(1.5, 4.0)) if rng.random() < 0.25 else 0.0,
@@ -93,10 +94,10 @@ def joint_states(
     cover: np.ndarray,
     size: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """State and cause of occlusion of each joint of one frame, from the depth order at its own pixel.
+    """Find state and cause of occlusion of each joint of one frame, from the depth order at its own pixel.
 
     joints (K, 2) pixels, depth (K,) meters; flesh (K,) meters of its own segments that may lie before a joint; surface (h, w)
-    depth of the body's nearest surface, infinite beside it, and segment (h, w) which one it is, at FINE times the size; cover
+    depth of the body's nearest surface, infinite elsewhere, and segment (h, w) which one it is, at FINE times the size; cover
     (h, w) depth of the nearest thing, infinite where none is.
     A joint is visible if the first surface met on the way to its pixel belongs to a segment that meets in the joint and lies no
     further before it than the flesh is thick there. A thing hides it if it is nearer than that surface.
@@ -118,23 +119,22 @@ def joint_states(
 
 @dataclass(frozen=True)
 class DrawnThing:
-    """A thing in one frame: where in the fine picture, RGBA (h, w, 4) float32 not premultiplied, depth in meters."""
+    """A thing in one frame: where in the fine image, RGBA (h, w, 4) float32 not premultiplied, depth in meters."""
 
     rows: slice
     columns: slice
-    picture: np.ndarray
+    image: np.ndarray
     depth: float
 
 
 def _draw_thing(thing: Thing, camera: Camera, frame: int, light: np.ndarray) -> DrawnThing | None:
-    """One thing as the camera sees it; None if it is outside the picture."""
-    one = Camera(*(getattr(camera, key)[frame : frame + 1] for key in ("position", "axes", "focal", "center")), camera.size)
-    pixel, depth = one.project(thing.path[frame][None, None])
-    depth = float(depth[0, 0])
-    if depth < 0.3:
+    """Draw one thing as the camera sees it; None if it is outside the image."""
+    pixel, depth = camera.at(frame).project(thing.path[frame][None, None])
+    distance = float(depth[0, 0])
+    if distance < 0.3:
         return None
     side = camera.size * FINE
-    meter = camera.focal[frame] / depth * FINE
+    meter = camera.focal[frame] / distance * FINE
     x, y = pixel[0, 0] * FINE + (FINE - 1) / 2
     width, height = thing.width * meter, thing.height * meter
     left, right = int(np.floor(max(0, x - width / 2))), int(np.ceil(min(side, x + width / 2)))
@@ -143,18 +143,16 @@ def _draw_thing(thing: Thing, camera: Camera, frame: int, light: np.ndarray) -> 
         return None
     h, w = thing.texture.shape[:2]
     matrix = np.array([[width / w, 0, x - width / 2 - left], [0, height / h, y - height - top]])
-    picture = cv2.warpAffine(
-        thing.texture, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0)
-    )
-    picture = picture.astype(np.float32) / 255.0
-    picture[..., :3] *= light
-    return DrawnThing(slice(top, bottom), slice(left, right), picture, depth)
+    image = cv2.warpAffine(thing.texture, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR, borderValue=(0, 0, 0, 0))
+    image = image.astype(np.float32) / 255.0
+    image[..., :3] *= light
+    return DrawnThing(slice(top, bottom), slice(left, right), image, distance)
 
 
-def _blend(layer: np.ndarray, picture: np.ndarray, alpha: np.ndarray) -> None:
-    """Put a picture over a layer of premultiplied RGBA, in place."""
+def _blend(layer: np.ndarray, image: np.ndarray, alpha: np.ndarray) -> None:
+    """Put an image over a layer of premultiplied RGBA, in place."""
     layer *= 1 - alpha
-    layer[..., :3] += picture[..., :3] * alpha
+    layer[..., :3] += image[..., :3] * alpha
     layer[..., 3:] += alpha
 
 
@@ -168,7 +166,7 @@ def render(
     vertices, normals = surface or pose_body(body, points, matrices)
     outline, outline_depth = camera.project(vertices)
     joints, joint_depth = camera.project(points[:, JOINTS])
-    pictures, states, causes, corners = [], [], [], []
+    images, states, causes, corners = [], [], [], []
     light = place.light
     flat = (light.sun * 0.5 + light.sky * 0.8 + light.bounce * 0.3).astype(np.float32)  # on things, which have no shape
     radii = np.array([_RADII.get(POINTS[end].rpartition("_")[2], 0.13) for _, end in _BONES])
@@ -186,25 +184,25 @@ def render(
         image *= 1 - layer[..., 3:]
         image += layer[..., :3]
         top, left = rng.integers(0, 49, 2)
-        pictures.append(_expose(image, lens, grain[top : top + size, left : left + size]))
+        images.append(_expose(image, lens, grain[top : top + size, left : left + size]))
         states.append(state)
         causes.append(cause)
         low, high = outline[t].min(0), outline[t].max(0)
         corners.append(np.clip(np.concatenate([low, high]), 0, size - 1))
-    return Rendered(np.stack(pictures), joints, np.stack(states), np.stack(causes), np.stack(corners), lens.quality)
+    return Rendered(np.stack(images), joints, np.stack(states), np.stack(causes), np.stack(corners), lens.quality)
 
 
 def _draw_body(
     body: Body, normals: np.ndarray, outline: np.ndarray, depth: np.ndarray, camera: Camera, light: Light, t: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The body in one frame at FINE times the size: premultiplied RGBA (h, w, 4), its depth (h, w), infinite beside it, and
+    """Draw the body in one frame at FINE times the size: premultiplied RGBA (h, w, 4), its depth (h, w), infinite elsewhere, and
     the segment seen (h, w)."""
     side = camera.size * FINE
     layer = np.zeros((side, side, 4), np.float32)
     near = np.full((side, side), np.inf, np.float32)
     segment = np.zeros((side, side), np.int16)
     shape = body.template
-    pixel, face, weights, z = rasterise(outline * FINE + (FINE - 1) / 2, depth, shape.faces, side, side)
+    pixel, face, weights, z = rasterize(outline * FINE + (FINE - 1) / 2, depth, shape.faces, side, side)
     if len(pixel) == 0:
         return layer, near, segment
     # Position, arm coordinate and normal together, weighted corner by corner: (N, 7).
@@ -237,27 +235,27 @@ def _put_things(image: np.ndarray, layer: np.ndarray, near: np.ndarray, drawn: l
         h, w = (int(np.ceil(s.stop / FINE)) - s.start // FINE for s in (d.rows, d.columns))
         whole = np.zeros((h * FINE, w * FINE, 4), np.float32)
         y, x = d.rows.start % FINE, d.columns.start % FINE
-        whole[y : y + d.picture.shape[0], x : x + d.picture.shape[1]] = d.picture
+        whole[y : y + d.image.shape[0], x : x + d.image.shape[1]] = d.image
         whole = cv2.resize(whole, (w, h), interpolation=cv2.INTER_AREA)
         part = image[d.rows.start // FINE :, d.columns.start // FINE :][:h, :w]
         part *= 1 - whole[..., 3:]
         part += whole[..., :3] * whole[..., 3:]
     for d in drawn[len(behind) :]:
         part, depth = layer[d.rows, d.columns], near[d.rows, d.columns]
-        solid = d.picture[..., 3] * (d.depth < depth)  # before the body, or beside it
-        _blend(part, d.picture, solid[..., None])
+        solid = d.image[..., 3] * (d.depth < depth)  # before the body, or next to it
+        _blend(part, d.image, solid[..., None])
         # What stands further off than the body, but nearer than its furthest point, is seen past its outline only; the
         # pixels of the body already cover it.
         inside = cover[d.rows, d.columns]
-        np.minimum(inside, np.where(d.picture[..., 3] > 0.5, np.float32(d.depth), np.inf), out=inside)
+        np.minimum(inside, np.where(d.image[..., 3] > 0.5, np.float32(d.depth), np.inf), out=inside)
     for d in behind:
         inside = cover[d.rows, d.columns]
-        np.minimum(inside, np.where(d.picture[..., 3] > 0.5, np.float32(d.depth), np.inf), out=inside)
+        np.minimum(inside, np.where(d.image[..., 3] > 0.5, np.float32(d.depth), np.inf), out=inside)
     return cover
 
 
 def _expose(image: np.ndarray, lens: Lens, grain: np.ndarray) -> np.ndarray:
-    """Lens and sensor: scene (S, S, 3) float32 to uint8. grain (S, S, 3): noise in gray values."""
+    """Expose the scene (S, S, 3) float32 to uint8, as lens and sensor do. grain (S, S, 3): noise in gray values."""
     size = image.shape[0]
     if lens.streak:
         length = int(np.ceil(lens.streak)) | 1

@@ -51,7 +51,7 @@ class Thing:
 
 
 def make_place(seed: np.random.SeedSequence, camera: Camera, vertices: np.ndarray) -> Place:
-    """A place from a seed, laid out behind the person as this camera sees them."""
+    """Make a place from a seed, laid out behind the person as this camera sees them."""
     rng = np.random.default_rng(seed)
     indoor = bool(rng.random() < 0.42)
     forward = camera.axes[:, 2].mean(0) * (1.0, 0.0, 1.0)
@@ -84,7 +84,7 @@ def make_place(seed: np.random.SeedSequence, camera: Camera, vertices: np.ndarra
 
 
 def draw_place(place: Place, camera: Camera, frame: int) -> np.ndarray:
-    """Ground and backdrop as one frame's camera sees them: (size, size, 3) float32 0..1."""
+    """Draw ground and backdrop as one frame's camera sees them: (size, size, 3) float32 0..1."""
     size = camera.size
     rows = place.backdrop.shape[0]
     to_wall = np.array(
@@ -120,7 +120,7 @@ def draw_place(place: Place, camera: Camera, frame: int) -> np.ndarray:
 
 
 def _warp(texture: np.ndarray, homography: np.ndarray, top: int, bottom: int, width: int) -> np.ndarray:
-    """Rows top to bottom of a texture seen through a homography from texture pixels to image pixels; mirrored on and on."""
+    """Draw rows top to bottom of a texture seen through a homography from texture pixels to image pixels; mirrored on and on."""
     shift = np.array([[1, 0, 0], [0, 1, -top], [0, 0, 1.0]])
     return cv2.warpPerspective(
         texture, shift @ homography, (width, bottom - top), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
@@ -133,8 +133,7 @@ def draw_shadow(image: np.ndarray, place: Place, camera: Camera, frame: int, bon
     lifted = np.maximum(bones[..., 1], 0.0)
     on_ground = bones - light.direction * (lifted / light.direction[1])[..., None]
     on_ground[..., 1] = 0.0
-    one = Camera(*(getattr(camera, key)[frame : frame + 1] for key in ("position", "axes", "focal", "center")), camera.size)
-    pixels, depth = one.project(on_ground.reshape(1, -1, 3))
+    pixels, depth = camera.at(frame).project(on_ground.reshape(1, -1, 3))
     pixels, depth = pixels.reshape(-1, 2, 2), depth.reshape(-1, 2)
     direct = np.zeros(image.shape[:2], np.uint8)
     contact = np.zeros(image.shape[:2], np.uint8)
@@ -142,17 +141,17 @@ def draw_shadow(image: np.ndarray, place: Place, camera: Camera, frame: int, bon
         if d.min() < 0.3:
             continue
         thick = max(1, int(round(2 * radius * camera.focal[frame] / d.mean())))
-        ends = [tuple(int(v) for v in np.clip(p * 16, -30000, 30000)) for p in (a, b)]
-        cv2.line(direct, *ends, 255, min(thick, 200), cv2.LINE_AA, 4)
+        start, end = ([int(v) for v in np.clip(p * 16, -30000, 30000)] for p in (a, b))
+        cv2.line(direct, start, end, 255, min(thick, 200), cv2.LINE_AA, 4)
         if height < 0.3:
-            cv2.line(contact, *ends, int(255 * (1 - height / 0.3)), min(thick, 200), cv2.LINE_AA, 4)
+            cv2.line(contact, start, end, int(255 * (1 - height / 0.3)), min(thick, 200), cv2.LINE_AA, 4)
     soft = cv2.GaussianBlur(direct, (0, 0), place.light.softness).astype(np.float32) * (light.shadow / 255.0)
     touch = cv2.GaussianBlur(contact, (0, 0), 1.6).astype(np.float32) * (0.35 / 255.0)
     image *= ((1 - soft) * (1 - touch))[..., None]
 
 
 def make_things(seed: np.random.SeedSequence, camera: Camera, points: np.ndarray, place: Place) -> list[Thing]:
-    """Things in the scene: some behind the person; in six clips of ten some that pass in front."""
+    """Make the things in the scene: some behind the person; in six clips of ten some that pass in front."""
     rng = np.random.default_rng(seed)
     frames = len(points)
     center = points.mean((0, 1)) * (1.0, 0.0, 1.0)
@@ -185,7 +184,7 @@ _MOVING, _MOVING_ODDS = ("ball", "trolley", "crate"), (0.35, 0.45, 0.2)
 
 
 def _passing(rng: np.random.Generator, camera: Camera, points: np.ndarray, side: np.ndarray, reach: float) -> Thing:
-    """A thing between camera and person that comes before a joint at some moment, for about 1 to 8 frames.
+    """Make a thing between camera and person that comes before a joint at some moment, for about 1 to 8 frames.
 
     Either it stands and camera or person pass it, or it moves through the scene itself: it rolls, or flies.
     """
@@ -201,7 +200,7 @@ def _passing(rng: np.random.Generator, camera: Camera, points: np.ndarray, side:
         anchor = goal + gap / away * nearer
         kind = str(rng.choice(_STANDING, p=_STANDING_ODDS))
         thing = _thing(rng, kind, np.broadcast_to(anchor * (1, 0, 1), (frames, 3)), rng.uniform(0.55, 0.9))
-        # How many pixels a frame the joint moves behind it, and so for how long it is behind it.
+        # How many pixels per frame the joint moves behind it, and so for how long it is behind it.
         track = camera.project(np.stack([points[:, joint], thing.path], 1))[0][:, :, 0]
         before, after = max(moment - 2, 0), min(moment + 2, frames - 1)
         speed = abs((track[after, 0] - track[after, 1]) - (track[before, 0] - track[before, 1])) / max(after - before, 1)

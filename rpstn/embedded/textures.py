@@ -9,8 +9,10 @@ import numpy as np
 
 
 def noise(rng: np.random.Generator, height: int, width: int, scales: tuple[float, ...], fall: float = 0.5) -> np.ndarray:
-    """Smooth noise (height, width) float32 with mean 0, deviation 1: octaves with features `scales` pixels wide, each
-    weaker than the one before by `fall`."""
+    """Draw smooth noise (height, width) float32 with mean 0, standard deviation 1.
+
+    It is a sum of octaves with features `scales` pixels wide, each weaker than the one before by `fall`.
+    """
     total = np.zeros((height, width), np.float32)
     gain = 1.0
     for scale in scales:
@@ -25,21 +27,22 @@ Range = tuple[float, float]
 
 
 def color(rng: np.random.Generator, saturation: Range, value: Range, hue: Range = (0.0, 1.0)) -> np.ndarray:
-    """A random RGB color (3,) 0..1 within ranges of hue, saturation and value."""
+    """Draw a random RGB color (3,) 0..1 within ranges of hue, saturation and value."""
     return np.array(colorsys.hsv_to_rgb(rng.uniform(*hue) % 1.0, rng.uniform(*saturation), rng.uniform(*value)), np.float32)
 
 
 def tint(base: np.ndarray, field: np.ndarray, strength: float) -> np.ndarray:
+    """Vary the brightness of a color (3,) or image by a field (h, w)."""
     return base * (1.0 + strength * field[..., None])
 
 
 def lines(count: int, period: float, width: float, phase: float) -> np.ndarray:
-    """(count,) 1 on lines `width` pixels wide every `period` pixels, else 0."""
+    """Draw lines: (count,) 1 on lines `width` pixels wide every `period` pixels, else 0."""
     return (((np.arange(count) + phase) % period) < width).astype(np.float32)
 
 
 def _bricks(rng: np.random.Generator, side: int, course: float, length: float) -> np.ndarray:
-    """Joints between bricks (side, side), 1 on mortar."""
+    """Draw joints between bricks (side, side), 1 on mortar."""
     rows = np.arange(side)
     horizontal = lines(side, course, max(1.0, course * 0.12), rng.uniform(0, course))[:, None]
     shift = (rows // course % 2) * length / 2
@@ -48,7 +51,7 @@ def _bricks(rng: np.random.Generator, side: int, course: float, length: float) -
 
 
 def ground(rng: np.random.Generator, indoor: bool, side: int = 384) -> np.ndarray:
-    """A floor seen from above: (side, side, 3) uint8, meant to be laid out over 12 m by 12 m."""
+    """Draw a floor seen from above: (side, side, 3) uint8, meant to be laid out over 12 m by 12 m."""
     coarse = noise(rng, side, side, (90, 40, 18, 8), 0.6)
     fine = noise(rng, side, side, (5, 2.5), 0.8)
     if indoor:
@@ -100,9 +103,9 @@ def ground(rng: np.random.Generator, indoor: bool, side: int = 384) -> np.ndarra
 
 
 def wall(rng: np.random.Generator, height: int = 256, width: int = 640) -> np.ndarray:
-    """The wall of a room or hall, (height, width, 3) uint8, meant to be 4 m high and 10 m wide. Row 0 is the top."""
+    """Draw the wall of a room or hall, (height, width, 3) uint8, meant to be 4 m high and 10 m wide. Row 0 is the top."""
     base = color(rng, (0.0, 0.45), (0.35, 0.95))
-    image = np.broadcast_to(base, (height, width, 3)).astype(np.float32)
+    image: np.ndarray = np.broadcast_to(base, (height, width, 3)).astype(np.float32)
     kind = rng.choice(5, p=[0.4, 0.2, 0.15, 0.15, 0.1])
     if kind == 1:
         joints = _bricks(rng, width, rng.uniform(7, 14), rng.uniform(18, 34))[:height]
@@ -136,7 +139,7 @@ def wall(rng: np.random.Generator, height: int = 256, width: int = 640) -> np.nd
 
 
 def landscape(rng: np.random.Generator, height: int = 256, width: int = 768) -> np.ndarray:
-    """What lies behind a place outdoors, (height, width, 3) uint8, to be wrapped around at a distance. Row 0 is the top."""
+    """Draw what lies behind a place outdoors, (height, width, 3) uint8, to be wrapped around at a distance. Row 0 is the top."""
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None, None]
     sky = color(rng, (0.05, 0.6), (0.7, 1.0), (0.54, 0.63))
     image = sky * (1 - rows) + (0.5 * sky + 0.5 * color(rng, (0.0, 0.15), (0.8, 1.0))) * rows

@@ -1,4 +1,4 @@
-"""Poses that were not captured: limbs held a little otherwise, and arms that follow another motion.
+"""Poses that were not captured: limbs held a little differently, and arms that follow another motion.
 
 Fifteen captured motions are few poses. Training clips vary them joint by joint; val and test show what was captured.
 """
@@ -12,7 +12,7 @@ from rpstn.embedded.camera import smooth_noise
 from rpstn.embedded.motion import Poses
 
 _ARMS = ("right_shoulder", "right_elbow", "left_shoulder", "left_elbow")
-# Standard deviation of the turn that is added at most, in radians, by the segment's name without its side.
+# Standard deviation of the rotation that is added at most, in radians, by the segment's name without its side.
 _TURNS = {"chest": 0.12, "neck": 0.18, "hip": 0.18, "knee": 0.25, "ankle": 0.12, "shoulder": 0.35, "elbow": 0.4}
 _DRIFT = 0.4  # share of that which changes during the clip, over about _PACE frames
 _PACE = 6.0
@@ -20,7 +20,7 @@ _CONJUGATE = np.array([1.0, -1.0, -1.0, -1.0])
 
 
 def vary(poses: Poses, rng: np.random.Generator, arms: Poses | None = None) -> Poses:
-    """The same motion of the trunk and legs, with every joint turned a little, by less or more from clip to clip.
+    """Vary a motion: that of trunk and legs stays, with every joint rotated a little, by less or more from clip to clip.
 
     arms  T other poses, whose arms replace these, held to the trunk as they were held to their own.
     Knees and elbows keep to their hinge and to the side they bend to. Bones keep their lengths.
@@ -48,7 +48,7 @@ def vary(poses: Poses, rng: np.random.Generator, arms: Poses | None = None) -> P
 
 
 def _local(rotations: np.ndarray) -> dict[str, np.ndarray]:
-    """World rotations (T, 13, 4) as rotations relative to the parent segment, by segment; the root's stays."""
+    """Convert world rotations (T, 13, 4) to rotations relative to the parent segment, by segment; the root's stays."""
     world = dict(zip(SEGMENTS, np.moveaxis(rotations, 1, 0), strict=True))
     return {
         name: multiply(world[PARENTS[name]] * _CONJUGATE, own) if name in PARENTS else own.copy() for name, own in world.items()
@@ -56,7 +56,7 @@ def _local(rotations: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _pose(root: np.ndarray, local: dict[str, np.ndarray]) -> Poses:
-    """Forward kinematics: root (T, 3) and relative rotations to poses."""
+    """Convert root (T, 3) and relative rotations to poses by forward kinematics."""
     points, rotations = {"root": root}, {"root": local["root"]}
     for name in POINTS[1:]:
         parent = PARENTS[name]
@@ -67,6 +67,6 @@ def _pose(root: np.ndarray, local: dict[str, np.ndarray]) -> Poses:
 
 
 def _from_rotation_vector(vector: np.ndarray) -> np.ndarray:
-    """Rotation vectors (T, 3), in radians, to quaternions (T, 4)."""
+    """Convert rotation vectors (T, 3), in radians, to quaternions (T, 4)."""
     angle = np.linalg.norm(vector, axis=-1, keepdims=True)
     return np.concatenate([np.cos(angle / 2), 0.5 * np.sinc(angle / (2 * np.pi)) * vector], axis=-1)

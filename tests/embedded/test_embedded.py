@@ -90,7 +90,7 @@ def test_splits_on_disk_share_no_source_body_or_place(labels):
     for key in ("source", "body", "place"):
         seen = {split: {str(label[key][0]) for label in labels if str(label["split"][0]) == split} for split in COUNTS}
         assert not seen["train"] & seen["test"] and not seen["train"] & seen["val"] and not seen["val"] & seen["test"]
-    for key in ("body", "place"):  # and in val and test not even two sources do
+    for key in ("body", "place"):  # and in val and test not even two groups do
         pairs = {(str(label[key][0]), str(label["source"][0])) for label in labels if str(label["split"][0]) != "train"}
         assert len({thing for thing, _ in pairs}) == len(pairs) > 2
     held = {str(label["motion"][0]) for label in labels if int(label["held_out"][0, 0])}

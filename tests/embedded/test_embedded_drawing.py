@@ -13,7 +13,7 @@ from rpstn.embedded.clips import draw_clip
 from rpstn.embedded.mesh import template
 from rpstn.embedded.motion import load_motions, with_proportions
 from rpstn.embedded.plan import plan_clips
-from rpstn.embedded.raster import rasterise
+from rpstn.embedded.raster import rasterize
 from rpstn.embedded.render import BY_BODY, BY_THING, JOINTS, Lens, render
 from rpstn.embedded.scene import Light, Place, Thing
 from rpstn.skeletons import PENN_ACTION
@@ -126,7 +126,7 @@ def test_box_holds_the_body_and_visible_joints_lie_on_it(standing):
     seen = draw(standing)
     vertices, _ = pose_body(body, points, matrices)
     outline, depth = studio().project(vertices)
-    pixel, *_ = rasterise(outline[0] * 2 + 0.5, depth[0], body.template.faces, 320, 320)
+    pixel, *_ = rasterize(outline[0] * 2 + 0.5, depth[0], body.template.faces, 320, 320)
     mask = np.zeros((320, 320), bool)
     mask.ravel()[pixel] = True
     rows, columns = (np.flatnonzero(mask.any(axis)) / 2 - 0.25 for axis in (1, 0))
@@ -138,12 +138,12 @@ def test_box_holds_the_body_and_visible_joints_lie_on_it(standing):
         assert mask[row, column], PENN_ACTION.joints[joint]
 
 
-def test_rasteriser_against_every_triangle_at_every_pixel():
+def test_rasterizer_against_every_triangle_at_every_pixel():
     rng = np.random.default_rng(0)
     points, depth = rng.uniform(-3, 33, (40, 2)), rng.uniform(1, 3, 40)
     faces = rng.integers(0, 40, (60, 3))
     faces = faces[(faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 0] != faces[:, 2])]
-    pixel, face, weights, z = rasterise(points, depth, faces, 30, 30)
+    pixel, face, weights, z = rasterize(points, depth, faces, 30, 30)
     nearest = np.full((30, 30), np.inf)
     y, x = np.mgrid[:30, :30]
     for a, b, c in faces:

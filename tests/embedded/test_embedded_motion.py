@@ -156,17 +156,17 @@ WHOLE_SET = {"train": 240, "val": 30, "test": 60}
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_clips_of_two_sources_share_neither_motion_nor_body_nor_place(split):
     plans = [plan for plan in plan_clips(0, WHOLE_SET) if plan.split == split]
-    shown = {plan.source: set() for plan in plans}
+    shown = {plan.group: set() for plan in plans}
     for plan in plans:
         assert plan.join is None and len(plan.parts) == 1
-        shown[plan.source].add(plan.parts[0])
+        shown[plan.group].add(plan.parts[0])
     for (one, parts), (other, others) in itertools.combinations(shown.items(), 2):
         assert all(gap(a, b) > 0.099 for a in parts for b in others), (one, other)
-    owner = {plan.body: plan.source for plan in plans}
-    assert all(owner[plan.body] == plan.source for plan in plans)
+    owner = {plan.body: plan.group for plan in plans}
+    assert all(owner[plan.body] == plan.group for plan in plans)
     assert max(Counter(plan.body for plan in plans).values()) <= 3
     assert len({plan.index for plan in plans}) == len(plans)  # a place of its own for every clip
-    clips = Counter(plan.source for plan in plans)
+    clips = Counter(plan.group for plan in plans)
     assert max(clips.values()) - min(clips.values()) <= 1
     assert len(clips) == len(stretches()[split])
 
@@ -186,8 +186,8 @@ def test_body_and_place_are_drawn_from_the_plans_numbers(monkeypatch):
 
         monkeypatch.setattr(clips, name, note)
     written = [loadmat(io.BytesIO(label_bytes(plan, *draw_clip(plan, 2, 64)))) for plan in plans]
-    first, other_source, same_body, later = range(4)  # of the clips 0, 1, 11, 33
-    assert plans[first].source == plans[same_body].source == plans[later].source != plans[other_source].source
+    first, other_group, same_body, later = range(4)  # of the clips 0, 1, 11, 33
+    assert plans[first].group == plans[same_body].group == plans[later].group != plans[other_group].group
     bodies = drawn["make_body"]
     assert bodies[first] == bodies[same_body] and len(set(bodies)) == 3
     assert len(set(drawn["make_place"])) == 4
@@ -202,7 +202,7 @@ def test_the_training_plan_is_the_one_that_published_weights_were_trained_on():
     told = [
         (
             p.number,
-            p.source,
+            p.group,
             *(f"{t:.4f}" for t in ((p.join.leave, p.join.enter) if p.join else ())),
             p.arms and p.arms.label,
             p.seed,
@@ -227,11 +227,11 @@ def test_held_out_motions_occur_in_test_only_and_enough_sources_do():
     assert only_test == set(HELD_OUT)
     for plan in plans:
         assert plan.held_out == all(part.motion in HELD_OUT for part in plan.parts)
-    sources = {split: {plan.source for plan in plans if plan.split == split} for split in motions}
-    assert len(sources["test"]) >= 10
+    groups = {split: {plan.group for plan in plans if plan.split == split} for split in motions}
+    assert len(groups["test"]) >= 10
     for name in HELD_OUT:  # as much of the test set as of any other motion
         assert sum(plan.motion == name for plan in plans) >= 6
-    assert not sources["train"] & sources["test"] and not sources["val"] & (sources["train"] | sources["test"])
+    assert not groups["train"] & groups["test"] and not groups["val"] & (groups["train"] | groups["test"])
 
 
 def test_every_clip_shows_motion_of_its_own_stretches_only():
@@ -250,7 +250,7 @@ def test_every_clip_shows_motion_of_its_own_stretches_only():
         mirrored = shape(motions[part.motion].sample(np.arange(part.start, part.end, 1 / 120)).mirrored().points)
         seen = shape(poses.points)
         worst = min(np.abs(seen[:, None] - known[None]).mean((2, 3)).min(1).max() for known in (allowed, mirrored))
-        assert worst < 0.01, plan.source
+        assert worst < 0.01, plan.group
 
 
 def test_training_clips_vary_the_motion_within_what_bodies_can_do():

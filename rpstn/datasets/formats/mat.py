@@ -43,7 +43,7 @@ class _BrokenError(ValueError):
 def read_mat(path: Path, keys: Collection[str], remedy: str) -> dict[str, np.ndarray]:
     """Read those of the variables `keys` that a file has.
 
-    Numbers come as arrays of MATLAB's type and shape (logical as uint8), texts as arrays of strings, one a row, cells
+    Numbers come as arrays of MATLAB's type and shape (logical as uint8), texts as arrays of strings, one per row, cells
     as object arrays of such values, structs as object arrays of dicts.
 
     Raises UserError, ending in remedy, for a file that cannot be read, is damaged, or is of another format.

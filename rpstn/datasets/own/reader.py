@@ -36,7 +36,7 @@ boxes      [frame][x, y, width, height] of the person, or a table with the head 
            given: around the joints that are there, grown by 15 % of the longer side to each side; in a frame without
            two joints, the box of the nearest frame that has them.
 
-A joint outside the frame is absent; one that lies further out than the frame is wide or high is an error. Images are turned
+A joint outside the frame is absent; one that lies further out than the frame is wide or high is an error. Images are rotated
 upright as their metadata (EXIF) say, as programs for labeling show them, and all of one clip have one size.
 
 Paths are relative to root. `write_own` writes such a folder.
