@@ -139,7 +139,7 @@ weights = relation[0].numpy()
 axes = plots.relation_panels({"identity": np.eye(len(skeleton)), "this pose": weights}, skeleton)
 
 # %% [markdown]
-# *The relation of this pose beside the identity, in which every joint keeps to itself. Each row sums to one.*
+# *The relation of this pose next to the identity, in which every joint keeps to itself. Each row sums to one.*
 
 # %% [markdown]
 # The weight that lies off the diagonal, and the largest weights between two joints:

@@ -225,7 +225,7 @@ for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "m
 # %% [markdown]
 # Are the kernels always the same? The next figure takes the kernels of each frame as one vector and shows how
 # far it lies from the clip's mean kernel, as a fraction of the mean's length. That they differ does not say why:
-# $X_t$ holds the image's features beside the pose's heatmaps. The exchange at the end takes the two apart.
+# $X_t$ holds the image's features as well as the pose's heatmaps. The exchange at the end separates the two.
 
 # %%
 mean = carried.mean(dim=0, keepdim=True)

@@ -79,7 +79,7 @@ pd.DataFrame({TITLES[variant]: row}).T
 # %% [markdown]
 # ## The average relation and its baselines
 #
-# A relation says little by itself. Four others stand beside it. In the **identity**, every joint keeps to
+# A relation says little by itself. It is compared with four others. In the **identity**, every joint keeps to
 # itself. In the **uniform** relation, every joint takes equally from all. The **untrained** network has the
 # same modules with random weights. And the relation of **ideal heatmaps** is computed from the true poses: it
 # exists without any learning.

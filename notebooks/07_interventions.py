@@ -99,7 +99,7 @@ pd.DataFrame({TITLES[variant]: row}).T
 #   It is one random permutation, the same in all frames; another one could cost more or less.
 #
 # PCK changes only when a joint crosses the edge of the circle, and a small effect hides between two such crossings. So finer measures
-# stand beside it: the distance from the truth, and the heatmap's value at the true position, as a share of an ideal peak and of its own
+# are added: the distance from the truth, and the heatmap's value at the true position, as a share of an ideal peak and of its own
 # peak. The last one does not change when a whole heatmap becomes higher or lower. In all of them, a loss is positive.
 
 # %%

@@ -136,7 +136,7 @@ axes = plots.filmstrip(
 # *The clip without and with the occluder, with the true pose. Hidden joints are hollow.*
 
 # %% [markdown]
-# ## What each network finds
+# ## What each network predicts
 
 # %% mystnb={"figure": {"name": "fig-occlusion-predictions"}, "image": {"alt": "Rows of frames with predicted stick figures, one row for the truth and one for each network."}}
 axes = plots.filmstrip(

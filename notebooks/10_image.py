@@ -143,10 +143,10 @@ plan = {"common start": recipe.start} | {title: recipe.variant(name) for name, t
 pd.DataFrame(
     {
         title: {
-            "relation": run.relation,
-            "steps": run.steps,
-            "learning rate": run.lr,
-            "images per step": run.batch,
+            "relation": run.model.relation,
+            "steps": run.optimizer.steps,
+            "learning rate": run.optimizer.lr,
+            "images per step": run.data.batch,
             "seed": run.seed,
         }
         for title, run in plan.items()
@@ -234,8 +234,8 @@ Markdown(words.jre_words(effect, chance))
 # ## What the JRE learned
 #
 # The relation has no weights of its own: it is the softmax of how much the network's heatmaps overlap. What it looks like
-# follows from the heatmaps, and with the scale `none` from how high their peaks are. Beside it stand the identity, in which every
-# joint keeps to itself, and the relation of ideal heatmaps at the true joints.
+# follows from the heatmaps, and with the scale `none` from how high their peaks are. It is compared with the identity, in which every
+# joint keeps to itself, and with the relation of ideal heatmaps at the true joints.
 
 # %%
 model, metadata = load_checkpoint(checkpoints["with JRE"])

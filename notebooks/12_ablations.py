@@ -161,7 +161,7 @@ pd.DataFrame({name: words.budget_row(shown)}).T
 Markdown(interval_words(shown))
 
 # %% [markdown]
-# In the paper's form, beside the paper's own rows. **The rows must not be compared across data sets**: the last column says what each was
+# In the paper's form, together with the paper's own rows. **The rows must not be compared across data sets**: the last column says what each was
 # measured on. What can be compared is the order within a data set.
 
 # %% tags=["hide-input"]

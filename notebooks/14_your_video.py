@@ -206,8 +206,8 @@ pd.DataFrame(words.taken_table(taken, seen.hidden)).T
 # %% [markdown]
 # ## The annotated video
 #
-# Joints are colored by confidence, and hidden ones are hollow. The gray rectangle is where the network looked. Beside the
-# image runs the relation of the frame.
+# Joints are colored by confidence, and hidden ones are hollow. The gray rectangle is where the network looked. Next to the
+# image is the relation of the frame.
 
 # %% tags=["hide-input"]
 path = write_webm(

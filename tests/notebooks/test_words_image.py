@@ -40,8 +40,8 @@ def test_whether_its_relations_are_used(used, said):
 
 
 def test_costs_in_a_table():
-    alone = Cost(parameters=2_000_000, multiply_adds=1_000_000_000, published=2.0)
-    both = Cost(parameters=2_000_646, multiply_adds=1_010_000_000, published=2.0)
+    alone = Cost(parameters=2_000_000, multiply_adds=1_000_000_000, reported=2.0)
+    both = Cost(parameters=2_000_646, multiply_adds=1_010_000_000, reported=2.0)
     row = words.network_costs(alone, both)
     assert row["JRE: parameters"] == "+ 646" and row["JRE: multiply-adds"] == "+ 1.000%" and row["parameters (million)"] == "2.00"
     scores = {"scores": {"person": {"all": {"mean": 0.5}}, "torso": {"all": {"mean": None}}}}
