@@ -3,7 +3,7 @@
 # make test   set up, run all tests
 # make lab    the notebooks in JupyterLab
 # make smoke  run every notebook in seconds, as the tests do
-# make lint   ruff, the order of imports, and the notebook pairs in step
+# make lint   ruff, types, the order of imports, and the notebook pairs in step
 # make bench  time the package against the released way of computing the same
 # make readme put the scores of results/embedded.json into README.md
 # make clean  remove what was built (not data/, runs/ and .venv/)
@@ -64,6 +64,8 @@ smoke: $(STAMP)
 
 lint: $(STAMP)
 	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
 	$(PY) -m pytest -q tests/test_house.py
 

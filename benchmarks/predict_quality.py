@@ -28,8 +28,9 @@ from rpstn.metrics.tables import aligned, table
 from rpstn.models.files import find_weights
 from rpstn.models.weights import describe_weights
 from rpstn.runs import manifest, write_json
+from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_streamed
-from rpstn.video.stream import LOST, PoseNetwork
+from rpstn.video.stream import LOST
 from rpstn.video.tracking import Following
 
 

@@ -26,10 +26,10 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
-seed: int = 2021  # of the cut between train and val, where a set has no val, and of the augmentation shown
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
+seed: int = 2021  # of the division into train and val, where a data set has no val, and of the augmentation shown
 frames: int = 5  # frames of a training window
-size: int = 128  # side of the network's input in px
+size: int = 128  # size of the network's input in px
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 shown: int = 4  # clips in a filmstrip
 
@@ -49,17 +49,18 @@ from rpstn.datasets.windows import make_window
 from rpstn.heatmaps import encode
 from rpstn.metrics.hidden import hidden_lengths
 from rpstn.models import STRIDE
+from rpstn.notebooks import words
 from rpstn.train import TrainConfig
 
-config = TrainConfig(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed)
+config = TrainConfig.of(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed).data
 plots.use_style()
 
 # %% [markdown]
 # ## Clips, groups, splits
 #
-# A **clip** is one person in one stretch of video. Its **source** is the video, or the stretch of motion,
-# that it was cut from. Two clips of one group resemble each other, so a source belongs to one split as a
-# whole: what is trained on must say nothing about what is tested.
+# A **clip** is one person in one stretch of video. Its **group** is the video, or the stretch of motion,
+# that it was cut from. Two clips of one group resemble each other, so a group belongs to one split as a
+# whole: the training data must not give away the test data.
 
 # %%
 splits = {name: open_dataset(config.dataset, config.root, split=name, fold=config.fold) for name in ("train", "val", "test")}
@@ -82,10 +83,7 @@ pd.DataFrame(
 # %% tags=["hide-input"]
 groups = {name: {clip.group for clip in data} for name, data in splits.items()}
 shared = groups["train"] & groups["test"]
-Markdown(
-    f"Sources in both train and test: **{len(shared)}**. "
-    + ("The official split has them so; it is left as it is." if shared else "Nothing that is tested was trained on.")
-)
+Markdown(words.shared_groups_words(len(shared)))
 
 # %% [markdown]
 # How many clips there are of each action:
@@ -98,10 +96,10 @@ pd.DataFrame({name: pd.Series([clip.action for clip in data]).value_counts() for
 # %% [markdown]
 # ## A filmstrip
 #
-# One row a clip, time from left to right. The person's left is orange, the right is blue. A joint that is in
+# One row per clip, time from left to right. The person's left is orange, the right is blue. A joint that is in
 # the frame but hidden is drawn hollow. An absent joint (outside the frame, or not annotated) is not drawn.
 
-# %% mystnb={"figure": {"name": "fig-data-filmstrip"}, "image": {"alt": "Rows of video frames, one row a clip, each frame with a stick figure drawn over the person."}}
+# %% mystnb={"figure": {"name": "fig-data-filmstrip"}, "image": {"alt": "Rows of video frames, one row per clip, each frame with a stick figure drawn over the person."}}
 first = {clip.action: index for index, clip in reversed(list(enumerate(train)))}
 length = min(len(train[index]) for index in first.values())
 strip = {
@@ -122,11 +120,11 @@ axes = plots.filmstrip(
 # ## One motion, several clips
 #
 # The same motion comes in several clips. In the embedded set, the body, its clothes, the view, the speed and
-# the place differ between them; the person may also be mirrored. In a recorded set, other people do the same
+# the position differ between them; the person may also be mirrored. In a recorded set, other people perform the same
 # action in other videos.
 
 # %% mystnb={"figure": {"name": "fig-data-variations"}, "image": {"alt": "Three rows of video frames that show one motion by different bodies from different views."}}
-motions = [str(clip.extra.get("motion", clip.action)) for clip in train]
+motions = [clip.truth.motion or clip.action for clip in train]
 common = pd.Series(motions).value_counts().index[0]
 alike = [index for index, motion in enumerate(motions) if motion == common]
 length = min(len(train[index]) for index in alike)
@@ -138,24 +136,18 @@ axes = plots.filmstrip({name: window.frames for name, window in strip.items()}, 
 
 # %% [markdown]
 # Some motions may be kept for the test split as a whole. They show what the network does with a motion that
-# it has never seen; their scores are reported apart.
+# it has never seen; their scores are reported separately.
 
 # %% tags=["hide-input"]
-held = sorted(
-    {str(clip.extra.get("motion", clip.action)) for clip in splits["test"] if np.any(clip.extra.get("held_out", False))}
-)
-Markdown(
-    f"Motions that occur in the test split only: **{', '.join(held)}**."
-    if held
-    else "This data set holds no motion back for the test split."
-)
+held = sorted({clip.truth.motion or clip.action for clip in splits["test"] if clip.truth.held_out})
+Markdown(words.held_out_words(held))
 
 # %% [markdown]
-# ## Seen, hidden, absent
+# ## Visible, occluded, absent
 #
 # A joint is **visible** if it is seen in the frame, **occluded** if it is in the frame but hidden, and
-# **absent** if it is outside the frame or not annotated. Occluded joints have a place: they are learned and
-# scored, apart from the visible ones.
+# **absent** if it is outside the frame or not annotated. Occluded joints have a true position: they are learned, and
+# scored separately from the visible ones.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-shares"}, "image": {"alt": "Horizontal bars, one per joint, divided into visible, occluded and absent shares."}}
 visibility = np.concatenate([clip.visibility for clip in train])
@@ -176,23 +168,14 @@ legend = ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 # %% tags=["hide-input"]
 hidden = visibility == OCCLUDED
-by = [clip.extra["occluded_by"] for clip in train if "occluded_by" in clip.extra]
-Markdown(
-    "No joint is marked as occluded in this data set: whether a joint was hidden is not known."
-    if not hidden.any()
-    else f"Of all joints, {hidden.mean():.1%} are occluded"
-    + (
-        f"; {(np.concatenate(by)[hidden] == 1).mean():.0%} of these by the person's own body, the others by something else."
-        if by
-        else "."
-    )
-)
+by = [clip.truth.occluded_by for clip in train if clip.truth.occluded_by is not None]
+Markdown(words.occluded_words(hidden, by))
 
 # %% [markdown]
-# For how long does a joint stay hidden? The answer decides what propagation can win: what was seen one frame
-# ago helps more than what was seen ten frames ago, and a joint that was never seen has left nothing to carry.
+# For how long does a joint stay hidden? The answer decides what propagation can gain: what was seen one frame
+# ago helps more than what was seen ten frames ago, and a joint that was never seen leaves nothing to carry.
 
-# %% mystnb={"figure": {"name": "fig-data-hidden"}, "image": {"alt": "Histogram that falls from short to long times of being hidden."}}
+# %% mystnb={"figure": {"name": "fig-data-hidden"}, "image": {"alt": "Histogram of the frames hidden so far; it falls from few frames to many."}}
 so_far = np.concatenate([hidden_lengths(clip.visibility)[clip.visibility == OCCLUDED] for clip in train])
 fig, ax = plt.subplots(figsize=(6.4, 2.8))
 if len(so_far):
@@ -202,23 +185,18 @@ else:
 labels = ax.set(xlabel="frames hidden so far", ylabel="joints")
 
 # %% [markdown]
-# *Occluded joints by the number of frames since they were last seen, train split. A joint hidden for three frames
+# *Occluded joints by the number of frames since they were last visible, train split. A joint hidden for three frames
 # counts once at one, two and three.*
 
 # %% tags=["hide-input"]
-Markdown(
-    f"Occluded joints that were not seen before in their clip: {(so_far < 0).mean():.0%}. Hidden for up to five frames: "
-    f"{((so_far >= 1) & (so_far <= 5)).mean():.0%}."
-    if len(so_far)
-    else "Occlusion is studied on this data set by hiding joints on purpose, in the notebook on occlusion."
-)
+Markdown(words.hidden_so_far_words(so_far))
 
 # %% [markdown]
 # ## From box to crop
 #
 # Every frame has a box around the person. The network's input is a square around the boxes of a whole window,
-# padded by a quarter. The aspect is kept: a body is never stretched. One crop serves all frames, so a joint's
-# move in the crop is its move in the video.
+# padded by a quarter. The aspect ratio is kept: a body is never stretched. One crop serves all frames, so a joint
+# moves in the crop as it does in the video.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-data-crop"}, "image": {"alt": "A frame with a box and a larger dashed square around a person; beside it the cut-out square."}}
 clip = train[next(iter(first.values()))]
@@ -235,17 +213,17 @@ ax = plots.skeleton_overlay(still.frames[0], still.joints[0], skeleton, still.vi
 # *Left: a frame with the person's box (solid) and the square that is cut out (dashed). Right: the network's input.*
 
 # %% [markdown]
-# ## Windows and their variations
+# ## Windows and their augmentation
 #
-# Training sees windows: a few frames of a clip. Each is turned, scaled, shifted, mirrored and recolored, all
-# its frames alike. Mirroring exchanges left and right, so that the person's left stays the person's left. Now
-# and then a patch moves through the window and hides what is behind it; the joints under it become occluded.
+# Training sees windows: a few frames of a clip. Each is rotated, scaled, shifted, mirrored and recolored, with all
+# its frames alike. Mirroring exchanges left and right, so that the person's left stays the person's left. Sometimes
+# a patch moves through the window and hides what is behind it; the joints under it become occluded.
 
-# %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then turned, scaled, mirrored and recolored with the skeleton following."}}
+# %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then rotated, scaled, mirrored and recolored with the skeleton following."}}
 rng = np.random.default_rng(config.seed)
-windows = {"as it is": make_window(clip, skeleton, 0, config.frames, config.size)}
+windows = {"original": make_window(clip, skeleton, 0, config.frames, config.size)}
 for number in (1, 2, 3):
-    windows[f"varied {number}"] = make_window(clip, skeleton, 0, config.frames, config.size, config.augmentation, rng)
+    windows[f"augmented {number}"] = make_window(clip, skeleton, 0, config.frames, config.size, config.augmentation, rng)
 axes = plots.filmstrip(
     {name: window.frames for name, window in windows.items()},
     columns=range(config.frames),
@@ -255,12 +233,12 @@ axes = plots.filmstrip(
 )
 
 # %% [markdown]
-# *One training window as it is (top) and as training may see it.*
+# *One training window, original (top) and as training may see it.*
 
 # %% [markdown]
 # ## Targets
 #
-# What the network shall answer is one heatmap a joint: an image, a few times smaller than the input, with a
+# The network is trained to output one heatmap per joint: an image, a few times smaller than the input, with a
 # Gaussian peak where the joint is. The peak's center is not rounded to a pixel.
 
 # %% mystnb={"figure": {"name": "fig-data-targets"}, "image": {"alt": "A person with bright spots on all joints, then with one bright spot on a wrist, an ankle and a knee."}}
@@ -274,10 +252,7 @@ for ax, name in zip(axes[1:], ("left_wrist", "right_knee", "right_ankle"), stric
     plots.heatmap_over(still.frames[0], target[joint], ax, title=plots.short(name), vmax=1, truth=still.joints[0, joint])
 
 # %% [markdown]
-# *Targets over the input: of all joints together, and of single joints. Rings mark the true places.*
+# *Targets over the input: of all joints together, and of single joints. Rings mark the true positions.*
 
 # %% tags=["hide-input"]
-Markdown(
-    f"Here the input has {config.size} x {config.size} px, a heatmap {side} x {side}, and there are {len(skeleton)} joints "
-    f"(skeleton `{skeleton.name}`)."
-)
+pd.DataFrame({skeleton.name: {"joints": len(skeleton), "input (px)": config.size, "heatmap (px)": side}}).T

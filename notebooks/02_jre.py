@@ -28,8 +28,8 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
-size: int = 128  # side of the network's input in px: 64, 128, 192 or 256
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
+size: int = 128  # size of the network's input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the heatmaps' peaks, in heatmap px
 clip: int = 0  # which clip of the test split
 frame: int = 0  # which frame of that clip
@@ -42,7 +42,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
-from IPython.display import Markdown
 from torch import nn
 
 from rpstn import JointRelationExtractor, open_dataset, plots, relations
@@ -52,14 +51,14 @@ from rpstn.models import STRIDE
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
 
-config = TrainConfig(dataset=dataset, root=root, fold=fold, size=size, sigma=sigma, seed=seed)
-rng = seed_everything(config.seed)
+config = TrainConfig.of(dataset=dataset, root=root, fold=fold, size=size, sigma=sigma, seed=seed).data
+rng = seed_everything(seed)
 plots.use_style()
 
 # %% [markdown]
-# ## One pose, one heatmap a joint
+# ## One pose, one heatmap per joint
 #
-# A frame is cut out around the person. Each joint gets a heatmap: an image, `STRIDE` times smaller than the
+# A frame is cropped around the person. Each joint gets a heatmap: an image, `STRIDE` times smaller than the
 # crop, with a Gaussian peak at the joint,
 #
 # $$M_k(v, u) = \exp\left(-\frac{(u - u_k)^2 + (v - v_k)^2}{2 \sigma^2}\right).$$
@@ -83,12 +82,12 @@ plots.heatmap_over(window.frames[0], maps.max(axis=0), axes[1], title="all heatm
 ax = plots.heatmap_over(window.frames[0], maps[chosen], axes[2], title=plots.short(joint), truth=window.joints[0, chosen])
 
 # %% [markdown]
-# *The pose that everything below starts from, its heatmaps laid over each other, and the heatmap of one joint.*
+# *The pose that everything below starts from, its heatmaps on top of each other, and the heatmap of one joint.*
 
 # %% [markdown]
 # ## Heatmaps as vectors, and what they have in common
 #
-# The JRE lays each heatmap out as one vector. $\bar M$ has a row a joint and a column a place. The Gram
+# The JRE flattens each heatmap into one vector. $\bar M$ has one row per joint and one column per pixel. The Gram
 # matrix $\bar M \bar M^\top$ then compares every joint with every other: entry $(i, j)$ is the overlap of two
 # heatmaps. It is large where the two joints are near each other in the image, and next to zero where they
 # are not.
@@ -99,19 +98,17 @@ gram = flat @ flat.transpose(1, 2)  # (1,K,K)
 
 # %% [markdown]
 # Two Gaussians of the same width, a distance $d$ apart, overlap by $\pi \sigma^2 e^{-d^2 / 4 \sigma^2}$. The
-# Gram matrix follows this formula, but for peaks that the heatmap's edge cuts off.
+# Gram matrix follows this formula, except for peaks that the heatmap's edge cuts off.
 
 # %%
-places = torch.from_numpy(window.joints) / STRIDE  # differences of these are distances in heatmap px
-formula = np.pi * config.sigma**2 * torch.exp(-(torch.cdist(places, places) ** 2) / (4 * config.sigma**2))
+positions = torch.from_numpy(window.joints) / STRIDE  # differences of these are distances in heatmap px
+formula = np.pi * config.sigma**2 * torch.exp(-(torch.cdist(positions, positions) ** 2) / (4 * config.sigma**2))
 present = torch.from_numpy(window.visibility[0] > 0)
 error = (gram - formula)[0][present][:, present].abs().max()
 
 # %% tags=["hide-input"]
-Markdown(
-    f"Overlap of a whole peak with itself, $\\pi\\sigma^2$: **{np.pi * config.sigma**2:.2f}**. Largest difference between Gram "
-    f"matrix and formula: {error:.2g}."
-)
+overlap = {"a whole peak with itself": f"{np.pi * config.sigma**2:.2f}"}
+pd.DataFrame({"overlap": overlap | {"largest difference from the formula": f"{error:.2g}"}}).T
 
 # %% mystnb={"figure": {"name": "fig-jre-gram"}, "image": {"alt": "A square matrix with a strong diagonal and a few weaker entries beside it."}}
 ax = plots.relation_matrix(gram[0].numpy(), skeleton, sums="", label="overlap", title="Gram matrix")
@@ -144,14 +141,13 @@ axes = plots.relation_panels({"identity": np.eye(len(skeleton)), "this pose": we
 # %% [markdown]
 # *The relation of this pose beside the identity, in which every joint keeps to itself. Each row sums to one.*
 
+# %% [markdown]
+# The weight that lies off the diagonal, and the largest weights between two joints:
+
 # %% tags=["hide-input"]
-mass = relations.off_diagonal_mass(weights)
 largest = relations.strongest(weights, skeleton, count=3)
-Markdown(
-    f"On this pose {mass:.1%} of all weight lies off the diagonal. The largest weights between two joints: "
-    + "; ".join(f"{plots.short(i)} from {plots.short(j)} {weight:.2f}" for i, j, weight in largest)
-    + "."
-)
+pairs = {f"{plots.short(i)} from {plots.short(j)}": f"{weight:.2f}" for i, j, weight in largest}
+pd.DataFrame({"weight": {"off the diagonal (%)": f"{100 * relations.off_diagonal_mass(weights):.1f}"} | pairs}).T
 
 # %% mystnb={"figure": {"name": "fig-jre-body"}, "image": {"alt": "A person with a stick figure and curved arrows between joints that lie close together."}}
 ax = plots.relation_on_skeleton(weights, skeleton, window.joints[0], frame=window.frames[0])
@@ -160,32 +156,28 @@ ax = plots.relation_on_skeleton(weights, skeleton, window.joints[0], frame=windo
 # *The same weights on the body: an arrow leads from the joint that gives to the joint that takes.*
 
 # %% [markdown]
-# What relates two joints here is that they are near each other in the image, whatever they are called. That
-# an elbow belongs to a wrist the relation does not know: it has no weights of its own. What is learned lies
+# What relates two joints here is that they are near each other in the image, whatever they are called. The relation
+# does not know that an elbow belongs to a wrist: it has no weights of its own. What is learned lies
 # in the heatmaps that enter it and in the convolutions around it.
 #
-# ## Mixing, and the way around it
+# ## Mixing, and the skip connection
 #
 # $$Z = \operatorname{Conv}_o(\operatorname{reshape}(W_r \operatorname{Conv}_g(M))) + M$$
 #
-# Both convolutions are 1 x 1: they mix joints and move nothing. The sum with $M$ is a way around the whole
-# module. $\operatorname{Conv}_o$ ends in a normalization whose weight starts at zero. So a fresh JRE is the
-# identity, and whatever it does later it has learned.
+# Both convolutions are 1 x 1: they mix joints and move nothing. Adding $M$ is a skip connection around the whole
+# module. $\operatorname{Conv}_o$ ends in a normalization whose weight starts at zero. So a new JRE is the
+# identity, and whatever it does later it has learned. The next cell checks it.
 
 # %%
 with torch.no_grad():
-    fresh = jre(heatmaps)
-
-# %% tags=["hide-input"]
-Markdown(f"Largest change that a fresh JRE makes to any heatmap pixel: **{(fresh - heatmaps).abs().max():g}**.")
+    assert torch.equal(jre(heatmaps), heatmaps)
 
 # %% [markdown]
 # ## A joint without a heatmap
 #
 # Now one joint is hidden so well that its heatmap is empty. All its overlaps are zero, and the softmax of
-# equal numbers is an equal share: the refined joint takes from all joints alike. A heatmap that is merely
-# weak lies between. So a joint that is sure of itself keeps to itself, and a joint that knows nothing asks
-# everybody.
+# equal numbers is an equal share: the refined joint takes equally from all joints. A heatmap that is merely
+# weak lies in between. So a joint with a clear peak keeps to itself, and a joint without one takes from all.
 
 # %%
 weak, missing = heatmaps.clone(), heatmaps.clone()
@@ -203,7 +195,7 @@ axes = plots.relation_panels(cases, skeleton)
 # %% [markdown]
 # *Relation with one joint's heatmap whole, half as high, and missing.*
 
-# %% mystnb={"figure": {"name": "fig-jre-row"}, "image": {"alt": "Grouped bars, one group a joint: tall on the joint itself if its heatmap is whole, equal for all joints if it is missing."}}
+# %% mystnb={"figure": {"name": "fig-jre-row"}, "image": {"alt": "Grouped bars, one group per joint: tall on the joint itself if its heatmap is whole, equal for all joints if it is missing."}}
 order = list(skeleton.order)
 rows = pd.DataFrame(
     {name: matrix[chosen][order] for name, matrix in cases.items()},
@@ -215,16 +207,21 @@ ax = rows.plot.bar(figsize=(7.2, 2.8), width=0.8, xlabel="from joint", ylabel=f"
 # *The row of that joint in the three relations.*
 
 # %% tags=["hide-input"]
-row, column = cases["missing"][chosen], np.delete(cases["missing"][:, chosen], chosen)
-Markdown(
-    f"With its heatmap missing, {plots.short(joint)} takes {row.min():.3f} to {row.max():.3f} from each of the {len(skeleton)} joints; "
-    f"the others take at most {column.max():.3f} from it. The matrix is no longer symmetric "
-    f"(asymmetry {relations.asymmetry(cases['missing']):.2f}, before {relations.asymmetry(cases['whole']):.2f})."
-)
+pd.DataFrame(
+    {
+        name: {
+            "takes from each joint": f"{matrix[chosen].min():.3f} to {matrix[chosen].max():.3f}",
+            "others take from it, at most": f"{np.delete(matrix[:, chosen], chosen).max():.3f}",
+            "asymmetry of the matrix": f"{relations.asymmetry(matrix):.2f}",
+        }
+        for name, matrix in cases.items()
+    }
+).T
 
 # %% [markdown]
-# An equal share of all heatmaps is no pose yet: it says "somewhere on the body". To show the mix alone, both
-# convolutions are set to pass everything on unchanged.
+# With its heatmap missing, the joint takes the same from every joint, and the matrix is no longer symmetric. An equal share of
+# all heatmaps is not a pose yet: it says "somewhere on the body". To show the mix alone, both convolutions are set to pass
+# everything on unchanged.
 
 # %%
 mixers = {layout: JointRelationExtractor(len(skeleton), layout=layout).eval() for layout in ("paper", "released")}
@@ -242,7 +239,7 @@ plots.heatmap_over(window.frames[0], maps[chosen], axes[0], title="before", trut
 ax = plots.heatmap_over(window.frames[0], mix["paper"][chosen], axes[1], title="from the others", truth=window.joints[0, chosen])
 
 # %% [markdown]
-# *The joint's heatmap: before it was taken away, and what the others give in its place.*
+# *The joint's heatmap: before it was removed, and what the others give instead.*
 
 # %% [markdown]
 # ## What the scale does
@@ -260,7 +257,7 @@ scales["uniform"] = np.full((len(skeleton), len(skeleton)), 1 / len(skeleton))
 axes = plots.relation_panels(scales, skeleton, columns=4)
 
 # %% [markdown]
-# *One pose, three scales, one scale of colors. The last panel is what a relation that knows nothing would be.*
+# *One pose, three scales, one color scale. The last panel is a relation that carries no information.*
 
 # %%
 pd.DataFrame(
@@ -288,6 +285,10 @@ for ax, (layout, values) in zip(axes, mix.items(), strict=True):
 # %% [markdown]
 # *The mix for one joint in the paper's layout and in that of the released code. The ring marks the joint.*
 
+# %% [markdown]
+# How many joints have the highest pixel of their mix within two heatmap pixels of the joint? Whatever the released layout does for
+# a network, it is not what the paper's formula says.
+
 # %%
 stay = {
     layout: int(((decode(values, STRIDE)[0] - torch.from_numpy(window.joints)).norm(dim=-1)[0][present] <= 2 * STRIDE).sum())
@@ -295,8 +296,4 @@ stay = {
 }
 
 # %% tags=["hide-input"]
-Markdown(
-    f"Joints whose highest place stays within two heatmap pixels of the joint: **{stay['paper']}** of {int(present.sum())} in layout "
-    f"`paper`, **{stay['released']}** in layout `released`. Whatever the released layout does for a network, it is not what the paper's "
-    "formula says."
-)
+pd.DataFrame({"peaks that stay": {f"layout {name}": f"{count} of {int(present.sum())}" for name, count in stay.items()}}).T

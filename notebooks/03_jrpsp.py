@@ -21,20 +21,20 @@
 # propagator (JRPSP) turns what is known into small kernels; the global matching moves them over the next
 # frame's features.
 #
-# **Time.** Seconds. Nothing is trained here. Where weights are found, they are used; the notebook says which.
+# **Time.** Seconds. Nothing is trained here. Trained weights are used where there are any; the notebook says which.
 
 # %% tags=["parameters"]
 from typing import Optional
 
 dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
-size: int = 128  # side of an untrained network's input in px; trained ones bring their own
+size: int = 128  # size of an untrained network's input in px; a trained one has its own
 encoder: str = "small"  # backbone of an untrained network
 clip: int = 0  # which clip of the test split
 frame: int = 0  # t, which frame of that clip comes first
-frames: int = 12  # length of the stretch of the clip that is looked at
+frames: int = 12  # number of frames of the clip that are shown
 seed: int = 2021  # of an untrained network's weights
 
 # %%
@@ -49,13 +49,14 @@ from torch.nn import functional
 from rpstn import RPSTN, UserError, global_matching, load_checkpoint, open_dataset, plots
 from rpstn.datasets.windows import make_window
 from rpstn.models import STRIDE, kernel_side
+from rpstn.models.manifests import training_of
 from rpstn.models.pixels import normalize
-from rpstn.models.weights import training_of
+from rpstn.notebooks import words
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import find_checkpoints
 
-config = TrainConfig(
+plan = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -65,28 +66,33 @@ config = TrainConfig(
     frames=frames,
     seed=seed,
 )
-seed_everything(config.seed)
+seed_everything(plan.seed)
 plots.use_style()
 
 # %%
-data = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
+data = open_dataset(plan.data.dataset, plan.data.root, split="test", fold=plan.data.fold)
 skeleton = data.skeleton
 try:
-    path = find_checkpoints(config.dataset, out, fold=config.fold, variants=["rpstn"])["rpstn"]
+    path = find_checkpoints(plan.data.dataset, out, fold=plan.data.fold, variants=["rpstn"])["rpstn"]
     model, metadata = load_checkpoint(path)
-    origin, trained = f"trained weights of {path.parent.name}/{path.name}", training_of(path) or {}
+    origin, trained = f"{path.parent.name}/{path.name}", training_of(path) or {"steps": "not known"}
 except UserError:
-    model, metadata = RPSTN(config.model_config(data)).eval(), {"size": config.size, "skeleton": skeleton.name}
-    origin, trained = "untrained weights, since no trained ones were found", None
-Markdown(f"Everything below uses **{origin}**, at {metadata['size']} px.")
+    model, metadata = RPSTN(plan.model_config(data)).eval(), {"size": plan.data.size, "skeleton": skeleton.name}
+    origin, trained = "random weights, since no trained ones were found", {}
+
+# %% [markdown]
+# Everything below uses these weights:
+
+# %% tags=["hide-input"]
+pd.DataFrame({origin: {"training steps": trained.get("steps", 0), "input (px)": metadata["size"]}}).T
 
 # %% [markdown]
 # ## Two frames
 #
-# One crop serves all frames of a stretch, so that a joint's move in the crop is its move in the video.
+# One crop serves all frames of a stretch, so that a joint moves in the crop as it does in the video.
 
 # %%
-length = min(config.frames, len(data[clip]) - frame)
+length = min(plan.data.frames, len(data[clip]) - frame)
 window = make_window(data[clip], skeleton, frame, length, metadata["size"])
 pixels = normalize(torch.from_numpy(window.frames), model.config.input)[None]  # (1,T,3,S,S)
 
@@ -107,7 +113,7 @@ axes = plots.filmstrip(
 #
 # What is known of the pose in frame $t$ is its refined heatmaps $M'_t$; what is known of the image is its
 # features $f_t = F(I_t)$. A 1 x 1 convolution joins them, and a small network $S$ shrinks the result until
-# only a few places are left. Those are the kernels: one for every channel.
+# only a few pixels are left. Those are the kernels: one for every channel.
 #
 # $$X_t = \operatorname{Conv}_a(M'_t \oplus f_t), \qquad \kappa_t = S(X_t)$$
 
@@ -124,23 +130,23 @@ pd.DataFrame({name: list(shape) for name, shape in shapes.items()}, index=["batc
 
 # %% [markdown]
 # The side of the kernels follows from the input's side, since each step only halves. Not every input leads to
-# kernels with a middle:
+# kernels with a center:
 
 # %%
 sides = [64, 96, 128, 160, 192, 224, 256]
 table = pd.DataFrame({"input, px": sides, "kernel side": [kernel_side(side // STRIDE) for side in sides]})
-table["has a middle"] = np.where(table["kernel side"] % 2 == 1, "yes", "no")
+table["has a center"] = np.where(table["kernel side"] % 2 == 1, "yes", "no")
 table.set_index("input, px")
 
 # %% [markdown]
 # ## The global matching
 #
-# Each channel of the next frame's features is compared with its own kernel at every place:
+# Each channel of the next frame's features is compared with its own kernel at every pixel:
 #
 # $$\tilde f_{t+1}[c, y, x] = \sum_{v, u} \kappa_t[c, v, u] \; f_{t+1}[c, y + v - r, x + u - r], \qquad r = \tfrac{k - 1}{2}$$
 #
-# This is a cross-correlation. To see what that means, take a kernel that is zero but for a one to the right
-# of its middle. It fetches every value from its right neighbor, so the whole map moves one place to the
+# This is a cross-correlation. To see what that means, take a kernel that is zero except for a one to the right
+# of its center. It takes every value from its right neighbor, so the whole map moves one pixel to the
 # left.
 
 # %%
@@ -151,7 +157,7 @@ delta[:, :, 1, 2] = 1
 moved = global_matching(features, delta)
 torch.testing.assert_close(moved[..., :-1], features[..., 1:])
 
-# %% mystnb={"figure": {"name": "fig-jrpsp-delta"}, "image": {"alt": "A feature map, a three by three kernel with one bright entry, and the same feature map one place further left."}}
+# %% mystnb={"figure": {"name": "fig-jrpsp-delta"}, "image": {"alt": "A feature map, a three by three kernel with one bright entry, and the same feature map one pixel further left."}}
 channel = int(features[0].std(dim=(1, 2)).argmax())  # the channel in which most happens
 fig, axes = plt.subplots(1, 3, figsize=(7.4, 2.6))
 for ax, image, title in zip(
@@ -165,11 +171,11 @@ for ax, image, title in zip(
     ax.grid(False)
 
 # %% [markdown]
-# *One channel of the features, a kernel with a single one right of its middle, and what the matching makes of them.*
+# *One channel of the features, a kernel with a single 1 to the right of its center, and what the matching makes of them.*
 
 # %% [markdown]
-# The definition as a loop gives the same numbers. It is written for one channel here and takes a Python step
-# a pixel; the package does all samples and channels in one grouped convolution.
+# The definition as a loop gives the same numbers, to within rounding. It is written for one channel here and takes one
+# Python step per pixel; the package does all samples and channels at once.
 
 # %%
 kernel, plane = kernels[0, channel], features[0, channel]
@@ -180,13 +186,10 @@ for row in range(plane.shape[0]):
     for column in range(plane.shape[1]):
         looped[row, column] = (kernel * padded[row : row + 2 * r + 1, column : column + 2 * r + 1]).sum()
 matched = global_matching(features, kernels)
-difference = (looped - matched[0, channel]).abs().max() / looped.abs().max()
-
-# %% tags=["hide-input"]
-Markdown(f"Largest difference between loop and `global_matching`, as a part of the largest value: {difference:.1e}.")
+assert (looped - matched[0, channel]).abs().max() < 1e-4 * looped.abs().max()
 
 # %% [markdown]
-# A kernel with an even side has no middle: it would move the map by half a pixel. The matching refuses it.
+# A kernel with an even side has no center: it would move the map by half a pixel. The matching refuses it.
 
 # %%
 try:
@@ -197,7 +200,7 @@ except ValueError as error:
 # %% [markdown]
 # ## The kernels of one clip
 #
-# The network writes new kernels in every frame, for the frame that follows.
+# The network makes new kernels in every frame, for the frame that follows.
 
 # %%
 with torch.inference_mode():
@@ -209,7 +212,7 @@ torch.testing.assert_close(carried[0], kernels[0], rtol=1e-3, atol=1e-5)
 ax = plots.kernel_grid(carried[0].numpy(), title=origin)
 
 # %% [markdown]
-# *Kernels of the first channels, written by frame t for frame t + 1. Red is positive, blue negative.*
+# *Kernels of the first channels, made by frame t for frame t + 1. Red is positive, blue negative.*
 
 # %% mystnb={"figure": {"name": "fig-jrpsp-matched"}, "image": {"alt": "A video frame under a feature map, and under the same map after the matching."}}
 fig, axes = plt.subplots(1, 2, figsize=(5.2, 2.6))
@@ -221,7 +224,7 @@ for ax, values, title in ((axes[0], features, "features"), (axes[1], matched, "m
 
 # %% [markdown]
 # Are the kernels always the same? The next figure takes the kernels of each frame as one vector and shows how
-# far it lies from the clip's mean kernel, as a part of the mean's length. That they differ does not say why:
+# far it lies from the clip's mean kernel, as a fraction of the mean's length. That they differ does not say why:
 # $X_t$ holds the image's features beside the pose's heatmaps. The exchange at the end takes the two apart.
 
 # %%
@@ -234,26 +237,19 @@ ax.plot(np.arange(1, length), change.numpy(), marker="o")
 labels = ax.set(xlabel="frame that the kernels are applied to", ylabel="distance from the mean", ylim=(0, None))
 
 # %% [markdown]
-# *How far the kernels of each frame lie from the clip's mean kernels, as a part of the mean's length.*
+# *Distance of each frame's kernels from the clip's mean kernels, as a fraction of the mean's length.*
 
 # %% tags=["hide-input"]
-Markdown(
-    f"On average the kernels lie {100 * change.mean():.2g} % of their length from the clip's mean kernels "
-    f"({kernels.shape[1]} kernels of {kernels.shape[-1]} x {kernels.shape[-1]}; {origin}). "
-    + (
-        "They hardly change in this clip: what is carried is almost the same in every frame."
-        if change.mean() < 0.05
-        else "They change from frame to frame."
-    )
-)
+Markdown(words.kernel_change_words(float(change.mean())))
 
 # %% [markdown]
 # ## What is carried: the pose, or the image?
 #
-# The test is an exchange. Frame $t+1$ is matched with the kernels that frame $t$ wrote for it, and again with
-# kernels into which something of another clip went: its heatmaps alone, its features alone, or both. What
-# exchanged heatmaps change is what the pose says to the next frame; what exchanged features change is what the
-# image says. If nothing changed, nothing would be carried.
+# The test is an exchange. Frame $t+1$ is matched with the kernels that frame $t$ made for it, and again with
+# kernels made with something of another clip: its heatmaps alone, its features alone, or both. What
+# exchanged heatmaps change is what the pose tells the next frame; what exchanged features change is what the
+# image tells it. If nothing changed, nothing would be carried. The table gives the changes relative to the length, for one pair of
+# clips.
 
 # %%
 other = make_window(data[(clip + 1) % len(data)], skeleton, 0, 1, metadata["size"])
@@ -277,23 +273,5 @@ with torch.inference_mode():
 (100 * changes).map("{:.2g}".format).add_suffix(", change in %").rename_axis("from another clip")
 
 # %% tags=["hide-input"]
-pose, image, both = (changes.loc[name, "matched features"] for name in exchanged)
-Markdown(
-    f"Another clip's heatmaps alone change the matched features of frame t + 1 by **{100 * pose:.2g} %** of their length, its "
-    f"features alone by **{100 * image:.2g} %**, both together by {100 * both:.2g} % (one pair of clips; {origin}). "
-    + (
-        "Almost nothing is carried here. "
-        if max(pose, image) < 0.02
-        else f"So what is carried hangs on the pose {pose / max(image, 1e-12):.1f} times as much as on the image. "
-        if pose > 1.2 * image
-        else f"So what is carried hangs on the image {image / max(pose, 1e-12):.1f} times as much as on the pose. "
-        if image > 1.2 * pose
-        else "So what is carried hangs on pose and image about alike. "
-    )
-    + (
-        f"The weights are trained ({trained.get('steps', 'an unknown number of')} steps of the whole network): this is what it has "
-        "learned to carry."
-        if trained is not None
-        else "The weights are untrained: this is what the network starts from, and not what it learns to carry."
-    )
-)
+pose, image = (changes.loc[name, "matched features"] for name in ("heatmaps alone", "features alone"))
+Markdown(words.carried_words(pose, image, bool(trained)))

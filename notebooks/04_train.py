@@ -19,43 +19,41 @@
 #
 # **Question.** What do RPSTN and its variants learn in the same number of steps, from the same encoder?
 #
-# **Time.** Minutes on two CPU cores with the values below; it is the longest notebook of the book. A run that
-# was interrupted goes on where it stopped, and one that is finished is taken as it is.
+# **Time.** Minutes on two CPU cores with the values below; it is the longest notebook of the book. An interrupted run is
+# resumed where it stopped, and a finished one is reused.
 
 # %% tags=["parameters"]
 from typing import Optional
 
 dataset: str = "embedded"  # data set, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
 variants: list[str] = ["rpstn", "frame_by_frame", "without_propagation"]  # names in rpstn.train.recipes.VARIANTS
 encoder: str = "small"  # backbone of the encoder: small, efficientnet_lite0, resnet18, 34, 50, 101 or 152
 initializer: str = "small"  # backbone of the pose initializer; the encoder's, and it starts from its weights
 encoder_weights: Optional[str] = None  # checkpoint whose encoder this one starts from; imagenet: published weights
-images: Optional[str] = None  # data set of single images that the encoder learns first, such as lspet
+images: Optional[str] = None  # data set of single images that the encoder is trained on first, such as lspet
 images_root: Optional[str] = None  # folder of the images; None: $RPSTN_DATA/<images>, else data/<images>
 images_steps: int = 10000  # steps on images, where there are any
-images_size: Optional[int] = None  # input side on images, px; None: as on clips
+images_size: Optional[int] = None  # input size on images, px; None: as on clips
 images_lr: Optional[float] = None  # highest learning rate on images; None: as on the encoder's frames
-aux_fraction: float = 0.0  # part of each of the encoder's batches that stays images, so that it does not forget them
+aux_fraction: float = 0.0  # fraction of each of the encoder's batches that stays images, so that it does not forget them
 pretrain_steps: int = 4000  # steps of the encoder, on single frames
 pretrain_lr: float = 3e-3  # highest learning rate of the encoder's training
 steps: int = 250  # steps of each variant, on clips
 lr: float = 1.5e-3  # highest learning rate of the variants
 init_rate: float = 0.25  # learning rate of what a variant takes from the encoder, as a fraction of lr
-batch: int = 5  # clips a step; the encoder takes batch x frames single frames
-accumulate: int = 1  # parts that a batch is computed in, to save memory
+batch: int = 5  # clips per step; the encoder takes batch x frames single frames
+accumulate: int = 1  # parts in which a batch is computed, to save memory
 frames: int = 8  # frames of a clip
-size: int = 128  # side of the input in px: 64, 128, 192 or 256
+size: int = 128  # size of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
-brightness: float = 0.1  # range of what is added to all values, to either side, as a fraction of 255
-contrast: float = 0.2  # range of the factor around mid-gray, to either side of 1
-color: float = 0.1  # range of each channel's factor, to either side of 1
-full_rotation_prob: float = (
-    0.0  # part of the samples that are turned by any angle, not by 40 degrees at most: people who lie or roll
-)
-erasing: float = 0.6  # part of the variants' clips with a painted occluder; of the encoder's frames 0.6
+brightness: float = 0.1  # range of what is added to all values, in either direction, as a fraction of 255
+contrast: float = 0.2  # range of the factor around mid-gray, on either side of 1
+color: float = 0.1  # range of each channel's factor, on either side of 1
+full_rotation_prob: float = 0.0  # fraction of the samples rotated by any angle, not by 40 degrees at most: people lie and roll
+erasing: float = 0.6  # fraction of the variants' clips with a painted occluder; of the encoder's frames 0.6
 erasing_size: list[float] = [0.1, 0.5]  # range of its sides, as fractions of the input's; of the encoder's frames 0.1 to 0.5
 validate_every: int = 600  # steps between validations; 0: at the end only
 precision: str = "auto"  # auto: bf16 where the device is fast at it; fp32, bf16
@@ -69,18 +67,18 @@ from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pandas as pd
-from IPython.display import Markdown
 
 from rpstn import load_checkpoint, open_dataset, plots
 from rpstn.datasets.transforms import Augmentation
 from rpstn.evaluate.inference import predict_window
 from rpstn.runs import read_json
+from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import TITLES, ImagePretraining, Recipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
 varied = Augmentation(full_rotation_prob=full_rotation_prob, brightness=brightness, contrast=contrast, color=color)
-config = TrainConfig(
+config = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -115,17 +113,17 @@ plots.use_style()
 # ## The plan
 #
 # The paper pre-trains its encoder on single images. So does this plan: the encoder first learns frame by
-# frame, where `images` names a data set of single images on those first. A hundred clips show few people, and an encoder soon
-# knows them by heart; with `aux_fraction`, a part of every batch stays images. Every variant then starts from that encoder and
+# frame; if `images` names a data set of single images, on those first. A hundred clips show few people, and an encoder soon
+# memorizes them; with `aux_fraction`, a part of every batch stays images. Every variant then starts from that encoder and
 # sees the same clips, in the same order, for the same number of steps. What differs between two variants is what their names say:
 #
 # - **RPSTN**: relation and propagation;
-# - **frame by frame**: neither, each frame for itself;
+# - **frame by frame**: neither, each frame by itself;
 # - **without propagation**: the relation alone;
 # - **without relation**: the propagation alone;
 # - **concat**: the pose of the frame before is concatenated to the features, instead of writing kernels.
 #
-# The loss is the squared error between predicted and true heatmaps over all joints that are annotated,
+# The loss is the squared error between predicted and true heatmaps over all annotated joints,
 #
 # $$L = \frac{\sum_{t,k} w_{tk} \, \lVert \hat M_{tk} - M_{tk} \rVert^2}{\sum_{t,k} w_{tk}},$$
 #
@@ -135,12 +133,12 @@ plots.use_style()
 pd.DataFrame(
     {
         TITLES.get(name, name): {
-            "relation": part.relation,
-            "propagation": part.propagation,
-            "frames": part.frames,
-            "batch": part.batch,
-            "steps": part.steps,
-            "learning rate": part.lr,
+            "relation": part.model.relation,
+            "propagation": part.model.propagation,
+            "frames": part.data.frames,
+            "batch": part.data.batch,
+            "steps": part.optimizer.steps,
+            "learning rate": part.optimizer.lr,
         }
         for name, part in {
             **({"images": recipe.start} if recipe.start else {}),
@@ -154,6 +152,7 @@ pd.DataFrame(
 # ## Training
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 results = recipe.train(variants, calibrate=calibrate_run)
 
 # %% [markdown]
@@ -166,8 +165,8 @@ axes = plots.training_curves({TITLES.get(name, name): result.run / "log.csv" for
 # *Training loss (left) and `PCK@0.2` by person size on the val split (right) against the step.*
 
 # %% [markdown]
-# The scores below are those of the checkpoints that did best on the val split. They chose the checkpoint, so
-# they flatter it a little; the test split is left for the next notebook.
+# The scores below are those of the checkpoints that did best on the val split, over all annotated joints and by person size. They
+# selected the checkpoint, so they flatter it a little; the test split is left for the next chapter.
 
 # %% tags=["hide-input"]
 manifests = {name: read_json(result.run / "manifest.json") for name, result in results.items()}
@@ -185,17 +184,16 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 first = next(iter(manifests.values()))
-validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
-Markdown(
-    f"Measured on {len(validation)} val clips of `{config.dataset}` from {len({clip.group for clip in validation})} groups, all "
-    f"annotated joints, by person size. Trained on {first['device']} in {first['precision']}, seed {config.seed}."
-)
+validation = open_dataset(config.data.dataset, config.data.root, split="val", fold=config.data.fold)
+measured = {"clips": len(validation), "groups": len({clip.group for clip in validation})}
+trained = {"trained on": first["device"], "precision": first["precision"], "seed": config.seed}
+pd.DataFrame({f"{config.data.dataset}, val": measured | trained}).T
 
 # %% [markdown]
 # ## A look at the predictions
 #
-# The truth, and what each network finds, in the middle of a few val clips. Numbers can hide what a look
-# shows: limbs exchanged left and right, joints that fall onto the other leg, poses that lag behind the
+# The truth, and each network's predictions, in the middle of a few val clips. Numbers can hide what a look
+# shows: left and right limbs exchanged, joints that land on the other leg, poses that lag behind the
 # motion.
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-train-look"}, "image": {"alt": "Frames of a few clips in columns; one row with the true poses and one row for each network with its predictions."}}

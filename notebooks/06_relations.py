@@ -18,7 +18,7 @@
 # # Joint relations
 #
 # **Question.** Which joints take from which, once the network has learned? Does it take more for a joint that
-# is hidden? What each of these weights is worth is another question, and the next chapter's.
+# is hidden? What each of these weights is worth is a separate question, for the next chapter.
 #
 # **Time.** Half a minute on two CPU cores: a trained network predicts the test split three times.
 
@@ -27,15 +27,16 @@ from typing import Optional
 
 dataset: str = "embedded"  # data set of videos, as `rpstn data list` names it: embedded, penn_action, sub_jhmdb, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
 variant: str = "rpstn"  # whose relations: a variant with relations, see rpstn.train.recipes.VARIANTS
 window: int = 8  # frames that go through the network at once
 batch: int = 8  # windows at once
-clip: int = 0  # which test clip is looked at over time
+clip: int = 0  # which test clip is shown over time
 arrows: int = 10  # weights drawn on the body
-shown: int = 5  # actions drawn beside the average
+shown: int = 5  # actions drawn next to the average
 seed: int = 2021  # of the untrained network, and of the bootstrap
+
 
 # %%
 # %matplotlib inline
@@ -48,6 +49,7 @@ from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relation
 from rpstn.datasets import OCCLUDED, VISIBLE
 from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import contrast_interval, interval
+from rpstn.notebooks import words
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
 from rpstn.train.recipes import TITLES, find_checkpoints
@@ -71,25 +73,21 @@ predictions = predict_clips(model, metadata, test, config.window, batch=config.b
 learned = relations.collect(predictions, test)
 
 # %% tags=["hide-input"]
-path = config.checkpoint
-Markdown(
-    f"Relations of **{TITLES[variant]}** (`{path.parent.name}/{path.name}`, scale `{model.config.relation_scale}`, layout "
-    f"`{model.config.relation_layout}`): {len(learned.matrices)} frames of {len(test)} test clips of `{test.name}` from "
-    f"{len(set(learned.groups))} groups."
-)
+row = words.relations_row(config.checkpoint, model.config, len(test), len(set(learned.groups)))
+pd.DataFrame({TITLES[variant]: row}).T
 
 # %% [markdown]
-# ## The average relation, beside its baselines
+# ## The average relation and its baselines
 #
 # A relation says little by itself. Four others stand beside it. In the **identity**, every joint keeps to
-# itself. In the **uniform** relation, every joint takes from all alike. The **untrained** network has the
-# same modules with fresh weights. And the relation of **ideal heatmaps** is computed from the true poses: it
-# is there without any learning.
+# itself. In the **uniform** relation, every joint takes equally from all. The **untrained** network has the
+# same modules with random weights. And the relation of **ideal heatmaps** is computed from the true poses: it
+# exists without any learning.
 
 # %%
 sums = "rows" if model.config.relation_layout == "paper" else "columns"
 average = learned.mean()
-matrices = {"learned": learned.matrices} | relations.baselines(
+matrices = {"learned": learned.matrices} | relations.baseline_relations(
     model, metadata, test, window=config.window, batch=config.batch, seed=config.seed
 )
 panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in matrices.items()}
@@ -111,7 +109,7 @@ axes = plots.relation_panels({name: panels[name] for name in ("learned", "ideal 
 
 # %% [markdown]
 # In numbers, measured in the relation of each frame and then averaged. (The entropy of the average relation
-# would be larger: it also holds that relations differ from frame to frame.)
+# would be larger, because relations differ from frame to frame.)
 
 # %% tags=["hide-input"]
 axis = -1 if sums == "rows" else -2
@@ -130,65 +128,51 @@ pd.DataFrame(
 # %%
 masses = {name: float(relations.off_diagonal_mass(matrix)) for name, matrix in panels.items()}
 frames = relations.off_diagonal_mass(learned.matrices)
-bounds = interval(frames, learned.groups, seed=config.seed)
 off = ~np.eye(len(skeleton), dtype=bool)
-giving = np.where(off, average, 0).sum(axis=0) / max(average[off].sum(), 1e-12)  # share of each group joint
-likeness = np.corrcoef(average[off], panels["ideal heatmaps"][off])[0, 1] if average[off].std() > 0 else float("nan")
+given = np.where(off, average, 0).sum(axis=0) / max(average[off].sum(), 1e-12)  # share of what each joint gives to others
+correlation = np.corrcoef(average[off], panels["ideal heatmaps"][off])[0, 1] if average[off].std() > 0 else float("nan")
 
 # %% tags=["hide-input"]
-Markdown(
-    f"In the learned relation, this part of the weight lies off the diagonal: {bounds.text(unit=' %', counted='frames')}. Ideal heatmaps "
-    f"alone would give {masses['ideal heatmaps']:.1%}. "
-    + (
-        "**The relation is close to the identity**: most joints keep to themselves. "
-        if masses["learned"] < 0.05
-        else "**The relation is close to uniform**: it hardly tells joints apart. "
-        if masses["learned"] > 0.9 * masses["uniform"]
-        else "**The relation is neither the identity nor uniform.** "
-    )
-    + f"Of what joints take from each other, {giving.max():.0%} comes from {plots.short(skeleton.joints[int(giving.argmax())])} "
-    + f"({1 / len(skeleton):.0%} if all gave alike). "
-    + (
-        f"Off the diagonal it resembles that of ideal heatmaps (correlation {likeness:.2f}): what relates joints is mostly that "
-        "they are near each other in the image."
-        if likeness > 0.7
-        else f"Off the diagonal it differs from that of ideal heatmaps (correlation {likeness:.2f})."
-    )
-)
+Markdown(f"{words.closeness(masses['learned'], masses['uniform'])} {words.resemblance(correlation)}")
+
+# %% [markdown]
+# How much of the learned weight lies off the diagonal, with its interval over groups, and which joint gives the largest
+# share of it:
+
+# %% tags=["hide-input"]
+pd.DataFrame(
+    {
+        "learned": {
+            "weight off the diagonal (%)": interval(frames, learned.groups, seed=config.seed).brief(),
+            "joint that gives most": plots.short(skeleton.joints[int(given.argmax())]),
+            "its share (%)": f"{100 * given.max():.0f}",
+            "if all gave equally (%)": f"{100 / len(skeleton):.0f}",
+        }
+    }
+).T
 
 # %% [markdown]
 # ## Which axis sums to one, and what asymmetry means
 #
-# The Gram matrix $G = \bar M \bar M^\top$ is symmetric: two joints overlap as much as they overlap. The softmax along rows makes
-# it a relation, $W_{ij} = e^{G_{ij}} / Z_i$ with $Z_i = \sum_k e^{G_{ik}}$, so that refined joint $i$ is a mean of all joints. What is not
-# symmetric comes from the divisors alone,
+# The Gram matrix $G = \bar M \bar M^\top$ is symmetric: the overlap of two joints is the same from either side. The softmax along
+# rows makes it a relation, $W_{ij} = e^{G_{ij}} / Z_i$ with $Z_i = \sum_k e^{G_{ik}}$, so that refined joint $i$ is a mean of all
+# joints. Asymmetry comes from the divisors alone,
 #
 # $$\frac{W_{ij}}{W_{ji}} = \frac{Z_j}{Z_i}.$$
 #
-# $Z_i$ is large where joint $i$ has a strong heatmap. So between two joints, the one with the weaker heatmap should take more from
-# the stronger one than it gives. An asymmetric relation therefore does not say that influence between two joints has a direction
-# that was learned: it says whose heatmap is weak. (The released code lets columns sum to one, which exchanges taking and giving; a
+# $Z_i$ is large where joint $i$ has a strong heatmap. So of two joints, the one with the weaker heatmap should take more from
+# the other than it gives. An asymmetric relation therefore does not say that the network has learned a direction of influence
+# between two joints: it says whose heatmap is weak. (The released code lets columns sum to one, which exchanges taking and giving; a
 # manual graph, multiplied onto $G$, makes $G$ itself asymmetric.)
+#
+# Around any three joints the divisors cancel, so the logarithms of the three ratios should add up to zero. Whether it is the
+# weaker heatmap that takes more is counted in the next chapter, where the heatmaps are at hand.
 
 # %%
-around = relations.cycle_residual(learned.matrices)  # of each matrix, the largest sum of three logarithms of ratios
-around = around[np.isfinite(around)]
+residuals = relations.cycle_residual(learned.matrices)  # of each matrix, the largest sum of the three logarithms
 
 # %% tags=["hide-input"]
-Markdown(
-    (
-        "In no frame do three joints all take from each other: the softmax chooses one joint alone, and ratios of zeros say nothing."
-        if not len(around)
-        else "Around any three joints the divisors cancel, so that the logarithms of the three ratios should add up to zero. Over all triples of joints "
-        f"of {len(around)} frames they add up to {around.max():.1e} at most. "
-        + (
-            "So the asymmetry of each of these matrices is one number a joint, as the formula says."
-            if around.max() < 0.01
-            else "So this relation is asymmetric beyond its divisors, as with a manual graph."
-        )
-    )
-    + " Whether it is the weaker heatmap that takes more is counted in the next chapter, where the heatmaps are at hand."
-)
+Markdown(words.cycle_words(residuals[np.isfinite(residuals)]))
 
 # %% [markdown]
 # ## On the body
@@ -211,14 +195,12 @@ pd.DataFrame(relations.strongest(average, skeleton, count=arrows), columns=["ref
 # %% [markdown]
 # ## By action
 #
-# If relations follow the pose, they should follow the action too. The average over all frames of the split, and one panel
-# an action, on one scale, without the diagonal. The table says how many groups (videos, or stretches of motion) an action
-# has. Where it has one alone, its panel is that of one stretch of motion, and may be no other's of the same action.
+# If relations follow the pose, they should follow the action too. The figure shows the average over all frames of the split and
+# one panel per action, on one scale, without the diagonal. The table says how many groups (videos, or stretches of motion) an
+# action has. An action with a single group shows one stretch of motion, which need not be typical of the action.
 
 # %% mystnb={"figure": {"name": "fig-relations-actions"}, "image": {"alt": "Several square matrices, the first for all actions and one for each action, with a gray diagonal."}}
 counts = pd.Series([item.action for item in test]).value_counts()
-groups = {action: len(set(learned.groups[learned.actions == action])) for action in counts.index}
-single = [action for action, number in groups.items() if number == 1]
 by_action = learned.by_action()
 axes = plots.relation_panels(
     {"all actions": average} | {action: by_action[action] for action in counts.index[:shown]},
@@ -228,32 +210,29 @@ axes = plots.relation_panels(
 )
 
 # %% [markdown]
-# *Average relation of the whole test split, and of the actions with most clips, without the diagonal, on one scale.*
+# *Average relation of the whole test split, and of the actions with the most clips, without the diagonal, on one scale.*
 
 # %% tags=["hide-input"]
+members = {"all actions": np.ones(len(frames), bool)} | {action: learned.actions == action for action in counts.index}
+means = {action: learned.matrices[rows].mean(axis=0) for action, rows in members.items()}
 pd.DataFrame(
     {
         action: {
             "clips": len(set(learned.clips[rows])),
-            "groups": groups.get(action, len(set(learned.groups))),
+            "groups": len(set(learned.groups[rows])),
             "weight off the diagonal (%)": round(100 * float(frames[rows].mean()), 1),
-            "largest weight": "{} from {} {:.2f}".format(
-                *relations.strongest(learned.matrices[rows].mean(axis=0), skeleton, 1)[0]
-            ),
-            "distance from the average": round(float(np.linalg.norm((learned.matrices[rows].mean(axis=0) - average)[off])), 3),
+            "largest weight": "{} from {} {:.2f}".format(*relations.strongest(means[action], skeleton, 1)[0]),
+            "distance from the average": round(float(np.linalg.norm((means[action] - average)[off])), 3),
         }
-        for action, rows in {
-            "all actions": np.ones(len(frames), dtype=bool),
-            **{action: learned.actions == action for action in counts.index},
-        }.items()
+        for action, rows in members.items()
     }
 ).T
 
 # %% [markdown]
 # ## Over time
 #
-# The weights of one clip, frame by frame. Shaded frames are those in which a joint of these pairs is hidden.
-# Every `window` frames the network starts anew.
+# The weights of one clip, frame by frame. Frames in which a joint of these pairs is hidden are shaded.
+# Every `window` frames the network's state is reset.
 
 # %% mystnb={"figure": {"name": "fig-relations-time"}, "image": {"alt": "A few lines over the frames of a clip."}}
 own = predictions.relations[clip]
@@ -286,124 +265,62 @@ axes = plots.relation_panels(
 # *One clip's relation in its first, middle and last frame, then averaged over the clip, over all clips of its action,
 # and over the data set. Without the diagonal, on one scale.*
 
+# %% [markdown]
+# How the variance of all weights off the diagonal divides among these levels:
+
 # %%
-parts = relations.variance_shares(learned)
+shares = relations.variance_shares(learned)
+pd.DataFrame({"share of the variance (%)": {f"between {level}": f"{100 * part:.0f}" for level, part in shares.items()}}).T
 
 # %% tags=["hide-input"]
-largest_part = max(parts, key=parts.get)
-Markdown(
-    "Nothing off the diagonal differs between any two frames: **one matrix serves them all.**"
-    if np.isnan(parts["frames"])
-    else f"Of the variance of all weights off the diagonal, {parts['actions']:.0%} lies between actions, {parts['groups']:.0%} between the groups of "
-    f"one action, {parts['clips']:.0%} between clips of one group, and {parts['frames']:.0%} between frames of one clip. "
-    + (
-        f"{len(single)} of the {len(groups)} actions have one group alone: what that stretch of motion has of its own counts for the action there. "
-        if single
-        else ""
-    )
-    + {
-        "actions": "**The relation differs most from action to action.**"
-        if not single
-        else "**The relation differs most between kinds of motion**; whether it is the action or the single stretch that it follows, cannot be told.",
-        "groups": "**The relation differs most from source to source** of one action: with the stretch of motion more than with the action.",
-        "clips": "**The relation differs most from clip to clip**: with the person and the view more than with the motion.",
-        "frames": "**The relation changes most from frame to frame**: it follows the pose, not the kind of motion.",
-    }[largest_part]
-    + " Following the pose is what the arithmetic makes it do, since heatmaps overlap where joints are near each other. Whether the "
-    "network uses it is another question, asked in the next chapter."
-)
+single = sum(len(set(learned.groups[learned.actions == action])) == 1 for action in counts.index)
+Markdown(words.variance_words(shares, single))
 
 # %% [markdown]
-# ## Does a hidden joint ask more?
+# Following the pose is what the arithmetic makes the relation do, since heatmaps overlap where joints are near each other.
+# Whether the network uses it is another question, asked in the next chapter.
+
+# %% [markdown]
+# ## Does an occluded joint take more?
 #
-# A joint whose heatmap is weak takes more from others: the softmax says so. Is it what happens? The table has the
-# share of a refined joint's weights that lies on all others, apart for joints that are seen and joints that are
-# hidden. But wrists are hidden more often than heads, and the two rows are of different joints. The answer
-# therefore compares each joint with itself: the share where it is hidden minus the share where it is seen, averaged over
+# A joint whose heatmap is weak takes more from others: the softmax says so. Does it happen? The table gives the
+# share of a refined joint's weights that lies on all others, for joints that are visible and joints that are
+# occluded. But wrists are occluded more often than heads, so the two rows are about different joints. The answer
+# therefore compares each joint with itself: the share where it is occluded minus the share where it is visible, averaged over
 # joints, both from the same groups in each draw of the bootstrap.
 
 # %%
 taken = relations.off_diagonal_weight(learned.matrices)  # (N,K)
 visibility = np.concatenate([item.visibility for item in test])
-asked = {
+by_state = {
     name: interval(np.where(visibility == value, taken, np.nan), learned.groups, seed=config.seed)
     for name, value in (("visible", VISIBLE), ("occluded", OCCLUDED))
 }
-more = contrast_interval(taken, visibility == OCCLUDED, visibility == VISIBLE, learned.groups, seed=config.seed)
+contrast = contrast_interval(taken, visibility == OCCLUDED, visibility == VISIBLE, learned.groups, seed=config.seed)
 
 # %% tags=["hide-input"]
 pd.DataFrame(
     {
-        name: {
-            "taken from others (%)": f"{100 * item.estimate:.1f}",
-            "95 % interval": f"{100 * item.low:.1f} - {100 * item.high:.1f}" if np.isfinite(item.low) else "none",
-            "joints": item.samples,
-            "groups": item.groups,
-        }
-        for name, item in asked.items()
+        name: {"taken from others (%)": item.brief(), "joints": item.samples, "groups": item.groups}
+        for name, item in by_state.items()
         if item.samples
     }
 ).T
 
 # %% tags=["hide-input"]
-Markdown(
-    "This data set does not say which joints were hidden, so the question stays open here."
-    if not more.samples
-    else "Hidden minus visible, the same joint: "
-    + more.text(signed=True, digits=2, unit=" percentage points")
-    + ". "
-    + (
-        "**A hidden joint takes more from others than the same joint when it is seen.**"
-        if more.low > 0
-        else "**A hidden joint takes less from others than the same joint when it is seen.**"
-        if more.high < 0
-        else "**No difference can be told.**"
-    )
-    + (
-        ""
-        if sums == "rows"
-        else " In this layout columns sum to 1, so a share is what a joint's row gives to others of its own sum; and the product is "
-        "read in another memory order, so it does not say whose heatmap is taken."
-    )
-)
+Markdown(words.hidden_weight_words(contrast, sums))
 
 # %% [markdown]
 # ## Does the unscaled softmax collapse?
 #
 # Where the diagonal of the Gram matrix is far above the rest, the softmax leaves nothing to other joints, and the relation is the
-# identity. Is it so at the start? Does training change it, and would another scale? `benchmarks/relation_scale.py` started the variant
-# without propagation from one encoder under each scale, and trained all for the same number of steps. It
-# measured the relations on the test split before and after.
+# identity. Is this so at the start? Does training change it, and would another scale? `benchmarks/relation_scale.py` started the
+# variant without propagation from one encoder under each scale, trained all for the same number of steps, and
+# measured the relations on the test split before and after. Each scale was trained once, so small differences mean nothing.
 
 # %% tags=["hide-input"]
 study = read_json(CHECKOUT / "results" / "relation_scale.json")
-stages = {"ideal heatmaps": "of ideal heatmaps", "start": "at the start", "trained": "after training"}
-pd.DataFrame(
-    {
-        scale: {
-            **{f"off the diagonal {title} (%)": 100 * row[key]["off_diagonal_mass"] for key, title in stages.items()},
-            **{f"entropy {title}": row[key]["entropy"] for key, title in stages.items()},
-            **{f"PCK@0.2 {stages[key]} (%)": 100 * row[key]["pck"] for key in ("start", "trained")},
-        }
-        for scale, row in study["rows"].items()
-    }
-).T.round(2)
+pd.DataFrame(words.scale_table(study)).T.round(2)
 
 # %% tags=["hide-input"]
-plain, off = study["rows"]["none"], "off_diagonal_mass"
-collapsed = [stages[key] for key in ("start", "trained") if plain[key][off] < 0.05]
-best = max(study["rows"], key=lambda scale: study["rows"][scale]["trained"]["pck"])
-spread = [row["trained"]["pck"] for row in study["rows"].values()]
-Markdown(
-    f"Measured on {study['measured_on']['clips']} {study['measured_on']['split']} clips of `{study['measured_on']['data_set']}`, after "
-    f"{study['measured_on']['steps']:,} steps each. Without a scale, {plain['start'][off]:.1%} of the weight lies off the diagonal at the start "
-    f"and {plain['trained'][off]:.1%} after training. "
-    + (
-        f"**It is nearly the identity {' and '.join(collapsed)}.** "
-        if collapsed
-        else "**It collapses to the identity neither at the start nor after training.** "
-    )
-    + f"In this one run, training changed the share by {100 * (plain['trained'][off] - plain['start'][off]):+.1f} points; another run may do otherwise. "
-    + f"The learned factor ends at {study['rows']['learned']['trained']['factor']:.2f}. Scores after training lie within "
-    f"{100 * (max(spread) - min(spread)):.1f} points of each other, the highest with `{best}`; one run each, so small differences mean nothing."
-)
+Markdown(words.scale_words(study))

@@ -17,10 +17,10 @@
 # %% [markdown]
 # # Performance
 #
-# **Question.** The same numbers can be computed in many ways. How much faster is this package than the way the
-# released code takes, and what limits what is left?
+# **Question.** The same numbers can be computed in many ways. How much faster is this package than the released
+# code's way, and what limits the rest?
 #
-# **Time.** Seconds: the long measurements were made by `make bench`, and are read here.
+# **Time.** Seconds: the long measurements come from `make bench`, and are only read here.
 
 # %% tags=["parameters"]
 results: str = "results/bench.json"  # what `rpstn bench --out ...` wrote; relative to the checkout
@@ -29,11 +29,13 @@ quick: bool = False  # a small size for the one measurement that is made here
 # %%
 # %matplotlib inline
 import sys
+from dataclasses import asdict
 
 import pandas as pd
 import torch
 from IPython.display import Markdown
 
+from rpstn.notebooks import words
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
 
@@ -41,50 +43,30 @@ sys.path.insert(0, str(CHECKOUT))  # benchmarks/ belongs to the checkout, not to
 from benchmarks.bench import matching
 
 # %% [markdown]
-# ## The yardstick
+# ## The baseline
 #
 # `benchmarks/released_style.py` computes the released network as a first version would: the encoder once per frame,
 # the matching as one grouped convolution that is left to autograd, everything in float32, targets joint by joint
 # in Python. It shares its weights with the package's network in the released variant, so both must give the same
-# numbers. The column *apart* is their largest difference, as a fraction of the largest value.
+# numbers. The column *difference* is the largest one between them, as a fraction of the largest value.
 #
-# Both sides are timed in turn within one run. A busy machine slows both; their ratio stays. On a CPU the released style
-# runs in a process of its own, with memory as every process starts out with it.
+# Both are timed in turn within one run. A busy machine slows both; their ratio stays. On a CPU the released style
+# runs in a process of its own, with the default memory allocator.
 
 # %% tags=["hide-input"]
 bench = read_json(CHECKOUT / results)
 Markdown(f"Measured on: {bench['machine']}.")
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    [
-        {
-            "what": row["name"],
-            "setting": row["setting"],
-            "released style, ms": f"{1000 * row['theirs']:.4g}",
-            "here, ms": f"{1000 * row['ours']:.4g}",
-            "ratio": f"{row['ratio']:.1f}",
-            "asked": "" if row["asked"] is None else f"{row['asked']:g}",
-            "apart": "" if row["agreement"] is None else f"{row['agreement']:.0e}",
-        }
-        for row in bench["rows"]
-    ]
-).set_index("what")
+pd.DataFrame(words.bench_table(bench["rows"])).set_index("measured")
 
 # %% [markdown]
-# *Asked* is what this project set out to reach, before anything was measured. In the rows of the JRE's share,
+# *Target* is what this project set out to reach, before anything was measured. In the rows of the JRE's share,
 # the left time is that of a whole forward pass and the right one that of the JRE alone, so a ratio of 50 is 2 %. *Loading kept*
 # is loading from the second epoch on, when the cache holds the decoded frames; the released code's way decodes them again.
 
 # %% tags=["hide-input"]
-missed = [row for row in bench["rows"] if row["asked"] is not None and row["ratio"] < row["asked"]]
-Markdown(
-    "All rows reach what was asked."
-    if not missed
-    else "Below what was asked: "
-    + "; ".join(f"{row['name']}, {row['setting']} ({row['ratio']:.1f} of {row['asked']:g})" for row in missed)
-    + "."
-)
+Markdown(words.targets_words(bench["rows"]))
 
 # %% [markdown]
 # ## Where the time goes
@@ -93,31 +75,30 @@ Markdown(
 #
 # - **A backward pass of its own for the matching.** Most of the time of a grouped convolution with a kernel per
 #   sample and channel goes into autograd's backward. But the derivative of a correlation is again a correlation: for the
-#   features with the kernels turned by half a turn, for the kernels with the incoming gradient as one large kernel.
+#   features with the kernels rotated by 180 degrees, for the kernels with the incoming gradient as one large kernel.
 #   Both are forward convolutions, which are fast (`rpstn/models/propagation.py`).
-# - **All frames in one batch.** The encoder depends on no other frame. Only what hangs on the frame before goes
-#   frame by frame.
+# - **All frames in one batch.** The encoder depends on no other frame. Only what depends on the frame before is
+#   computed frame by frame.
 # - **bfloat16 where the machine has it.** The matching and the relation stay in float32: 16-bit depthwise
 #   convolutions are slow on CPUs, and the softmax sees sums over all pixels.
-# - **Memory that is kept.** A process gives each large block back to the system when it is done with it, and the system
-#   clears every page before it hands it out again. A training step asks for the same blocks as the step before, so here
+# - **Memory that is kept.** A process returns each large block to the system when it is done with it, and the system
+#   clears every page before it hands it out again. A training step needs the same blocks as the step before, so here
 #   they are kept (`rpstn/runs/memory.py`).
 #
-# The first and the last can be measured here and now, together:
+# The first and the last can be measured here and now, together, on the machine that made this page:
 
 # %%
 (live,) = matching(torch.device("cpu"), quick)
 
 # %% tags=["hide-input"]
-Markdown(
-    f"On the machine that made this page ({torch.get_num_threads()} threads), for {live.setting}: {1000 * live.theirs:.0f} ms as one "
-    f"grouped convolution, {1000 * live.ours:.0f} ms here, **{live.ratio:.1f} times faster**; results lie {live.agreement:.0e} apart."
+pd.DataFrame(words.bench_table([asdict(live) | {"ratio": live.ratio}])).set_index("measured").assign(
+    threads=torch.get_num_threads()
 )
 
 # %% [markdown]
-# Loading is helped by smaller things: crop and rotation are one map, drawn once; only the part of the image that the crop
-# needs is touched; frames leave the worker as bytes; a target is the product of two vectors, whose far tails are set to zero,
-# because numbers below the smallest normal one slow a CPU down.
+# Loading is helped by smaller things: crop and rotation are a single warp; only the part of the image that the crop
+# needs is read; frames leave the worker as bytes; a target is the product of two vectors, whose far tails are set to zero,
+# because denormal numbers slow a CPU down.
 #
 # ## What limits the rest
 #
@@ -128,26 +109,19 @@ Markdown(
 limits = ("share of matrix rate", "share of copy rate", "frames/s", "late/early frame")
 pd.DataFrame(
     [
-        {"what": row["name"], **{key: str(row["extra"].get(key, "")) for key in limits}}
+        {"measured": row["name"], **{key: str(row["extra"].get(key, "")) for key in limits}}
         for row in bench["rows"]
         if set(limits) & set(row["extra"])
     ]
-).set_index("what")
+).set_index("measured")
 
 # %% [markdown]
-# A training step is convolutions, and the share of the matrix rate says how near they come to what the machine
-# can do. What is missing lies in layers that only move memory: normalizations, activations, the transposed
-# convolutions' rearranging. The matching does few operations per number it reads; neither rate binds it alone.
+# A training step is mostly convolutions, and the share of the matrix rate says how near they come to what the machine
+# can do. The rest is spent in layers that only move memory: normalizations, activations, the rearranging of transposed
+# convolutions. The matching does few operations per number it reads; neither rate alone limits it.
 
 # %% tags=["hide-input"]
-Markdown(
-    "\n\n".join(
-        f"The matching is {row['ratio']:.1f} times as fast as the released way, at {row['extra']['share of matrix rate']} of the "
-        f"matrix rate. {row['asked']:g} times would take {row['asked'] / row['ratio']:.1f} times that share."
-        for row in bench["rows"]
-        if row["name"] == "matching"
-    )
-)
+Markdown(words.matching_words(bench["rows"]))
 
 # %% [markdown]
 # *late/early frame* compares the time of a frame late in a long video with that of an early one. It is about 1: a

@@ -20,29 +20,30 @@
 # **Question.** The paper takes parts away from its network and scores what is left. Do its findings hold here: what
 # do the relation and the propagation add, each by itself? And what of the parts that the paper did not try?
 #
-# **Time.** About two minutes on two CPU cores. What was trained before is kept.
+# **Time.** About two minutes on two CPU cores. Runs that were trained before are reused.
 
 # %% tags=["parameters"]
 from typing import Optional
 
 dataset: str = "embedded"  # data set: embedded, penn_action or sub_jhmdb
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
-out: Optional[str] = None  # folder of this notebook's cells; None: runs/<dataset>/ablations-demo
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
+out: Optional[str] = None  # folder of this notebook's runs; None: runs/<dataset>/ablations-demo
 init: Optional[str] = None  # checkpoint of the encoder that all start from; None: the shipped one
-cells: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.CELLS
-seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and fresh weights
+runs: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.RUNS
+seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and random weights
 encoder: str = "small"  # backbone of init's encoder
-steps: int = 40  # training steps of each cell
+steps: int = 40  # training steps of each run
 lr: float = 1e-3  # highest learning rate
-batch: int = 4  # clips a step
+batch: int = 4  # clips per step
 frames: int = 5  # frames of a clip
-size: int = 128  # side of the input in px: 64, 128, 192 or 256
+size: int = 128  # size of the input in px: 64, 128, 192 or 256
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 clips: int = 2  # test clips of each group that are scored; 0: all
-window: int = 8  # frames that go through a network at once; it starts anew after them
+window: int = 8  # frames that go through a network at once; its state is reset after them
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 results: str = "results/ablations.json"  # the published grid, merged by `rpstn ablate merge`; relative to the checkout
+
 
 # %%
 # %matplotlib inline
@@ -50,23 +51,17 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import plots
-from rpstn.notebooks.ablation_results import (
-    interval_words,
-    loss_interval,
-    paper_table,
-    read_cells,
-    study_name,
-    summarize,
-    verdicts,
-)
-from rpstn.notebooks.ablations import CELLS, AblationConfig, ablate
-from rpstn.notebooks.published import PAPER_JOINTS, published_rows
+from rpstn.notebooks import words
+from rpstn.notebooks.ablation_report import interval_words, paper_table, verdicts
+from rpstn.notebooks.ablation_results import read_runs, read_studies, study_name, summarize
+from rpstn.notebooks.ablations import AblationConfig, ablate
+from rpstn.notebooks.published import published_rows
 from rpstn.notebooks.run import CHECKOUT
-from rpstn.runs import read_json
+from rpstn.runs.memory import keep_memory
 from rpstn.train.recipes import run_folder
 
 config = AblationConfig(
-    cells=tuple(cells),
+    runs=tuple(runs),
     seeds=tuple(seeds),
     dataset=dataset,
     root=root,
@@ -89,47 +84,33 @@ plots.use_style()
 # %% [markdown]
 # ## The grid
 #
-# Every cell is one training. All start from one encoder, which has learned frame by frame, make the same number of steps
-# on the same samples, and differ in what the table says. Only cells with clips of another length see other samples: they take as
-# many frames a step, as nearly as whole clips allow. Shorter clips are so more clips, with more first frames for the initializer, and
-# their crops are tighter, since a crop holds all boxes of its clip. So the rows of T say what training on such clips is worth, not what a
-# longer memory is.
+# Each row of the grid is one training per seed. All start from one encoder, which was trained frame by frame, take the same number
+# of steps on the same samples, and differ only in what the table says. The exception is runs with clips of another length, which see
+# other samples: they take as many frames per step, as nearly as whole clips allow. Shorter clips then mean more clips, with more first
+# frames for the initializer, and tighter crops, since a crop holds all boxes of its clip. So the rows of T say what training on such
+# clips is worth, not what a longer memory is worth.
 
 # %% tags=["hide-input"]
-pd.DataFrame(
-    {
-        name: {
-            "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
-            "clips a step": config.cell(name, config.seeds[0]).batch,
-            "in the paper": {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}.get(name, ""),
-            "here": "yes" if name in config.cells else "",
-        }
-        for name, changes in CELLS.items()
-    }
-).T
+pd.DataFrame(words.grid_table(config)).T
 
 # %% [markdown]
 # ## A small budget, here and now
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 made = ablate(config)
-study = summarize(read_cells(made))
+study = summarize(read_runs(made))
 
 # %% tags=["hide-input"]
-measured, budget = study["measured_on"], study["budget"]
-Markdown(
-    f"Each cell made **{budget['steps']} steps** of {budget['batch']} clips of {budget['frames']} frames, {budget['augmentation']['erasing']:.0%} "
-    f"of them behind a painted occluder whose sides are up to {budget['augmentation']['erasing_size'][1]:.0%} of the input's, with "
-    f"{len(config.seeds)} seed{'' if len(config.seeds) == 1 else 's'}, and was scored on {measured['clips']} {measured['split']} clips of `{measured['data_set']}` from "
-    f"{measured['groups']} groups. **Such a budget says little**: a new part starts from nothing beside an encoder that is "
-    "trained, and the first steps mostly show how much it disturbs. What can be seen here is how such a comparison is made, and "
-    "how wide its intervals are."
-)
+pd.DataFrame({study_name(study): words.budget_row(study)}).T
 
 # %% [markdown]
-# The mean is over all joints and over seeds; where the data set leaves joints out of its own mean, that mean stands beside it.
-# Its interval comes from a bootstrap that draws groups and seeds, both with replacement. The difference to the full
-# network is paired: each draw takes the same groups and the same seeds for both. So what
+# **Such a budget says little**: a new part starts from nothing next to an encoder that is already trained, and the first steps mostly
+# show how much it disturbs. What can be seen here is how such a comparison is made, and how wide its intervals are.
+#
+# The mean is over all joints and over seeds; where the data set leaves joints out of its own mean, that mean is given too.
+# Its interval comes from a bootstrap that draws groups and seeds, both with replacement. The difference from the full
+# network is paired: each draw takes the same groups and the same seeds for both, so that what
 # makes a clip hard for both cancels.
 
 # %% tags=["hide-input"]
@@ -138,22 +119,23 @@ Markdown(interval_words(study))
 # %% tags=["hide-input"]
 pd.DataFrame(paper_table(study)).set_index("").drop(columns="measured on")
 
-# %% mystnb={"figure": {"name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each cell of the grid."}}
-losses = {cell["title"]: loss_interval(study, name) for name, cell in study["cells"].items()}
-losses = {title: item for title, item in losses.items() if item is not None}
-ax = plots.interval_points(losses, label="full minus this, PCK@0.2 torso (percentage points)")
+# %% mystnb={"figure": {"name": "fig-ablations-demo"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row for each run of the grid."}}
+ax = plots.interval_points(words.losses(study), label="full minus this, PCK@0.2 torso (percentage points)")
 
 # %% [markdown]
-# *What the full network scores more than each other cell, `PCK@0.2` by torso size, with intervals over groups and
+# *What the full network scores more than each other run, `PCK@0.2` by torso size, with intervals over groups and
 # seeds. Filled points: the interval excludes zero. The small budget of this page.*
 
+# %% [markdown]
+# In words, for this small budget:
+
 # %% tags=["hide-input"]
-Markdown("In words, for this small budget:\n\n" + "\n".join(f"- {line}" for line in verdicts(study)))
+Markdown(words.bullets(verdicts(study)))
 
 # %% [markdown]
 # ## The published grid
 #
-# The whole grid takes hours, and with a larger budget days. Each cell is a directory of its own, so it can be stopped at any
+# The whole grid takes hours, and with a larger budget days. Each run has a directory of its own, so the grid can be interrupted at any
 # time, and several machines can share the work:
 #
 # ```
@@ -164,87 +146,59 @@ Markdown("In words, for this small budget:\n\n" + "\n".join(f"- {line}" for line
 #
 # The last line writes `results/ablations.json`, which the rest of this page reads.
 
-# %% tags=["hide-input"]
+# %%
 name, path = study_name(study), CHECKOUT / results
-content = read_json(path) if path.is_file() else {}
-published = content.get(name)
+published = read_studies(path).get(name) if path.is_file() else None
 shown = published or study
-if published is None:
-    text = f"There is no published grid of `{name}` yet: tables and figures below show **the small budget above once more**."
-else:
-    of, cost = published["measured_on"], published["budget"]
-    counts = sorted({len(cell["seeds"]) for cell in published["cells"].values()})
-    text = (
-        f"Published grid of `{name}`: {len(published['cells'])} cells with {' to '.join(map(str, sorted({counts[0], counts[-1]})))} "
-        f"seeds, {cost['steps']:,} steps of {cost['batch']} clips of {cost['frames']} frames each, scored on {of['clips']} "
-        f"{of['split']} clips from {of['groups']} groups. {interval_words(published)}"
-    )
-Markdown(text)
+
+# %% tags=["hide-input"]
+Markdown(words.published_grid_words(name, published is not None))
+
+# %% tags=["hide-input"]
+pd.DataFrame({name: words.budget_row(shown)}).T
+
+# %% tags=["hide-input"]
+Markdown(interval_words(shown))
 
 # %% [markdown]
 # In the paper's form, beside the paper's own rows. **The rows must not be compared across data sets**: the last column says what each was
-# measured on. What can be compared is the order within a set.
+# measured on. What can be compared is the order within a data set.
 
 # %% tags=["hide-input"]
 paper = [row for row in published_rows(data_set="penn_action", reference="torso") if row.method.startswith("RPSTN")]
 pd.DataFrame(paper_table(shown, paper)).set_index("")
 
 # %% mystnb={"figure": {"name": "fig-ablations-grid"}, "image": {"alt": "Two panels of points with horizontal intervals beside a line of no difference."}}
-parts = {
-    subset: {cell["title"]: loss_interval(shown, name, "torso", subset) for name, cell in shown["cells"].items()}
-    for subset in ("all", "occluded")
-}
 axes = plots.interval_panels(
-    {
-        f"{subset} joints": {title: item for title, item in part.items() if item is not None and item.samples}
-        for subset, part in parts.items()
-    },
+    {f"{subset} joints": words.losses(shown, subset) for subset in ("all", "occluded")},
     label="full minus this, PCK@0.2 torso (percentage points)",
 )
 
 # %% [markdown]
-# *What the full network scores more than each other cell, by torso size, on all annotated joints (top) and on occluded
+# *What the full network scores more than each other run, by torso size, on all annotated joints (top) and on occluded
 # ones (bottom), with intervals over groups and seeds.*
 
 # %% [markdown]
-# In words. Where no part made any difference, about one interval of 95 % in twenty would still exclude zero, and here are many.
+# In words. If no part made any difference, about one 95 % interval in twenty would still exclude zero, and there are many here.
 
 # %% tags=["hide-input"]
-Markdown(
-    "\n".join(f"- {line}" for line in verdicts(shown))
-    + "\n\nOn occluded joints alone:\n\n"
-    + "\n".join(f"- {line}" for line in verdicts(shown, subset="occluded"))
-)
+Markdown(words.bullets(verdicts(shown)))
 
 # %% [markdown]
-# ## Beside the paper
+# On occluded joints alone:
+
+# %% tags=["hide-input"]
+Markdown(words.bullets(verdicts(shown, subset="occluded")))
+
+# %% [markdown]
+# ## Compared with the paper
 #
 # The paper finds that propagating is worth more than concatenating, and both more than neither. What its full network scores
 # more than each, and what ours does, each within its own data set:
 
 # %% tags=["hide-input"]
-means = {row.method: row for row in paper}
-pd.DataFrame(
-    [
-        {
-            "difference": f"full minus {title}",
-            **{
-                f"paper, {net}": f"{means[f'RPSTN-{net}'].mean - means[f'RPSTN-{net}{suffix}'].mean:+.1f}"
-                for net in ("R18", "R50")
-            },
-            "here": "" if here is None else here.text(signed=True),
-        }
-        for cell, suffix, title in (("cat", "-Cat", "Cat"), ("without_p", " without P", "without P"))
-        for here in (loss_interval(shown, cell) if cell in shown["cells"] and "full" in shown["cells"] else None,)
-    ]
-).set_index("difference")
+pd.DataFrame(words.paper_gains_table(shown, paper)).T
 
 # %% tags=["hide-input"]
-r18 = means["RPSTN-R18"].per_joint, means["RPSTN-R18 without P"].per_joint
-apart = {joint: r18[0][joint] - r18[1][joint] for joint in PAPER_JOINTS}
-most = max(apart, key=apart.get)
-Markdown(
-    f"In the paper's smaller network, most of what propagation adds comes from one joint: the {most}, by {apart[most]:.1f} points; "
-    f"the other joints differ by {min(apart.values()):+.1f} to {sorted(apart.values())[-2]:+.1f}. The paper's rows have no intervals "
-    "and do not say how many runs they are of, so how much of that is chance cannot be said."
-)
+by_joint = {row.method: row.per_joint for row in paper}
+Markdown(words.uneven_gain_words(by_joint["RPSTN-R18"], by_joint["RPSTN-R18 without P"]))

@@ -17,15 +17,15 @@
 # %% [markdown]
 # # Your own video
 #
-# **Question.** What does the network make of a video of yours? Where is it sure of a joint, where does it only
+# **Question.** What does the network make of a video of yours? Where is it confident of a joint, where does it only
 # carry on what it saw before, and what does a joint take from the others meanwhile?
 #
-# **Time.** Seconds on two CPU cores for the clip shown here; for a video of your own a few hundredths of a second a
+# **Time.** Seconds on two CPU cores for the clip shown here; for a video of your own, a few hundredths of a second per
 # frame.
 #
-# Give a video with `rpstn run your_video -p video path/to/video.mp4`, or write its path into the next cell. A clip of a data set
-# is given by `-p dataset penn_action -p root path/to/Penn_Action -p clip 3`; its labels then serve as the truth. With data of your
-# own, `-p dataset own`, name weights that find your joints as `checkpoint`. Nothing leaves your machine.
+# Pass a video with `rpstn run your_video -p video path/to/video.mp4`, or write its path into the next cell. A clip of a data set
+# is selected with `-p dataset penn_action -p root path/to/Penn_Action -p clip 3`; its labels then serve as the truth. With data of
+# your own, `-p dataset own`, pass weights that find your joints as `checkpoint`. Nothing leaves your machine.
 
 # %% tags=["parameters"]
 from typing import Optional
@@ -33,14 +33,15 @@ from typing import Optional
 video: Optional[str] = None  # a video file or a folder of frames; None: a clip of the data set
 boxes: str = "auto"  # auto: the box follows the pose; x,y,width,height: a fixed box; a .json or .csv file of boxes
 checkpoint: Optional[str] = None  # file that training wrote; None: the package's weights, for real or for drawn people
-limit: Optional[int] = 240  # frames that are looked at, from the first on; None: all
+limit: Optional[int] = 240  # number of frames used, from the first on; None: all
 dataset: str = "embedded"  # data set whose clip is shown where no video is given: embedded, penn_action, sub_jhmdb, own, ...
 root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset>, else data/<dataset>
 split: str = "test"  # train, val or test
-fold: int = 1  # official split of sub_jhmdb: 1, 2 or 3; without meaning for the others
+fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 clip: Optional[int] = None  # which clip of the split; None: the 25th, or the last where there are fewer
 shown: int = 6  # frames drawn in the figures
 out: Optional[str] = None  # folder of the annotated video; None: runs/your_video
+
 
 # %%
 # %matplotlib inline
@@ -54,11 +55,11 @@ from IPython.display import HTML, Markdown, display
 import rpstn
 from rpstn import UserError, open_dataset, plots
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
-from rpstn.models.weights import COMMAND
+from rpstn.notebooks import words
 from rpstn.notebooks.results import prediction_table
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.train.recipes import shipped_checkpoints
 from rpstn.video import write_webm
 from rpstn.video.watch import labels_for, watch
@@ -66,8 +67,6 @@ from rpstn.video.watch import labels_for, watch
 if video is None:
     data = open_dataset(dataset, root, split=split, fold=fold)
     clip = min(24, len(data) - 1) if clip is None else clip
-    if not 0 <= clip < len(data):
-        raise UserError(f"clip is {clip}; the {split} split of {dataset} has the clips 0 to {len(data) - 1}")
     source = data[clip].frames.read(range(len(data[clip]))[:limit])
     checkpoint = checkpoint or shipped_checkpoints(dataset).get("rpstn")
 else:
@@ -82,37 +81,22 @@ truth = labels_for(data, clip, skeleton) if video is None else None
 labeled = np.zeros((len(seen), 0), bool) if truth is None else truth.visibility[: len(seen)] != ABSENT
 
 # %% tags=["hide-input"]
-share = np.mean([word == "lost" for word in seen.status])
-Markdown(
-    (
-        f"**Video:** `{seen.name}`"
-        if video
-        else f"**Video:** {split} clip `{truth.id}` of `{dataset}`" + (truth.action and f" ({truth.action})")
-    )
-    + f"; {len(seen)} frames of {seen.frames.shape[2]} x {seen.frames.shape[1]} px"
-    + ("" if seen.scale == 1 else f" (made smaller for the figures, by {seen.scale:.2f}; the network saw all pixels)")
-    + f" at {seen.fps:.3g} a second; "
-    f"boxes: {'follow the pose' if boxes == 'auto' else f'`{boxes}`'}.\n\n"
-    f"**Weights:** `{seen.weights.name}`, trained on {seen.weights.trained_on}"
-    + ("" if seen.weights.val_pck is None else f"; `PCK@0.2` on its val split {seen.weights.val_pck:.1%}")
-    + f". They find the {len(skeleton)} joints of the skeleton `{skeleton.name}`"
-    + (f", of which the labels give {labeled.any(axis=0).sum()}" if truth else "")
-    + ".\n\n"
-    + (
-        ""
-        if not share
-        else f"The person was **lost** in {share:.0%} of the frames: the network was too unsure to call it a person.\n\n"
-    )
-    + f"On people or images of another kind than these weights were trained on, expect less. `{seen.weights.command}` trains on your own "
-    "copy of a data set; pass what it writes as `checkpoint`."
-)
+title = seen.name if video else f"{dataset}, {split}, {truth.id} {truth.action}".strip()
+pd.DataFrame({title: words.video_row(seen, boxes)}).T
+
+# %% [markdown]
+# The network saw all pixels, even where frames were scaled down for the figures. In frames in which the person is **lost**, it was too
+# unsure to call what it saw a person.
+
+# %% tags=["hide-input"]
+Markdown(words.weights_words(seen))
 
 # %% [markdown]
 # ## What the network sees
 #
-# The network looks at a square around the person, not at the frame. With `auto` that square is found in the first
-# frame and then follows the joints: from frame to frame it moves to where they are, and changes its size slowly. Most
-# failures on a new video start here. So look at the lower row first: is the person whole in it, and about as large in all
+# The network looks at a square around the person, not at the whole frame. With `auto` that square is found in the first
+# frame and then follows the joints: from frame to frame it moves to where they are, and its size changes slowly. Most
+# failures on a new video start here. So look at the lower row first: is the whole person in it, and about as large in all
 # images?
 
 # %% mystnb={"figure": {"name": "fig-video-seen"}, "image": {"alt": "Upper row: frames of the video with a rectangle around the person. Lower row: the same person cropped to squares."}}
@@ -136,20 +120,16 @@ for (upper, lower), t in zip(axes.T, columns, strict=True):
 # heatmap's peak, lies below a limit.
 
 # %% tags=["hide-input"]
-measured = seen.weights.calibration.measured_on
-Markdown(
-    f"For these weights the limit is {seen.limit:.2f}. "
-    + (
-        f"It was measured on {measured}: a tenth of the joints that can be seen lie below it there."
-        if measured
-        else f"It is **assumed**: nothing was measured for them, which `{COMMAND}` does."
-    )
-)
+Markdown(words.limit_words(seen.limit, seen.weights.calibration.measured_on))
 
 # %% mystnb={"figure": {"name": "fig-video-poses"}, "image": {"alt": "A row of frames with stick figures drawn on the person."}}
-subset = np.where(seen.hidden, OCCLUDED, VISIBLE)
+visibility = np.where(seen.hidden, OCCLUDED, VISIBLE)
 axes = plots.filmstrip(
-    {"found": seen.frames}, columns, poses={"found": seen.joints}, visibility={"found": subset}, skeleton=skeleton
+    {"predicted": seen.frames},
+    columns,
+    poses={"predicted": seen.joints},
+    visibility={"predicted": visibility},
+    skeleton=skeleton,
 )
 
 # %% [markdown]
@@ -157,22 +137,22 @@ axes = plots.filmstrip(
 
 # %% [markdown]
 # In JupyterLab the next cell shows a slider and a play button that go through all frames. They need a running notebook,
-# so in the built book the row above stands for them.
+# so the built book has only the row above.
 
 # %%
 try:
-    display(plots.scrubber(seen.images(), seen.fps))
+    display(plots.frame_slider(seen.images(), seen.fps))
 except UserError as missing:  # without ipywidgets
     print(missing)
 
 # %% [markdown]
-# ## Where it is sure
+# ## Where it is confident
 #
-# One row a joint, one column a frame. A hand that passes behind the body shows as a dark stretch, if the network
-# notices. It need not: a network that carries the pose along is often sure of a joint that it cannot see. That is what it
-# was built for, and it makes confidence a poor witness of what is visible.
+# One row per joint, one column per frame. A hand that passes behind the body shows as a dark stretch, if the network
+# notices. It need not: a network that carries the pose along is often confident of a joint that it cannot see. That is what it
+# was built for, and it makes confidence a poor indicator of what is visible.
 
-# %% mystnb={"figure": {"name": "fig-video-confidence"}, "image": {"alt": "Colored rows, one a joint, over the frames of the video, with framed stretches."}}
+# %% mystnb={"figure": {"name": "fig-video-confidence"}, "image": {"alt": "Colored rows, one per joint, over the frames of the video, with framed stretches."}}
 hidden = None if truth is None else truth.visibility[: len(seen)] == OCCLUDED
 ax = plots.joint_rows(seen.confidence, skeleton, vmax=1.0, marked=seen.hidden, hidden=hidden)
 
@@ -181,52 +161,34 @@ ax = plots.joint_rows(seen.confidence, skeleton, vmax=1.0, marked=seen.hidden, h
 # frames in which it truly is hidden, where that is known.*
 
 # %% tags=["hide-input"]
-rows = {
-    plots.short(name): {
-        key: "-" if value is None else f"{value:.2f}" if isinstance(value, float) else str(value) for key, value in row.items()
-    }
-    for name, row in seen.summary().items()
-}
-pd.DataFrame(rows).T
+pd.DataFrame(words.summary_table({plots.short(name): row for name, row in seen.summary().items()})).T
 
 # %% tags=["hide-input"]
-doubt = seen.hidden[seen.present]  # frames without a box say nothing of what is seen
-words = f"The network does not see {doubt.mean():.1%} of the joints well (confidence below {seen.limit:.2f}). "
-if truth is None:
-    words += "Which joints truly are hidden is not known for this video."
-elif hidden[seen.present].any() and doubt.any():
-    behind = hidden[seen.present]
-    words += (
-        f"Truly hidden are {behind.mean():.1%}. Of these the network notices {doubt[behind].mean():.0%}; of the joints that it calls "
-        f"hidden, {behind[doubt].mean():.0%} are. "
-        + (
-            "**Here its doubt says little about what can be seen.**"
-            if min(doubt[behind].mean(), behind[doubt].mean()) < 0.5
-            else "**Here its doubt is a fair guide to what can be seen.**"
-        )
-    )
-Markdown(words)
+# Frames without a box say nothing of what is seen.
+Markdown(words.doubt_words(seen.hidden[seen.present], None if hidden is None else hidden[seen.present]))
 
 # %% [markdown]
 # ## What a joint takes from the others
 #
-# In each frame the JRE weighs how much of its heatmap a joint takes from every other joint. The matrices below are those of
-# the frames above them, on one scale. Whether a hidden joint takes more is measured over all test clips in
-# [Joint relations](06_relations.ipynb).
+# In each frame the JRE weighs how much of its heatmap a joint takes from every other joint. The matrices below belong to
+# the frames above them, on one scale; a network without relations has none. Whether a hidden joint takes more is measured over all
+# test clips in [Joint relations](06_relations.ipynb).
 
 # %% mystnb={"figure": {"name": "fig-video-relations"}, "image": {"alt": "A row of frames with stick figures; under each a square matrix of weights."}}
-few = [columns[place] for place in np.linspace(0, len(columns) - 1, min(4, len(columns))).round().astype(int)]
+moments = [columns[index] for index in np.linspace(0, len(columns) - 1, min(4, len(columns))).round().astype(int)]
 if seen.relations is None:
     fig, ax = plt.subplots(figsize=(4, 0.6))
     ax.text(0, 0, "this network has no relations")
     ax.set_axis_off()
 else:
-    axes = plots.relation_moments(seen.frames, seen.joints, seen.relations, skeleton, few, visibility=subset, sums=seen.sums)
+    axes = plots.relation_moments(
+        seen.frames, seen.joints, seen.relations, skeleton, moments, visibility=visibility, sums=seen.sums
+    )
 
 # %% [markdown]
 # *Frames with their poses, and the relation of each: row i says what refined joint i takes from the joints.*
 
-# %% mystnb={"figure": {"name": "fig-video-taken"}, "image": {"alt": "Colored rows, one a joint, over the frames of the video."}}
+# %% mystnb={"figure": {"name": "fig-video-taken"}, "image": {"alt": "Colored rows, one per joint, over the frames of the video."}}
 taken = np.full(seen.confidence.shape, np.nan) if seen.relations is None else rpstn.relations.off_diagonal_weight(seen.relations)
 ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0, marked=seen.hidden)
 
@@ -235,26 +197,16 @@ ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0
 # network does not see the joint well.*
 
 # %% tags=["hide-input"]
-known = np.isfinite(taken)
-groups = {"sees well": taken[~seen.hidden & known], "does not see well": taken[seen.hidden & known]}
-Markdown(
-    "This network has no relations, so there is nothing to compare."
-    if not known.any()
-    else "In this video, "
-    + ", ".join(
-        f"joints that the network {how} take {part.mean():.1%} from others on average"
-        if len(part)
-        else f"there is no joint that it {how}"
-        for how, part in groups.items()
-    )
-    + ". A low peak makes this by arithmetic alone: the weights are a softmax of how much heatmaps overlap, and a flat one overlaps "
-    "with itself no more than with others. One video is an image, not a measurement."
-)
+pd.DataFrame(words.taken_table(taken, seen.hidden)).T
 
 # %% [markdown]
-# ## The film
+# That a low peak takes more is arithmetic: the weights are a softmax of how much heatmaps overlap, and a flat one overlaps
+# with itself no more than with others. One video is an illustration, not a measurement.
+
+# %% [markdown]
+# ## The annotated video
 #
-# Joints have the color of the confidence, and hidden ones are hollow. The gray rectangle is where the network looked. Beside the
+# Joints are colored by confidence, and hidden ones are hollow. The gray rectangle is where the network looked. Beside the
 # image runs the relation of the frame.
 
 # %% tags=["hide-input"]
@@ -263,35 +215,31 @@ path = write_webm(
     seen.images(),
     fps=min(seen.fps, 12.0) if video is None else seen.fps,
 )
-HTML(plots.film(path, "The video with the pose that was found, hidden joints hollow; beside it the relation of each frame."))
+HTML(plots.video(path, "The video with the predicted pose, hidden joints hollow; beside it the relation of each frame."))
 
 # %% [markdown]
-# ## How much following costs
+# ## What following costs
 #
 # Where the truth is known, as for a clip of a data set, one can ask what was lost by not knowing the boxes. The same network
-# looks at the same frames once more, in the true boxes.
+# looks at the same frames once more, in the true boxes. The table gives the joints within 0.2 of the person's size, hidden ones
+# included. It is of one clip, so the difference is an illustration, not a measurement; for a video without labels there is no table.
+# `rpstn evaluate` scores labeled clips.
 
 # %% tags=["hide-input"]
-if not labeled.any():
-    found = Markdown("The joints of this video are not known, so there is no score. `rpstn evaluate` scores labeled clips.")
-else:
+found = {}
+if labeled.any():
     size = truth.boxes[: len(seen), 2:].max(axis=1)
     given = watch(source, checkpoint, truth.boxes, limit=limit)
-    scores = {
-        name: float((np.linalg.norm(poses - truth.joints[: len(seen)], axis=-1) <= 0.2 * size[:, None])[labeled].mean())
-        for name, poses in (("as above", seen.to_video(seen.joints)), ("in the true boxes", given.to_video(given.joints)))
-    }
-    found = Markdown(
-        f"Joints within 0.2 of the person's size, hidden ones included: {scores['as above']:.1%} with boxes `{boxes}`, "
-        f"{scores['in the true boxes']:.1%} in the true boxes ({labeled.sum()} joints of one clip: the difference is an image, not a "
-        "measurement)."
-    )
-found
+    for name, part in ((f"boxes {boxes}", seen), ("true boxes", given)):
+        error = np.linalg.norm(part.to_video(part.joints) - truth.joints[: len(seen)], axis=-1)
+        correct = (error <= 0.2 * size[:, None])[labeled]
+        found[name] = {"correct (%)": f"{100 * correct.mean():.1f}", "joints": len(correct)}
+pd.DataFrame(found).T if found else None
 
 # %% [markdown]
 # ## The same in one call
 #
-# All of this is in three arrays, and in three commands. Two attributes say what to make of the arrays: `status` says for each frame
+# All of this is in three arrays, and in three commands. Two attributes say how to read the arrays: `status` says for each frame
 # whether the person was found, followed or lost, and `hidden` which joints the network does not see well.
 
 # %%
@@ -302,36 +250,40 @@ print("frames in which the person was lost:", int((predicted.status == "lost").s
 print("the same confidences as above:", bool(np.allclose(confidences, seen.confidence, atol=1e-4, equal_nan=True)))
 
 # %% [markdown]
-# `rpstn predict VIDEO` does it for videos of any length and for several people, with poses as JSON and CSV and an annotated
+# `rpstn predict VIDEO` does this for videos of any length and for several people, with poses as JSON and CSV and an annotated
 # `.webm`; memory does not grow with the video. `rpstn export CHECKPOINT -o DIR` writes the network as ONNX for programs without torch:
-# one graph for the first frame, one for every later one, which takes heatmaps and features that the frame before left.
+# one graph for the first frame, and one for every later frame, which takes the heatmaps and features of the frame before.
 # And if the joints that you care about are not a person's, label a few clips and train on them:
-# [Data sets](../book/datasets.md) shows it, from the first label to the poses of a new video.
+# [Data sets](../book/datasets.md) shows how, from the first label to the poses of a new video.
 
 # %% [markdown]
 # ## How good is it on real people?
 #
-# `benchmarks/predict_quality.py` ran the weights that `rpstn predict` takes by itself on real clips that they never saw: with the boxes of
-# the labels, and with "auto", which gets no box and has to find the person first. A person whom it loses counts as wrong.
+# `benchmarks/predict_quality.py` ran the weights that `rpstn predict` uses by default on real clips that they never saw: with the boxes
+# of the labels, and with "auto", which gets no box and has to find the person first. A person that it loses counts as wrong.
 
 # %% tags=["hide-input"]
 quality = read_json(CHECKOUT / "results" / "predict_quality.json")
-Markdown(
-    f"{prediction_table(quality)}\n\nMeasured on: {quality['on']}, {quality['clips']} clips of {quality['groups']} groups, "
-    f"{quality['frames']:,} frames; `PCK@0.2` by person size, percent. With auto, the person was lost in {quality['lost']:.1%} of the frames."
-)
+Markdown(prediction_table(quality))
 
 # %% [markdown]
-# It has limits. A film without any person, a wall or a hedge, may still get a skeleton: what the network has seen in training always
-# had a person in it. Look at the scores, and see the film, before you believe it.
+# `PCK@0.2` by person size, in percent, measured on:
+
+# %% tags=["hide-input"]
+counted = {key: quality[key] for key in ("clips", "groups", "frames")}
+pd.DataFrame({quality["on"]: counted | {"lost with auto (% of frames)": f"{100 * quality['lost']:.1f}"}}).T
+
+# %% [markdown]
+# It has limits. A video without any person, of a wall or a hedge, may still get a skeleton: in everything the network saw in training
+# there was a person. Look at the scores, and watch the video, before you believe it.
 
 # %% [markdown]
 # ## Files in, files out
 #
 # **Boxes in.** `--boxes` takes one box for all frames, `x,y,width,height`, or a file. `x` and `y` are the left and upper
-# edge. All four are pixels of the video, not parts of the frame. Two corners are not taken for a box and cannot be told from
-# one: subtract first. Frames count from 0. A CSV file has a head line, and a column `id` if there are several people. It may also
-# be called `track_id`, `person` or `person_id`. Any other column is refused, so that nothing you say is passed over:
+# edge. All four are pixels of the video, not fractions of the frame. Two corners are not a box, and cannot be distinguished from
+# one: subtract first. Frames count from 0. A CSV file has a header line, and a column `id` if there are several people. It may also
+# be called `track_id`, `person` or `person_id`. Any other column is refused, so that nothing in the file is silently ignored:
 #
 # ```text
 # frame,id,x,y,width,height
@@ -340,7 +292,7 @@ Markdown(
 # 1,bob,300,40,88,190
 # ```
 #
-# A JSON file says the same in entries, in any order:
+# A JSON file has the same entries, in any order:
 #
 # ```json
 # [{"frame": 0, "id": "ann", "box": [40, 32, 96, 210]},
@@ -348,18 +300,18 @@ Markdown(
 #  {"frame": 1, "id": "bob", "box": [300, 40, 88, 190]}]
 # ```
 #
-# with the same names for `id`, and every other key refused; or, for one person, as a list with one entry a frame:
+# with the same names for `id`, and every other key refused; or, for one person, as a list with one entry per frame:
 #
 # ```json
 # [[40, 32, 96, 210], null, [44, 32, 96, 210]]
 # ```
 #
-# A frame may lack a person's box: `null`, NaN and no entry mean the same. A gap of up to 15 frames is bridged evenly between
-# the boxes before and after it. In a longer gap, before the first box and after the last, the person gets no pose. Nor do
-# they in a box that lies outside the frame. What was bridged, or lies outside, stands in the notes.
+# A frame may lack a person's box: `null`, NaN and no entry mean the same. A gap of up to 15 frames is interpolated between
+# the boxes before and after it. In a longer gap, before the first box and after the last, the person gets no pose. The same holds
+# for a box that lies outside the frame. The notes say what was interpolated and what lies outside.
 #
 # **Poses out.** `poses.json` first says what was predicted: the video's size and rate, the joints by name, the weights, the
-# limits of confidence, notes and a summary. Then follows one entry a frame. Here one of a network with two joints:
+# limits of confidence, notes and a summary. Then one entry per frame follows. Here is one from a network with two joints:
 #
 # ```json
 # {"frame": 3, "time": 0.12, "people": [
@@ -371,12 +323,12 @@ Markdown(
 #   of a folder have none; `--fps` gives their rate.
 # - `keypoints` holds x, y and a confidence for each joint, in the order of `categories[0].keypoints`. The third number is the
 #   height of the heatmap's peak. In COCO's labels it is a visibility of 0, 1 or 2; do not read one for the other.
-# - `hidden` lists the joints that the network does not see well, by their place, from 0. (`categories[0].skeleton` counts
+# - `hidden` lists the joints that the network does not see well, by their index, from 0. (`categories[0].skeleton` counts
 #   from 1, as COCO does.) They have coordinates too.
 # - `score` is the mean confidence over the joints.
-# - `bbox` is where the network looked, not a box around the joints: the fixed box, or a square that moves. What it saw is a
+# - `bbox` is where the network looked, not a box around the joints: the fixed box, or a square that moves. The crop that it saw is a
 #   square, a quarter larger than the longer side of `bbox`.
-# - `status` says how that place was found. `given`: your box. `found`: by a search, and the network starts anew. `followed`:
+# - `status` says how that box was found. `given`: your box. `found`: by a search, and the network's state is reset. `followed`:
 #   from the frame before. `lost`: there is a pose, but the network is too unsure to call it a person; all joints are then
 #   hidden.
 # - `others` appears with boxes `auto`, in the few frames that were also searched for other people: a list of the boxes of those
@@ -390,6 +342,6 @@ Markdown(
 # 3,0.12,1,followed,head,101.2,44.9,0.83,0
 # ```
 #
-# **A film to look at.** `annotated.webm` is for the eye. It has an even rate, so where the times of your file have gaps, a
-# frame stands for several images: image 100 of the film need not be frame 100 of the poses. The number of the frame is
-# written below the image. The film also has another size than the video. Measure in `poses.json`, not in the film.
+# **A video to look at.** `annotated.webm` is for viewing. Its frame rate is constant, so where the times of your file have gaps, a
+# frame is shown several times: image 100 of the annotated video need not be frame 100 of the poses. The number of the frame is
+# written below the image. The annotated video also differs from yours in size. Measure in `poses.json`, not in the annotated video.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Type checkers read a list only as it stands here. What is not in _HOMES is a module, used by its name: rpstn.metrics.pck(...).
 __all__ = [

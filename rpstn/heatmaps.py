@@ -1,4 +1,4 @@
-"""Heatmaps: one image per joint that says how likely the joint is at each place. Encode, decode, and nothing else.
+"""Heatmaps: one map per joint of how likely the joint is at each position. Encoding, decoding and the loss.
 
 Coordinates are 0-based pixels whose integer values are pixel centers. A heatmap is `stride` times smaller than the
 network's input, and the two grids cover the same area, so heatmap pixel u is centered at input pixel
@@ -21,17 +21,17 @@ REFINEMENTS = ("gaussian", "quarter", "none")
 
 
 def to_heatmap(points: torch.Tensor, stride: float) -> torch.Tensor:
-    """Input pixels to heatmap pixels; any shape."""
+    """Convert input pixels to heatmap pixels; any shape."""
     return (points + 0.5) / stride - 0.5
 
 
 def to_input(points: torch.Tensor, stride: float) -> torch.Tensor:
-    """Heatmap pixels to input pixels; any shape."""
+    """Convert heatmap pixels to input pixels; any shape."""
     return (points + 0.5) * stride - 0.5
 
 
 def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sigma: float = 2.0) -> torch.Tensor:
-    """Gaussian targets at sub-pixel centers.
+    """Encode joints as Gaussian targets with sub-pixel centers.
 
         target[k, v, u] = exp(-((u - u_k)^2 + (v - v_k)^2) / (2 sigma^2))
 
@@ -39,7 +39,7 @@ def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sig
     size    (h, w) of the heatmaps.
     stride  input pixels per heatmap pixel.
     sigma   in heatmap pixels.
-    Returns (..., K, h, w), float, at most 1. Where a joint is absent the map is meaningless: the loss gives it no weight.
+    Returns (..., K, h, w), float, at most 1. The map of an absent joint is meaningless: the loss gives it no weight.
     Raises ValueError for joints of another shape, a size that is not two whole numbers, a stride or sigma that is not positive.
     """
     if joints.ndim < 2 or joints.shape[-1] != 2:
@@ -49,33 +49,33 @@ def encode(joints: torch.Tensor, size: tuple[int, int], stride: float = 4.0, sig
     height, width = (whole(name, value) for name, value in zip(("h", "w"), size, strict=True))
     stride, sigma = positive("stride", stride), positive("sigma", sigma)
     center = to_heatmap(joints.float(), stride)
-    places = torch.arange(max(size), device=joints.device, dtype=torch.float32)
+    positions = torch.arange(max(size), device=joints.device, dtype=torch.float32)
     # A Gaussian is separable: two vectors and one outer product per joint.
-    profiles = torch.exp((places - center[..., None]) ** 2 / (-2 * sigma**2))
+    profiles = torch.exp((positions - center[..., None]) ** 2 / (-2 * sigma**2))
     # Products of the far tails would be subnormal numbers, with which a CPU is many times slower than with zeros.
     profiles = profiles.masked_fill(profiles < 1.1e-19, 0.0)
     return profiles[..., 1, :height, None] * profiles[..., 0, None, :width]
 
 
-def target_statistics(sigma: float, side: int) -> tuple[float, float]:
-    """Mean and standard deviation of a target whose joint lies well inside side x side pixels.
+def target_statistics(sigma: float, size: int) -> tuple[float, float]:
+    """Compute mean and standard deviation of a target of size x size pixels whose joint is well inside.
 
-    mean = 2 pi sigma^2 / side^2,   deviation = sqrt(pi sigma^2 / side^2 - mean^2)
+    mean = 2 pi sigma^2 / size^2,   standard deviation = sqrt(pi sigma^2 / size^2 - mean^2)
 
-    Raises ValueError for a sigma that is not positive and a side that is no whole number from 1 on.
+    Raises ValueError for a sigma that is not positive and a size that is not a whole number of at least 1.
     """
-    sigma, side = positive("sigma", sigma), whole("side", side)
-    mean = 2 * math.pi * sigma**2 / side**2
-    return mean, max(math.pi * sigma**2 / side**2 - mean**2, 1e-6) ** 0.5
+    sigma, size = positive("sigma", sigma), whole("size", size)
+    mean = 2 * math.pi * sigma**2 / size**2
+    return mean, max(math.pi * sigma**2 / size**2 - mean**2, 1e-6) ** 0.5
 
 
 def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian") -> tuple[torch.Tensor, torch.Tensor]:
-    """Joints from heatmaps: the highest pixel, then a sub-pixel step.
+    """Decode heatmaps into joints: the highest pixel, then a sub-pixel step.
 
     heatmaps  (..., K, h, w).
     refine    "gaussian": the parabola through the logarithms of the peak and its two neighbors on each axis, which is exact
               for a Gaussian (Zhang et al. 2020 take the same step with a Hessian); "quarter": a quarter pixel towards the
-              higher neighbor, as published tables have it; "none".
+              higher neighbor, as in most reported results; "none".
     Returns joints (..., K, 2) in input pixels and confidences (..., K), the values of the highest pixels. Raises ValueError for
     heatmaps without a pixel, a stride that is not positive, and an unknown refinement.
     """
@@ -100,8 +100,8 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
         return torch.where(inside & (curvature > 1e-6), (high - low) / (2 * curvature).clamp_min(1e-6), 0.0).clamp(-0.5, 0.5)
 
     def at(rows: torch.Tensor, columns: torch.Tensor) -> torch.Tensor:
-        places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
-        return flat.gather(-1, places[..., None])[..., 0]
+        index = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
+        return flat.gather(-1, index[..., None])[..., 0]
 
     x = column + step(at(row, column - 1), confidence, at(row, column + 1), (column > 0) & (column < width - 1))
     y = row + step(at(row - 1, column), confidence, at(row + 1, column), (row > 0) & (row < height - 1))
@@ -111,14 +111,14 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
 def heatmap_loss(
     predicted: torch.Tensor, target: torch.Tensor, visibility: torch.Tensor, total: torch.Tensor | None = None
 ) -> torch.Tensor:
-    """Squared error that honours visibility.
+    """Compute the squared error over annotated joints.
 
         L = sum_{b,t,k} w ||predicted - target||^2 / sum_{b,t,k} w,    w = 1 where the joint is annotated, else 0
 
     predicted, target (B,T,K,h,w); visibility (B,T,K): 0 absent, 1 occluded, 2 visible. An occluded joint is annotated: it is
-    learned like a visible one. An absent joint has no place, so it has no target and no loss. Summed over pixels, so that
-    the value does not shrink with the share of background. `total` replaces the sum of weights where these clips are a part of
-    a larger batch: the parts' losses then add up to the batch's. Raises ValueError for shapes that do not fit.
+    learned like a visible one. An absent joint has no position, so it has no target and no loss. Errors are summed over pixels,
+    so that the loss does not shrink with the share of background. `total` replaces the sum of weights where these clips are a
+    part of a larger batch: the parts' losses then add up to the batch's. Raises ValueError for shapes that do not fit.
     """
     if predicted.shape != target.shape or visibility.shape != predicted.shape[:-2]:
         shapes = ", ".join(str(tuple(value.shape)) for value in (predicted, target, visibility))

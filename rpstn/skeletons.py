@@ -1,7 +1,7 @@
-"""Skeletons: which joints a data set has, and how they belong together.
+"""Skeletons: which joints a data set has, and how they are connected.
 
-One table for every data set. No joint count stands anywhere else in the code: networks, losses, scores and figures
-ask the skeleton.
+The one table of all data sets. No joint count is written anywhere else in the code: networks, losses, scores and figures ask
+the skeleton.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from rpstn.errors import UserError, suggest
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Joints of one data set, in its own order.
+    """Define the joints of one data set, in its own order.
 
     joints      names, left and right being the person's own.
-    limbs       pairs of joint indices that a bone connects; what is drawn as a stick figure.
-    flip_pairs  pairs that exchange places when the image is mirrored.
+    limbs       pairs of joint indices that a bone connects; drawn as a stick figure.
+    flip_pairs  pairs that swap when the image is mirrored.
     torso       two joints whose distance is the torso size, the unit of PCK by torso.
-    order       all joints along the limbs, left and right apart: the order in which a relation matrix is drawn.
+    order       all joints along the limbs, left and right separate: the order of a relation matrix in figures.
     sigmas      OKS constants per joint where the data set defines them, else None.
     unscored    joints that the data set's own mean leaves out.
+    Raises UserError for repeated names, a pair outside the joints, and an order that does not name each joint once.
     """
 
     name: str
@@ -50,7 +51,7 @@ class Skeleton:
         return len(self.joints)
 
     def index(self, joint: str) -> int:
-        """Index of a joint by name."""
+        """Return the index of a joint by name. Raises UserError for a name that the skeleton does not have."""
         if joint not in self.joints:
             near = suggest(joint, self.joints)
             raise UserError(f"skeleton {self.name!r} has no joint {joint!r}{near}; it has {', '.join(self.joints)}")
@@ -58,7 +59,7 @@ class Skeleton:
 
     @cached_property
     def flip_permutation(self) -> tuple[int, ...]:
-        """Where each joint's value comes from after mirroring; its own inverse."""
+        """List from which joint each joint's value comes after mirroring; its own inverse."""
         permutation = list(range(len(self)))
         for left, right in self.flip_pairs:
             permutation[left], permutation[right] = right, left
@@ -66,7 +67,7 @@ class Skeleton:
 
     @cached_property
     def joint_types(self) -> dict[str, tuple[int, ...]]:
-        """Left and right of the same joint together, as published tables have them: {"shoulder": (1, 2), ...}."""
+        """Group left and right of the same joint, as reported results do: {"shoulder": (1, 2), ...}."""
         groups: dict[str, tuple[int, ...]] = {}
         for index, joint in enumerate(self.joints):
             name = joint.removeprefix("left_").removeprefix("right_")
@@ -75,13 +76,13 @@ class Skeleton:
 
     @cached_property
     def graph(self) -> tuple[tuple[float, ...], ...]:
-        """Which joints are linked, (K,K): 1 for a limb and for each joint itself, else 0."""
+        """Build the adjacency matrix (K,K): 1 for a limb and for each joint itself, else 0."""
         linked = {*self.limbs, *((b, a) for a, b in self.limbs), *((joint, joint) for joint in range(len(self)))}
         return tuple(tuple(float((i, j) in linked) for j in range(len(self))) for i in range(len(self)))
 
     @cached_property
     def scored(self) -> tuple[int, ...]:
-        """The joints of the data set's own mean."""
+        """List the joints of the data set's own mean."""
         return tuple(index for index in range(len(self)) if index not in self.unscored)
 
 
@@ -240,17 +241,17 @@ SKELETONS: dict[str, Skeleton] = {
 
 
 def get_skeleton(name: str) -> Skeleton:
-    """The skeleton of that name; raises UserError with the known names."""
+    """Look up a skeleton by name. Raises UserError with the known names."""
     if name not in SKELETONS:
         raise UserError(f"no skeleton is called {name!r}; known are {', '.join(SKELETONS)}")
     return SKELETONS[name]
 
 
 def name_skeleton(skeleton: Skeleton) -> dict[str, Any]:
-    """A skeleton as a checkpoint's metadata holds it: its name and, where this table does not have it, the whole of it."""
+    """Describe a skeleton in a checkpoint's metadata: by its name and, where this table does not have it, in full."""
     return {"skeleton": skeleton.name} | ({} if SKELETONS.get(skeleton.name) == skeleton else {"own_skeleton": asdict(skeleton)})
 
 
 def skeleton_of(metadata: Mapping[str, Any]) -> Skeleton:
-    """The skeleton that `name_skeleton` put into a metadata. Raises UserError for a name that nothing describes."""
+    """Read the skeleton that `name_skeleton` described. Raises UserError for an unknown name."""
     return Skeleton(**metadata["own_skeleton"]) if "own_skeleton" in metadata else get_skeleton(metadata["skeleton"])

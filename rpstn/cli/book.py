@@ -11,8 +11,7 @@ import tyro
 from rpstn.errors import UserError
 from rpstn.notebooks import CHECKOUT
 from rpstn.notebooks.run import run_notebooks
-from rpstn.runs.places import check_file
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import check_file, default_place
 
 
 def run(

@@ -9,8 +9,7 @@ from typing import Annotated
 import tyro
 
 from rpstn.errors import UserError, suggest
-from rpstn.runs.places import check_folder
-from rpstn.runs.project import data_folder, default_place
+from rpstn.runs.paths import check_folder, data_folder, default_place
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]

@@ -17,6 +17,7 @@ from typing import Any
 from rpstn import __version__
 from rpstn.cli.streams import escaping
 from rpstn.errors import UserError, suggest
+from rpstn.runs.memory import keep_memory
 from rpstn.runs.ranks import idle_rank
 
 
@@ -65,6 +66,9 @@ _COMMANDS = {
     "predict": Command(
         "VIDEO", "poses of a video, a folder of frames or a camera (its index): JSON, CSV, annotated .webm", "prediction.predict"
     ),
+    "calibrate": Command(
+        "CHECKPOINT", "measure which of its confidences are low, for predict (training does it by itself)", "calibrate.calibrate"
+    ),
     "convert": Command(
         "CHECKPOINT -o OUT", "make a checkpoint of this package from one of the authors' files", "weights.convert"
     ),
@@ -74,6 +78,7 @@ _COMMANDS = {
     "bench": Command("", "time this package against the released code's way (needs a checkout of the book)", "book.bench"),
     "run": Command("[NOTEBOOK ...]", "execute the book's notebooks, in order (needs a checkout)", "book.run", pairs=True),
 }
+_REPEATING = ("train", "evaluate", "publish", "folds", "ablate")  # commands that take one large step again and again
 # The subcommand that is meant where options follow the first word.
 _IMPLIED = {"ablate": "run"}
 _HELP = ("-h", "--help")
@@ -89,6 +94,8 @@ Exit codes: 0 done; 1 a check or a notebook failed; 2 a mistake, which one line 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code. arguments: those after `rpstn`; sys.argv if not given."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    if words and words[0] in _REPEATING:
+        keep_memory()
     with escaping():
         return _run(words)
 

@@ -9,7 +9,7 @@ import tyro
 
 from rpstn.cli.words import Options
 from rpstn.video.job import PredictConfig, predict_video
-from rpstn.video.summary import summary_lines
+from rpstn.video.output.summary import summary_lines
 
 
 def predict(config: Annotated[Options[PredictConfig], tyro.conf.PositionalRequiredArgs]) -> int:

@@ -11,7 +11,7 @@ from rpstn.datasets.coco_detections import in_words
 from rpstn.evaluate import scoring
 from rpstn.evaluate.folds import evaluate_folds, rows_of
 from rpstn.evaluate.scoring import EvaluateConfig
-from rpstn.metrics.official import standard_lines
+from rpstn.metrics.standard import standard_lines
 from rpstn.metrics.tables import aligned, table
 
 

@@ -12,7 +12,8 @@ from rpstn.cli.scores import as_trained
 from rpstn.cli.words import Options
 from rpstn.errors import UserError
 from rpstn.metrics.tables import aligned, markdown
-from rpstn.notebooks.ablation_results import interval_words, merge_cells, paper_table, read_cells, summarize
+from rpstn.notebooks.ablation_report import interval_words, paper_table
+from rpstn.notebooks.ablation_results import merge_runs, read_runs, summarize
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.publish import PublishConfig
 from rpstn.notebooks.publish import publish as write
@@ -32,7 +33,7 @@ def run(config: Options[AblationConfig]) -> None:
 
     The defaults are those of the book's results. The word `run` may be left out.
     """
-    _report(summarize(read_cells(ablate(config))))
+    _report(summarize(read_runs(ablate(config))))
 
 
 def merge(
@@ -53,7 +54,7 @@ def merge(
     """
     if not folders:  # tyro takes none for an empty tuple
         raise UserError("missing: FOLDER; see rpstn ablate merge --help")
-    _report(merge_cells(folders, out=out, fewer=fewer))
+    _report(merge_runs(folders, out=out, fewer=fewer))
 
 
 def _report(study: Mapping[str, Any]) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rpstn.cli.train_options import TrainOptions
 from rpstn.cli.words import Options
-from rpstn.models.weights import calibration_of
+from rpstn.models.calibration import calibration_of
 from rpstn.train import loop
-from rpstn.train.config import TrainConfig
 from rpstn.video.calibrate import calibrate_run
 
 
-def train(config: Options[TrainConfig]) -> None:
+def train(config: Options[TrainOptions]) -> None:
     """Train a network, resume an interrupted run, or report a finished one. The defaults are for two CPU cores."""
     result = loop.train(config, calibrate=calibrate_run)
     limits = calibration_of(result.checkpoint)

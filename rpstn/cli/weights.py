@@ -9,7 +9,7 @@ import tyro
 
 from rpstn.models import onnx, released
 from rpstn.models.files import find_weights
-from rpstn.runs.places import check_file
+from rpstn.runs.paths import check_file
 
 Checkpoint = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
 

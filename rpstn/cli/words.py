@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeVar
 import tyro
 
 from rpstn.errors import UserError
-from rpstn.runs.places import check_folder
+from rpstn.runs.paths import check_folder
 from rpstn.runs.renamed import SETTINGS
 
 T = TypeVar("T")

@@ -1,8 +1,8 @@
 """PoseResNet: image to features at a quarter of its size.
 
 A ResNet (He et al. 2016) whose classifier is replaced by three transposed convolutions (Xiao et al. 2018, "SimpleBaseline").
-Depths 18, 34, 50, 101 and 152 are the published ones. "small" is ours, for CPUs: narrow, and with lateral connections that
-give the upsampling path the detail which a few minutes of training would not recover from 4 x 4 pixels.
+Depths 18, 34, 50, 101 and 152 are theirs. "small" is ours, for CPUs: narrow, and with lateral connections that give the
+upsampling path the detail that a few minutes of training would not recover from 4 x 4 pixels.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from rpstn.models.efficientnet import PoseEfficientNet
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions and a shortcut."""
+    """Apply two 3x3 convolutions, and add a shortcut."""
 
     expansion = 1
 
@@ -36,7 +36,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 down, 3x3, 1x1 up by four, and a shortcut; the stride is on the 3x3."""
+    """Apply 1x1, 3x3 (with the stride) and widening 1x1 convolutions, and add a shortcut."""
 
     expansion = 4
 
@@ -66,7 +66,7 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module | None:
 
 @dataclass(frozen=True)
 class Backbone:
-    """What distinguishes one PoseResNet from another."""
+    """Describe what distinguishes one PoseResNet from another."""
 
     block: type[BasicBlock] | type[Bottleneck]
     layers: tuple[int, int, int, int]
@@ -89,9 +89,10 @@ STRIDE = 4  # input pixels per feature pixel, for every PoseResNet
 
 
 class PoseResNet(nn.Module):
-    """(B,3,H,W) -> (B,C,H/4,W/4); H and W multiples of 32. `channels` is C.
+    """Extract features: (B,3,H,W) -> (B,C,H/4,W/4); H and W multiples of 32. `channels` is C.
 
-    The modules' names are those of published ResNet and SimpleBaseline checkpoints (conv1, layer1, deconv_layers, ...).
+    The modules' names are those of torchvision's ResNets and SimpleBaseline's checkpoints (conv1, layer1, deconv_layers, ...).
+    Raises ValueError for a name that is not in BACKBONES.
     """
 
     def __init__(self, name: str):
@@ -104,7 +105,7 @@ class PoseResNet(nn.Module):
         if spec.lateral:  # two strided 3x3 cost a fifth of the 7x7 and pooling on a small image
             self.conv1 = nn.Conv2d(3, spec.stem, 3, 2, 1, bias=False)
             self.bn1 = nn.BatchNorm2d(spec.stem)
-            self.maxpool = nn.Sequential(
+            self.maxpool: nn.Module = nn.Sequential(
                 nn.Conv2d(spec.stem, spec.stem, 3, 2, 1, bias=False), nn.BatchNorm2d(spec.stem), nn.ReLU(inplace=True)
             )
         else:
@@ -141,7 +142,7 @@ class PoseResNet(nn.Module):
         if self.lateral is None:
             return self.deconv_layers(x)
         for index, lateral in enumerate(self.lateral):
-            convolution, norm, relu = self.deconv_layers[3 * index : 3 * index + 3]
+            convolution, norm, relu = (self.deconv_layers[3 * index + offset] for offset in range(3))
             x = relu(norm(convolution(x)) + lateral(stages[2 - index]))
         return x
 
@@ -150,5 +151,5 @@ ENCODERS = (*BACKBONES, "efficientnet_lite0")
 
 
 def make_encoder(name: str) -> PoseResNet | PoseEfficientNet:
-    """(B,3,H,W) -> (B,C,H/4,W/4), `channels` being C. Raises ValueError for a name that is not in ENCODERS."""
+    """Make an encoder (B,3,H,W) -> (B,C,H/4,W/4), `channels` being C. Raises ValueError for a name that is not in ENCODERS."""
     return PoseEfficientNet() if name == "efficientnet_lite0" else PoseResNet(name)

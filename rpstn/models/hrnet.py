@@ -1,10 +1,13 @@
-"""HRNet: high resolution from beginning to end, coarser branches beside it, and exchange between all of them.
+"""HRNet: high resolution from start to end, with coarser branches in parallel, and exchange between all of them.
 
 Sun, Xiao, Liu, Wang, "Deep High-Resolution Representation Learning for Human Pose Estimation", CVPR 2019. The modules'
 names are those of the authors' checkpoints (conv1, transition1, stage2, ..., final_layer).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import cast
 
 import torch
 from torch import nn
@@ -20,17 +23,17 @@ _EXCHANGES = (1, 4, 3)  # exchanges in stages 2, 3 and 4, which have 2, 3 and 4 
 
 
 def _unit(inputs: int, outputs: int, stride: int, *, relu: bool = True) -> nn.Sequential:
-    """3x3 convolution and BatchNorm, mostly with a ReLU behind."""
+    """Make a 3x3 convolution and BatchNorm, mostly followed by a ReLU."""
     layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False), nn.BatchNorm2d(outputs)]
     return nn.Sequential(*layers, nn.ReLU(inplace=True)) if relu else nn.Sequential(*layers)
 
 
 class Exchange(nn.Module):
-    """Residual blocks in each branch, then every branch gets the sum of all, brought to its resolution.
+    """Apply residual blocks to each branch, then sum all branches for each, at its resolution.
 
         y_i = relu(sum_j fuse_ij(x_j))
 
-    fuse_ij is nothing for i = j, a 1x1 convolution and nearest upsampling from a coarser branch (j > i), and i - j strided
+    fuse_ij is the identity for i = j, a 1x1 convolution and nearest upsampling from a coarser branch (j > i), and i - j strided
     3x3 convolutions from a finer one.
 
     channels  of the branches, the finest first.
@@ -61,12 +64,13 @@ class Exchange(nn.Module):
 
     def forward(self, features: list[torch.Tensor]) -> list[torch.Tensor]:
         features = [branch(x) for branch, x in zip(self.branches, features, strict=True)]
-        mixed = ([fuse(x) for fuse, x in zip(row, features, strict=True)] for row in self.fuse_layers)
+        rows = cast(Iterable[nn.ModuleList], self.fuse_layers)
+        mixed = ([fuse(x) for fuse, x in zip(row, features, strict=True)] for row in rows)
         return [self.relu(sum(parts[1:], parts[0])) for parts in mixed]
 
 
 class HRNet(nn.Module):
-    """(B,3,H,W) -> heatmaps (B,K,H/4,W/4); H and W multiples of 32.
+    """Predict heatmaps: (B,3,H,W) -> (B,K,H/4,W/4); H and W multiples of 32.
 
     name    "hrnet_w32" or "hrnet_w48".
     joints  K.
@@ -95,11 +99,12 @@ class HRNet(nn.Module):
             before = channels
         self.final_layer = nn.Conv2d(width, self.joints, 1)
         nn.init.normal_(self.final_layer.weight, std=0.001)  # heatmaps near zero at first, as most of a target is
+        assert self.final_layer.bias is not None
         nn.init.zeros_(self.final_layer.bias)
 
     @staticmethod
     def _transition(before: list[int], channels: list[int]) -> nn.ModuleList:
-        """From the branches of one stage to those of the next, which has one more, coarser by two."""
+        """Make the layers from the branches of one stage to those of the next, which has one more, coarser by two."""
         branches: list[nn.Module] = []
         for index, width in enumerate(channels):
             if index >= len(before):

@@ -5,6 +5,8 @@ Dang, Yin, Zhang, "Relation-Based Associative Joint Location for Human Pose Esti
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torch.autograd.function import once_differentiable
@@ -14,7 +16,7 @@ from rpstn.errors import positive, whole
 
 
 def _correlate(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """Depthwise cross-correlation per sample: every (sample, channel) is a group of one grouped convolution."""
+    """Cross-correlate depthwise per sample: every (sample, channel) is a group of one grouped convolution."""
     batch, channels, height, width = features.shape
     side = kernels.shape[-1]
     out = functional.conv2d(
@@ -27,9 +29,9 @@ def _correlate(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
 
 
 def _kernel_gradient(features: torch.Tensor, gradient: torch.Tensor, side: int) -> torch.Tensor:
-    """d loss / d kernels[v, u] = sum_{y, x} gradient[y, x] * features[y + v - r, x + u - r]: (B,C,side,side).
+    """Compute the kernels' gradient (B,C,side,side): the padded features correlated with the gradient as one large kernel.
 
-    That is a correlation too, of the padded features with the gradient as one large kernel.
+    d loss / d kernels[v, u] = sum_{y, x} gradient[y, x] * features[y + v - r, x + u - r]
     """
     batch, channels, height, width = features.shape
     padded = functional.pad(features, [side // 2] * 4)
@@ -40,7 +42,7 @@ def _kernel_gradient(features: torch.Tensor, gradient: torch.Tensor, side: int) 
             groups=batch * channels,
         )
         return out.reshape(batch, channels, side, side)
-    # A GPU's convolutions are not made for kernels of 64 x 64; one shifted product per entry is bound by memory alone.
+    # GPU convolutions are not made for kernels of 64 x 64; one shifted product per entry is limited by memory bandwidth alone.
     out = torch.empty(batch, channels, side, side, dtype=features.dtype, device=features.device)
     for v in range(side):
         for u in range(side):
@@ -49,21 +51,21 @@ def _kernel_gradient(features: torch.Tensor, gradient: torch.Tensor, side: int) 
 
 
 class _GlobalMatching(torch.autograd.Function):
-    """`_correlate` with a backward pass of its own: the general one for grouped convolutions is many times slower."""
+    """Correlate with a backward pass of its own: the general one of grouped convolutions is many times slower."""
 
     @staticmethod
-    def forward(ctx, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+    def forward(ctx: Any, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(features, kernels)
         return _correlate(features, kernels)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, gradient: torch.Tensor):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, torch.Tensor | None]:
         features, kernels = ctx.saved_tensors
         for_features = for_kernels = None
         gradient = gradient.contiguous()
         if ctx.needs_input_grad[0]:
-            # The adjoint of a correlation is a correlation with the kernels turned by half a turn.
+            # The adjoint of a correlation is a correlation with the kernels rotated by 180 degrees.
             for_features = _correlate(gradient, kernels.flip(-2, -1))
         if ctx.needs_input_grad[1]:
             for_kernels = _kernel_gradient(features, gradient, kernels.shape[-1])
@@ -71,13 +73,13 @@ class _GlobalMatching(torch.autograd.Function):
 
 
 def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """The dynamic convolution: each sample's features with its own kernels, channel by channel.
+    """Correlate each sample's features with its own kernels, channel by channel: the dynamic convolution.
 
         out[b, c, y, x] = sum_{v, u} kernels[b, c, v, u] * features[b, c, y + v - r, x + u - r],   r = (k - 1) / 2
 
     features (B,C,H,W), kernels (B,C,k,k) -> (B,C,H,W). Cross-correlation, stride 1, zero padding. Computed in float32 at
-    least, also under autocast: 16-bit depthwise convolutions are slow on CPUs and lose what small kernels say.
-    Raises ValueError for an even k, shapes that do not fit, nothing to match, and features that are whole numbers.
+    least, also under autocast: 16-bit depthwise convolutions are slow on CPUs and lose the detail of small kernels.
+    Raises ValueError for an even k, shapes that do not fit, empty features, and features that are integers.
     """
     if features.ndim != 4 or kernels.ndim != 4 or kernels.shape[:2] != features.shape[:2] or kernels.shape[2] != kernels.shape[3]:
         raise ValueError(
@@ -95,26 +97,35 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
         return _GlobalMatching.apply(features.contiguous(), kernels.to(features.dtype).contiguous())
 
 
-def shifted_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """`global_matching` as a sum of shifted products, one a kernel entry: what an exported graph computes.
+class GlobalMatching(nn.Module):
+    """Apply `global_matching`: features (B,C,H,W), kernels (B,C,k,k) -> (B,C,H,W)."""
 
-    A grouped convolution has as many groups as samples times channels, and a graph fixes the number of groups: the batch could
-    not vary. Shapes and numbers are those of `global_matching`. Forward only in mind: its backward pass keeps k * k products.
+    def forward(self, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        return global_matching(features, kernels)
+
+
+class ShiftedMatching(GlobalMatching):
+    """Compute the same as a sum of shifted products, one per kernel entry: what an exported graph does.
+
+    A grouped convolution has as many groups as samples times channels, and a graph fixes the number of groups: the batch size
+    could not vary. Meant for inference: a backward pass would keep k * k products.
     """
-    side, (height, width) = kernels.shape[-1], features.shape[-2:]
-    padded = functional.pad(features, [side // 2] * 4)
-    total = torch.zeros_like(features)
-    for v in range(side):
-        for u in range(side):
-            total = total + kernels[..., v, u, None, None] * padded[..., v : v + height, u : u + width]
-    return total
+
+    def forward(self, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        side, (height, width) = kernels.shape[-1], features.shape[-2:]
+        padded = functional.pad(features, [side // 2] * 4)
+        total = torch.zeros_like(features)
+        for v in range(side):
+            for u in range(side):
+                total = total + kernels[..., v, u, None, None] * padded[..., v : v + height, u : u + width]
+        return total
 
 
 def fuse_convolution(joints: int, channels: int, heatmap_std: float) -> nn.Conv2d:
-    """Conv_a, 1x1 over heatmaps and features.
+    """Make Conv_a, 1x1 over heatmaps and features.
 
-    Heatmaps are small beside features (their deviation is about 0.05, that of features about 1). Their weights start larger
-    by the inverse, so that at the start X_t holds as much of the pose as of the image.
+    The heatmaps' standard deviation is about 0.05, the features' about 1. The heatmaps' weights start larger by the inverse, so
+    that X_t initially contains as much of the pose as of the image.
     """
     convolution = nn.Conv2d(joints + channels, channels, 1)
     with torch.no_grad():
@@ -123,7 +134,7 @@ def fuse_convolution(joints: int, channels: int, heatmap_std: float) -> nn.Conv2
 
 
 def kernel_side(features: int) -> int:
-    """Side of the kernels that features of a given side lead to: 64 -> 7, 48 -> 5, 32 -> 3, 16 -> 1."""
+    """Compute the kernels' size for features of a given size: 64 -> 7, 48 -> 5, 32 -> 3, 16 -> 1."""
     side = features - 2  # the first convolution has no padding
     for _ in range(3):
         side //= 2
@@ -131,20 +142,20 @@ def kernel_side(features: int) -> int:
 
 
 class PoseSemanticsPropagator(nn.Module):
-    """What is known of the pose in frame t, as kernels for frame t + 1.
+    """Turn the pose semantics of frame t into kernels for frame t + 1.
 
         X_t     = Conv_a(M'_t (+) F(I_t))          1x1 over joints and channels
         kernels = S(X_t)                           three times [Conv 3x3, BN, ReLU, MaxPool 2], then Conv 3x3, BN
 
     heatmaps (B,K,h,w) and features (B,C,h,w) of frame t -> kernels (B,C,k,k); k follows from h (`kernel_side`): the kernel's
-    places are places of the image, seen coarsely. The last normalization starts with weight and bias 1/9: the first kernels are
-    a plain average, so that a trained head still reads what a trained encoder writes, with as much variation on top as there
-    is average, so that the kernels say something from the first step. (1/9 averages the 3 x 3 kernels of 128 px; for larger
-    ones the normalization after the matching takes up the factor.)
+    positions are positions in the image, at a coarse resolution. The last normalization starts with weight and bias 1/9. The bias
+    makes the first kernels a plain average, so that a trained head still understands a trained encoder's features; the weight
+    adds variation of the same size, so that the kernels are informative from the first step. (1/9 averages the 3 x 3 kernels of
+    128 px; for larger ones the normalization after the matching absorbs the factor.)
 
-    fuse_norm  a BatchNorm behind Conv_a, as in the released code.
-    Raises ValueError for joints and channels that are no whole numbers from 1 on, a deviation that is not positive, heatmaps and
-    features that do not fit, and ones too small for a kernel.
+    fuse_norm  a BatchNorm after Conv_a, as in the released code.
+    Raises ValueError for joints and channels that are not whole numbers of at least 1, a standard deviation that is not positive,
+    heatmaps and features that do not fit, and ones too small for a kernel.
     """
 
     def __init__(self, joints: int, channels: int, heatmap_std: float = 0.055, fuse_norm: bool = False):
@@ -161,9 +172,10 @@ class PoseSemanticsPropagator(nn.Module):
                 nn.ReLU(inplace=True),
                 nn.MaxPool2d(2),
             ]
-        self.semantics = nn.Sequential(*layers, nn.Conv2d(channels, channels, 3, padding=1), nn.BatchNorm2d(channels))
-        nn.init.constant_(self.semantics[-1].weight, 1.0 / 9)
-        nn.init.constant_(self.semantics[-1].bias, 1.0 / 9)
+        last = nn.BatchNorm2d(channels)
+        nn.init.constant_(last.weight, 1.0 / 9)
+        nn.init.constant_(last.bias, 1.0 / 9)
+        self.semantics = nn.Sequential(*layers, nn.Conv2d(channels, channels, 3, padding=1), last)
 
     def forward(self, heatmaps: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
         expected = (features.shape[0], self.joints, *features.shape[2:])

@@ -1,4 +1,4 @@
-"""The authors' checkpoints of RPSTN: their keys, their variants, and making one of ours of them.
+"""Checkpoints of the released code: their keys, their variants, and converting them to ours.
 
 Files are read with weights_only=True: no code in them runs. Loading is strict: every key that is missing, unexpected or of
 another shape is named.
@@ -45,10 +45,10 @@ _MODULES = {
 def load_released_checkpoint(
     path_or_state_dict: str | Path | Mapping[str, torch.Tensor], config: RPSTNConfig | None = None
 ) -> RPSTN:
-    """The network of one of the authors' checkpoints, in eval mode, float32; computes what their code computes, to rounding.
+    """Load a released checkpoint in evaluation mode, float32; it computes what the released code does, up to rounding.
 
     path_or_state_dict  a file (`.pth.tar` with `state_dict` inside, or the state dict itself), or a state dict; keys with or
-                        without the `module.` that DataParallel puts before them.
+                        without the prefix `module.` of DataParallel.
     config              `RPSTNConfig.released(...)`; None reads variant and depths from the keys.
     Raises UserError for a file that cannot be read, and for weights that do not fit, naming every key that is missing, unexpected
     or of another shape.
@@ -63,7 +63,7 @@ def load_released_checkpoint(
 
 
 def infer_config(state: Mapping[str, torch.Tensor], where: str = "the state dict") -> RPSTNConfig:
-    """`RPSTNConfig.released(...)` for a released state dict: the variant from the number of joints, the depths from the blocks.
+    """Infer `RPSTNConfig.released(...)` of a state dict: the variant from the number of joints, the depths from the blocks.
 
     Raises UserError where the keys are not those of the released network.
     """
@@ -85,7 +85,7 @@ def infer_config(state: Mapping[str, torch.Tensor], where: str = "the state dict
 
 
 def convert(checkpoint: str | Path, out: str | Path) -> RPSTN:
-    """Makes one of our own checkpoints of a released one and returns its network. Raises UserError as loading does."""
+    """Convert a released checkpoint to one of ours, and return its network. Raises UserError as loading does."""
     model = load_released_checkpoint(checkpoint)
     name = model.config.skeleton
     metadata = {"skeleton": name, "dataset": name, "size": 256, "sigma": 2.0, "frames": 5, "input": model.config.input}
@@ -94,7 +94,7 @@ def convert(checkpoint: str | Path, out: str | Path) -> RPSTN:
 
 
 def _ours(key: str) -> str:
-    """Our name for a released key; one that we do not know stays as it is, and is reported."""
+    """Translate a released key to ours; an unknown one is kept, and reported."""
     for theirs, ours in _MODULES.items():
         if key.startswith(f"{theirs}."):
             return ours + key[len(theirs) :]
@@ -102,7 +102,7 @@ def _ours(key: str) -> str:
 
 
 def _depth(keys: set[str], part: str, where: str) -> str:
-    """Which ResNet the keys of initializer or encoder are of."""
+    """Find the ResNet whose keys the initializer or encoder has."""
     layers = tuple(
         len({match[1] for key in keys if (match := re.match(rf"{part}\.layer{n}\.(\d+)\.", key))}) for n in range(1, 5)
     )

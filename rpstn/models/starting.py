@@ -1,4 +1,4 @@
-"""Starting a network from other weights: what both have is copied, and whatever does not fit is named."""
+"""Initializing a network from other weights: what both have is copied, and whatever does not fit is named."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from rpstn.errors import UserError
+from rpstn.models.author_checkpoints import author_input, load_author_checkpoint
 from rpstn.models.backbones import PoseResNet
 from rpstn.models.checkpoints import check_fold, naming_the_file, read_checkpoint
-from rpstn.models.efficientnet import PoseEfficientNet, our_key, published
-from rpstn.models.image import FrameByFrame, WithRelation
-from rpstn.models.official import author_input, load_author_checkpoint
+from rpstn.models.efficientnet import PoseEfficientNet, has_imagenet_keys, our_key
+from rpstn.models.image import FrameByFrame, ImageConfig, WithRelation
 from rpstn.models.pixels import take_rgb
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.models.state_dicts import load_strictly, read_state_dict
@@ -21,13 +21,13 @@ from rpstn.skeletons import Skeleton, skeleton_of
 
 
 def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None, fold: int | None = None) -> list[str]:
-    """Starts a network from another's checkpoint: what both have is copied.
+    """Initialize a network from another's checkpoint: what both have is copied. Return the names of the modules copied.
 
-    The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the
-    backbones are the same, its initializer too: P and F answer the same question. Returns the names of the modules copied.
+    The checkpoint's encoder and head, trained frame by frame, become this network's encoder and head and, where the backbones
+    are the same, its initializer too: P and F have the same task.
     skeleton  of the data that this network is to learn, where it may be one that only the checkpoint describes.
-    fold      official split of that data (`check_fold`).
-    Raises UserError for a damaged file, and where the joints, the encoder or the official split differ.
+    fold      split of that data (`check_fold`).
+    Raises UserError for a damaged file, and where the joints, the encoder or the split differ.
     """
     content = read_checkpoint(path)
     if "network" in content["config"]:
@@ -68,57 +68,63 @@ def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None,
 
 
 def start_image_from(model: FrameByFrame, path: str | Path, fold: int | None = None) -> list[str]:
-    """Starts an image network from a checkpoint of the same one, with or without the JRE: what both have is copied.
+    """Initialize an image network from a checkpoint of the same one, with or without the JRE: what both have is copied.
 
-    A JRE that the checkpoint lacks stays as it is, the identity. Returns the names of the modules copied.
-    fold  official split that this network is to be trained on (`rpstn.models.checkpoints.check_fold`).
-    Raises UserError where the networks, their joints, inputs or official splits differ.
+    A JRE that the checkpoint lacks remains the identity. Returns the names of the modules copied.
+    fold  split that this network is to be trained on (`rpstn.models.checkpoints.check_fold`).
+    Raises UserError where the networks, their joints, inputs or splits differ.
     """
     content = read_checkpoint(path)
     check_fold(content["metadata"], fold, path)
-    other = content["config"]
+    other, own = content["config"], _config(model)
     if "network" not in other:
-        raise UserError(f"{path} holds an RPSTN, this network is {model.config.network}; give a checkpoint of that image network")
+        raise UserError(f"{path} holds an RPSTN, this network is {own.network}; give a checkpoint of that image network")
     for name in ("network", "joints", "skeleton", "input"):
-        if other.get(name) != getattr(model.config, name):
-            raise UserError(f"{path} has {name} {other.get(name)}, this network {getattr(model.config, name)}; choose the same")
+        if other.get(name) != getattr(own, name):
+            raise UserError(f"{path} has {name} {other.get(name)}, this network {getattr(own, name)}; choose the same")
     state = content["state_dict"]
-    # With a JRE the network lies one level deeper.
+    # With a JRE the network is one level deeper.
     deep = "network.network." if other.get("relation") == "on" else "network."
     parts = {"network": (_bare(model), deep)}
-    alike = all(other.get(name) == getattr(model.config, name) for name in ("relation", "relation_layout", "relation_scale"))
+    alike = all(other.get(name) == getattr(own, name) for name in ("relation", "relation_layout", "relation_scale"))
     if model.relation is not None and alike:
         parts["relation"] = (model.relation, "network.relation.")
     for module, prefix in parts.values():
         part = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        try:
+        with naming_the_file(path):
             module.load_state_dict(part, strict=True)
-        except RuntimeError as error:
-            raise UserError(f"{path}: the weights do not fit the network it names; the file is damaged. {error}") from error
-    # The names as the model has them: with a JRE of its own, everything lies one level deeper.
+    # The names as the model has them: with a JRE, everything is one level deeper.
     return [f"network.{name}" for name in parts] if model.relation is not None else list(parts)
 
 
 def start_image_from_author(model: FrameByFrame, path: str | Path) -> bool:
-    """Starts an image network from an official checkpoint of SimpleBaseline or HRNet; see `load_author_checkpoint`.
+    """Initialize an image network from an author checkpoint of SimpleBaseline or HRNet; see `load_author_checkpoint`.
 
-    Its last layer is taken where the file has as many joints as the skeleton **and** the skeleton is the one that those files are
-    for: COCO's with 17 joints, MPII's with 16. Elsewhere the last layer stays random. SimpleBaseline's authors fed BGR: where
-    this network takes RGB, its first layer is made to (`rpstn.models.pixels`). Returns whether the last layer was taken.
+    Its last layer is copied where the file has as many joints as the skeleton **and** the skeleton is the one that those files
+    are for: COCO's with 17 joints, MPII's with 16. Elsewhere the last layer stays random. SimpleBaseline's authors used BGR:
+    where this network takes RGB, its first layer is converted (`rpstn.models.pixels`). Returns whether the last layer was copied.
     Raises UserError for a file that does not fit.
     """
     state, _ = read_state_dict(path)
     last = state.get("final_layer.weight")
-    head = last is not None and len(last) == model.config.joints and model.config.skeleton in ("coco", "mpii")
+    config = _config(model)
+    head = last is not None and len(last) == config.joints and config.skeleton in ("coco", "mpii")
     network = load_author_checkpoint(_bare(model), path, head=head)
-    if (author_input(model.config.network), model.config.input) == ("bgr_imagenet", "rgb_imagenet"):
+    if isinstance(network, PoseResNet) and (author_input(config.network), config.input) == ("bgr_imagenet", "rgb_imagenet"):
         take_rgb(network)
     return head
 
 
 def _bare(model: FrameByFrame) -> nn.Module:
-    """The network without its JRE."""
+    """Return the network without its JRE."""
     return model.network.network if isinstance(model.network, WithRelation) else model.network
+
+
+def _config(model: FrameByFrame) -> ImageConfig:
+    """Return the configuration that every trained network has."""
+    if model.config is None:
+        raise ValueError("this network has no configuration; make it with image_model")
+    return model.config
 
 
 def load_backbone(
@@ -126,17 +132,17 @@ def load_backbone(
     path_or_state_dict: str | Path | Mapping[str, torch.Tensor],
     fold: int | None = None,
 ) -> list[str]:
-    """Starts a PoseResNet from a SimpleBaseline pose ResNet, a torchvision ResNet, or the encoder of one of our own checkpoints.
+    """Initialize an encoder: a PoseResNet from SimpleBaseline, a torchvision ResNet or the encoder of one of our checkpoints.
 
-    Its depth must be the same; an RPSTN's joints may be others, since the encoder knows of none. A classifier (`fc`) or last
-    layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which then stay as they are.
-    Everything else must fit. A PoseEfficientNet starts from published ImageNet weights, which know nothing of its decoder; the
-    path "imagenet" stands for those that the extra of that name installs. Returns the names of the modules loaded.
-    fold  official split that the network is to be trained on (`check_fold`), where the file is one of our own checkpoints.
-    Raises UserError as above.
+    The depth must be the same; an RPSTN's joints may be others, since they do not concern the encoder. A classifier (`fc`) or
+    last layer (`final_layer`) in the file is left out; a torchvision file has no `deconv_layers`, which are then kept.
+    Everything else must fit. A PoseEfficientNet starts from ImageNet weights, which have no decoder; the path "imagenet" means
+    those that the extra of that name installs. Returns the names of the modules loaded.
+    fold  split that the network is to be trained on (`check_fold`), where the file is one of our own checkpoints.
+    Raises UserError for a file that cannot be read, that does not fit, or that was trained on another split.
     """
     state, where = read_state_dict(path_or_state_dict)
-    if isinstance(backbone, PoseEfficientNet) and published(state):
+    if isinstance(backbone, PoseEfficientNet) and has_imagenet_keys(state):
         taken = {ours: (key, value) for key, value in state.items() if (ours := our_key(key)) is not None}
         load_strictly(backbone, taken, where, optional=("lateral.", "mix."))
         return sorted({key.split(".")[0] for key in taken})

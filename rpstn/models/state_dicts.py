@@ -1,9 +1,10 @@
-"""State dicts of other people's files: read without running code in them, loaded strictly."""
+"""State dicts of other people's files: read without running code in them, and loaded strictly."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,14 +17,16 @@ _MANY = 30  # keys that an error lists of one kind
 
 
 def read_state_dict(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[dict[str, torch.Tensor], str]:
-    """A state dict without `module.` prefixes, and how to call it in an error."""
-    where, content = "the state dict", source
+    """Read a state dict, without prefixes `module.`, and how an error calls it. Raises UserError for anything else."""
+    where = "the state dict"
+    content: Any = source
     source = imagenet_file() if source == "imagenet" else source
     if not isinstance(source, Mapping):
         source = find_weights(source)
         where = str(source)
-        # A training script's best score, a NumPy number, may lie beside the weights: plain data, like the rest.
-        numbers = (np._core.multiarray.scalar, np.dtype, type(np.dtype(np.float64)))
+        # A training script's best score may be stored with the weights, as a NumPy number: plain data too. The first of these
+        # types is the function that pickle makes it with.
+        numbers = (np.float64(0).__reduce__()[0], np.dtype, type(np.dtype(np.float64)))
         content = load_tensors(source, remedy="download it again, or give another file", allowed=numbers)
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
@@ -35,7 +38,10 @@ def read_state_dict(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[di
 def load_strictly(
     module: torch.nn.Module, state: dict[str, tuple[str, torch.Tensor]], where: str, optional: tuple[str, ...] = ()
 ) -> None:
-    """Loads {our key: (their key, tensor)} strictly; keys that begin with one of `optional` may be missing."""
+    """Load {our key: (their key, tensor)} strictly; keys that begin with one of `optional` may be missing.
+
+    Raises UserError, naming every key that is missing, unexpected or of another shape.
+    """
     own = module.state_dict()
     counters = {key for key in own if key.endswith("num_batches_tracked")}  # older files lack them; nothing depends on them
     missing = [key for key in own if key not in state and key not in counters and not key.startswith(optional or ("\0",))]

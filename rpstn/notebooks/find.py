@@ -11,7 +11,7 @@ from typing import Any
 from rpstn.errors import UserError, suggest
 from rpstn.notebooks import CHECKOUT
 from rpstn.notebooks.parameters import Parameter, choose, read_parameters
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 
 
 @dataclass(frozen=True)

@@ -26,9 +26,9 @@ from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.weights import manifest_of, without_places
-from rpstn.notebooks.words import APART
-from rpstn.occlusion.occluders import PROTOCOLS, occlude_dataset
+from rpstn.models.manifests import manifest_of, without_folders
+from rpstn.notebooks.words.evaluation import APART
+from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, write_json
@@ -87,7 +87,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     begun = time.monotonic()
     device = choose_device(config.device)
     checkpoints = _checkpoints(config)
-    trained = {name: without_places(manifest_of(path) or {}) for name, path in checkpoints.items()}
+    trained = {name: without_folders(manifest_of(path) or {}) for name, path in checkpoints.items()}
     _check_alike(trained)
     networks = {name: load_checkpoint(path) for name, path in checkpoints.items()}
     config, dataset = _test_split(config, checkpoints["rpstn"], networks["rpstn"][1])
@@ -176,7 +176,7 @@ def _occluded(config: PublishConfig, dataset: ClipDataset) -> dict[str, tuple[Cl
     """Give the data sets with hidden joints by protocol, and what hides them; the labeled occlusions first, if there are any."""
     longer = with_min_length(dataset, config.start + config.length + 1)  # clips that continue after the occluder has left
     drawn = {
-        name: (occlude_dataset(longer, name, start=config.start, length=config.length), "occluder") for name in config.protocols
+        name: (Protocol(name, start=config.start, length=config.length).hide(longer), "occluder") for name in config.protocols
     }
     labeled = any((clip.visibility == OCCLUDED).any() for clip in dataset)
     return ({"as it is": (dataset, "anything")} if labeled else {}) | drawn

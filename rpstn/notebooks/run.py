@@ -21,9 +21,7 @@ from rpstn.notebooks.sources import Code, data_state
 from rpstn.notebooks.values import check_values
 from rpstn.runs.directory import MANIFEST
 from rpstn.runs.files import plain, portable, read_json, write_json
-from rpstn.runs.paths import expanded
-from rpstn.runs.places import check_folder
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import check_folder, default_place, expanded
 
 # Profiles whose executed notebooks are the book's pages; those of others show that everything runs, and no more.
 BOOK_PROFILES = ("demo", "paper")

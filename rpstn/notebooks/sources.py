@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.notebooks import CHECKOUT
-from rpstn.runs.paths import expanded
-from rpstn.runs.project import data_folder
+from rpstn.runs.paths import data_folder, expanded
 
 _PACKAGES = ("rpstn", "benchmarks")
 RESULTS = "results"  # the checkout's folder of published numbers

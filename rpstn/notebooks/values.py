@@ -8,7 +8,7 @@ from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
 from rpstn.notebooks.parameters import Parameter
-from rpstn.runs.places import check_folder
+from rpstn.runs.paths import check_folder
 
 # The least value of numbers, and of those in a list, that no configuration of the package checks.
 _LEAST = {
@@ -54,13 +54,13 @@ def check_values(parameters: Mapping[str, Parameter], values: Mapping[str, Any])
 
 
 def _check_clip(values: Mapping[str, Any]) -> None:
-    """Check that the test split has the clip, the clip the frame, and the skeleton the joint."""
+    """Check that the split has the clip, the clip the frame, and the skeleton the joint."""
     from rpstn.datasets import open_dataset
 
     name, fold = values.get("dataset", "embedded"), values.get("fold", 1)
-    data = open_dataset(name, values.get("root"), split="test", fold=fold, labels_only=True)
+    data = open_dataset(name, values.get("root"), split=values.get("split", "test"), fold=fold, labels_only=True)
     try:
-        clip = data[values.get("clip", 0)]
+        clip = data[values.get("clip") or 0]
     except OutOfRange as error:
         raise UserError(f"parameter clip: {error}") from None
     if "joint" in values:

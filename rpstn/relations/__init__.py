@@ -1,6 +1,6 @@
 """What the relation is and does: measures, baselines, interventions, effects."""
 
-from rpstn.relations.controls import baselines, ideal_relations
+from rpstn.relations.baselines import baseline_relations, ideal_relations
 from rpstn.relations.measures import (
     Relations,
     asymmetry,
@@ -16,15 +16,15 @@ from rpstn.relations.measures import (
 
 __all__ = [
     "Relations",
-    "cycle_residual",
     "asymmetry",
-    "baselines",
+    "baseline_relations",
     "collect",
+    "cycle_residual",
     "entropy",
     "ideal_relations",
     "off_diagonal_mass",
-    "strongest",
     "off_diagonal_weight",
+    "strongest",
     "variance_shares",
     "weaker_takes_more",
 ]

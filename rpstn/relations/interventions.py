@@ -1,7 +1,7 @@
-"""Interventions: another relation in the place of the network's own, to tell what a relation does from what it looks like.
+"""Interventions: another relation instead of the network's own, to distinguish what a relation does from what it looks like.
 
-A large weight says that two heatmaps overlap. Whether the network needs it is seen only where it is taken away and nothing else
-is changed. relation[i, j] is the weight of joint j in refined joint i, as in `rpstn.relations`.
+A large weight says that two heatmaps overlap. Whether the network needs it shows only when it is removed and nothing else is
+changed. relation[i, j] is the weight of joint j in refined joint i, as in `rpstn.relations`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from rpstn.errors import UserError
+from rpstn.models.relation import JointRelationExtractor
 from rpstn.skeletons import Skeleton
 
 # Interventions on whole relations, by the name that `named` takes. A single pair is "cut:JOINT:SOURCE".
@@ -23,19 +24,20 @@ NAMES = ("identity", "average", "uniform", "permuted")
 
 @dataclass(frozen=True)
 class Intervention:
-    """What takes the place of a relation. This one leaves it as it is; the others follow.
-
-    apply(relation (B,K,K), layout) -> (B,K,K), a new tensor. layout, "paper" or "released", says whether rows or columns sum
-    to 1. Raises UserError where the relation has other joints than the intervention is for.
-    """
+    """Replace a relation. This one keeps it; its subclasses do not."""
 
     def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
+        """Return the relation (B,K,K) to use instead of this one, which is not changed.
+
+        layout  "paper": rows sum to 1; "released": columns do.
+        Raises UserError where the relation has other joints than the intervention is for.
+        """
         return relation
 
 
 @dataclass(frozen=True)
 class Fixed(Intervention):
-    """The same relation for every frame: the identity, all alike, or a data set's average.
+    """Use the same relation for every frame: the identity, uniform weights, or a data set's average.
 
     matrix  K rows of K finite numbers.
     """
@@ -50,12 +52,12 @@ class Fixed(Intervention):
 
     @classmethod
     def identity(cls, joints: int) -> Fixed:
-        """Every joint keeps to itself."""
+        """Make the identity: every joint takes from itself alone."""
         return cls(tuple(map(tuple, np.eye(joints))))
 
     @classmethod
     def uniform(cls, joints: int) -> Fixed:
-        """Every joint takes from all alike, 1 / K."""
+        """Make uniform weights: every joint takes 1 / K from each."""
         return cls(tuple(map(tuple, np.full((joints, joints), 1 / joints))))
 
     def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
@@ -65,10 +67,10 @@ class Fixed(Intervention):
 
 @dataclass(frozen=True)
 class Permuted(Intervention):
-    """The relation of other joints: joint i takes from joint j what order[i] took from order[j].
+    """Use the relation of other joints: joint i takes from joint j what order[i] took from order[j].
 
-    Weights stay as large as they were, and what lay on the diagonal stays there; only whose they are is wrong. That is the
-    control for an intervention that makes the relation weaker: here it is as strong, at the wrong joints.
+    The weights are the same, and the diagonal stays the diagonal; only the joints are wrong. That is the control for an
+    intervention that makes the relation weaker: here it is as strong, at the wrong joints.
     """
 
     order: tuple[int, ...]
@@ -80,7 +82,7 @@ class Permuted(Intervention):
 
     @classmethod
     def random(cls, joints: int, seed: int = 0) -> Permuted:
-        """A random order in which no joint keeps its place (joints >= 2)."""
+        """Draw an order in which no joint keeps its position. Raises UserError for fewer than two joints."""
         if joints < 2:
             raise UserError(f"{joints} joint cannot be permuted; a network of at least two joints is needed")
         rng = np.random.default_rng(seed)
@@ -97,13 +99,13 @@ class Permuted(Intervention):
 
 @dataclass(frozen=True)
 class Cut(Intervention):
-    """Refined joint `joint` takes nothing from joint `source`.
+    """Set the weight of joint `source` in refined joint `joint` to zero.
 
-        relation[joint, source] -> 0, and the rest of what sums to 1 with it grows in proportion until it does again
+        relation[joint, source] -> 0, and the rest is scaled so that it sums to 1 again
 
-    With layout "paper" that is the rest of the row: what the joint took from the source it now takes from all others, itself
-    included, as they were weighted. With layout "released" it is the rest of the column. If there is no rest, nothing is left.
-    A pair that had no weight leaves the relation as it was, bit by bit. joint = source is allowed: nothing from itself.
+    In layout "paper" the rest is the row: the joint takes from all others, itself included, in proportion to their weights. In
+    layout "released" it is the column. If the rest is zero, it stays zero. A pair without weight leaves the relation unchanged,
+    bit for bit. joint = source is allowed: nothing from itself.
     """
 
     joint: int
@@ -111,7 +113,7 @@ class Cut(Intervention):
 
     @classmethod
     def between(cls, skeleton: Skeleton, joint: str, source: str) -> Cut:
-        """By the joints' names; UserError for a name that the skeleton does not have."""
+        """Make a cut by joint names. Raises UserError for a name that the skeleton does not have."""
         return cls(skeleton.index(joint), skeleton.index(source))
 
     def apply(self, relation: torch.Tensor, layout: str = "paper") -> torch.Tensor:
@@ -129,10 +131,11 @@ class Cut(Intervention):
 
 
 def named(name: str, skeleton: Skeleton, *, average: np.ndarray | None = None, seed: int = 0) -> Intervention:
-    """An intervention by its name, for notebooks and command lines.
+    """Make an intervention by name, for notebooks and command lines.
 
-    name     "identity", "average", "uniform", "permuted", or "cut:JOINT:SOURCE" with two joints' names.
-    average  (K,K), what "average" puts in; the mean of `rpstn.relations.Relations`. seed: of the permutation.
+    name     "identity", "average", "uniform", "permuted", or "cut:JOINT:SOURCE" with two joint names.
+    average  (K,K), used by "average"; the mean of `rpstn.relations.Relations`.
+    seed     of the permutation.
     Raises UserError for another name, for a joint that the skeleton does not have, and for "average" without one.
     """
     count = len(skeleton)
@@ -154,54 +157,51 @@ def named(name: str, skeleton: Skeleton, *, average: np.ndarray | None = None, s
 
 @contextmanager
 def intervened(model: Any, intervention: Intervention) -> Iterator[Any]:
-    """Within the block, the network uses intervention.apply(relation) wherever it would use its relation.
+    """Make the network, within the block, use intervention.apply(relation) instead of its relation.
 
         with intervened(model, Fixed.identity(13)):
             changed = predict_clips(model, metadata, dataset)
 
     model  anything with a JRE as `model.relation`: an RPSTN, or an image network of `rpstn.models.image`.
-    The relations in the network's output are the changed ones. Blocks may stand inside each other: the inner one changes what
-    the outer one has made. When a block ends, also by an exception, the network is as it was before.
+    The relations in the network's output are the changed ones. Blocks may be nested: the inner one changes the outer one's
+    result. It is a forward hook on the relation's softmax, which is removed when the block ends, also by an exception.
     Raises UserError for a network without relations.
     """
-    extractor = getattr(model, "relation", None)
-    if extractor is None:
-        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
-    before = vars(extractor).get("relation")  # of an outer block; else the class's own method
-    own = extractor.relation
+    extractor = _extractor(model)
 
-    def changed(heatmaps: torch.Tensor) -> torch.Tensor:
-        return intervention.apply(own(heatmaps), extractor.layout)
+    def change(module: torch.nn.Module, inputs: tuple[torch.Tensor], relation: torch.Tensor) -> torch.Tensor:
+        return intervention.apply(relation, extractor.layout)
 
-    extractor.relation = changed
-    try:
+    with extractor.softmax.register_forward_hook(change):
         yield model
-    finally:
-        if before is None:
-            del extractor.relation
-        else:
-            extractor.relation = before
 
 
 @contextmanager
 def watched(model: Any) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
-    """Within the block, a list grows by what enters the relation and what comes out: heatmaps (B,K,h,w), relation (B,K,K).
+    """Record, within the block, what enters the relation and what comes out: heatmaps (B,K,h,w), relation (B,K,K).
 
-    One entry for each use: a network with propagation has one a frame, one without has all frames of a call in one.
+    The list has one entry per use: one per frame with propagation, one for all frames of a call without.
     Raises UserError for a network without relations.
     """
+    extractor = _extractor(model)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    with intervened(model, Intervention()):
-        extractor = model.relation
-        own = extractor.relation
+    entered: list[torch.Tensor] = []
 
-        def noted(heatmaps: torch.Tensor) -> torch.Tensor:
-            relation = own(heatmaps)
-            seen.append((heatmaps, relation))
-            return relation
+    def note_heatmaps(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        entered.append(inputs[0])
 
-        extractor.relation = noted
+    def note_relation(module: torch.nn.Module, inputs: tuple[torch.Tensor], relation: torch.Tensor) -> None:
+        seen.append((entered.pop(), relation))
+
+    with extractor.gram.register_forward_pre_hook(note_heatmaps), extractor.softmax.register_forward_hook(note_relation):
         yield seen
+
+
+def _extractor(model: Any) -> JointRelationExtractor:
+    extractor = getattr(model, "relation", None)
+    if extractor is None:
+        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
+    return extractor
 
 
 def _check_joints(relation: torch.Tensor, count: int, what: str) -> None:
@@ -210,5 +210,5 @@ def _check_joints(relation: torch.Tensor, count: int, what: str) -> None:
 
 
 def all_pairs(joints: int) -> Sequence[tuple[int, int]]:
-    """All ordered pairs (i, j), i != j, row by row."""
+    """List all ordered pairs (i, j), i != j, row by row."""
     return [(i, j) for i in range(joints) for j in range(joints) if i != j]

@@ -11,7 +11,7 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.cli.streams import escaping
 from rpstn.errors import UserError
-from rpstn.runs.places import check_file, check_folder
+from rpstn.runs.paths import check_file, check_folder
 
 from ..conftest import CHECKOUT
 from .test_cli import refused
@@ -62,8 +62,8 @@ def test_what_is_missing_is_named(command, capsys):
         ("predict a.mp4 --hidden-below nan", "--hidden-below: 'nan' is not a finite number"),
         ("export x -o y --tolerance=-inf", "--tolerance: '-inf' is not a finite number"),
         ("run --profil smoke", "did you mean --profile?"),
-        ("ablate --cells nonsense", "no cell is called 'nonsense'"),
-        ("ablate run --cells nonsense", "no cell is called 'nonsense'"),
+        ("ablate --runs nonsense", "no run is called 'nonsense'"),
+        ("ablate run --runs nonsense", "no run is called 'nonsense'"),
         ("ablate mrege x", "rpstn ablate has no command 'mrege'; did you mean 'merge'?"),
         ("data", "name one of: list, make, check; see rpstn data --help"),
     ],

@@ -13,11 +13,11 @@ from rpstn.heatmaps import decode
 from rpstn.models import RPSTN, RPSTNConfig, global_matching, load_checkpoint, save_checkpoint
 from rpstn.models.files import WEIGHTS
 from rpstn.models.image import ImageConfig, image_model
-from rpstn.models.onnx import _arguments, _images, _modules, export
+from rpstn.models.onnx import export
+from rpstn.models.onnx_graphs import STATE, example_arguments, example_frames, make_graphs
 from rpstn.models.pixels import normalize
-from rpstn.models.propagation import shifted_matching
+from rpstn.models.propagation import ShiftedMatching
 
-STATE = {"state_heatmaps": "heatmaps", "state_features": "features"}
 JOINTS = 13
 
 
@@ -50,7 +50,7 @@ def test_shifted_products_are_the_matching():
     for side in (1, 3, 5, 7):
         features = torch.randn(3, 4, 12, 9, generator=generator)
         kernels = torch.randn(3, 4, side, side, generator=generator)
-        assert torch.allclose(shifted_matching(features, kernels), global_matching(features, kernels), atol=1e-5)
+        assert torch.allclose(ShiftedMatching()(features, kernels), global_matching(features, kernels), atol=1e-5)
 
 
 def test_without_the_extra_the_remedy_is_named(tmp_path, monkeypatch, capsys):
@@ -127,9 +127,8 @@ def test_graphs_that_differ_are_not_kept(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     checkpoint = saved(tmp_path / "a.pt", "matching")
-    monkeypatch.setattr(
-        "rpstn.models.onnx.shifted_matching", lambda features, kernels: 1.01 * shifted_matching(features, kernels)
-    )
+    shifted = ShiftedMatching.forward
+    monkeypatch.setattr(ShiftedMatching, "forward", lambda self, features, kernels: 1.01 * shifted(self, features, kernels))
     with pytest.raises(UserError, match=r"next\.onnx would give other .* nothing was kept"):
         export(checkpoint, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
@@ -144,8 +143,8 @@ def test_no_graph_keeps_the_batch_of_its_example(name):
     """What every exporter starts from, torch.export, needs no extra: traced with two at once, run with one and with three."""
     model, _ = load_checkpoint(WEIGHTS / f"{name}.pt")
     size, batch = 64, torch.export.Dim("batch")  # at their own sizes, with kernels of 7 x 7, tracing takes a minute
-    for graph in _modules(model, size).values():
-        arguments = _arguments(graph, size)
+    for graph in make_graphs(model, size).values():
+        arguments = example_arguments(graph, size)
         program = torch.export.export(graph, tuple(arguments.values()), dynamic_shapes=tuple({0: batch} for _ in arguments))
         with torch.inference_mode():
             for rows in ([0], [0, 1, 0]):
@@ -167,7 +166,7 @@ def test_shipped_weights_run_by_themselves(name, tmp_path):
     assert all(graph.inputs["frames"][0] == "batch" for graph in written.graphs)
     model, metadata = load_checkpoint(WEIGHTS / f"{name}.pt")
     for batch, length in ((1, 1), (1, 5), (3, 1), (3, 5)):
-        frames = _images(metadata["size"], batch, length)
+        frames = example_frames(metadata["size"], batch, length)
         with torch.inference_mode():
             expected = model(normalize(torch.from_numpy(frames).transpose(0, 1), metadata["input"])).heatmaps.numpy()
         left = {}
@@ -184,11 +183,11 @@ def test_what_the_runtime_refuses_is_the_users_error(tmp_path, monkeypatch, caps
     pytest.importorskip("onnxruntime", reason="needs the extra export")
     pytest.importorskip("onnxscript", reason="needs the extra export")
     checkpoint = saved(tmp_path / "a.pt", "none")
-    monkeypatch.setattr("rpstn.models.onnx.torch.export.Dim", lambda name: None)  # a batch that is not dynamic
+    monkeypatch.setattr("rpstn.models.onnx_graphs.torch.export.Dim", lambda name: None)  # a batch that is not dynamic
     assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "onnxruntime refuses frame.onnx for 1 at once" in said and "Expected: 2" in said and "constraints.txt" in said
-    monkeypatch.setattr("rpstn.models.onnx._write", lambda graph, arguments, path: path.write_bytes(b"no graph"))
+    monkeypatch.setattr("rpstn.models.onnx.write_graph", lambda graph, arguments, path: path.write_bytes(b"no graph"))
     assert main(["export", str(checkpoint), "-o", str(tmp_path / "out")]) == 2
     said = capsys.readouterr().err
     assert "onnxruntime cannot load frame.onnx" in said and said.count("\n") == 1

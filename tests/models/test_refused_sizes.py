@@ -144,7 +144,7 @@ def test_stride_and_sigma_are_positive(value):
 
 
 def test_shapes_of_heatmaps():
-    with pytest.raises(ValueError, match="^side must be a whole number"):
+    with pytest.raises(ValueError, match="^size must be a whole number"):
         target_statistics(2.0, 0)
     for shape in ((13,), (13, 3), (2, 13, 1)):
         with pytest.raises(ValueError, match=r"joints must be \(..., K, 2\)"):

@@ -15,8 +15,9 @@ from rpstn.metrics.scores import samples
 from rpstn.models import RPSTN, JointRelationExtractor, RPSTNConfig
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.relations import Relations, variance_shares, weaker_takes_more
-from rpstn.relations.effects import MEASURES, CutPlan, heights, own_effect, square, study
+from rpstn.relations.effects import MEASURES, own_effect, pair_matrix, values_at
 from rpstn.relations.interventions import NAMES, Cut, Fixed, Intervention, Permuted, all_pairs, intervened, named, watched
+from rpstn.relations.study import CutPlan, StudySettings, study
 from rpstn.skeletons import get_skeleton
 
 SKELETON = get_skeleton("penn_action")
@@ -71,6 +72,11 @@ def network(learned=True, **settings):
 @pytest.fixture(scope="module", params=VARIANTS)
 def model(request):
     return network(**VARIANTS[request.param])
+
+
+def hooks(model):
+    """What is left on a network: nothing, outside a block."""
+    return [hook for part in model.modules() for hook in (*part._forward_hooks.values(), *part._forward_pre_hooks.values())]
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +190,7 @@ def test_the_network_is_restored_after_an_exception_and_inside_another_block(pla
     own = plain.relation.relation(heatmaps)
     with pytest.raises(RuntimeError, match="stop"), intervened(plain, Cut(0, 1)):
         raise RuntimeError("stop")
-    assert torch.equal(plain.relation.relation(heatmaps), own) and "relation" not in vars(plain.relation)
+    assert torch.equal(plain.relation.relation(heatmaps), own) and not hooks(plain)
     with pytest.raises(UserError), intervened(plain, Fixed.identity(15)):
         plain.relation(heatmaps)
     assert torch.equal(plain.relation.relation(heatmaps), own)
@@ -230,7 +236,7 @@ def test_what_is_watched_is_what_enters_and_comes_out(model):
     with torch.no_grad(), watched(model) as seen:
         output = model(torch.randn(2, 3, 3, 64, 64))
     relations = torch.cat([relation for _, relation in seen])
-    assert len(relations) == 6 and "relation" not in vars(model.relation)
+    assert len(relations) == 6 and not hooks(model)
     for heatmaps, relation in seen:
         torch.testing.assert_close(model.relation.relation(heatmaps), relation)
     np.testing.assert_allclose(
@@ -252,7 +258,7 @@ def test_encode_and_locate_are_the_two_halves_of_a_call(model):
 def test_a_study_finds_what_predictions_find(model):
     data = dataset_of(5, 5, 3)
     cut = {"cut": Cut(3, 5), "identity": Fixed.identity(13)}
-    done = study(model, META, data, cut, window=4, batch=2, progress=False)
+    done = study(model, META, data, cut, StudySettings(window=4, batch=2), progress=False)
     assert list(done.truth.groups) == ["s0"] * 10 + ["s1"] * 3 and done.alone == {}
     own = predict_clips(model, META, data, 4, batch=2, progress=False)
     with intervened(model, Cut(3, 5)):
@@ -266,7 +272,7 @@ def test_a_study_finds_what_predictions_find(model):
         error = np.linalg.norm(np.concatenate(predictions.joints) - np.concatenate([clip.joints for clip in data]), axis=-1) / 70
         known = ~np.isnan(right)
         np.testing.assert_allclose(np.median(found.distance[known]), np.median(error[known]), rtol=1e-3)
-    again = study(model, META, data, cut, window=4, batch=2, progress=False)
+    again = study(model, META, data, cut, StudySettings(window=4, batch=2), progress=False)
     for name in MEASURES:
         np.testing.assert_array_equal(getattr(again.changed["identity"], name), getattr(done.changed["identity"], name))
 
@@ -277,11 +283,11 @@ def test_cut_maps_give_what_the_network_gives():
     cuts = {pair: Cut(*pair) for pair in pairs}
     for settings, every in (({"propagation": "none"}, 1), ({}, 4)):
         net, data = network(**settings), dataset_of(4, 4)
-        done = study(net, META, data, cuts, pairs=pairs, every=every, window=4, progress=False)
+        done = study(net, META, data, cuts, StudySettings(pairs=pairs, every=every, window=4), progress=False)
         expected = np.stack([done.own.loss(done.changed[pair])["height"][::every] for pair in pairs])
         np.testing.assert_allclose(done.alone["height"], expected, atol=2e-6)
         assert np.nanmax(np.abs(done.alone["height"])) > 1e-4, "the cut reached the heatmaps"
-    later = study(net, META, data, {}, pairs=pairs, window=4, progress=False).alone["height"]
+    later = study(net, META, data, {}, StudySettings(pairs=pairs, window=4), progress=False).alone["height"]
     carried = np.stack([done.own.loss(done.changed[pair])["height"] for pair in pairs])
     assert np.nanmax(np.abs(later - carried)[:, [1, 2, 3, 5, 6, 7]]) > 2e-5, (
         "with propagation, a cut in all frames does more than one in a single frame"
@@ -291,8 +297,8 @@ def test_cut_maps_give_what_the_network_gives():
 def test_one_frame_in_so_many_is_counted_over_all_clips(plain):
     """Batches of 8, 2 and 3 frames, one of them without a frame that is cut in."""
     data, pairs = dataset_of(5, 5, 3), [(3, 5), (7, 8)]
-    whole = study(plain, META, data, {}, pairs=pairs, window=4, batch=2, progress=False)
-    some = study(plain, META, data, {}, pairs=pairs, every=5, window=4, batch=2, progress=False)
+    whole = study(plain, META, data, {}, StudySettings(pairs=pairs, window=4, batch=2), progress=False)
+    some = study(plain, META, data, {}, StudySettings(pairs=pairs, every=5, window=4, batch=2), progress=False)
     for name in MEASURES:
         assert whole.alone[name].shape == (2, 13, 13)
         np.testing.assert_allclose(some.alone[name], whole.alone[name][:, ::5], atol=1e-5)
@@ -302,7 +308,7 @@ def test_heatmaps_are_measured_and_not_kept(model):
     """On Penn Action they would fill the memory: what stays of them is one number a joint and frame."""
     data = dataset_of(4, 3)
     with watched(model) as seen:
-        done = study(model, META, data, {}, pairs=[(3, 5)], window=4, batch=1, progress=False)
+        done = study(model, META, data, {}, StudySettings(pairs=[(3, 5)], window=4, batch=1), progress=False)
     entered = torch.cat([heatmaps for heatmaps, _ in seen])
     assert len(entered) == 7 and entered.shape[1:] == (13, 16, 16)
     np.testing.assert_allclose(done.strength, entered.double().square().sum(dim=(2, 3)), rtol=1e-9)
@@ -317,20 +323,20 @@ def test_losses_are_read_where_they_belong():
     losses = np.arange(12 * 2 * 4, dtype=float).reshape(12, 2, 4)
     own = own_effect(losses, pairs)
     assert own.shape == (2, 12) and own[1, 5] == losses[5, 1, pairs[5][0]]
-    matrix = square(range(1, 13), pairs, 4)
+    matrix = pair_matrix(range(1, 13), pairs, 4)
     assert (np.diag(matrix) == 0).all() and matrix[0, 1] == 1 and matrix[3, 2] == 12
 
 
 def test_heights_are_read_between_pixels():
     maps = torch.rand(3, 2, 6, 8)
-    at = heights(maps, torch.tensor([[[2.0, 3.0], [7.0, 5.0]]] * 3))
+    at = values_at(maps, torch.tensor([[[2.0, 3.0], [7.0, 5.0]]] * 3))
     torch.testing.assert_close(at, torch.stack([maps[:, 0, 3, 2], maps[:, 1, 5, 7]], dim=1))
-    between = heights(maps, torch.tensor([[[2.5, 3.0], [1.0, 4.25]]] * 3))
+    between = values_at(maps, torch.tensor([[[2.5, 3.0], [1.0, 4.25]]] * 3))
     torch.testing.assert_close(between[:, 0], (maps[:, 0, 3, 2] + maps[:, 0, 3, 3]) / 2)
     torch.testing.assert_close(between[:, 1], 0.75 * maps[:, 1, 4, 1] + 0.25 * maps[:, 1, 5, 1])
-    assert torch.isnan(heights(maps, torch.tensor([[[-0.1, 3.0], [2.0, 5.01]]] * 3))).all()
+    assert torch.isnan(values_at(maps, torch.tensor([[[-0.1, 3.0], [2.0, 5.01]]] * 3))).all()
     peak, confidence = decode(maps, 1.0, "none")
-    torch.testing.assert_close(heights(maps, peak), confidence)
+    torch.testing.assert_close(values_at(maps, peak), confidence)
 
 
 def test_variance_is_shared_out_between_actions_sources_clips_and_frames():

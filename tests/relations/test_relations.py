@@ -12,7 +12,7 @@ from rpstn.evaluate.inference import predict_clips
 from rpstn.models import RPSTN, RPSTNConfig
 from rpstn.relations import (
     asymmetry,
-    baselines,
+    baseline_relations,
     collect,
     cycle_residual,
     entropy,
@@ -21,7 +21,7 @@ from rpstn.relations import (
     off_diagonal_weight,
     strongest,
 )
-from rpstn.relations.controls import untrained
+from rpstn.relations.baselines import untrained
 from rpstn.skeletons import get_skeleton
 
 SKELETON = get_skeleton("penn_action")
@@ -113,7 +113,7 @@ def test_relations_are_collected_by_clip_and_action(model):
     found = collect(predict_clips(model, META, dataset, progress=False), dataset)
     assert found.matrices.shape == (15, 13, 13)
     np.testing.assert_allclose(found.matrices.sum(axis=-1), 1, atol=1e-5)
-    np.testing.assert_allclose(found.by_clip()[1], found.matrices[4:10].mean(axis=0))
+    np.testing.assert_array_equal(found.clips, np.repeat([0, 1, 2], [4, 6, 5]))
     weights = {"walk": 9, "jump": 6}
     mean = sum(weights[action] * matrix for action, matrix in found.by_action().items()) / 15
     np.testing.assert_allclose(mean, found.mean(), atol=1e-6)
@@ -129,7 +129,7 @@ def test_a_network_without_relations_is_refused():
 
 def test_baselines(model):
     dataset = dataset_of([4, 3])
-    found = baselines(model, META, dataset)
+    found = baseline_relations(model, META, dataset)
     for name, matrix in found.items():
         np.testing.assert_allclose(matrix.sum(axis=-1), 1, atol=1e-5, err_msg=name)
     assert [len(matrices) for matrices in found.values()] == [1, 1, 7, 7]
@@ -144,7 +144,7 @@ def test_baselines_have_the_networks_layout():
     dataset = dataset_of([4, 3])
     torch.manual_seed(1)
     network = RPSTN(RPSTNConfig(joints=13, encoder="small", propagation="none", relation_layout="released")).eval()
-    found = baselines(network, META, dataset)
+    found = baseline_relations(network, META, dataset)
     for name, matrix in found.items():
         np.testing.assert_allclose(matrix.sum(axis=-2), 1, atol=1e-5, err_msg=name)
     paper = ideal_relations(dataset, META).matrices

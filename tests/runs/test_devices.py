@@ -8,9 +8,9 @@ from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.models.files import find_weights
 from rpstn.runs.devices import choose_device
-from rpstn.video.stream import PoseNetwork
+from rpstn.video.network import PoseNetwork
 
-ABSENT = ["mps", "xpu", "cuda", "cuda:7", "metadata", "vulkan", "hpu", "tpu", "", " cpu", "CUDA", "cpu:1", "cuda:-1"]
+ABSENT = ["mps", "xpu", "cuda", "cuda:7", "meta", "vulkan", "hpu", "tpu", "", " cpu", "CUDA", "cpu:1", "cuda:-1"]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_mps_is_used_where_it_is_there(bare, monkeypatch):
         choose_device("cuda:2")
 
 
-@pytest.mark.parametrize("device", ["mps", "metadata", ""])
+@pytest.mark.parametrize("device", ["mps", "meta", ""])
 @pytest.mark.parametrize(
     "command",
     [

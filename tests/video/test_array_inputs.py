@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from rpstn.errors import UserError
+from rpstn.video.input.source import open_input
 from rpstn.video.predict import predict
-from rpstn.video.source import open_input
 
 from ..predicting import EMBEDDED
 

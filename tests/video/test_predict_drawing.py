@@ -1,24 +1,24 @@
-"""What is told and drawn of predicted poses: the summary in words, and the image with its relation."""
+"""What is said and drawn of predicted poses: the summary in words, and the image with its relation."""
 
 import numpy as np
 import pytest
 
 from rpstn.models.weights import Limit
 from rpstn.skeletons import PENN_ACTION
-from rpstn.video.files import frame_entry
-from rpstn.video.input_frames import Frame
-from rpstn.video.overlay import LONGEST_STAND, AnnotatedVideo, Annotator, scale_of
+from rpstn.video.input.frames import Frame
+from rpstn.video.output.files import frame_entry
+from rpstn.video.output.overlay import LONGEST_STAND, AnnotatedVideo, Annotator, scale_of
+from rpstn.video.output.summary import doubt_notes, summarize_poses, summary_lines
 from rpstn.video.stream import FOLLOWED, GIVEN, LOST, PersonPose
-from rpstn.video.summary import doubt_notes, summarize_poses, summary_lines
 
 
 class TestSummary:
     def entries(self, confidences, statuses=None, present=None):
         for index, value in enumerate(confidences):
-            sure = np.full(13, 0.9, np.float32)
-            sure[5] = value
+            confidence = np.full(13, 0.9, np.float32)
+            confidence[5] = value
             status = FOLLOWED if statuses is None else statuses[index]
-            pose = PersonPose("1", np.array([0, 0, 9, 9]), np.zeros((13, 2)), sure, None, status)
+            pose = PersonPose("1", np.array([0, 0, 9, 9]), np.zeros((13, 2)), confidence, None, status)
             here = present is None or present[index]
             yield frame_entry(index, index / 10, [pose] if here else [], 0.4)
 
@@ -57,10 +57,10 @@ class TestSummary:
 
     def test_given_boxes_around_nobody(self):
         """A mean of (12 * 0.9 + 0.1) / 13 = 0.84 lies below a limit of 0.85."""
-        for limit, unsure in ((0.85, 3), (0.8, 0)):
+        for limit, low in ((0.85, 3), (0.8, 0)):
             summary = summarize_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, limit)
             limits = Limit(limit, "measured on val"), Limit(0.4, "measured on val")
-            assert summary["1"]["unsure"] == unsure and len(doubt_notes(summary, *limits)) == bool(unsure)
+            assert summary["1"]["low_confidence"] == low and len(doubt_notes(summary, *limits)) == bool(low)
             half = summarize_poses(self.entries([0.1, 0.9], [GIVEN] * 2), PENN_ACTION, limit)
             assert not doubt_notes(half, *limits), "half is not most"
         summary = summarize_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, 0.85)
@@ -81,11 +81,11 @@ class TestDrawing:
     def test_joints_have_the_color_of_their_confidence_and_hidden_ones_are_hollow(self):
         pixels = np.full((160, 160, 3), 90, np.uint8)
         annotator = Annotator(PENN_ACTION, (160, 160), 0.4)
-        sure, unsure = (self.at_joint(annotator.draw(pixels, self.entry(value)), annotator.scale) for value in (1.0, 0.5))
-        assert sure[0] > 200 and sure[2] < 100, "yellow"
-        assert unsure[1] > unsure[0] and abs(sure - unsure).max() > 60, "green"
+        high, low = (self.at_joint(annotator.draw(pixels, self.entry(value)), annotator.scale) for value in (1.0, 0.5))
+        assert high[0] > 200 and high[2] < 100, "yellow"
+        assert low[1] > low[0] and abs(high - low).max() > 60, "green"
         empty = self.at_joint(annotator.draw(pixels, self.entry(0.1)), annotator.scale)
-        assert abs(empty - sure).max() > 60
+        assert abs(empty - high).max() > 60
         assert (annotator.draw(pixels, self.entry(0.9, LOST)) != annotator.draw(pixels, self.entry(0.9))).any()
 
     def test_the_matrix_follows_the_order_of_the_limbs(self):
@@ -120,9 +120,9 @@ class TestDrawing:
 
 def test_a_long_gap_is_cut_once(tmp_path):
     """A minute without frames stands for ten seconds; the frames after it stand for one image each again."""
-    film = AnnotatedVideo(tmp_path / "film.webm", Annotator(PENN_ACTION, (16, 16), 0.4), 25.0)
+    video = AnnotatedVideo(tmp_path / "video.webm", Annotator(PENN_ACTION, (16, 16), 0.4), 25.0)
     for index in range(6):
         time = 60 + (index - 1) / 25 if index else 0.0
-        film.draw((Frame(index, time, np.zeros((16, 16, 3), np.uint8)), frame_entry(index, time, [], 0.4)))
-    film.close()
-    assert film.writer.count == LONGEST_STAND + 5
+        video.draw((Frame(index, time, np.zeros((16, 16, 3), np.uint8)), frame_entry(index, time, [], 0.4)))
+    video.close()
+    assert video.writer.count == LONGEST_STAND + 5

@@ -9,15 +9,15 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.errors import UserError
 from rpstn.video import write_webm
-from rpstn.video.files import read_result
 from rpstn.video.job import PredictConfig, predict_video
+from rpstn.video.output.files import read_head, read_result
 
-from ..predicting import EMBEDDED, config, interrupt_at, read
+from ..predicting import BOX, EMBEDDED, config, interrupt_at, read
 
-SHORT = {"fps": None, "draw": False, "relation": False}
+SHORT = {"fps": None, "draw": False, "relation": False, "boxes": BOX}
 
 
-def filmed(path, dance, order):
+def make_video(path, dance, order):
     """A video of frames of `dance`, whatever its suffix says: decoders look at the content."""
     path.parent.mkdir(parents=True, exist_ok=True)
     write_webm(path.with_suffix(".webm"), [cv2.imread(str(dance / f"{index}.png")) for index in order], fps=10)
@@ -35,10 +35,10 @@ def copied(folder, dance, order):
 def test_the_second_of_a_name_is_told_whose_results_lie_there(dance, tmp_path, monkeypatch, capsys, second):
     """It is not told to overwrite first: they are another video's."""
     monkeypatch.chdir(tmp_path)
-    first = filmed(tmp_path / "a.mp4", dance, range(3))
+    first = make_video(tmp_path / "a.mp4", dance, range(3))
     path = tmp_path / second
-    other = copied(path, dance, (5, 6, 7)) if not path.suffix else filmed(path, dance, (5, 6, 7))
-    words = ["--checkpoint", str(EMBEDDED), "--device", "cpu", "--no-draw"]
+    other = copied(path, dance, (5, 6, 7)) if not path.suffix else make_video(path, dance, (5, 6, 7))
+    words = ["--checkpoint", str(EMBEDDED), "--device", "cpu", "--no-draw", "--boxes", BOX]
     assert cli.main(["predict", str(first), *words]) == 0
     before = (tmp_path / "runs" / "predict" / "a" / "poses.json").read_bytes()
     capsys.readouterr()
@@ -46,7 +46,7 @@ def test_the_second_of_a_name_is_told_whose_results_lie_there(dance, tmp_path, m
         assert cli.main(["predict", str(other), *words, *more]) == 2
         said = capsys.readouterr().err
         assert "holds results of another video, a.mp4" in said and said.index("--out") < said.index("--overwrite")
-        assert "go on with" not in said and (tmp_path / "runs" / "predict" / "a" / "poses.json").read_bytes() == before
+        assert "continue with" not in said and (tmp_path / "runs" / "predict" / "a" / "poses.json").read_bytes() == before
     assert cli.main(["predict", str(other), *words, "--out", str(tmp_path / "elsewhere")]) == 0
     assert cli.main(["predict", str(first), *words]) == 2
     said = capsys.readouterr().err
@@ -54,7 +54,7 @@ def test_the_second_of_a_name_is_told_whose_results_lie_there(dance, tmp_path, m
 
 
 def test_a_renamed_or_moved_video_is_the_same(dance, tmp_path):
-    first = filmed(tmp_path / "a.mp4", dance, range(3))
+    first = make_video(tmp_path / "a.mp4", dance, range(3))
     predict_video(config(first, tmp_path / "out", **SHORT), progress=False)
     moved = first.rename(tmp_path / "b.mp4")
     with pytest.raises(UserError, match="holds results of a.mp4: replace"):
@@ -66,7 +66,7 @@ def test_another_videos_run_is_not_resumed(dance, tmp_path, monkeypatch, kind):
     """Same name, same number of frames, and for a folder even the same first image: nothing is mixed, nothing is lost."""
     orders = [range(6), (0, 1, 2, 9, 8, 7) if "alike" in kind else (9, 8, 7, 6, 5, 4)]
     make = (
-        (lambda place, order: filmed(place / "a.mp4", dance, order))
+        (lambda place, order: make_video(place / "a.mp4", dance, order))
         if kind == "file"
         else lambda place, order: copied(place / "a", dance, order)
     )
@@ -83,13 +83,13 @@ def test_another_videos_run_is_not_resumed(dance, tmp_path, monkeypatch, kind):
 
 
 def test_a_video_that_has_changed_is_told_so(dance, tmp_path, monkeypatch):
-    film = filmed(tmp_path / "a.mp4", dance, range(6))
+    video = make_video(tmp_path / "a.mp4", dance, range(6))
     with monkeypatch.context() as patch:
         interrupt_at(patch, 3)
-        predict_video(config(film, tmp_path / "out", **SHORT), progress=False)
-    filmed(film, dance, range(5))
+        predict_video(config(video, tmp_path / "out", **SHORT), progress=False)
+    make_video(video, dance, range(5))
     with pytest.raises(UserError, match="another video, a.mp4, or of this one as it was before"):
-        predict_video(config(film, tmp_path / "out", resume=True, **SHORT), progress=False)
+        predict_video(config(video, tmp_path / "out", resume=True, **SHORT), progress=False)
 
 
 def test_files_of_those_names_that_are_something_else(dance, tmp_path):
@@ -105,6 +105,13 @@ def test_files_of_those_names_that_are_something_else(dance, tmp_path):
 def test_the_head_of_results_is_read_without_their_frames(whole_run):
     found, whole = read_result(whole_run.out / "poses.json"), read(whole_run.out)
     assert whole.pop("frames") and found == whole and json.dumps(found["summary"])
+
+
+def test_settings_of_an_older_version_are_read(tmp_path):
+    path, old = tmp_path / "journal.jsonl", {"middle": 0.7, "side": 0.25, "sure": 0.45, "patience": 5}
+    path.write_text(json.dumps({"settings": {"following": old, "frames": 3}, "video": {"name": "side"}}) + "\n")
+    today = {"center_rate": 0.7, "size_rate": 0.25, "confident_from": 0.45, "patience": 5}
+    assert read_head(path) == {"settings": {"following": today, "frames": 3}, "video": {"name": "side"}}
 
 
 def test_no_name_leads_out_of_the_folder_of_results():

@@ -13,20 +13,21 @@ from rpstn.datasets.decoding import Decoded
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
 from rpstn.video import write_webm
-from rpstn.video.array_input import ArrayInput
 from rpstn.video.boxes import MAX_GAP, FixedBox, read_boxes
-from rpstn.video.files import COLUMNS, frame_entry
-from rpstn.video.image_input import FrameFolder
-from rpstn.video.input_frames import as_rgb, fit
-from rpstn.video.source import Camera, camera_index, open_input
+from rpstn.video.input.arrays import ArrayInput
+from rpstn.video.input.camera import Camera, camera_index
+from rpstn.video.input.frames import as_rgb, fit
+from rpstn.video.input.images import FrameFolder
+from rpstn.video.input.source import open_input
+from rpstn.video.input.video_file import VideoFile
+from rpstn.video.output.files import COLUMNS, frame_entry
 from rpstn.video.stream import FOLLOWED, PersonPose
-from rpstn.video.video_file import VideoFile
 
 BOX = [10.0, 20.0, 30.0, 40.0]
 
 
 def images(count=5, height=48, width=64):
-    """Frames that can be told apart: brighter from frame to frame, red on the left."""
+    """Frames that differ: brighter from frame to frame, red on the left."""
     frames = np.zeros((count, height, width, 3), np.uint8)
     frames[:] = (20 + 200 * np.arange(count) / max(count - 1, 1)).astype(np.uint8)[:, None, None, None]
     frames[:, :, : width // 2, 0] = 255

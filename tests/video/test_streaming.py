@@ -1,100 +1,34 @@
-"""Threads that read ahead and write behind, and signals that ask a run to stop."""
+"""A thread that writes behind the network, and signals that ask a run to stop."""
 
 import signal
 
 import pytest
 
-from rpstn.errors import UserError
-from rpstn.video.threads import Ahead, Behind, StopAsked, stop_when_asked
+from rpstn.video.threads import Behind, stop_when_asked
 
 
-class TestThreads:
-    def test_ahead_is_in_order_bounded_and_raises_where_the_error_was(self):
-        taken = []
+def test_behind_does_all_in_order_and_tells_errors():
+    done = []
+    behind = Behind(done.append, size=2)
+    for index in range(20):
+        behind.put(index)
+    behind.close()
+    assert done == list(range(20))
 
-        def items():
-            for index in range(100):
-                taken.append(index)
-                yield index
-            raise UserError("broken")
+    def fail(item):
+        raise OSError("disk full")
 
-        ahead = Ahead(items(), size=3)
-        assert next(ahead) == 0 and len(taken) <= 6
-        found = [0]
-        with pytest.raises(UserError, match="broken"):
-            for item in ahead:
-                found.append(item)
-        assert found == list(range(100)) and next(ahead, None) is None
-        ahead.close()
-
-    def test_ahead_can_be_left_early_and_closes_its_source(self):
-        closed = []
-
-        def items():
-            try:
-                yield from range(10**9)
-            finally:
-                closed.append(True)
-
-        ahead = Ahead(items())
-        next(ahead)
-        ahead.close()
-        assert closed == [True] and not ahead._thread.is_alive()
-
-    def test_a_camera_drops_what_nobody_takes(self):
-        import threading
-
-        ready = threading.Event()
-
-        def items():
-            yield from range(50)
-            ready.set()
-
-        ahead = Ahead(items(), size=4, drop=True)
-        assert ready.wait(20)
-        # The end may push nothing out: it waits until there is room.
-        found = list(ahead)
-        assert found == sorted(found) and found[-1] == 49 and len(found) == 50 - ahead.dropped <= 5
-
-    def test_a_stop_ends_the_wait_for_a_source_that_hangs(self, monkeypatch):
-        import threading
-
-        monkeypatch.setattr("rpstn.video.threads._PATIENCE", 0.1)
-        forever, asked = threading.Event(), StopAsked()
-
-        def items():
-            yield 1
-            forever.wait(60)
-
-        ahead = Ahead(items())
-        timer = threading.Timer(0.3, setattr, (asked, "signal", signal.SIGINT))
-        timer.start()
-        assert list(ahead.until(asked)) == [1] and not forever.is_set()
-        ahead.close()
-        assert ahead._thread.is_alive(), "left behind, not waited for"
-        forever.set()
-
-    def test_behind_does_all_in_order_and_tells_errors(self):
-        done = []
-        behind = Behind(done.append, size=2)
-        for index in range(20):
+    behind = Behind(fail, size=2)
+    with pytest.raises(OSError, match="disk full"):
+        for index in range(50):
             behind.put(index)
-        behind.close()
-        assert done == list(range(20))
+    behind.close()
 
-        def fail(item):
-            raise OSError("disk full")
 
-        behind = Behind(fail, size=2)
-        with pytest.raises(OSError, match="disk full"):
-            for index in range(50):
-                behind.put(index)
-        behind.close()
-
-    def test_outside_the_block_a_signal_is_a_signal(self):
-        with stop_when_asked() as asked:
-            assert not asked
-            signal.raise_signal(signal.SIGINT)
-            assert asked and asked.signal == signal.SIGINT
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+def test_outside_the_block_a_signal_is_a_signal():
+    with stop_when_asked() as asked:
+        assert not asked
+        signal.raise_signal(signal.SIGINT)
+        assert asked and asked.signal == signal.SIGINT
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -7,13 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-import rpstn.video.source
 from rpstn.errors import UserError
 from rpstn.video import write_webm
+from rpstn.video.input.camera import Camera
+from rpstn.video.input.source import open_input
+from rpstn.video.input.video_file import VideoFile
 from rpstn.video.job import predict_video
 from rpstn.video.predict import predict
-from rpstn.video.source import Camera, open_input
-from rpstn.video.video_file import VideoFile
 from rpstn.video.watch import watch
 
 from ..predicting import EMBEDDED, config, read
@@ -23,7 +23,7 @@ LENGTH, FPS = 12, 10
 BOX = "0,0,60,40"
 
 
-def film(path, length=LENGTH):
+def make_video(path, length=LENGTH):
     """Frames with gray 20 n."""
     writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), FPS, (64, 48))
     for number in range(length):
@@ -34,7 +34,7 @@ def film(path, length=LENGTH):
 
 def damaged(path, lost):
     """Zero the bytes of some frames of an .avi."""
-    data = bytearray(film(path).read_bytes())
+    data = bytearray(make_video(path).read_bytes())
     place = data.index(b"movi") + 4
     for number in range(LENGTH):
         (size,) = struct.unpack_from("<I", data, place + 4)
@@ -67,7 +67,7 @@ def test_a_damaged_frame_is_named_and_the_others_keep_number_and_time(tmp_path, 
     np.testing.assert_allclose([frame.time for frame in frames], np.array(rest) / FPS, atol=1e-6)
     (note,) = source.notes
     assert note.startswith(named) and "damaged" in note and sorted(source.lost) == lost
-    assert list(frame.index for frame in source) == rest and len(source.notes) == 1, "read again, it is told once"
+    assert list(frame.index for frame in source) == rest and len(source.notes) == 1, "read again, it is noted once"
     assert capfd.readouterr() == ("", ""), "FFmpeg's own lines stay off the terminal"
 
 
@@ -110,7 +110,7 @@ def test_a_codec_without_a_decoder_is_named(tmp_path):
         assert len(list(open_input(VIDEOS / "av1.mp4"))) == 2, "this OpenCV has a decoder"
     except UserError as error:
         assert "no decoder here for its codec, AV1" in str(error) and "ffmpeg" in str(error) and "broken" not in str(error)
-    strange = film(tmp_path / "strange.avi")
+    strange = make_video(tmp_path / "strange.avi")
     strange.write_bytes(strange.read_bytes().replace(b"MJPG", b"QQXX"))
     with pytest.raises(UserError, match="no decoder here for its codec, qqxx; convert it"):
         open_input(strange)
@@ -118,8 +118,8 @@ def test_a_codec_without_a_decoder_is_named(tmp_path):
 
 def id3(image):
     """A tag with a cover image, as music files have it."""
-    picture = b"\0image/jpeg\0\x03\0" + image
-    frame = b"APIC" + struct.pack(">I", len(picture)) + b"\0\0" + picture
+    cover = b"\0image/jpeg\0\x03\0" + image
+    frame = b"APIC" + struct.pack(">I", len(cover)) + b"\0\0" + cover
     size = len(frame)
     return b"ID3\x03\0\0" + bytes([size >> 21 & 127, size >> 14 & 127, size >> 7 & 127, size & 127]) + frame
 
@@ -131,7 +131,7 @@ def test_a_cover_image_is_no_video(tmp_path):
     for path in (tmp_path / "song.mp3", VIDEOS / "cover.m4a"):
         with pytest.raises(UserError, match="sound with a cover image, not a video"):
             open_input(path)
-    assert len(list(open_input(film(tmp_path / "one.avi", 1)))) == 1, "a video of one frame is one"
+    assert len(list(open_input(make_video(tmp_path / "one.avi", 1)))) == 1, "a video of one frame is one"
 
 
 def test_a_cover_image_beside_the_video_is_passed_over():
@@ -181,7 +181,7 @@ def test_duration_times_rate_is_no_number_of_frames():
 
 
 def test_a_file_that_is_cut_short_says_so(tmp_path):
-    path = film(tmp_path / "a.avi")
+    path = make_video(tmp_path / "a.avi")
     content = path.read_bytes()
     path.write_bytes(content[: content.rindex(b"00dc", 0, content.index(b"idx1") - 2000) + 40])  # within a frame in the middle
     source = open_input(path)
@@ -193,7 +193,7 @@ def test_a_file_that_is_cut_short_says_so(tmp_path):
 @pytest.mark.parametrize("name", ["2024-11-14T22:57:44.avi", "file:a.avi", "concat:a.avi", "%03d.avi", "a?b#c.avi", "-i.avi"])
 def test_a_relative_name_is_no_protocol(tmp_path, monkeypatch, name):
     monkeypatch.chdir(tmp_path)
-    film(Path("plain.avi")).rename(name)
+    make_video(Path("plain.avi")).rename(name)
     assert grays(open_input(name)) == list(range(LENGTH))
     result = predict_video(config(name, Path("out:1"), boxes=BOX), progress=False)
     assert result.frames == LENGTH and (tmp_path / "out:1" / "annotated.webm").is_file()
@@ -245,7 +245,7 @@ def test_a_camera_that_misses_a_frame_goes_on(monkeypatch):
         def release(self):
             pass
 
-    monkeypatch.setattr(rpstn.video.source.cv2, "VideoCapture", Capture)
+    monkeypatch.setattr(cv2, "VideoCapture", Capture)
     source = Camera(0)
     assert len(list(source)) == 2 and source.notes == ["camera 0 stopped after 2 frames"]
 
@@ -253,7 +253,7 @@ def test_a_camera_that_misses_a_frame_goes_on(monkeypatch):
 def test_a_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
-    film(tmp_path / "a.avi")
+    make_video(tmp_path / "a.avi")
     (tmp_path / "w.pt").write_bytes(EMBEDDED.read_bytes())
     (tmp_path / "b.csv").write_text("frame,x,y,width,height\n" + "".join(f"{n},0,0,60,40\n" for n in range(LENGTH)))
     result = predict_video(config("~/a.avi", "~/out", checkpoint="~/w.pt", boxes="~/b.csv", draw=False), progress=False)

@@ -1,0 +1,84 @@
+"""What occluders and cuts do to a network, and what propagation gains or loses by them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rpstn.metrics.hidden import HiddenCurve
+from rpstn.metrics.intervals import Interval
+from rpstn.notebooks.words.common import bullets, differences, or_none, plural, points, significant_in
+from rpstn.occlusion.recovery import Effects, horizon
+
+
+def horizon_words(gain: HiddenCurve) -> str:
+    """Say up to how many frames a gain lasts (`rpstn.occlusion.recovery.horizon`), or that it does not."""
+    frames = horizon(gain)
+    if frames is None:
+        return "**too few groups to say**"
+    if not frames:
+        return f"**no horizon**: the interval is not above zero after {gain.labels[0]} frame"
+    return f"**up to {plural(frames, 'frame')}**"
+
+
+def horizons_words(gains: Mapping[str, HiddenCurve]) -> str:
+    """List the horizon of several gains."""
+    return bullets(f"{name}: {horizon_words(gain)}." for name, gain in gains.items())
+
+
+def effects_table(found: Mapping[str, Mapping[str, Effects]], network: str, baseline: str) -> dict[str, dict[str, Any]]:
+    """Make one row per kind of occluder of what it does to a network.
+
+    found  by kind of occluder, then by the other networks: `rpstn.occlusion.recovery.effects` of `network` beside each.
+    """
+    return {
+        kind: {
+            "joints hidden for 1-5 frames": row[baseline].hidden.samples,
+            f"their PCK, {network} (%)": f"{100 * row[baseline].hidden.estimate:.1f}" if row[baseline].hidden.samples else "",
+            **{f"gain over {name}": points(effects.gain) for name, effects in row.items()},
+            f"reappeared 1-3 frames ago: gain over {baseline}": points(row[baseline].reappeared_gain),
+            f"reappeared: {network}, change": points(row[baseline].reappeared_cost),
+            f"unoccluded joints: error of {network}, change": points(row[baseline].unoccluded_joints),
+            f"unoccluded joints: error of {baseline}, change": points(row[baseline].unoccluded_joints_baseline),
+        }
+        for kind, row in found.items()
+    }
+
+
+def effects_words(found: Mapping[str, Effects], network: str, baseline: str) -> str:
+    """Count the kinds of occluders under which a network finds more or fewer joints than a baseline, and name them."""
+
+    def among(name: str, sign: int, noun: str = "") -> str:
+        return significant_in({kind: getattr(row, name) for kind, row in found.items()}, sign, noun)
+
+    return bullets(
+        [
+            f"**Hidden joints**: {network} finds more than {baseline} under {among('gain', 1, 'kinds of occluders')}, fewer "
+            f"under {among('gain', -1)}.",
+            f"**Reappeared joints**: it finds more of them under {among('reappeared_gain', 1)}, fewer under "
+            f"{among('reappeared_gain', -1)}.",
+            f"**Wrong poses carried on**: compared with itself on the unoccluded video, it finds fewer reappeared joints under "
+            f"{among('reappeared_cost', -1)}.",
+            f"**Unoccluded joints**: their error grows under {among('unoccluded_joints', 1)} for {network}, under "
+            f"{among('unoccluded_joints_baseline', 1)} for {baseline}.",
+        ]
+    )
+
+
+def bins_words(gain: HiddenCurve, network: str, baseline: str) -> str:
+    """Say for how many hidden frames a gain is significantly above zero, and for how many below it."""
+    marked = list(zip(gain.labels, gain.intervals, strict=True))
+    wins = ", ".join(label for label, item in marked if item.low > 0)
+    losses = ", ".join(label for label, item in marked if item.high < 0)
+    text = f"Under occluders, {network} finds significantly more joints than {baseline} in "
+    text += f"the bins **{wins}** (frames hidden)" if wins else "**no bin**"
+    if losses:
+        text += f", and significantly fewer in the bins **{losses}**"
+    return f"{text}. Bins tested, each by itself at 95 %: {np.isfinite(gain.column('low')).sum()}."
+
+
+def natural_words(gains: Mapping[str, Interval]) -> str:
+    """List the gains on joints hidden in the clips as they are, or say that none is known."""
+    return or_none(differences(gains), "This data set does not say which joints are hidden, so there is nothing to compare here.")

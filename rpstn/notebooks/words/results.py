@@ -1,0 +1,135 @@
+"""Ablations and published runs, as tables and sections of a page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rpstn.metrics.intervals import Interval
+from rpstn.notebooks.ablation_report import loss_interval
+from rpstn.notebooks.ablations import RUNS, AblationConfig
+from rpstn.notebooks.published import PublishedRow
+from rpstn.notebooks.results import (
+    hidden_table,
+    how_made,
+    joint_table,
+    measured_on,
+    trained_otherwise,
+    verdict,
+    weakest_group,
+)
+
+# The runs that the paper has too, by the name of the ablation.
+_IN_PAPER = {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}
+# What the paper takes away, by the name of the ablation: the ending of its row's name, and a title.
+_TAKEN_AWAY = {"cat": ("-Cat", "Cat"), "without_p": (" without P", "without P")}
+
+NONE_PUBLISHED = "No run on this data set has been published here."
+
+
+def grid_table(config: AblationConfig) -> dict[str, dict[str, Any]]:
+    """Make one row per run of the grid: what it changes, its clips per step, and whether the paper and this page have it."""
+    return {
+        name: {
+            "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
+            "clips per step": config.run(name, config.seeds[0]).data.batch,
+            "in the paper": _IN_PAPER.get(name, ""),
+            "here": "yes" if name in config.runs else "",
+        }
+        for name, changes in RUNS.items()
+    }
+
+
+def budget_row(study: Mapping[str, Any]) -> dict[str, Any]:
+    """Make a row of what each training of a study got, and what it was scored on."""
+    measured, budget = study["measured_on"], study["budget"]
+    seeds = sorted({len(row["seeds"]) for row in study["rows"].values()})
+    augmentation = budget["augmentation"]
+    return {
+        "runs": len(study["rows"]),
+        "seeds": " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
+        "steps": budget["steps"],
+        "clips per step": budget["batch"],
+        "frames": budget["frames"],
+        "clips with a painted occluder": f"{augmentation['erasing']:.0%}",
+        "its sides, up to": f"{augmentation['erasing_size'][1]:.0%} of the input",
+        "scored on": f"{measured['clips']} {measured['split']} clips, {measured['groups']} groups",
+    }
+
+
+def published_grid_words(name: str, published: bool) -> str:
+    """Say which grid the rest of the page shows: the published one, or the small one where none is published."""
+    if published:
+        return f"The published grid of `{name}`:"
+    return f"There is no published grid of `{name}` yet. Tables and figures below show **the small budget above once more**:"
+
+
+def losses(study: Mapping[str, Any], subset: str = "all") -> dict[str, Interval]:
+    """Look up what the full network scores more than each other run, by title: `PCK@0.2` by torso size, where it is known."""
+    found = {row["title"]: loss_interval(study, name, "torso", subset) for name, row in study["rows"].items()}
+    return {title: item for title, item in found.items() if item is not None and item.samples}
+
+
+def paper_gains_table(study: Mapping[str, Any], paper: Sequence[PublishedRow]) -> dict[str, dict[str, str]]:
+    """Make one row per part that the paper takes away: what the full network scores more, in the paper and in a study."""
+    means = {row.method: row.mean for row in paper}
+    table = {}
+    for name, (suffix, title) in _TAKEN_AWAY.items():
+        here = loss_interval(study, name) if {name, "full"} <= set(study["rows"]) else None
+        row = {f"paper, {net}": f"{means[f'RPSTN-{net}'] - means[f'RPSTN-{net}{suffix}']:+.1f}" for net in ("R18", "R50")}
+        table[f"full minus {title}"] = row | {"here": "" if here is None else here.brief(signed=True)}
+    return table
+
+
+def uneven_gain_words(full: Mapping[str, float], without: Mapping[str, float]) -> str:
+    """Say from which joint most of what propagation adds in the paper's smaller network comes; per_joint of two of its rows."""
+    gains = {joint: full[joint] - without[joint] for joint in full}
+    most = max(gains, key=lambda joint: gains[joint])
+    others = [gain for joint, gain in gains.items() if joint != most]
+    return (
+        f"In the paper's smaller network, most of what propagation adds comes from one joint: {most}, by {gains[most]:.1f} "
+        f"points. The other joints differ by {min(others):+.1f} to {max(others):+.1f}. The paper's rows have no intervals and "
+        "do not say how many runs they average, so how much of that is chance is not known."
+    )
+
+
+def scores_section(run: Mapping[str, Any] | None) -> str:
+    """Write a run's scores by joint, what they were measured on, and the group on which it finds least."""
+    return _section(run and (joint_table(run), measured_on(run), weakest_group(run)))
+
+
+def gains_section(run: Mapping[str, Any] | None) -> str:
+    """Write a run's scores on hidden joints, and what the full network gains over each other variant."""
+    return _section(run and (hidden_table(run), *_verdicts(run)))
+
+
+def training_section(run: Mapping[str, Any] | None) -> str:
+    """Write how the networks of a run were trained."""
+    return _section(run and (how_made(run),))
+
+
+def gentle_section(run: Mapping[str, Any] | None, first: Mapping[str, Any] | None) -> str:
+    """Write a second run of the same networks in full, and what it scores beside the first one."""
+    if run is None or first is None:
+        return NONE_PUBLISHED
+    parts = (joint_table(run), measured_on(run), hidden_table(run), *_verdicts(run), how_made(run), trained_otherwise(first, run))
+    return _section(parts)
+
+
+def split_section(name: str, run: Mapping[str, Any], published: Iterable[PublishedRow]) -> str:
+    """Write a run on one of Sub-JHMDB's splits in full, beside the published rows on the same split."""
+    split = f"test of split {run['measured_on']['official_split']}"
+    parts = [f"### {name}"]
+    for reference in ("person", "torso"):
+        others = [row for row in published if (row.data_set, row.split, row.reference) == ("sub_jhmdb", split, reference)]
+        parts.append(f"`PCK@0.2` by {reference} size\n\n{joint_table(run, reference, others)}")
+    parts += [measured_on(run), f"Hidden joints, by person size\n\n{hidden_table(run)}", *_verdicts(run), how_made(run)]
+    return _section(parts)
+
+
+def _verdicts(run: Mapping[str, Any]) -> list[str]:
+    return [verdict(run, other) for other in run["gains"]]
+
+
+def _section(parts: Iterable[str] | None) -> str:
+    return "\n\n".join(part for part in parts if part) if parts else NONE_PUBLISHED

@@ -1,0 +1,79 @@
+"""Ablations and published runs on a page: every branch, with the words that a reader sees."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from rpstn.metrics.intervals import Interval
+from rpstn.notebooks import words
+from rpstn.notebooks.published import load_published, published_rows
+from rpstn.notebooks.results import load_results
+
+
+def run(name, loss, seeds=5):
+    scores = {"loss": loss, "groups": 11, "samples": 90}
+    return {"title": name, "seeds": list(range(seeds)), "scores": {"torso": {"all": scores, "occluded": scores}}}
+
+
+LOSS = {"estimate": 0.012, "interval": [0.002, 0.02], "seeds": [0, 1, 2, 3, 4]}
+STUDY = {
+    "cells": {"full": run("full network", None), "cat": run("Cat", LOSS, 2)},
+    "budget": {"steps": 40, "batch": 4, "frames": 5, "augmentation": {"erasing": 0.6, "erasing_size": [0.1, 0.5]}},
+    "measured_on": {"clips": 22, "split": "test", "groups": 11},
+}
+
+
+def test_the_grid():
+    config = SimpleNamespace(cells=("full",), seeds=(1,), cell=lambda name, seed: SimpleNamespace(batch=4))
+    table = words.grid_table(config)
+    assert table["full"] == {"changed": "nothing", "clips per step": 4, "in the paper": "yes", "here": "yes"}
+    assert table["cat"]["changed"] == "propagation = concat" and table["cat"]["here"] == ""
+
+
+def test_a_budget():
+    row = words.budget_row(STUDY)
+    assert (
+        row["seeds"] == "2 to 5"
+        and row["clips with a painted occluder"] == "60%"
+        and row["its sides, up to"] == "50% of the input"
+    )
+    assert row["scored on"] == "22 test clips, 11 groups"
+    assert words.budget_row(STUDY | {"cells": {"full": run("full network", None)}})["seeds"] == "5"
+
+
+def test_which_grid_is_shown():
+    assert words.published_grid_words("embedded", True) == "The published grid of `embedded`:"
+    assert words.published_grid_words("own", False).startswith(
+        "There is no published grid of `own` yet. Tables and figures below"
+    )
+
+
+def test_what_the_full_network_scores_more():
+    assert words.losses(STUDY) == {"Cat": Interval(0.012, 0.002, 0.02, 11, 90, seeds=5)} == words.losses(STUDY, "occluded")
+    paper = [row for row in published_rows(data_set="penn_action", reference="torso") if row.method.startswith("RPSTN")]
+    table = words.paper_gains_table(STUDY, paper)
+    assert table["full minus Cat"]["paper, R18"] == "+1.1" and table["full minus Cat"]["here"] == "+1.2 (+0.2 to +2.0)"
+    assert table["full minus without P"]["here"] == ""
+
+
+def test_from_which_joint_the_gain_comes():
+    said = words.uneven_gain_words({"head": 98.0, "wrist": 92.0, "ankle": 95.0}, {"head": 97.5, "wrist": 92.5, "ankle": 81.0})
+    assert "comes from one joint: ankle, by 14.0 points. The other joints differ by -0.5 to +0.5." in said
+
+
+@pytest.mark.parametrize("section", [words.scores_section, words.gains_section, words.training_section])
+def test_a_section_where_nothing_is_published(section):
+    assert section(None) == "No run on this data set has been published here."
+    assert words.gentle_section(None, {}) == words.gentle_section({}, None) == words.NONE_PUBLISHED
+
+
+def test_sections_of_published_runs():
+    runs = load_results()
+    drawn, gentle = runs["embedded"], runs["embedded-gentle"]
+    scores = words.scores_section(drawn)
+    assert scores.startswith("|  | head | shoulder") and "Measured on: data set embedded" in scores and "On the others" in scores
+    assert "| joints hidden by |" in words.gains_section(drawn) and "frame by frame: " in words.gains_section(drawn)
+    assert words.training_section(drawn).startswith("| training | data set |")
+    assert "First the training above, then this one" in words.gentle_section(gentle, drawn)
+    split = words.split_section("sub_jhmdb-1", runs["sub_jhmdb-1"], load_published())
+    assert split.startswith("### sub_jhmdb-1\n\n`PCK@0.2` by person size") and "*SimpleBaseline-R50*" in split
