@@ -17,8 +17,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from rpstn.notebooks.find import find_notebooks, read_table, resolve
 from rpstn.notebooks.readme import BEGIN, END, insert, published
-from rpstn.notebooks.run import find_notebooks, read_table, resolve
 from rpstn.runs import read_json
 
 from .conftest import CHECKOUT
