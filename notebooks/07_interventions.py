@@ -209,7 +209,7 @@ axes = plots.effect_panels(
     pair_matrix(weights.mean(axis=0), pairs, len(skeleton)),
     {title: pair_matrix(100 * np.nan_to_num(means[key].estimate), pairs, len(skeleton)) for title, key in panels.items()},
     skeleton,
-    {title: pair_matrix(means[key].sure, pairs, len(skeleton)) > 0 for title, key in panels.items()},
+    {title: pair_matrix(means[key].significant, pairs, len(skeleton)) > 0 for title, key in panels.items()},
     sums=sums,
 )
 
@@ -235,7 +235,7 @@ pd.DataFrame(
                 *(plots.short(skeleton.joints[k]) for k in pairs[int(np.nanargmax(means[key].estimate))])
             ),
             "largest gain": f"{-100 * np.nanmin(means[key].estimate):+.3f}",
-            "pairs told apart from zero": int(means[key].sure.sum()),
+            "pairs told apart from zero": int(means[key].significant.sum()),
             "rank correlation with the weight": ranks[key].brief(percent=False, signed=True, digits=2),
             "with losses on other groups": f"{ceilings[key]:+.2f}" if np.isfinite(ceilings[key]) else "",
             "share of the change in joint i itself": f"{own_share(losses[key], pairs):.0%}".replace("nan%", ""),
@@ -245,7 +245,7 @@ pd.DataFrame(
 ).T
 
 # %% tags=["hide-input"]
-told = {key: int(item.sure.sum()) for key, item in means.items()}
+told = {key: int(item.significant.sum()) for key, item in means.items()}
 largest = {key: 100 * np.nanmax(item.estimate) for key, item in means.items()}
 ends = 100 * np.nan_to_num(means["pck"].high, nan=-np.inf).max()
 Markdown(

@@ -17,9 +17,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from rpstn.errors import UserError
 from rpstn.runs.files import plain, portable, read_json, write_json
@@ -27,6 +25,9 @@ from rpstn.runs.parts import part_of
 from rpstn.runs.paths import expanded
 from rpstn.runs.renamed import rename_keys
 from rpstn.runs.same_run import differences, recorded
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
@@ -38,6 +39,7 @@ def seed_everything(seed: int) -> np.random.Generator:
     Code of this package takes its randomness from explicit generators; the global ones are seeded for
     what a library draws by itself. Errors: ValueError for a seed outside 0 .. 2**32 - 1.
     """
+    import numpy as np  # late, as torch: `rpstn --help` needs neither
     import torch
 
     if not 0 <= seed < 2**32:

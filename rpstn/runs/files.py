@@ -5,13 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rpstn.errors import UserError
 from rpstn.runs.parts import flatten
@@ -80,7 +79,7 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy arrays and scalars, torch tensors
         return plain(value.tolist())
     if isinstance(value, float):
-        return value if np.isfinite(value) else None
+        return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
     return str(value)
