@@ -1,4 +1,4 @@
-"""The book's notebooks call the package and hold prose that a person wrote: they define nothing, and choose no sentence by code."""
+"""Notebooks call the package and hold prose that a person wrote: they define nothing, and choose no sentence by code."""
 
 import ast
 import re
