@@ -45,7 +45,7 @@ def study(config: Study) -> dict[str, Any]:
     test = open_dataset(config.dataset, config.root, split="test")
     rows: dict[str, dict[str, Any]] = {}
     for scale in SCALES:
-        plan = TrainConfig(
+        plan = TrainConfig.of(
             dataset=config.dataset, root=config.root, init=config.init, out=f"{config.runs}/{scale}", propagation="none",
             relation_scale=scale, frames=1, batch=config.batch, steps=config.steps, lr=config.lr,
         )  # fmt: skip

@@ -52,7 +52,7 @@ from rpstn.models import STRIDE
 from rpstn.notebooks import words
 from rpstn.train import TrainConfig
 
-config = TrainConfig(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed)
+config = TrainConfig.of(dataset=dataset, root=root, fold=fold, frames=frames, size=size, sigma=sigma, seed=seed).data
 plots.use_style()
 
 # %% [markdown]
@@ -124,7 +124,7 @@ axes = plots.filmstrip(
 # action in other videos.
 
 # %% mystnb={"figure": {"name": "fig-data-variations"}, "image": {"alt": "Three rows of video frames that show one motion by different bodies from different views."}}
-motions = [str(clip.extra.get("motion", clip.action)) for clip in train]
+motions = [clip.truth.motion or clip.action for clip in train]
 common = pd.Series(motions).value_counts().index[0]
 alike = [index for index, motion in enumerate(motions) if motion == common]
 length = min(len(train[index]) for index in alike)
@@ -139,9 +139,7 @@ axes = plots.filmstrip({name: window.frames for name, window in strip.items()}, 
 # it has never seen; their scores are reported separately.
 
 # %% tags=["hide-input"]
-held = sorted(
-    {str(clip.extra.get("motion", clip.action)) for clip in splits["test"] if np.any(clip.extra.get("held_out", False))}
-)
+held = sorted({clip.truth.motion or clip.action for clip in splits["test"] if clip.truth.held_out})
 Markdown(words.held_out_words(held))
 
 # %% [markdown]
@@ -170,7 +168,7 @@ legend = ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3)
 
 # %% tags=["hide-input"]
 hidden = visibility == OCCLUDED
-by = [clip.extra["occluded_by"] for clip in train if "occluded_by" in clip.extra]
+by = [clip.truth.occluded_by for clip in train if clip.truth.occluded_by is not None]
 Markdown(words.occluded_words(hidden, by))
 
 # %% [markdown]

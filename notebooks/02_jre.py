@@ -51,8 +51,8 @@ from rpstn.models import STRIDE
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
 
-config = TrainConfig(dataset=dataset, root=root, fold=fold, size=size, sigma=sigma, seed=seed)
-rng = seed_everything(config.seed)
+config = TrainConfig.of(dataset=dataset, root=root, fold=fold, size=size, sigma=sigma, seed=seed).data
+rng = seed_everything(seed)
 plots.use_style()
 
 # %% [markdown]

@@ -49,14 +49,14 @@ from torch.nn import functional
 from rpstn import RPSTN, UserError, global_matching, load_checkpoint, open_dataset, plots
 from rpstn.datasets.windows import make_window
 from rpstn.models import STRIDE, kernel_side
+from rpstn.models.manifests import training_of
 from rpstn.models.pixels import normalize
-from rpstn.models.weights import training_of
 from rpstn.notebooks import words
 from rpstn.runs import seed_everything
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import find_checkpoints
 
-config = TrainConfig(
+plan = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -66,18 +66,18 @@ config = TrainConfig(
     frames=frames,
     seed=seed,
 )
-seed_everything(config.seed)
+seed_everything(plan.seed)
 plots.use_style()
 
 # %%
-data = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
+data = open_dataset(plan.data.dataset, plan.data.root, split="test", fold=plan.data.fold)
 skeleton = data.skeleton
 try:
-    path = find_checkpoints(config.dataset, out, fold=config.fold, variants=["rpstn"])["rpstn"]
+    path = find_checkpoints(plan.data.dataset, out, fold=plan.data.fold, variants=["rpstn"])["rpstn"]
     model, metadata = load_checkpoint(path)
     origin, trained = f"{path.parent.name}/{path.name}", training_of(path) or {"steps": "not known"}
 except UserError:
-    model, metadata = RPSTN(config.model_config(data)).eval(), {"size": config.size, "skeleton": skeleton.name}
+    model, metadata = RPSTN(plan.model_config(data)).eval(), {"size": plan.data.size, "skeleton": skeleton.name}
     origin, trained = "random weights, since no trained ones were found", {}
 
 # %% [markdown]
@@ -92,7 +92,7 @@ pd.DataFrame({origin: {"training steps": trained.get("steps", 0), "input (px)": 
 # One crop serves all frames of a stretch, so that a joint moves in the crop as it does in the video.
 
 # %%
-length = min(config.frames, len(data[clip]) - frame)
+length = min(plan.data.frames, len(data[clip]) - frame)
 window = make_window(data[clip], skeleton, frame, length, metadata["size"])
 pixels = normalize(torch.from_numpy(window.frames), model.config.input)[None]  # (1,T,3,S,S)
 

@@ -72,12 +72,13 @@ from rpstn import load_checkpoint, open_dataset, plots
 from rpstn.datasets.transforms import Augmentation
 from rpstn.evaluate.inference import predict_window
 from rpstn.runs import read_json
+from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import TITLES, ImagePretraining, Recipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
 varied = Augmentation(full_rotation_prob=full_rotation_prob, brightness=brightness, contrast=contrast, color=color)
-config = TrainConfig(
+config = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -132,12 +133,12 @@ plots.use_style()
 pd.DataFrame(
     {
         TITLES.get(name, name): {
-            "relation": part.relation,
-            "propagation": part.propagation,
-            "frames": part.frames,
-            "batch": part.batch,
-            "steps": part.steps,
-            "learning rate": part.lr,
+            "relation": part.model.relation,
+            "propagation": part.model.propagation,
+            "frames": part.data.frames,
+            "batch": part.data.batch,
+            "steps": part.optimizer.steps,
+            "learning rate": part.optimizer.lr,
         }
         for name, part in {
             **({"images": recipe.start} if recipe.start else {}),
@@ -151,6 +152,7 @@ pd.DataFrame(
 # ## Training
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 results = recipe.train(variants, calibrate=calibrate_run)
 
 # %% [markdown]
@@ -182,10 +184,10 @@ pd.DataFrame(
 
 # %% tags=["hide-input"]
 first = next(iter(manifests.values()))
-validation = open_dataset(config.dataset, config.root, split="val", fold=config.fold)
+validation = open_dataset(config.data.dataset, config.data.root, split="val", fold=config.data.fold)
 measured = {"clips": len(validation), "groups": len({clip.group for clip in validation})}
 trained = {"trained on": first["device"], "precision": first["precision"], "seed": config.seed}
-pd.DataFrame({f"{config.dataset}, val": measured | trained}).T
+pd.DataFrame({f"{config.data.dataset}, val": measured | trained}).T
 
 # %% [markdown]
 # ## A look at the predictions

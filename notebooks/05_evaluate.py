@@ -55,7 +55,7 @@ from rpstn.evaluate.scoring import evaluate
 from rpstn.metrics import summarize
 from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
-from rpstn.models.weights import training_of
+from rpstn.models.manifests import training_of
 from rpstn.notebooks import words
 from rpstn.train.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints
 
@@ -156,7 +156,7 @@ pd.DataFrame(words.subset_table(scores, counted))
 # in training. The intervals are over as many groups as the table says; with fewer than five there is none.
 
 # %% tags=["hide-input"]
-motions = sorted({str(clip.extra.get("motion", clip.action)) for clip in test if np.any(clip.extra.get("held_out", False))})
+motions = sorted({clip.truth.motion or clip.action for clip in test if clip.truth.held_out})
 Markdown(words.held_out_words(motions))
 
 # %% tags=["hide-input"]

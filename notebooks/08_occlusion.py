@@ -63,14 +63,14 @@ from rpstn.datasets import OCCLUDED
 from rpstn.datasets.splits import first_per_group, with_min_length
 from rpstn.evaluate.inference import predict_clips, predict_window
 from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
-from rpstn.models.weights import training_of
+from rpstn.models.manifests import training_of
 from rpstn.notebooks import words
 from rpstn.occlusion import Occluder, occlude
 from rpstn.occlusion.cuts import predict_restarted, splice_dataset
 from rpstn.occlusion.protocols import Protocol, grid
 from rpstn.occlusion.recovery import effects, part_curve, part_gain
 from rpstn.runs.devices import use_bf16
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.train.recipes import TITLES, find_checkpoints
 from rpstn.video import compare_poses, write_webm
 
@@ -394,7 +394,7 @@ since = {
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-after"}, "image": {"alt": "Two panels of lines over the number of frames, one line per network, with vertical intervals."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6))
 back_bins = ((1, 1), (2, 2), (3, 4))
-back = {name: part_curve(occluded[name], hidden_clips, "returned", back_bins, seed=seed) for name in networks}
+back = {name: part_curve(occluded[name], hidden_clips, "reappeared", back_bins, seed=seed) for name in networks}
 plots.hidden_curves(back, left, label="PCK@0.2 (%)", counted="frames since they reappeared")
 axes = plots.hidden_curves(since, right, label="PCK@0.2 (%)", counted="frames since the cut")
 
@@ -408,7 +408,7 @@ pairs = {
         occluded[first],
         occluded[baseline],
         hidden_clips,
-        "returned",
+        "reappeared",
         ((1, 3),),
     ),
     f"cut up to 3 frames ago: {first} - {baseline}": (over[first], over[baseline], cut_clips, "after_cut", ((1, 3),)),

@@ -65,11 +65,12 @@ from rpstn.models.image import IMAGE_NETWORKS, image_network, with_relation
 from rpstn.notebooks import words
 from rpstn.relations.interventions import Fixed, intervened
 from rpstn.runs import describe_device
+from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import ImageRecipe, run_folder
 from rpstn.video.calibrate import calibrate_run
 
-config = TrainConfig(
+config = TrainConfig.of(
     dataset=dataset,
     root=root,
     fold=fold,
@@ -154,6 +155,7 @@ pd.DataFrame(
 ).T
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 results = recipe.train(calibrate=calibrate_run)
 checkpoints = {titles[name]: results[name].checkpoint for name in titles}
 

@@ -30,7 +30,7 @@ root: Optional[str] = None  # folder of the data set; None: $RPSTN_DATA/<dataset
 fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of this notebook's runs; None: runs/<dataset>/ablations-demo
 init: Optional[str] = None  # checkpoint of the encoder that all start from; None: the shipped one
-cells: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.CELLS
+runs: list[str] = ["full", "cat", "without_p", "frame_by_frame"]  # names in rpstn.notebooks.ablations.RUNS
 seeds: list[int] = [2021, 2022, 2023]  # of samples, augmentation and random weights
 encoder: str = "small"  # backbone of init's encoder
 steps: int = 40  # training steps of each run
@@ -52,15 +52,16 @@ from IPython.display import Markdown
 
 from rpstn import plots
 from rpstn.notebooks import words
-from rpstn.notebooks.ablation_results import interval_words, paper_table, read_cells, study_name, summarize, verdicts
+from rpstn.notebooks.ablation_report import interval_words, paper_table, verdicts
+from rpstn.notebooks.ablation_results import read_runs, read_studies, study_name, summarize
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.published import published_rows
 from rpstn.notebooks.run import CHECKOUT
-from rpstn.runs import read_json
+from rpstn.runs.memory import keep_memory
 from rpstn.train.recipes import run_folder
 
 config = AblationConfig(
-    cells=tuple(cells),
+    runs=tuple(runs),
     seeds=tuple(seeds),
     dataset=dataset,
     root=root,
@@ -96,8 +97,9 @@ pd.DataFrame(words.grid_table(config)).T
 # ## A small budget, here and now
 
 # %%
+keep_memory()  # this process trains: what a step frees stays for the next one
 made = ablate(config)
-study = summarize(read_cells(made))
+study = summarize(read_runs(made))
 
 # %% tags=["hide-input"]
 pd.DataFrame({study_name(study): words.budget_row(study)}).T
@@ -146,7 +148,7 @@ Markdown(words.bullets(verdicts(study)))
 
 # %%
 name, path = study_name(study), CHECKOUT / results
-published = read_json(path).get(name) if path.is_file() else None
+published = read_studies(path).get(name) if path.is_file() else None
 shown = published or study
 
 # %% tags=["hide-input"]

@@ -59,7 +59,7 @@ from rpstn.notebooks import words
 from rpstn.notebooks.results import prediction_table
 from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.train.recipes import shipped_checkpoints
 from rpstn.video import write_webm
 from rpstn.video.watch import labels_for, watch
@@ -141,7 +141,7 @@ axes = plots.filmstrip(
 
 # %%
 try:
-    display(plots.scrubber(seen.images(), seen.fps))
+    display(plots.frame_slider(seen.images(), seen.fps))
 except UserError as missing:  # without ipywidgets
     print(missing)
 

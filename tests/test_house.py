@@ -295,6 +295,12 @@ def test_no_file_imports_in_a_circle(house):
         graphlib.TopologicalSorter(import_graph(house)).prepare()
 
 
+def test_the_command_line_alone_changes_the_allocator():
+    """A library that is imported leaves the process as it is; notebooks, which own theirs, say so in a cell."""
+    changing = {name for name, found in import_graph(CHECKOUT).items() if "rpstn.runs.memory" in found}
+    assert changing and all(name.startswith("rpstn.cli") for name in changing)
+
+
 def test_the_top_of_the_package_is_what_everybody_speaks_of():
     files = {path.name for path in (CHECKOUT / "rpstn").iterdir() if path.is_file()}
     shared = {"errors.py", "skeletons.py", "heatmaps.py", "filters.py"}

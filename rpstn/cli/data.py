@@ -9,15 +9,14 @@ from typing import Annotated
 import tyro
 
 from rpstn.errors import UserError, suggest
-from rpstn.runs.places import check_folder
-from rpstn.runs.project import data_folder, default_place
+from rpstn.runs.paths import check_folder, data_folder, default_place
 
 Name = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="NAME")]
 Root = Annotated[Path | None, tyro.conf.Positional, tyro.conf.arg(metavar="[ROOT]")]
 
 
-def data_list() -> None:
-    """The data sets: where each comes from, on what terms, its size and layout, and what of it is here."""
+def list_sets() -> None:
+    """List the data sets: where each comes from, on what terms, its size and layout, and what of it is here."""
     from rpstn.datasets import dataset_root
     from rpstn.datasets.catalogue import TABLE, found_files
     from rpstn.skeletons import get_skeleton
@@ -42,7 +41,7 @@ def data_list() -> None:
     print(f"looked in {place}, which $RPSTN_DATA names" if place else f"looked in {named}")
 
 
-def data_make(
+def make(
     name: Name,
     root: Root = None,
     /,
@@ -63,9 +62,9 @@ def data_make(
         train: clips to train on.
         val: clips to choose checkpoints by.
         test: clips to score.
-        frames: of a clip.
-        size: pixels a side.
-        seed: of everything random. The same seed gives the same bytes.
+        frames: per clip.
+        size: width and height in pixels.
+        seed: seed of everything random. The same seed gives the same bytes.
         workers: processes; as many as there are cores if not given.
     """
     from rpstn.datasets import DATASETS
@@ -84,7 +83,7 @@ def data_make(
     print(f"{name} is in {folder}")
 
 
-def data_check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: bool = False) -> int:
+def check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: bool = False) -> int:
     """Read all labels of a data set, and its frames, and report what is there and what cannot be used.
 
     Args:
@@ -96,15 +95,12 @@ def data_check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: 
     from rpstn.datasets.check import check_dataset
     from rpstn.runs.progress import tqdm
 
-    bars: list[tqdm] = []
+    with tqdm(desc=f"check {name}", unit="clip", leave=False, delay=1) as bar:
 
-    def show(done: int, total: int) -> None:
-        if not bars:
-            bars.append(tqdm(desc=f"check {name}", total=total, unit="clip", leave=False))
-        bars[0].update(done - bars[0].n)
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
 
-    report = check_dataset(name, root, fold, pixels=not labels_only, progress=show)
-    for bar in bars:
-        bar.close()
+        report = check_dataset(name, root, fold, pixels=not labels_only, progress=show)
     print(report)
     return 0 if report.ok else 1

@@ -1,22 +1,26 @@
-"""Words of the command line into values: tyro reads them, and its errors, which are boxes of several lines, become one line."""
+"""Words of the command line into calls: tyro reads them, and its errors, which are boxes of several lines, become one line."""
 
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from rpstn.errors import UserError
-from rpstn.runs.places import check_folder
+from rpstn.runs.paths import check_folder
 from rpstn.runs.renamed import SETTINGS
 
+T = TypeVar("T")
+# A configuration whose fields are the options of a command: --steps, not --config.steps.
+Options = Annotated[T, tyro.conf.arg(name="")]
 # Sets a notebook's parameter: -p NAME VALUE.
 PARAMETER = ("-p", "--parameter")
 # What Python says of a text that is no number, in plain words.
@@ -26,6 +30,7 @@ _PLAIN = (
     (r"could not convert string to float: (.*)", r"\1 is not a number"),
     (r"Error parsing [A-Z]\w*: ", ""),  # the name of a configuration's class
     (r"Error parsing ", ""),
+    (r"Expected one of \{(.*)\}\.", r"name one of: \1"),
     (r"Unrecognized options: ", "unknown words: "),
     (r"Missing value for argument '(\w+)'\. Expected 1 values\.", r"missing: \1"),
     (r"Missing value for argument '(.*?)'\. Expected 1 values\.", r"\1 needs a value"),
@@ -33,28 +38,44 @@ _PLAIN = (
 )
 
 
-def parse(target: Callable[..., Any], words: Sequence[str], prog: str, **settings: Any) -> Any:
-    """Make a configuration from words, as tyro.cli does.
+def bind(functions: Mapping[str, Callable[..., Any]], words: Sequence[str], prog: str) -> Callable[[], Any]:
+    """Make a call of a function from words.
 
-    Errors: UserError of one line for words that do not fit, and for results that could not be written to its `out`; SystemExit
-    after --help.
+    functions: by the word that chooses one of them; "" is one that needs no such word. Raises UserError of one line for words
+    that do not fit, and for a configuration whose folder of results cannot be written to; SystemExit after --help.
     """
+    calls = {name: _later(function) for name, function in functions.items()}
+    tell = tyro.cli if "" in calls else tyro.extras.subcommand_cli_from_dict
+    target: Any = calls.get("", calls)
     if {"-h", "--help"} & set(words):
-        return tyro.cli(target, args=words, prog=prog, **settings)
+        return tell(target, args=words, prog=prog)
     words = [_renamed(word) for word in words]
     told = io.StringIO()
     try:
         with _unwrapped(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
-            made = tyro.cli(target, args=words, prog=prog, registry=_rules(), **settings)
+            made = tell(target, args=words, prog=prog, registry=_rules())
     except SystemExit as stop:
         if not stop.code:  # such as a completion script
             print(told.getvalue(), end="")
             raise
-        raise UserError(f"{_one_line(told.getvalue())}; see {prog} --help") from None
+        command = prog if "" in calls or not words else f"{prog} {words[0]}"
+        raise UserError(f"{_one_line(told.getvalue())}; see {command} --help") from None
     sys.stderr.write(told.getvalue())  # such as warnings
-    if getattr(made, "out", None) is not None:  # a configuration's folder of results
-        check_folder(made.out)
+    for value in made.keywords.values():
+        out = getattr(value, "out", None) if dataclasses.is_dataclass(value) else None
+        if out is not None:  # a configuration's folder of results
+            check_folder(out)
     return made
+
+
+def _later(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
+    """Give a function with the same options that returns the call, so that what it raises is not taken for tyro's error."""
+
+    @functools.wraps(function)
+    def later(*arguments: Any, **options: Any) -> Callable[[], Any]:
+        return functools.partial(function, *arguments, **options)
+
+    return later
 
 
 def _renamed(word: str) -> str:
@@ -64,16 +85,6 @@ def _renamed(word: str) -> str:
     if not option.startswith("--") or name not in SETTINGS:
         return word
     return option.replace(name.replace("_", "-"), SETTINGS[name].replace("_", "-")).replace(name, SETTINGS[name]) + equals + value
-
-
-def bind(function: Callable[..., Any], words: Sequence[str], prog: str) -> Callable[[], Any]:
-    """Make a call of a function from words; errors are those of `parse`."""
-
-    @functools.wraps(function)
-    def later(*arguments: Any, **options: Any) -> Callable[[], Any]:
-        return functools.partial(function, *arguments, **options)
-
-    return parse(later, words, prog)
 
 
 def refuse_empty(words: Sequence[str]) -> None:

@@ -6,14 +6,14 @@ import numpy as np
 
 from rpstn.errors import UserError
 
-# No image has as many pixels a side; what lies further out is no position.
+# px. No image has as many a side; what lies further out is no position.
 FARTHEST = 1e6
 # A box with a shorter side holds nobody. The smallest of the real labels at hand is 0.67 px wide (Penn Action).
 LEAST_EXTENT = 0.5
 
 
 def joints_box(points: np.ndarray, margin: float) -> np.ndarray | None:
-    """The smallest box (4,) float32 that holds points (N,2), grown by margin * its longer side to each side.
+    """Find the smallest box (4,) float32 that holds points (N,2), grown by margin * its longer side to each side.
 
     None where the points have no extent.
     """
@@ -34,11 +34,11 @@ def check_near(
     margin: float = 0.5,
     share: float = 0.5,
 ) -> None:
-    """UserError, with `where` in front, for stored boxes that belong to somebody else, or to another image.
+    """Raise UserError, with `where` in front, for stored boxes that belong to somebody else, or to another image.
 
     joints   (...,K,2) px of one person, and counted (...,K) bool, the ones that must lie in their boxes; without any,
              nothing is checked.
-    boxes    (...,4) x, y, width, height, one for each K joints.
+    boxes    (...,4) x, y, width, height, one per K joints.
     margin   by how much of its longer side a box is grown to each side. Twice that for one or two joints, such as a hand
              that reaches out of the box.
     share    of the counted joints that must lie in the grown boxes. In the labels of COCO, PoseTrack2018 and MPII at hand
@@ -54,7 +54,7 @@ def check_near(
 
 
 def fill_boxes(boxes: np.ndarray) -> tuple[np.ndarray | None, int]:
-    """Boxes (T,4) x, y, width, height with those that have no extent (LEAST_EXTENT) replaced by the nearest frame's that has one.
+    """Replace boxes (T,4) x, y, width, height that have no extent (LEAST_EXTENT) by that of the nearest frame that has one.
 
     Returns them as float32, or None where no box has an extent, and how many were replaced.
     """
@@ -69,12 +69,12 @@ def fill_boxes(boxes: np.ndarray) -> tuple[np.ndarray | None, int]:
 
 
 def square(box: np.ndarray) -> np.ndarray:
-    """The square (4,) around a box's middle with its longer side."""
+    """Make the square (4,) around a box's middle with its longer side."""
     middle, side = box[:2] + box[2:] / 2, box[2:].max()
     return np.array([*(middle - side / 2), side, side], np.float64)
 
 
 def is_inside(box: np.ndarray, size: tuple[int, int]) -> bool:
-    """Whether a box shows any of a frame of (height, width)."""
+    """Say whether a box shows any of a frame of (height, width)."""
     height, width = size
     return bool(box[0] < width - 0.5 and box[1] < height - 0.5 and box[0] + box[2] > -0.5 and box[1] + box[3] > -0.5)

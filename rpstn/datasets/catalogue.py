@@ -19,10 +19,10 @@ class Entry:
     skeleton  its name, "" where each root states its own: the module then has `read_skeleton`.
     remedy    where to get it, as a clause.
     terms     on which one may use it, in a few words.
-    size      of the official set; what is not known is said to be so.
+    size      of the whole set; what is not known is said to be so.
     layout    what lies in the root: (pattern, what it is).
-    official  how many the official set has: (splits together, number, of what). "videos" are groups; anything else clips.
-              Of splits without public labels, and where no source is at hand, nothing.
+    counts    how many the whole set has: (splits together, number, of what). "videos" are groups; anything else clips.
+              Nothing for splits without public labels, and where no count was found.
     """
 
     module: str
@@ -31,11 +31,11 @@ class Entry:
     terms: str
     size: str
     layout: tuple[tuple[str, str], ...]
-    official: tuple[tuple[tuple[str, ...], int, str], ...] = ()
+    counts: tuple[tuple[tuple[str, ...], int, str], ...] = ()
 
 
-# val is cut from the official train, except in the sets whose own splits are not kept.
-_TRAINED, _TESTED, _ALL = ("train", "val"), ("test",), ("train", "val", "test")
+# val is cut from the set's own train, except in the sets whose own splits are not kept.
+_TRAIN, _TEST, _ALL = ("train", "val"), ("test",), ("train", "val", "test")
 
 # Modules by name, since each is imported only when its data set is opened.
 TABLE = {
@@ -54,8 +54,8 @@ TABLE = {
         RESEARCH,
         "2,326 videos, 163,841 frames: 1,258 train, 1,068 test",
         (("labels/*.mat", "labels"), ("frames/*", "folders of frames")),
-        # Counted from `train` in the official label files.
-        ((_TRAINED, 1258, "videos"), (_TESTED, 1068, "videos")),
+        # Counted from `train` in the original label files.
+        ((_TRAIN, 1258, "videos"), (_TEST, 1068, "videos")),
     ),
     "sub_jhmdb": Entry(
         "sub_jhmdb",
@@ -63,7 +63,7 @@ TABLE = {
         "get JHMDB from http://jhmdb.is.tue.mpg.de (videos or Rename_Images, joint_positions, puppet_mask "
         "and the sub_splits) and unpack them side by side in the root",
         RESEARCH,
-        "316 clips of 320x240 px, in three official splits",
+        "316 clips of 320x240 px, in three folds",
         (
             ("joint_positions/*/*/joint_positions.mat", "joints"),
             ("puppet_mask/*/*/puppet_mask.mat", "masks, for the boxes"),
@@ -71,7 +71,7 @@ TABLE = {
             ("Rename_Images/*/*", "folders of frames, or"),
             ("ReCompress_Videos/*/*.avi", "videos"),
         ),
-        # Jhuang et al. 2013; each official split divides all of them into train and test.
+        # Jhuang et al. 2013; each fold divides all of them into train and test.
         ((_ALL, 316, "clips"),),
     ),
     "coco": Entry(
@@ -99,8 +99,8 @@ TABLE = {
             ("annotations/val/*.json", "labels to score"),
             ("images/*/*", "folders of frames"),
         ),
-        # Andriluka et al. 2018; test here is the official val.
-        ((_TRAINED, 593, "videos"), (_TESTED, 170, "videos")),
+        # Andriluka et al. 2018; test here is its val.
+        ((_TRAIN, 593, "videos"), (_TEST, 170, "videos")),
     ),
     "hieve": Entry(
         "hieve",
@@ -109,9 +109,9 @@ TABLE = {
         "labels/<video>/000000.xml and images/<video>/000000.jpg",
         "not checked: no copy was at hand; read its page, which asks for registration",
         "19 train and 13 test videos (test scored by a server)",
-        (("labels/**/*.xml", "labels, one a frame"), ("images/**/*.*", "frames")),
+        (("labels/**/*.xml", "labels, one per frame"), ("images/**/*.*", "frames")),
         # Its page; the 13 test videos have no public labels.
-        ((_TRAINED, 19, "videos"),),
+        ((_TRAIN, 19, "videos"),),
     ),
     "mpii": Entry(
         "mpii",
@@ -150,5 +150,5 @@ TABLE = {
 
 
 def found_files(name: str, root: Path) -> list[tuple[str, str, int]]:
-    """(pattern, what it is, how many are there) for each part of a data set's layout. Nothing is opened."""
+    """Count (pattern, what it is, how many are there) for each part of a data set's layout. Nothing is opened."""
     return [(pattern, what, len(visible(root.glob(pattern)))) for pattern, what in TABLE[name].layout]

@@ -1,4 +1,4 @@
-"""Looking a data set over before it is used: what is there, what is missing, what was repaired."""
+"""Check a data set before it is used: what is there, what is missing, what was repaired."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SplitReport:
 class Report:
     """What check_dataset found. str() is a short text; ok says whether every clip can be used.
 
-    notes   where fewer are there than in the official set; a part of a set is no fault.
+    notes   where fewer are there than in the whole set; a part of a set is no fault.
     faults  one message for each label file, clip or image that cannot be used.
     """
 
@@ -58,23 +58,7 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.name} in {self.root}"]
         for name, split in self.splits.items():
-            if not split.clips:
-                lines.append(f"  {name:5} empty")
-                continue
-            absent, occluded, visible = split.joints
-            lines.append(
-                f"  {name:5} {split.clips:5} clips of {split.groups} groups, {split.frames} frames; "
-                f"joints: {visible} visible, {occluded} occluded, {absent} absent"
-            )
-            if any(split.actions):  # images have none
-                lines.append("        " + ", ".join(f"{action} {count}" for action, count in split.actions.items()))
-            notes = {
-                "boxes repaired": split.boxes_repaired,
-                "joints outside the frame, taken as absent": split.joints_outside,
-                "frames without a visible joint": split.frames_unseen,
-            }
-            if any(notes.values()):
-                lines.append("        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count))
+            lines += _split_lines(name, split)
         for pair, count in self.shared_groups.items():
             lines.append(f"  note: {count} groups occur in {pair}")
         lines += [f"  note: {note}" for note in self.notes]
@@ -84,6 +68,26 @@ class Report:
             lines.append(f"  and {len(self.faults) - _SHOWN} faults more")
         lines.append(f"  {len(self.faults)} faults" if self.faults else "  no faults")
         return "\n".join(lines)
+
+
+def _split_lines(name: str, split: SplitReport) -> Iterator[str]:
+    if not split.clips:
+        yield f"  {name:5} empty"
+        return
+    absent, occluded, seen = split.joints
+    yield (
+        f"  {name:5} {split.clips:5} clips of {split.groups} groups, {split.frames} frames; "
+        f"joints: {seen} visible, {occluded} occluded, {absent} absent"
+    )
+    if any(split.actions):  # images have none
+        yield "        " + ", ".join(f"{action} {count}" for action, count in split.actions.items())
+    notes = {
+        "boxes repaired": split.boxes_repaired,
+        "joints outside the frame, taken as absent": split.joints_outside,
+        "frames without a visible joint": split.frames_unseen,
+    }
+    if any(notes.values()):
+        yield "        " + "; ".join(f"{text}: {count}" for text, count in notes.items() if count)
 
 
 def check_dataset(
@@ -127,7 +131,7 @@ def check_dataset(
 
 
 def _look_over(clips: list[Clip]) -> Iterator[tuple[int, list[str]]]:
-    """What _look_at finds in each clip. Videos come last and alone: while one is decoded, stderr is shut for all threads."""
+    """Look at each clip. Videos come last and alone: while one is decoded, stderr is shut for all threads."""
     videos = [clip for clip in clips if isinstance(clip.frames, VideoFrames)]
     with ThreadPoolExecutor(4) as pool:
         others = (clip for clip in clips if not isinstance(clip.frames, VideoFrames))
@@ -136,12 +140,12 @@ def _look_over(clips: list[Clip]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _incomplete(name: str, counts: dict[str, SplitReport]) -> Iterator[str]:
-    """One note for each part of the official set of which not all is there."""
-    for splits, number, what in TABLE[name].official:
+    """Note each part of the whole set of which not all is there."""
+    for splits, number, what in TABLE[name].counts:
         found = sum(counts[split].groups if what == "videos" else counts[split].clips for split in splits)
         if found < number:
             place = "" if set(splits) == set(counts) else f" in {' and '.join(splits)}"
-            yield f"{found:,} of {number:,} {what} of the official set{place}"
+            yield f"{found:,} of {number:,} {what} of the whole set{place}"
 
 
 def _count(clips: tuple[Clip, ...]) -> SplitReport:
@@ -153,13 +157,13 @@ def _count(clips: tuple[Clip, ...]) -> SplitReport:
         actions=dict(sorted(Counter(clip.action for clip in clips).items())),
         joints=(states[0], states[1], states[2]),
         frames_unseen=int(sum(np.sum(~(clip.visibility == VISIBLE).any(axis=1)) for clip in clips)),
-        boxes_repaired=sum(clip.extra["boxes_repaired"] for clip in clips),
-        joints_outside=sum(clip.extra["joints_outside"] for clip in clips),
+        boxes_repaired=sum(clip.truth.boxes_repaired for clip in clips),
+        joints_outside=sum(clip.truth.joints_outside for clip in clips),
     )
 
 
 def _look_at(clip: Clip) -> tuple[int, list[str]]:
-    """Decode a clip's frames: how many can be, one message for each that cannot, and one if the number of files is off."""
+    """Decode a clip's frames. Returns how many can be, and a message for each that cannot and for a wrong number of files."""
     if isinstance(clip.frames, ImageFrames):
         return _look_at_images(clip, clip.frames)
     try:
@@ -176,7 +180,7 @@ def _look_at_images(clip: Clip, frames: ImageFrames) -> tuple[int, list[str]]:
     faults: list[str] = []
     folder = frames.paths[0].parent
     # Single images share one folder, and a person's track is a part of its video: there the number of files says nothing.
-    if len(clip) > 1 and "labeled" not in clip.extra:
+    if len(clip) > 1 and clip.truth.track is None:
         present = _count_files(folder, frames.paths)
         if present != len(clip):
             faults.append(f"{folder}: {present} images, the labels are for {len(clip)}; unpack the clip again")
@@ -194,6 +198,6 @@ def _look_at_images(clip: Clip, frames: ImageFrames) -> tuple[int, list[str]]:
 
 
 def _count_files(folder: Path, paths: Sequence[Path]) -> int:
-    """How many images of a clip's kinds lie in its folder; hidden files are none."""
+    """Count how many images of a clip's kinds lie in its folder; hidden files are none."""
     kinds = {path.suffix.lower() for path in paths}
     return sum(path.suffix.lower() in kinds for path in visible(folder.glob("*")))

@@ -1,4 +1,4 @@
-"""Clip: one person in one stretch of video, with what is known of the joints. Labels only; pixels are read on demand."""
+"""A clip is one person in one stretch of video, with what is known of the joints. Pixels are read on demand."""
 
 from __future__ import annotations
 
@@ -6,15 +6,18 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
+from rpstn.datasets.truth import Truth
 from rpstn.errors import OutOfRange, UserError
 from rpstn.skeletons import Skeleton
 
 # The states of a joint in a frame. The numbers are those of COCO's visibility flag.
 ABSENT, OCCLUDED, VISIBLE = 0, 1, 2
+
+T = TypeVar("T")
 
 
 class FrameSource(Protocol):
@@ -22,13 +25,13 @@ class FrameSource(Protocol):
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
+        """Return (height, width) in pixels."""
 
     def __len__(self) -> int:
-        """Number of frames."""
+        """Return the number of frames."""
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        """Frames by index: (N,H,W,3) uint8 RGB."""
+        """Read frames by index: (N,H,W,3) uint8 RGB."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +39,15 @@ class Clip:
     """One person's clip.
 
     id          name within the data set.
-    source      unit of independence: the source video, or the stretch of motion. Splits and the bootstrap go by it: clips
-                that share motion have one group. (Embedded training clips that join two stretches are named after both,
+    group       unit of independence: the video, or the stretch of motion. Splits and the bootstrap go by it: clips that share
+                motion have one group. (Embedded training clips that join two stretches are named after both,
                 "a+b"; no such clip is in val or test, where intervals are measured.)
     action      what is done.
     joints      (T,K,2) float32, 0-based pixels of the source image, the top-left pixel's center being (0, 0).
     visibility  (T,K) uint8: ABSENT, OCCLUDED or VISIBLE.
     boxes       (T,4) float32: x, y, width, height of the person in each frame.
     frames      the pixels.
-    extra       further truth that a data set may have, by name.
+    truth       what else the data set says.
     """
 
     id: str
@@ -54,7 +57,7 @@ class Clip:
     visibility: np.ndarray
     boxes: np.ndarray
     frames: FrameSource
-    extra: dict[str, Any] = field(default_factory=dict)
+    truth: Truth = Truth()
 
     def __post_init__(self) -> None:
         length, joints = self.visibility.shape
@@ -68,13 +71,20 @@ class Clip:
         return len(self.visibility)
 
 
+def known(value: T | None, clip: Clip, what: str) -> T:
+    """Return what is known of a clip, a part of its truth. Raises UserError where it is None."""
+    if value is None:
+        raise UserError(f"clip {clip.id!r}: its data set does not say {what}; choose a data set that does")
+    return value
+
+
 @dataclass(frozen=True)
 class ClipDataset:
     """One split of a data set: an ordered collection of clips that share a skeleton.
 
-    left_out  how many damaged entries were skipped, because that was asked for.
+    left_out             how many damaged entries were skipped, because that was asked for.
+    fold                 which fold it is of, where a data set has several that share clips (sub_jhmdb); else None.
     detections_left_out  by reason, how many of a detector's rows could not be used.
-    fold      which official split it is cut from, where a data set has several that share clips (sub_jhmdb); else None.
     """
 
     name: str
@@ -100,7 +110,7 @@ class ClipDataset:
         return iter(self.clips)
 
     def checksum(self) -> str:
-        """SHA-256 over ids and labels: two runs on the same labels have the same one."""
+        """Return the SHA-256 of ids and labels: two runs on the same labels have the same one."""
         digest = hashlib.sha256(f"{self.name} {self.split} {self.skeleton.name}".encode())
         for clip in self.clips:
             digest.update(clip.id.encode(errors="surrogateescape"))

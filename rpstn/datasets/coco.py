@@ -1,17 +1,17 @@
-"""COCO 2017 key points, as clips of one frame, from the official layout or with a detector's boxes.
+"""COCO 2017 keypoints, as clips of one frame, from its layout, with its own boxes or a detector's.
 
     root/annotations/person_keypoints_train2017.json, person_keypoints_val2017.json
     root/train2017/000000000009.jpg ...     root/val2017/000000000139.jpg ...
 
 Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014. The format: cocodataset.org/#format-data.
 
-**Splits.** test is the official val2017, as in published tables (the labels of COCO's own test sets are not public). val is
-a twentieth of the images of train2017, drawn by the seed; source is the image, so its people stay together.
+**Splits.** test is val2017, as in reported tables (the labels of COCO's own test sets are not public). val is
+a twentieth of the images of train2017, drawn by the seed; group is the image, so its people stay together.
 
 **People.** Crowds (`iscrowd`) and people without a labeled joint are left out, as usual: neither can be trained on, and
 COCO's score asks for neither.
 
-**Pixels.** Positions and boxes are used as stored, 0-based, which is what published tables do. A crop with padding 1.25
+**Pixels.** Positions and boxes are used as stored, 0-based, which is what reported tables do. A crop with padding 1.25
 around the box (`transforms.crop_affine`) is the usual one.
 
 **Detections.** A list of {"image_id", "category_id", "bbox", "score"}, the form of COCO's results. Each becomes a clip without
@@ -21,116 +21,157 @@ left out and counted (`rpstn.datasets.coco_detections`).
 
 from __future__ import annotations
 
-import os
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rpstn.datasets.boxes import check_near
+from rpstn.datasets.boxes import FARTHEST, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.coco_detections import Detection, in_words, read_detections
 from rpstn.datasets.formats import coco_json
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS
+from rpstn.datasets.splits import cut_images
+from rpstn.datasets.truth import CocoTruth, Truth
 from rpstn.errors import UserError
 from rpstn.runs.paths import expanded
 from rpstn.skeletons import COCO
 
 VALIDATION = 0.05
-_REMEDY = "restore the official file, or skip damaged entries"
-_IMAGES = "unpack train2017.zip and val2017.zip beside annotations/"
+_REMEDY = "restore the original file, or skip damaged entries"
+_IMAGES = "unpack train2017.zip and val2017.zip next to annotations/"
 _YEARS = {"train": "train2017", "val": "train2017", "test": "val2017"}
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-    detections: str | os.PathLike[str] | None = None,
-    dropped: Counter[str] | None = None,
-) -> dict[str, list[Clip]]:
-    """The people by split, in the order of images, then of annotations.
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read the people by split, in the order of images, then of annotations or of a detector's rows.
 
-    seed         of the cut between train and val.
-    labels_only  images may be absent (they fail when read).
-    faults       where given, errors of single people are appended to it and the person is left out, instead of raised.
-    detections   a detector's results for images of these splits; its boxes take the place of the labels.
-    dropped      where given, detections that cannot be used are counted in it by reason.
-    `fold` has no meaning here.
-
-    A clip's extra holds image_id, annotation_id (-1 for a detection), area (px^2; a detection's: of its box), iscrowd, score
-    (1.0 for a label) and detected. Raises UserError for files that cannot be used.
+    Raises UserError for files that cannot be used.
     """
-    years = [year for year in ("train2017", "val2017") if any(_YEARS[split] == year for split in splits)]
-    paths = {year: root / "annotations" / f"person_keypoints_{year}.json" for year in years}
-    present = {year: path for year, path in paths.items() if path.is_file()}
+    if request.detections is None:
+        return _read_labels(request)
+    return _read_detections(request, request.detections)
+
+
+def _read_labels(request: Request) -> dict[str, list[Clip]]:
+    found: list[tuple[str, Clip]] = []
+    for year in _years(request):
+        people: list[tuple[int, int, Clip]] = []
+        known: set[int] = set()
+        damaged = False
+        for where, entry in _annotations(year.content, year.path):
+            try:
+                image, identity = _joined(entry, where, year.images, known)
+                clip = _labeled(entry, year.frames(image), where, year.category) if year.split(image) in request.splits else None
+                if clip is not None:
+                    year.require(image, where)
+                    people.append((image, identity, clip))
+            except UserError as error:
+                damaged = True
+                request.report(error)
+        if not people and not damaged:
+            wanted = " and ".join(split for split in request.splits if _YEARS[split] == year.folder.name)
+            raise UserError(f"{year.path}: nobody in it has a labeled joint and belongs to {wanted}; {_REMEDY}")
+        found += [(year.split(image), clip) for image, _, clip in sorted(people, key=lambda person: person[:2])]
+    return request.sort(found)
+
+
+def _read_detections(request: Request, path: Path) -> dict[str, list[Clip]]:
+    rows = read_detections(expanded(path))
+    found: list[tuple[str, Clip]] = []
+    damaged = False
+    years = list(_years(request))
+    for year in years:
+        for image in sorted(year.images.keys() & rows.keys()):
+            here = rows.pop(image)  # what stays belongs to no image
+            if year.split(image) not in request.splits:
+                continue
+            frames = year.frames(image)
+            for row in here:
+                fault = row.fault(year.category, frames.size)
+                if fault is not None:
+                    request.dropped[fault] += 1
+                    continue
+                try:
+                    year.require(image, row.where)
+                    found.append((year.split(image), _detected(row, image, frames)))
+                except UserError as error:
+                    damaged = True
+                    request.report(error)
+    if rows:
+        names = " or ".join(year.path.name for year in years)
+        request.dropped[f"for an image that is not in {names}"] += sum(map(len, rows.values()))
+    if request.dropped and not damaged and not found:
+        raise UserError(
+            f"{path}: none of its detections can be used for {' and '.join(request.splits)}, left out: "
+            f"{in_words(request.dropped)}; give a person detector's results for the images of this split"
+        )
+    return request.sort(found)
+
+
+@dataclass(frozen=True)
+class _Year:
+    """One label file with its folder of images.
+
+    category  the id of people in it.
+    images    id -> file name, (height, width).
+    val       the images that are cut from train; None for val2017, which is test as a whole.
+    present   the files that are there; None: it does not matter.
+    """
+
+    path: Path
+    folder: Path
+    content: dict[str, Any]
+    category: int
+    images: dict[int, tuple[str, tuple[int, int]]]
+    val: set[int] | None
+    present: frozenset[str] | None
+
+    def split(self, image: int) -> str:
+        """Return the split that an image is in."""
+        if self.val is None:
+            return "test"
+        return "val" if image in self.val else "train"
+
+    def frames(self, image: int) -> ImageFrames:
+        name, size = self.images[image]
+        return ImageFrames((self.folder / name,), size)
+
+    def require(self, image: int, where: str) -> None:
+        """Raise UserError for an image that is not there."""
+        name, _ = self.images[image]
+        if self.present is not None and name not in self.present:
+            raise UserError(f"{self.folder / name}: missing, though {where} is for it; {_IMAGES}")
+
+
+def _years(request: Request) -> Iterator[_Year]:
+    """Read the label files of the splits asked for, as far as they are there."""
+    names = [year for year in ("train2017", "val2017") if any(_YEARS[split] == year for split in request.splits)]
+    paths = {name: request.root / "annotations" / f"person_keypoints_{name}.json" for name in names}
+    present = {name: path for name, path in paths.items() if path.is_file()}
     if not present:
         missing = " and ".join(str(path) for path in paths.values())
         raise UserError(f"{missing}: missing; unpack annotations_trainval2017.zip into the root")
-    found: dict[str, list[Clip]] = {split: [] for split in splits}
-    rows = None if detections is None else read_detections(expanded(detections))
-    dropped = Counter() if dropped is None else dropped
-    damaged = 0
-    for year, path in present.items():
-        content = coco_json.read_json(path, _REMEDY)
-        category = coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
-        images = _images(content, path)
-        files = None if labels_only else coco_json.listing(root / year, _IMAGES)
-        val = _draw(images, seed) if year == "train2017" else set()
-        people: Iterable[tuple[str, Any]] = _annotations(content, path)
-        if rows is not None:  # they leave the table: what stays belongs to no image
-            people = [(row.where, row) for image in images for row in rows.pop(image, ())]
-        clips: list[tuple[int, int, str, Clip]] = []
-        known: set[int] = set()
-        broken = 0
-        for where, entry in people:
-            try:
-                image, identity = (entry.image, entry.index) if rows is not None else _joined(entry, where, images, known)
-                split = "test" if year == "val2017" else "val" if image in val else "train"
-                if split not in found:
-                    continue
-                name, size = images[image]
-                frames = ImageFrames((root / year / name,), size)
-                if rows is None:
-                    clip = _labeled(entry, image, frames, where, category)
-                else:
-                    clip = _detected(entry, frames, category, dropped)
-                if clip is None:
-                    continue
-                if files is not None and name not in files:
-                    raise UserError(f"{root / year / name}: missing, though {where} is for it; {_IMAGES}")
-                clips.append((image, identity, split, clip))
-            except UserError as error:
-                broken += 1
-                if faults is None:
-                    raise
-                faults.append(error)
-        if not clips and not broken and rows is None:
-            wanted = " and ".join(split for split in splits if _YEARS[split] == year)
-            raise UserError(f"{path}: nobody in it has a labeled joint and belongs to {wanted}; {_REMEDY}")
-        damaged += broken
-        for _, _, split, clip in sorted(clips, key=lambda item: item[:2]):
-            found[split].append(clip)
-    if rows:
-        names = " or ".join(path.name for path in present.values())
-        dropped[f"for an image that is not in {names}"] += sum(map(len, rows.values()))
-    if dropped and not damaged and not any(found.values()):
-        raise UserError(
-            f"{detections}: none of its detections can be used for {' and '.join(splits)}, left out: {in_words(dropped)}; give a "
-            "person detector's results for the images of this split"
-        )
-    return found
+    for name, path in present.items():
+        content, category, images = _read_file(path)
+        folder = request.root / name
+        files = None if request.labels_only else coco_json.listing(folder, _IMAGES)
+        val = cut_images(images, VALIDATION, request.seed) if name == "train2017" else None
+        yield _Year(path, folder, content, category, images, val, files)
+
+
+def _read_file(path: Path) -> tuple[dict[str, Any], int, dict[int, tuple[str, tuple[int, int]]]]:
+    """Return a label file's content, the id of people, and its images."""
+    content = coco_json.read_json(path, _REMEDY)
+    category = coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
+    return content, category, _images(content, path)
 
 
 def _joined(entry: dict[str, Any], where: str, images: Iterable[int], known: set[int]) -> tuple[int, int]:
-    """The image and the id of an annotation, which joins those known."""
+    """Return the image and the id of an annotation, and add the id to those known."""
     image, identity = (coco_json.integer(entry, key, where, _REMEDY) for key in ("image_id", "id"))
     if image not in images:
         raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
@@ -141,30 +182,22 @@ def _joined(entry: dict[str, Any], where: str, images: Iterable[int], known: set
 
 
 def ground_truth(root: Path, split: str, seed: int = 0) -> dict[str, Any]:
-    """The official label file of a split, whole, cut down to the split's images: what OKS scores by.
+    """Return the label file of a split, whole, cut down to the split's images: what OKS scores by.
 
     seed  of the cut between train and val. Raises UserError for a file that cannot be used.
     """
     path = root / "annotations" / f"person_keypoints_{_YEARS[split]}.json"
-    content = coco_json.read_json(path, _REMEDY)
-    coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
-    kept = set(_images(content, path))
+    content, _, images = _read_file(path)
+    kept = set(images)
     if split != "test":
-        val = _draw(kept, seed)
+        val = cut_images(kept, VALIDATION, seed)
         kept = val if split == "val" else kept - val
     people = [entry for _, entry in _annotations(content, path) if entry.get("image_id") in kept]
     return content | {"images": [entry for entry in content["images"] if entry["id"] in kept], "annotations": people}
 
 
-def _draw(images: Iterable[int], seed: int) -> set[int]:
-    """A twentieth of the images, at least one where there are two."""
-    ids = sorted(images)
-    count = max(round(VALIDATION * len(ids)), int(len(ids) > 1))
-    return {ids[index] for index in np.random.default_rng(seed).permutation(len(ids))[:count]}
-
-
 def _images(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]]:
-    """id -> file name, (height, width)."""
+    """Return id -> file name, (height, width)."""
     images: dict[int, tuple[str, tuple[int, int]]] = {}
     for index, entry in enumerate(coco_json.entries(content, "images", str(path), _REMEDY)):
         where = f"{path}: image {entry.get('id', f'at {index}')}"
@@ -183,13 +216,13 @@ def _images(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]]:
 
 
 def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
-    """The file's annotations, each with what to call it in a message."""
+    """Return the file's annotations, each with what to call it in a message."""
     found = coco_json.entries(content, "annotations", str(path), _REMEDY)
     return [(f"{path}: annotation {entry.get('id', f'at {index}')}", entry) for index, entry in enumerate(found)]
 
 
-def _labeled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str, category: int) -> Clip | None:
-    """A person with labels; None for a crowd and for a person without a labeled joint."""
+def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: int) -> Clip | None:
+    """Return a person with labels; None for a crowd and for a person without a labeled joint."""
     identity, count, crowd, kind = (
         coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "num_keypoints", "iscrowd", "category_id")
     )
@@ -203,70 +236,35 @@ def _labeled(entry: dict[str, Any], image: int, frames: ImageFrames, where: str,
         raise UserError(f"{where}: num_keypoints is {count}, labeled are {labeled.sum()}; {_REMEDY}")
     if crowd or not count:
         return None
-    area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=coco_json.FARTHEST**2))
+    area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=FARTHEST**2))
     if area <= 0:
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")
     outside = labeled & ~coco_json.inside(joints, frames.size)
     if (outside == labeled).all():
         raise UserError(f"{where}: all its joints lie outside the image; {_REMEDY}")
     visibility[outside] = ABSENT
-    place, seen = coco_json.box(entry, where, _REMEDY), visibility == VISIBLE
+    box, seen = coco_json.box(entry, where, _REMEDY), visibility == VISIBLE
     # A box surrounds what is seen: hidden joints may lie behind what cuts it off.
-    check_near(joints, seen if seen.any() else visibility != ABSENT, place, f"{where}: bbox", _REMEDY)
-    return _clip(
-        f"{image:012d}_{identity}",
-        joints,
-        visibility,
-        place,
-        frames,
-        {
-            "image_id": image,
-            "annotation_id": identity,
-            "area": area,
-            "iscrowd": 0,
-            "score": 1.0,
-            "detected": False,
-            "boxes_repaired": 0,
-            "joints_outside": int(outside.sum()),
-        },
-    )
+    check_near(joints, seen if seen.any() else visibility != ABSENT, box, f"{where}: bbox", _REMEDY)
+    image = int(entry["image_id"])
+    truth = Truth(joints_outside=int(outside.sum()), coco=CocoTruth(image, identity, area))
+    return _clip(f"{image:012d}_{identity}", joints, visibility, box, frames, truth)
 
 
-def _detected(row: Detection, frames: ImageFrames, category: int, dropped: Counter[str]) -> Clip | None:
-    """A detected person; None, counted in dropped, for a row that cannot be used."""
-    fault = row.fault(category, frames.size)
-    if fault is not None:
-        dropped[fault] += 1
-        return None
-    return _clip(
-        f"{row.image:012d}_d{row.index}",
-        np.zeros((len(COCO), 2)),
-        np.full(len(COCO), ABSENT, np.uint8),
-        row.box,
-        frames,
-        {
-            "image_id": row.image,
-            "annotation_id": -1,
-            "area": float(row.box[2] * row.box[3]),
-            "iscrowd": 0,
-            "score": row.score,
-            "detected": True,
-            "boxes_repaired": 0,
-            "joints_outside": 0,
-        },
-    )
+def _detected(row: Detection, image: int, frames: ImageFrames) -> Clip:
+    nowhere, absent = np.zeros((len(COCO), 2)), np.full(len(COCO), ABSENT, np.uint8)
+    coco = CocoTruth(image, -1, area=float(row.box[2] * row.box[3]), score=row.score, detected=True)
+    return _clip(f"{image:012d}_d{row.index}", nowhere, absent, row.box, frames, Truth(coco=coco))
 
 
-def _clip(
-    name: str, joints: np.ndarray, visibility: np.ndarray, place: np.ndarray, frames: ImageFrames, extra: dict[str, Any]
-) -> Clip:
+def _clip(name: str, joints: np.ndarray, visibility: np.ndarray, box: np.ndarray, frames: ImageFrames, truth: Truth) -> Clip:
     return Clip(
         id=name,
         group=name.partition("_")[0],
         action="",
         joints=joints.astype(np.float32)[None],
         visibility=visibility[None],
-        boxes=place.astype(np.float32)[None],
+        boxes=box.astype(np.float32)[None],
         frames=frames,
-        extra=extra,
+        truth=truth,
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rpstn.datasets.boxes import LEAST_EXTENT
+from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT
 from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 
@@ -31,10 +31,10 @@ class Detection:
     score: float
 
     def fault(self, category: int, size: tuple[int, int]) -> str | None:
-        """Why it cannot be used for people in an image of that (height, width); None where it can."""
+        """Say why it cannot be used for people in an image of that (height, width); None where it can."""
         if self.category not in (None, category):
             return "of another category than person"
-        if not np.isfinite([*self.box, self.score]).all() or np.abs(self.box).max() > coco_json.FARTHEST:
+        if not np.isfinite([*self.box, self.score]).all() or np.abs(self.box).max() > FARTHEST:
             return "with a box or score that is no finite number"
         if (self.box[2:] < LEAST_EXTENT).any():
             return "with a box without extent"
@@ -45,7 +45,7 @@ class Detection:
 
 
 def read_detections(path: Path) -> dict[int | str, list[Detection]]:
-    """The rows by image id, in the file's order. Raises UserError for a file that is no such list."""
+    """Read the rows by image id, in the file's order. Raises UserError for a file that is no such list."""
     content = coco_json.read_json(path, _REMEDY)
     if not isinstance(content, list):
         raise UserError(f"{path}: holds no list; {_REMEDY}")
@@ -62,7 +62,7 @@ def read_detections(path: Path) -> dict[int | str, list[Detection]]:
 
 
 def in_words(dropped: Mapping[str, int]) -> str:
-    """Counts by reason as a sentence's part: "3 detections (2 outside the image, 1 with a box without extent)"."""
+    """Say counts by reason as a sentence's part: "3 detections (2 outside the image, 1 with a box without extent)"."""
     total = sum(dropped.values())
     parts = ", ".join(f"{count} {reason}" for reason, count in sorted(dropped.items()))
     return f"{total} detection{'' if total == 1 else 's'} ({parts})"

@@ -1,4 +1,4 @@
-"""Labels of one skeleton as labels of another, so that what was learned on one data set helps on the next.
+"""Convert labels of one skeleton to labels of another, so that what was learned on one data set helps on the next.
 
 A joint of the target is taken over where the source has one of the same name. Otherwise it may be computed from two
 or more joints of the source; `RULES` is the whole list. A joint that is neither is ABSENT: it is better unlabeled
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
@@ -50,7 +49,7 @@ def _middle(name: str) -> tuple[tuple[str, float], ...]:
 
 
 def _trunk(along: float) -> tuple[tuple[str, float], ...]:
-    """The point `along` trunks above the middle of the shoulders."""
+    """Return the point `along` trunks above the middle of the shoulders."""
     shoulders, hips = (1 + along) / 2, -along / 2
     weights = {"shoulder": shoulders, "hip": hips}
     return tuple((f"{side}_{joint}", weight) for joint, weight in weights.items() for side in ("left", "right"))
@@ -98,7 +97,7 @@ APPROXIMATE = ("neck",)
 
 
 def correspondence(source: Skeleton, target: Skeleton) -> dict[str, Rule | None]:
-    """For each joint of the target, how it is had from the source; None where it is ABSENT."""
+    """Find for each joint of the target how it is had from the source; None where it is ABSENT."""
     found: dict[str, Rule | None] = {}
     for joint in target.joints:
         exact = joint not in APPROXIMATE or source.name == target.name
@@ -111,7 +110,7 @@ def correspondence(source: Skeleton, target: Skeleton) -> dict[str, Rule | None]
 def convert_joints(
     joints: np.ndarray, visibility: np.ndarray, source: Skeleton, target: Skeleton
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Labels (...,K,2) px and (...,K) of the source as (...,J,2) float32 and (...,J) uint8 of the target.
+    """Convert labels (...,K,2) px and (...,K) of the source to (...,J,2) float32 and (...,J) uint8 of the target.
 
     A computed joint is ABSENT where one of its parts is, else OCCLUDED where one of them is. Absent joints without any
     counterpart stand at (-1, -1). Raises UserError for shapes that do not fit the source and where the two skeletons
@@ -141,10 +140,10 @@ def convert_joints(
 
 
 def convert_dataset(dataset: ClipDataset, target: Skeleton) -> ClipDataset:
-    """The same clips with the target's joints. Name, split, root, boxes and pixels stay.
+    """Convert all clips to the target's joints. Name, split, root, boxes and pixels stay.
 
-    Further truth that is given per joint (an array (T,K,...), such as occluded_by) goes over where the joint is the
-    same one, and is 0 elsewhere. Raises UserError as convert_joints.
+    Truth that is given per joint, such as occluded_by, goes over where the joint is the same one, and is 0 elsewhere.
+    Raises UserError as convert_joints.
     """
     if dataset.skeleton == target:
         return dataset
@@ -153,13 +152,12 @@ def convert_dataset(dataset: ClipDataset, target: Skeleton) -> ClipDataset:
 
 def _convert(clip: Clip, source: Skeleton, target: Skeleton) -> Clip:
     joints, visibility = convert_joints(clip.joints, clip.visibility, source, target)
-    extra: dict[str, Any] = {}
-    for key, value in clip.extra.items():
-        if isinstance(value, np.ndarray) and value.shape[:2] == clip.visibility.shape:
-            moved = np.zeros((len(clip), len(target), *value.shape[2:]), value.dtype)
-            for index, name in enumerate(target.joints):
-                if name in source.joints:
-                    moved[:, index] = value[:, source.index(name)]
-            value = moved
-        extra[key] = value
-    return replace(clip, joints=joints, visibility=visibility, extra=extra)
+    shared = [name for name in target.joints if name in source.joints]
+    there, here = [target.index(name) for name in shared], [source.index(name) for name in shared]
+
+    def move(value: np.ndarray) -> np.ndarray:
+        moved = np.zeros((len(clip), len(target)), value.dtype)
+        moved[:, there] = value[:, here]
+        return moved
+
+    return replace(clip, joints=joints, visibility=visibility, truth=clip.truth.map_joints(move))

@@ -28,17 +28,17 @@ class Decoded(NamedTuple):
     image    (H,W,3) uint8 BGR as OpenCV gives it; None where it cannot be decoded.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index
     seconds: float
     image: np.ndarray | None
 
 
 @contextmanager
 def open_capture(path: Path, *parameters: int) -> Iterator[cv2.VideoCapture]:
-    """Open a video file with OpenCV's FFmpeg for the block. Whether that succeeded is told by `isOpened()`.
+    """Open a video file with OpenCV's FFmpeg for the block. `isOpened()` says whether that succeeded.
 
-    Decoding uses one thread: several would report a damaged frame late, or not at all, and write about it on the terminal
-    whenever they like.
+    Decoding uses one thread: several would report a damaged frame late, or not at all, and write about it on the terminal at
+    any time.
     """
     with quiet(), opencv_path(path) as name:  # OpenCV prints a page about a file that it cannot open
         capture = cv2.VideoCapture(name, cv2.CAP_FFMPEG, (cv2.CAP_PROP_N_THREADS, 1, *parameters))
@@ -95,11 +95,11 @@ class _Gaps:
         self.times, self.unreadable = packet_times(path)
 
     def left(self, last: float) -> int:
-        """How many packets can follow after a time: at the end reads fail forever, before it each takes a packet."""
+        """Count how many packets can follow after a time: at the end reads fail forever, before it each takes a packet."""
         return len(self.times) - bisect_right(self.times, last) + self.unreadable
 
     def lost(self, last: float, seconds: float, even: bool) -> list[float]:
-        """Times of the frames missing between two times. even: so far, one frame follows the other after 1 / rate."""
+        """Estimate the times of the frames missing between two times. even: so far, frames follow each other after 1 / rate."""
         apart = 0.3 / self.rate  # some codecs store what is never shown right before a frame
         between: list[float] = []
         for time in self.times[bisect_right(self.times, last + apart) :]:
@@ -109,7 +109,7 @@ class _Gaps:
                 between.append(time)
         count = len(between)
         if self.failed:
-            # The list lacks packets that are damaged too much to be told from their neighbors.
+            # The list lacks packets that are damaged too much to be separated from their neighbors.
             count = max(count, round((seconds - last) * self.rate) - 1 if even else self.failed)
         self.failed = max(self.failed - count, 0)
         if count == len(between):
@@ -118,7 +118,7 @@ class _Gaps:
 
 
 def packet_times(path: Path) -> tuple[list[float], int]:
-    """Times in seconds, ascending, of the packets of a video file's stream, and how many cannot be read. Nothing is decoded."""
+    """List the times of a video stream's packets in seconds, ascending, and count the unreadable ones. Nothing is decoded."""
     times: list[float] = []
     unreadable = failed = 0
     with open_capture(path, cv2.CAP_PROP_FORMAT, -1) as capture, quiet():

@@ -1,4 +1,4 @@
-"""HiEve (Human in Events): one clip for each person's track in a video, from one XML file a frame.
+"""HiEve (Human in Events): one clip per person's track in a video, from one XML file per frame.
 
     root/labels/<video>/000000.xml ...      or root/labels/train/<video>/, root/labels/test/<video>/
     root/images/<video>/000000.jpg ...      or root/images/train/<video>/, root/images/test/<video>/
@@ -34,101 +34,101 @@ A file with a DOCTYPE is refused, since the set has none and it is what lets an 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rpstn.datasets.clip import ABSENT, Clip
-from rpstn.datasets.formats.hieve_xml import REMEDY, Label, parse, picture_size, read_label, text
+from rpstn.datasets.formats.hieve_xml import REMEDY, Label, image_size, parse, read_label, text
 from rpstn.datasets.frame_files import visible
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS, read_videos
-from rpstn.datasets.tracks import lay_out
+from rpstn.datasets.tracks import lay_out, read_videos
+from rpstn.datasets.truth import TrackTruth, Truth
 from rpstn.errors import UserError
 
 VALIDATION = 0.1
 _SUFFIXES = (".jpg", ".png")
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-) -> dict[str, list[Clip]]:
-    """The tracks by split, in the order of videos, then of names; source is the video.
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read the tracks by split, in the order of videos, then of names; group is the video.
 
-    seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
-    faults       where given, errors are appended to it instead of raised, and what they concern is left out: a frame's file
-                 (the frame then counts as not labeled), a track, or a video.
-    `fold` has no meaning here.
-
-    A clip's extra holds name, the person's in the video; labeled (T,) bool (there is a label of this person); actions, one for
-    each frame ("" without a label). Its `action` is the most frequent of these.
+    Where damaged entries are left out, that is a frame's file (the frame then counts as not labeled), a track, or a video.
+    A clip's action is the most frequent one of its frames.
     """
+    root = request.root
     labels = root / "labels"
     folders = {
         "test": _videos(labels / "test"),
         "train": [*_videos(labels / "train"), *(path for path in _videos(labels) if path.name not in ("train", "test"))],
     }
-    asked = {"test" if split == "test" else "train" for split in splits}
+    asked = {"test" if split == "test" else "train" for split in request.splits}
     if not any(folders[part] for part in asked):
-        hint = "the labels of the official test videos are not public" if asked == {"test"} else "lay them out as labels/<video>/"
-        raise UserError(f"{labels}: no label files (<video>/000000.xml) for {' and '.join(sorted(splits))} there; {hint}")
+        hint = "the labels of its own test videos are not public" if asked == {"test"} else "lay them out as labels/<video>/"
+        splits = " and ".join(sorted(request.splits))
+        raise UserError(f"{labels}: no label files (<video>/000000.xml) for {splits} there; {hint}")
 
     def read(path: Path, errors: list[UserError]) -> list[Clip]:
-        return read_video(path, root, labels_only=labels_only, errors=errors)
+        return read_video(path, root, labels_only=request.labels_only, errors=errors)
 
-    return read_videos(folders, lambda folder: folder.name, read, splits=splits, fraction=VALIDATION, seed=seed, faults=faults)
+    return read_videos(request, folders, lambda folder: folder.name, read, VALIDATION)
 
 
 def _videos(folder: Path) -> list[Path]:
-    """The folders in it that hold XML files, by number where they are numbered."""
+    """List the folders in it that hold XML files, by number where they are numbered."""
     found = [path for path in folder.iterdir() if path.is_dir() and visible(path.glob("*.xml"))] if folder.is_dir() else []
     return sorted(found, key=lambda path: (not path.name.isdecimal(), int(path.name) if path.name.isdecimal() else 0, path.name))
 
 
-def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
-    """All tracks of one video. Errors of single frames and tracks go to errors; UserError where nothing can be used."""
-    people: dict[str, dict[int, Label]] = defaultdict(dict)
-    damaged: dict[str, UserError] = {}
+@dataclass
+class _Video:
+    """What the files of a video say: labels by person and frame, and the errors of people who cannot be used."""
+
+    people: dict[str, dict[int, Label]] = field(default_factory=lambda: defaultdict(dict))
+    damaged: dict[str, UserError] = field(default_factory=dict)
+    frames: set[int] = field(default_factory=set)
     size: tuple[int, int] | None = None
-    frames: set[int] = set()
-    for path in sorted(visible(folder.glob("*.xml"))):
-        try:
-            if not (path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 10) or int(path.stem) in frames:
-                raise UserError(f"{path}: a label file is named by its frame's number, 000000.xml, once for each; {REMEDY}")
-            annotation = parse(path)
-            stated = picture_size(annotation, path)
-            if size not in (None, stated):
-                raise UserError(f"{path}: states another picture size than the files before it; {REMEDY}")
-            objects = enumerate(annotation.iter("object"))
-            named = [(text(entry, "name", f"{path}: object {index}"), entry) for index, entry in objects]
-            twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
-            if twice:
-                raise UserError(f"{path}: {twice[0]} is there twice; {REMEDY}")
-        except UserError as error:
-            errors.append(error)
-            continue
-        size = stated
-        frames.add(int(path.stem))
+
+    def add(self, path: Path) -> None:
+        """Add one file. Raises UserError where the whole file cannot be used; nothing of it is added then."""
+        if not (path.stem.isascii() and path.stem.isdigit() and len(path.stem) < 10) or int(path.stem) in self.frames:
+            raise UserError(f"{path}: a label file is named by its frame's number, 000000.xml, one file per frame; {REMEDY}")
+        annotation = parse(path)
+        size = image_size(annotation, path)
+        if self.size not in (None, size):
+            raise UserError(f"{path}: states another image size than the files before it; {REMEDY}")
+        objects = enumerate(annotation.iter("object"))
+        named = [(text(entry, "name", f"{path}: object {index}"), entry) for index, entry in objects]
+        twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+        if twice:
+            raise UserError(f"{path}: {twice[0]} is there twice; {REMEDY}")
+        self.size = size
+        self.frames.add(int(path.stem))
         for name, entry in named:
             try:
-                people[name][int(path.stem)] = read_label(entry, size, f"{path}: {name}")
+                self.people[name][int(path.stem)] = read_label(entry, size, f"{path}: {name}")
             except UserError as error:
-                damaged.setdefault(name, error)
-    if not people and not damaged and not errors:
-        raise UserError(f"{folder}: nobody is in its label files; {REMEDY}")
-    errors += damaged.values()
-    if size is None:
-        return []
-    place, pictures = _pictures(folder, root, labels_only)
-    clips = []
-    for name in sorted(people.keys() - damaged.keys(), key=lambda name: (len(name), name)):
+                self.damaged.setdefault(name, error)
+
+
+def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
+    """Read all tracks of one video. Errors of single frames and tracks go to errors; UserError where nothing can be used."""
+    video = _Video()
+    for path in sorted(visible(folder.glob("*.xml"))):
         try:
-            clip = _track(folder, name, people[name], size, place, pictures, labels_only)
+            video.add(path)
+        except UserError as error:
+            errors.append(error)
+    if not video.people and not video.damaged and not errors:
+        raise UserError(f"{folder}: nobody is in its label files; {REMEDY}")
+    errors += video.damaged.values()
+    if video.size is None:
+        return []
+    frames = _frames(folder, root, labels_only)
+    clips = []
+    for name in sorted(video.people.keys() - video.damaged.keys(), key=lambda name: (len(name), name)):
+        try:
+            clip = _track(folder, name, video.people[name], video.size, frames)
         except UserError as error:
             errors.append(error)
         else:
@@ -138,46 +138,50 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
     return clips
 
 
-def _pictures(folder: Path, root: Path, labels_only: bool) -> tuple[Path, dict[int, Path]]:
-    """The folder with a video's pictures, and these by frame number."""
+@dataclass(frozen=True)
+class _Frames:
+    """The images of a video, by frame number. needed: whether they have to be there."""
+
+    folder: Path
+    images: dict[int, Path]
+    needed: bool
+
+    def paths(self, numbers: range, name: str) -> tuple[Path, ...]:
+        """Return the images of the frames through which a person goes. Raises UserError for one that is missing."""
+        lost = [number for number in numbers if number not in self.images]
+        if lost and self.needed:
+            raise UserError(f"{self.folder}: has no image of frame {lost[0]}, through which {name} goes; unpack the video again")
+        return tuple(self.images.get(number, self.folder / f"{number:06d}.jpg") for number in numbers)
+
+
+def _frames(folder: Path, root: Path, labels_only: bool) -> _Frames:
+    """Find the images of a video, whose labels lie in folder."""
     below = folder.relative_to(root / "labels")
-    places = (root / "images" / below, root / "images" / folder.name)
-    place = next((place for place in places if place.is_dir()), None)
-    if place is None and not labels_only:
+    folders = (root / "images" / below, root / "images" / folder.name)
+    there = next((path for path in folders if path.is_dir()), None)
+    if there is None and not labels_only:
         raise UserError(
-            f"{places[0]}: no such folder with the frames of {folder.name}; make it with "
-            f"ffmpeg -i {folder.name}.mp4 -start_number 0 -q:v 2 {places[0]}/%06d.jpg"
+            f"{folders[0]}: no such folder with the frames of {folder.name}; make it with "
+            f"ffmpeg -i {folder.name}.mp4 -start_number 0 -q:v 2 {folders[0]}/%06d.jpg"
         )
     images: dict[int, Path] = {}
-    for path in sorted(place.iterdir()) if place is not None else ():
+    for path in sorted(there.iterdir()) if there is not None else ():
         if path.stem.isdecimal() and path.suffix.lower() in _SUFFIXES:
             other = images.setdefault(int(path.stem), path)
             if other != path:
-                raise UserError(f"{path}: {other.name} is frame {int(path.stem)} too; keep one image of a frame")
-    return place or places[0], images
+                raise UserError(f"{path}: {other.name} is frame {int(path.stem)} too; keep one image per frame")
+    return _Frames(there or folders[0], images, not labels_only)
 
 
-def _track(
-    folder: Path,
-    name: str,
-    labels: dict[int, Label],
-    size: tuple[int, int],
-    place: Path,
-    pictures: dict[int, Path],
-    labels_only: bool,
-) -> Clip | None:
-    """One person's clip; None where no frame of the track has a labeled joint."""
+def _track(folder: Path, name: str, labels: dict[int, Label], size: tuple[int, int], frames: _Frames) -> Clip | None:
+    """Return one person's clip; None where no frame of the track has a labeled joint."""
     outside = sum(label.outside for label in labels.values())
     if not any((label.sighting.visibility != ABSENT).any() for label in labels.values()):
         if outside:
-            raise UserError(f"{folder}: {name} has all joints outside the picture of {size[1]}x{size[0]}; {REMEDY}")
+            raise UserError(f"{folder}: {name} has all joints outside the image of {size[1]}x{size[0]}; {REMEDY}")
         return None
     laid = lay_out({number: label.sighting for number, label in labels.items()}, f"{folder}: {name}")
     numbers = range(laid.first, laid.first + len(laid.labeled))
-    lost = [number for number in numbers if number not in pictures]
-    if lost and not labels_only:
-        raise UserError(f"{place}: has no picture of frame {lost[0]}, through which {name} goes; unpack the video again")
-    paths = tuple(pictures.get(number, place / f"{number:06d}.jpg") for number in numbers)
     actions = tuple(labels[number].action if number in labels else "" for number in numbers)
     counted = Counter(action for action in actions if action)
     return Clip(
@@ -187,12 +191,6 @@ def _track(
         joints=laid.joints,
         visibility=laid.visibility,
         boxes=laid.boxes,
-        frames=ImageFrames(paths, size),
-        extra={
-            "name": name,
-            "labeled": laid.labeled,
-            "actions": actions,
-            "boxes_repaired": 0,
-            "joints_outside": outside,
-        },
+        frames=ImageFrames(frames.paths(numbers, name), size),
+        truth=Truth(joints_outside=outside, track=TrackTruth(name, laid.labeled, actions)),
     )

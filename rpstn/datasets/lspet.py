@@ -12,7 +12,7 @@ and its labels, from many hands, are less exact than the pixel in question.
 The set has no boxes: a box holds the labeled joints, grown by a tenth of its longer side to each side, so that hands,
 feet and hair are inside. It has no splits either: val and test are cut by image, seeded, a twentieth each, test first
 and with a seed of its own, so that it stays the same whatever the seed. Scores on this test part are the project's
-own, comparable with nothing published.
+own, comparable with no reported number.
 """
 
 from __future__ import annotations
@@ -23,76 +23,49 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
-from rpstn.datasets.formats.mat import read_mat
+from rpstn.datasets.formats.coco_json import listing
+from rpstn.datasets.formats.mat import read_numbers
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.skeletons import LSP
 
 HELD_OUT = 0.05
 _TEST_SEED = 2011
 _MARGIN = 0.1
-_REMEDY = "restore the official joints.mat"
+_REMEDY = "restore the original joints.mat"
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-) -> dict[str, list[Clip]]:
-    """All images by split, in the order of their numbers; id and source are the image's name.
-
-    seed         of the cut between train and val; test does not depend on it.
-    labels_only  images may be absent (they fail when read).
-    faults       where given, errors of single images are appended to it and the image is left out, instead of raised.
-    `fold` has no meaning here.
-    """
-    path = root / "joints.mat"
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read all images by split, in the order of their numbers; id and group are the image's name. The seed leaves test."""
+    path, folder = request.root / "joints.mat", request.root / "images"
     stored = _load(path)
-    where = assign_splits(stored.shape[2], seed)
-    folder = root / "images"
-    present = None if labels_only else _present(folder)
-    found: dict[str, list[Clip]] = {split: [] for split in splits}
-    for index, split in enumerate(where):
-        if split not in found:
-            continue
-        try:
-            found[split].append(_clip(path, stored[:, :, index], index + 1, folder, present))
-        except UserError as error:
-            if faults is None:
-                raise
-            faults.append(error)
-    return found
+    present = None if request.labels_only else listing(folder, "unpack images/ next to joints.mat")
+    clips: list[tuple[str, Clip]] = []
+    for index, split in enumerate(assign_splits(stored.shape[2], request.seed)):
+        if split in request.splits:
+            with request.skipping():
+                clips.append((split, _clip(path, stored[:, :, index], index + 1, folder, present)))
+    return request.sort(clips)
 
 
 def assign_splits(count: int, seed: int) -> list[str]:
-    """The split of each image: a twentieth test, always the same ones, then a twentieth val by the seed."""
+    """Assign each image a split: a twentieth test, always the same ones, then a twentieth val by the seed."""
     held = round(HELD_OUT * count)
     test = np.random.default_rng(_TEST_SEED).permutation(count)[:held]
     rest = np.setdiff1d(np.arange(count), test)
     val = np.random.default_rng(seed).permutation(rest)[:held]
     splits = np.full(count, "train", "<U5")
     splits[test], splits[val] = "test", "val"
-    return splits.tolist()
+    return [str(split) for split in splits]
 
 
 def _load(path: Path) -> np.ndarray:
-    """joints (14,3,N) as float64. Raises UserError for what is no such file."""
+    """Read joints (14,3,N) as float64. Raises UserError for what is no such file."""
     if not path.is_file():
         raise UserError(f"{path}: this label file is missing; unpack joints.mat and images/ into the root")
-    label = read_mat(path, ["joints"], _REMEDY)
-    if "joints" not in label:
-        raise UserError(f"{path}: lacks joints; {_REMEDY}")
-    stored = label["joints"]
-    if stored.dtype.kind not in "biuf":
-        raise UserError(f"{path}: joints holds no plain numbers; {_REMEDY}")
-    if stored.ndim == 2:
-        # MATLAB drops the last axis of a single image.
-        stored = stored[:, :, None]
+    stored = read_numbers(path, "joints", 3, _REMEDY)
     if stored.ndim != 3 or stored.shape[:2] != (len(LSP), 3) or not stored.size:
         raise UserError(
             f"{path}: joints has shape {stored.shape}, expected ({len(LSP)}, 3, images) with x, y, flag; {_REMEDY} "
@@ -101,14 +74,7 @@ def _load(path: Path) -> np.ndarray:
     return stored.astype(np.float64)
 
 
-def _present(folder: Path) -> set[str]:
-    """Names of the images that are there: one listing instead of a question for each of 10,000."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: the folder with the images is missing; unpack images/ beside joints.mat")
-    return {path.name for path in folder.iterdir()}
-
-
-def _clip(path: Path, stored: np.ndarray, number: int, folder: Path, present: set[str] | None) -> Clip:
+def _clip(path: Path, stored: np.ndarray, number: int, folder: Path, present: frozenset[str] | None) -> Clip:
     name = f"im{number:05d}"
     where = f"{path}: image {number} ({name}.jpg)"
     remedy = f"{_REMEDY}, or skip damaged entries"
@@ -139,5 +105,5 @@ def _clip(path: Path, stored: np.ndarray, number: int, folder: Path, present: se
         visibility=np.where(visible, VISIBLE, ABSENT).astype(np.uint8)[None],
         boxes=box[None],
         frames=ImageFrames((image,)),
-        extra={"boxes_repaired": 0, "joints_outside": int(outside.sum())},
+        truth=Truth(joints_outside=int(outside.sum())),
     )

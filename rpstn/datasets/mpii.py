@@ -1,45 +1,46 @@
-"""MPII Human Pose, as clips of one frame: from the usual lists, or from the official MATLAB file.
+"""MPII Human Pose, as clips of one frame: from the usual lists, or from its own MATLAB file.
 
-    root/images/005808361.jpg ...          or the pictures in root itself
+    root/images/005808361.jpg ...          or the images in root itself
     root/annot/train.json, valid.json      the lists of the SimpleBaseline and HRNet repositories; or in root itself
     root/annot/gt_valid.mat                head boxes of the valid list, from the same place; optional
-    root/mpii_human_pose_v1_u12_1.mat      the official annotations; or in root/annot/; optional where the lists are there
+    root/mpii_human_pose_v1_u12_1.mat      the MATLAB annotations; or in root/annot/; optional where the lists are there
 
 Sources: M. Andriluka, L. Pishchulin, P. Gehler, B. Schiele, "2D Human Pose Estimation: New Benchmark and State of the
 Art Analysis", CVPR 2014. The list of validation people is that of J. Tompson et al., CVPR 2015.
 
-**Splits.** With the lists: test is the valid list, whole; val is cut from the train list by picture, seeded. With the
-MATLAB file alone the valid list is unknown, and the official test people have no public labels: test and val are both
-cut from the training pictures, test with a seed of its own. PCKh is comparable with published numbers only with the
+**Splits.** With the lists: test is the valid list, whole; val is cut from the train list by image, seeded. With the
+MATLAB file alone the valid list is unknown, and the set's own test people have no public labels: test and val are both
+cut from the training images, test with a seed of its own. PCKh is comparable with reported numbers only with the
 lists.
 
 **Boxes.** `scale` x 200 px is the person's height. The box is a square of that side around `center`, moved down by 15 x
-scale, as usual; a crop with padding 1.25 around it is the usual one. Where the official file has no scale or center, the
+scale, as usual; a crop with padding 1.25 around it is the usual one. Where the MATLAB file has no scale or center, the
 box holds the joints, grown by a tenth, and counts as repaired.
 
-**Head.** extra["head_box"] (1,4) is x, y, width, height of the head's box, from gt_valid.mat or the official file; it
-is missing where neither is there or has it. PCKh measures by 0.6 x its diagonal (rpstn.metrics.keypoints.pckh).
+**Head.** `truth.head_boxes` (1,4) is x, y, width, height of the head's box, from gt_valid.mat or the MATLAB file; NaN
+where neither is there or has it. PCKh measures by 0.6 x its diagonal (rpstn.metrics.keypoints.pckh).
 
-**Joints.** The lists say which joints are labeled, not which are hidden: those count as VISIBLE. The official file
-tells hidden ones: OCCLUDED. Positions are 1-based. Left of or above the picture a joint is ABSENT; PCKh counts it, by
-extra["annotated"] (1,16) bool: labeled joints wherever they lie.
+**Joints.** The lists say which joints are labeled, not which are hidden: those count as VISIBLE. The MATLAB file
+tells hidden ones: OCCLUDED. Positions are 1-based. Left of or above the image a joint is ABSENT; PCKh counts it, by
+`truth.annotated` (1,16) bool: labeled joints wherever they lie.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT, check_near, joints_box
+from rpstn.datasets.boxes import LEAST_EXTENT, check_near, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.formats import coco_json
-from rpstn.datasets.formats.mpii_mat import Person, find_official, read_head_boxes, read_official
+from rpstn.datasets.formats.mpii_mat import Person, find_annotations, read_annotations, read_head_boxes
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS
+from rpstn.datasets.splits import cut_images
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.skeletons import MPII
 
@@ -55,65 +56,44 @@ _NAMES = {
 _REMEDY = "restore the file, or skip damaged entries"
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-) -> dict[str, list[Clip]]:
-    """All people by split, in the order of the lists; source is the picture's name.
-
-    seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
-    faults       where given, errors of single people are appended to it and the person is left out, instead of raised.
-    `fold` has no meaning here.
-    """
-    train, valid = (_find(root, key) for key in ("train", "valid"))
-    official = find_official(root)
-    if train is None and valid is None and official is None:
-        raise UserError(
-            f"{root}: neither annot/train.json and annot/valid.json nor mpii_human_pose_v1_u12_1.mat is there; "
-            f"put the lists into annot/, or unpack the official annotations"
-        )
-    people: list[tuple[str, Person]] = []
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read all people by split, in the order of the lists; group is the image's name."""
+    root = request.root
     errors: list[UserError] = []
-    if train is None and valid is None:
-        assert official is not None
-        found = [person for person in read_official(official, errors) if person.train]
-        pictures = sorted({person.image for person in found})
-        held = _draw(pictures, _TEST_SEED)
-        people += [("test" if person.image in held else "train", person) for person in found]
-    else:
-        if valid is not None:
-            people += [("test", person) for person in _with_heads(root, valid, official, _list(valid, errors))]
-        if train is not None:
-            people += [("train", person) for person in _list(train, errors)]
-    val = _draw(sorted({person.image for split, person in people if split == "train"}), seed)
-    where = {split: [] for split in splits}
+    people = _people(root, errors)
+    for error in errors:
+        request.report(error)
+    val = cut_images({person.image for split, person in people if split == "train"}, VALIDATION, request.seed)
     folder = root / "images" if (root / "images").is_dir() else root
-    present = None if labels_only else {path.name for path in folder.iterdir()}
+    present = None if request.labels_only else coco_json.listing(folder, "unpack the images there")
+    clips: list[tuple[str, Clip]] = []
     for split, person in people:
         split = "val" if split == "train" and person.image in val else split
-        if split not in where:
-            continue
-        try:
-            where[split].append(_clip(person, folder, present))
-        except UserError as error:
-            errors.append(error)
-    if errors and faults is None:
-        raise errors[0]
-    if faults is not None:
-        faults += errors
-    return where
+        if split in request.splits:
+            with request.skipping():
+                clips.append((split, _clip(person, folder, present)))
+    return request.sort(clips)
 
 
-def _draw(pictures: list[str], seed: int) -> set[str]:
-    """A twentieth of the pictures, at least one where there are two."""
-    count = max(round(VALIDATION * len(pictures)), int(len(pictures) > 1))
-    return {pictures[index] for index in np.random.default_rng(seed).permutation(len(pictures))[:count]}
+def _people(root: Path, errors: list[UserError]) -> list[tuple[str, Person]]:
+    """Read all people, each with "train" or "test". Entries that cannot be used go to errors."""
+    train, valid = (_find(root, key) for key in ("train", "valid"))
+    annotations = find_annotations(root)
+    people: list[tuple[str, Person]] = []
+    if valid is not None:
+        people += [("test", person) for person in _with_heads(root, valid, annotations, _list(valid, errors))]
+    if train is not None:
+        people += [("train", person) for person in _list(train, errors)]
+    if train is not None or valid is not None:
+        return people
+    if annotations is None:
+        raise UserError(
+            f"{root}: neither annot/train.json and annot/valid.json nor mpii_human_pose_v1_u12_1.mat is there; "
+            f"put the lists into annot/, or unpack the annotations"
+        )
+    found = [person for person in read_annotations(annotations, errors) if person.train]
+    test = cut_images({person.image for person in found}, VALIDATION, _TEST_SEED)
+    return [("test" if person.image in test else "train", person) for person in found]
 
 
 def _find(root: Path, key: str) -> Path | None:
@@ -122,11 +102,8 @@ def _find(root: Path, key: str) -> Path | None:
 
 
 def _list(path: Path, errors: list[UserError]) -> list[Person]:
-    """The people of one list. Entries that cannot be used go to errors."""
-    try:
-        entries = json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable JSON file ({error}); restore the file") from error
+    """Read the people of one list. Entries that cannot be used go to errors."""
+    entries = coco_json.read_json(path, "restore the file")
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path}: holds no list of people; restore the file")
     people = []
@@ -145,11 +122,9 @@ def _person(path: Path, number: int, entry: Any) -> Person:
     lacking = [key for key in ("image", "joints", "joints_vis", "center", "scale") if key not in entry]
     if lacking:
         raise UserError(f"{where} lacks {', '.join(lacking)}; {_REMEDY}")
-    image = entry["image"]
-    if not isinstance(image, str) or not image or coco_json.impossible(image) or Path(image).name != image:
-        raise UserError(f"{where} has the image {image!r:.80}, expected a file's name; {_REMEDY}")
+    image = coco_json.plain_name(entry["image"], where, _REMEDY)
     joints, flags, center, scale = (
-        coco_json.numbers(entry, key, shape, where, _REMEDY, limit=FARTHEST)
+        coco_json.numbers(entry, key, shape, where, _REMEDY)
         for key, shape in (("joints", (len(MPII), 2)), ("joints_vis", (len(MPII),)), ("center", (2,)), ("scale", ()))
     )
     if not np.isin(flags, (0, 1)).all():
@@ -159,52 +134,40 @@ def _person(path: Path, number: int, entry: Any) -> Person:
     return Person(where, f"{path.stem}-{number:05d}", image, joints, visibility, center, float(scale), None, True)
 
 
-def _with_heads(root: Path, valid: Path, official: Path | None, people: list[Person]) -> list[Person]:
-    """The valid list with head boxes from gt_valid.mat (one an entry, in order), else from the official file."""
+def _with_heads(root: Path, valid: Path, annotations: Path | None, people: list[Person]) -> list[Person]:
+    """Give the valid list head boxes from gt_valid.mat (one per entry, in order), else from the MATLAB file."""
     path = _find(root, "heads")
     if path is not None:
-        boxes = read_head_boxes(path, len(json.loads(valid.read_bytes())))
+        boxes = read_head_boxes(path, len(coco_json.read_json(valid, "restore the file")))
         return [replace(person, head_box=boxes[int(person.id.rpartition("-")[2])]) for person in people]
-    if official is None:
+    if annotations is None:
         return people
     known: dict[str, list[Person]] = {}
-    for person in read_official(official, []):
+    for person in read_annotations(annotations, []):
         known.setdefault(person.image, []).append(person)
     found = []
     for person in people:
-        # The lists are made from the official file: the same person has the same center, to a pixel or so.
+        # The lists are made from the MATLAB file: the same person has the same center, to a pixel or so.
         near = [other for other in known.get(person.image, []) if np.abs(other.center - person.center).max() < 2]
         found.append(replace(person, head_box=near[0].head_box) if len(near) == 1 else person)
     return found
 
 
-def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
+def _clip(person: Person, folder: Path, present: frozenset[str] | None) -> Clip:
     labeled = person.visibility != ABSENT
     if not labeled.any():
         raise UserError(f"{person.where} has no labeled joint, so nobody is there; {_REMEDY}")
     if 200 * person.scale < LEAST_EXTENT:  # of NaN this is false
         raise UserError(f"{person.where}: scale is {person.scale:g}, which gives no box; {_REMEDY}")
-    picture = folder / person.image
-    if present is not None and picture.name not in present:
-        raise UserError(f"{picture}: missing, though {person.where} has labels for it; unpack the images again")
+    image = folder / person.image
+    if present is not None and image.name not in present:
+        raise UserError(f"{image}: missing, though {person.where} has labels for it; unpack the images again")
     points = person.joints - 1  # 1-based as MATLAB counts
     outside = labeled & (points < -0.5).any(axis=1)
     if (outside == labeled).all():
-        raise UserError(f"{person.where} has all its joints outside the picture; {_REMEDY}")
-    placed = bool(np.isfinite([*person.center, person.scale]).all())
-    if placed:
-        side = 200 * person.scale
-        middle = person.center - 1 + [0, 15 * person.scale]
-        box = np.concatenate([middle - side / 2, [side, side]]).astype(np.float32)
-        check_near(points, labeled, box, f"{person.where}: center and scale", _REMEDY)
-    else:
-        box = joints_box(points[labeled], _MARGIN)
-        if box is None:
-            raise UserError(f"{person.where} has neither a place nor joints that span a box; {_REMEDY}")
-    extra: dict[str, Any] = {"boxes_repaired": int(not placed), "joints_outside": int(outside.sum())}
-    extra["annotated"] = labeled[None]
-    if person.head_box is not None:
-        extra["head_box"] = person.head_box[None]
+        raise UserError(f"{person.where} has all its joints outside the image; {_REMEDY}")
+    box, repaired = _box(person, points, labeled)
+    head_boxes = np.full((1, 4), np.nan) if person.head_box is None else person.head_box[None]
     return Clip(
         id=person.id,
         group=Path(person.image).stem,
@@ -212,6 +175,20 @@ def _clip(person: Person, folder: Path, present: set[str] | None) -> Clip:
         joints=np.where(labeled[:, None], points, -1.0).astype(np.float32)[None],
         visibility=np.where(outside, ABSENT, person.visibility).astype(np.uint8)[None],
         boxes=box[None],
-        frames=ImageFrames((picture,)),
-        extra=extra,
+        frames=ImageFrames((image,)),
+        truth=Truth(int(repaired), int(outside.sum()), annotated=labeled[None], head_boxes=head_boxes),
     )
+
+
+def _box(person: Person, points: np.ndarray, labeled: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return the box (4,) float32, and whether it had to be made from the joints."""
+    if np.isfinite([*person.center, person.scale]).all():
+        side = 200 * person.scale
+        middle = person.center - 1 + [0, 15 * person.scale]
+        stated = np.concatenate([middle - side / 2, [side, side]]).astype(np.float32)
+        check_near(points, labeled, stated, f"{person.where}: center and scale", _REMEDY)
+        return stated, False
+    box = joints_box(points[labeled], _MARGIN)
+    if box is None:
+        raise UserError(f"{person.where} has neither a position nor joints that span a box; {_REMEDY}")
+    return box, True

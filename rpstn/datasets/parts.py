@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rpstn.datasets.clip import Clip, FrameSource
+from rpstn.datasets.truth import Truth
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class PartFrames:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) in pixels."""
+        """Return (height, width) in pixels."""
         return self.source.size
 
     def __len__(self) -> int:
@@ -32,7 +33,7 @@ class PartFrames:
 
 
 def parts_of(clip: Clip, longest: int) -> list[Clip]:
-    """Cut a clip into parts of at most so many frames; a clip that is no longer stays as it is. Parts have no `extra`."""
+    """Cut a clip into parts of at most so many frames; a clip that is no longer stays as it is. Parts have no `truth`."""
     if len(clip) <= longest:
         return [clip]
     found = []
@@ -40,5 +41,5 @@ def parts_of(clip: Clip, longest: int) -> list[Clip]:
         here = slice(first, min(first + longest, len(clip)))
         arrays = {name: getattr(clip, name)[here] for name in ("joints", "visibility", "boxes")}
         frames = PartFrames(clip.frames, first, here.stop - first)
-        found.append(replace(clip, id=f"{clip.id} from {first}", frames=frames, extra={}, **arrays))
+        found.append(replace(clip, id=f"{clip.id} from {first}", frames=frames, truth=Truth(), **arrays))
     return found

@@ -1,29 +1,29 @@
-"""Penn Action from its official layout, and the embedded set, which is written in that layout.
+"""Penn Action from its layout, and the embedded set, which is written in it.
 
     root/frames/0001/000001.jpg ...    root/labels/0001.mat
 
 Source: W. Zhang, M. Zhu, K. Derpanis, "From Actemes to Action", ICCV 2013. The embedded set adds keys to the
 label files: state, occluded_by, source, split, held_out, motion. They are used where they are present.
-
-What 2,326 label files say is kept in a checked cache (formats/cache.py), so that they are opened once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, check_near, fill_boxes
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
-from rpstn.datasets.formats.cache import Record, cached_records
+from rpstn.datasets.formats.coco_json import inside
 from rpstn.datasets.formats.mat import holds, read_mat
 from rpstn.datasets.frame_files import visible
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.skeletons import PENN_ACTION
 
@@ -35,7 +35,7 @@ from rpstn.skeletons import PENN_ACTION
 # image's left edge. Its first pixel's center is at 0.5.
 PENN_ACTION_ORIGIN = 0.5
 
-# A missing joint is stored at (s, s), see above; the largest s of the official files is 1.52, and no
+# A missing joint is stored at (s, s), see above; the largest s of the original files is 1.52, and no
 # invisible joint with a position lies below 3. So 187,352 joints are missing, 169,781 of them at x, y <= 1.
 _MISSING_BELOW = 2.0
 
@@ -45,16 +45,14 @@ VALIDATION = 0.1
 _MARGIN, _NEAR = 0.1, 0.9
 _KEYS = ("action", "x", "y", "visibility", "train", "bbox", "dimensions", "nframes")
 _EXTRA = ("state", "occluded_by", "source", "split", "held_out", "motion")
-_REMEDY = "restore the official file, or remove the clip"
-# Of read_label: raise the number whenever it makes another record of the same file.
-_VERSION = f"penn_action 2, origin {PENN_ACTION_ORIGIN}, missing {_MISSING_BELOW}"
+_REMEDY = "restore the original file, or remove the clip"
 # No video of the set is larger or longer by far; a number beyond them is no size.
 _LARGEST = 1 << 16
 
 
 @dataclass(frozen=True)
 class NumberedPaths(Sequence[Path]):
-    """folder/000001.jpg and so on, spelled when asked for: 163,841 paths cost more time than all labels."""
+    """The paths folder/000001.jpg and so on, made when asked for: 163,841 of them cost more time than all labels."""
 
     folder: Path
     length: int
@@ -62,68 +60,71 @@ class NumberedPaths(Sequence[Path]):
     def __len__(self) -> int:
         return self.length
 
-    def __getitem__(self, index: Any) -> Any:
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Path, ...]: ...
+    def __getitem__(self, index: int | slice) -> Path | tuple[Path, ...]:
         if isinstance(index, slice):
             return tuple(self[one] for one in range(*index.indices(self.length)))
         return self.folder / f"{range(1, self.length + 1)[index]:06d}.jpg"
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-) -> dict[str, list[Clip]]:
-    """All clips under root by split, in the order of their names.
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read all clips under root by split, in the order of their names.
 
-    The label's own `split` counts where it stands; else test is where `train` is not 1, and val is cut from
-    train by whole group, seeded, a tenth of each action. labels_only: frames may be absent (they fail when
-    read).
-    faults: where given, errors of single clips are appended to it and the clip is left out, instead of
-    raised.
-    `fold` has no meaning here.
+    The label's own `split` counts where it is there; else test is where `train` is not 1, and val is cut from train by whole
+    group, seeded, a tenth of each action.
     """
+    root = request.root
     paths = sorted(visible((root / "labels").glob("*.mat")))
     if not paths:
         raise UserError(f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/")
-    clips: list[Clip] = []
-    for path, record in cached_records(paths, read_label, root=root, version=_VERSION).items():
-        try:
-            if isinstance(record, UserError):
-                raise record
-            clips.append(_clip(path, record, root / "frames" / path.stem, labels_only))
-        except UserError as error:
-            if faults is None:
-                raise
-            faults.append(error)
-    uncut = [clip for clip in clips if clip.extra["split"] == "train" and not clip.extra["split_given"]]
-    val = cut_validation([clip.group for clip in uncut], [clip.action for clip in uncut], VALIDATION, seed)
-    named: dict[str, list[Clip]] = {split: [] for split in splits}
-    for clip in clips:
-        if not clip.extra["split_given"] and clip.extra["split"] == "train" and clip.group in val:
-            clip.extra["split"] = "val"
-        if clip.extra["split"] in named:
-            named[clip.extra["split"]].append(clip)
-    return named
+    clips: list[tuple[Clip, _Split]] = []
+    for path in paths:
+        with request.skipping():
+            clips.append(_read_clip(path, root / "frames" / path.stem, request.labels_only))
+    uncut = [clip for clip, split in clips if split.name == "train" and not split.final]
+    val = cut_validation([clip.group for clip in uncut], [clip.action for clip in uncut], VALIDATION, request.seed)
+    return request.sort(
+        ("val" if split.name == "train" and not split.final and clip.group in val else split.name, clip) for clip, split in clips
+    )
 
 
-def read_clip(path: Path, folder: Path, *, labels_only: bool = False) -> Clip:
-    """One clip from its label file and its folder of frames. Raises UserError naming file and reason."""
-    return _clip(path, read_label(path), folder, labels_only)
+class _Split(NamedTuple):
+    """What a label file says of its split. final: val is not cut from it."""
+
+    name: str
+    final: bool
 
 
-def read_label(path: Path) -> Record:
-    """What one label file says, checked and in our units. Raises UserError naming file and reason.
-
-    joints (T,13,2) float32, visibility (T,13) uint8, boxes (T,4) float32, height, width, action, source, split,
-    split_given, boxes_repaired, joints_outside, and the embedded set's further keys where they are there.
-    """
+def _read_clip(path: Path, folder: Path, labels_only: bool) -> tuple[Clip, _Split]:
+    """Read one clip from its label file and its folder of frames. Raises UserError naming file and reason."""
     label = _load(path)
     height, width = (_whole(path, label, "dimensions", index) for index in (0, 1))
     length = _whole(path, label, "nframes", 0)
+    _check_shapes(path, label, length)
+    joints, missing = _joints(path, label)
+    visibility, outside = _visibility(path, label, joints, missing, (height, width))
+    boxes, repaired = _boxes(path, label["bbox"], length)
+    check_near(joints, visibility == VISIBLE, boxes, f"{path}: bbox", _REMEDY, margin=_MARGIN, share=_NEAR)
+    truth = Truth(
+        boxes_repaired=repaired,
+        joints_outside=outside,
+        occluded_by=label.get("occluded_by"),
+        motion=str(_value(label["motion"])) if "motion" in label else "",
+        held_out=bool(np.any(label["held_out"])) if "held_out" in label else None,
+    )
+    split = _split(path, label)
+    action, group = (_text(path, key, label.get(key, np.array(path.stem))) for key in ("action", "source"))
+    frames = NumberedPaths(folder, length)
+    if not labels_only:
+        _require(path, folder, frames)
+    clip = Clip(path.stem, group, action, joints, visibility, boxes, ImageFrames(frames, (height, width)), truth)
+    return clip, split
+
+
+def _check_shapes(path: Path, label: Mapping[str, np.ndarray], length: int) -> None:
     shape = (length, len(PENN_ACTION))
     for key in ("x", "y", "visibility", *(name for name in ("state", "occluded_by") if name in label)):
         if label[key].dtype.kind not in "biuf":
@@ -135,49 +136,54 @@ def read_label(path: Path) -> Record:
     stated = label["dimensions"].ravel()[2]
     if stated != length:
         raise UserError(f"{path}: dimensions states {stated!r:.80} frames, nframes {length}; {_REMEDY}")
+
+
+def _joints(path: Path, label: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return joints (T,13,2) float32 in our pixels, and which (T,13) the file has no position of."""
     stored = np.stack([label["x"], label["y"]], axis=-1).astype(np.float64)
     if not np.isfinite(stored).all() or np.abs(stored).max() > FARTHEST:
         raise UserError(f"{path}: x or y holds values that are no numbers of pixels; {_REMEDY}")
-    joints = (stored - PENN_ACTION_ORIGIN).astype(np.float32)
-    inside = ((joints >= -0.5) & (joints <= np.array([width, height]) - 0.5)).all(axis=-1)
+    return (stored - PENN_ACTION_ORIGIN).astype(np.float32), np.all(stored < _MISSING_BELOW, axis=-1)
+
+
+def _visibility(
+    path: Path, label: Mapping[str, np.ndarray], joints: np.ndarray, missing: np.ndarray, size: tuple[int, int]
+) -> tuple[np.ndarray, int]:
+    """Return visibility (T,13) uint8, and how many joints are ABSENT because they lie outside the frame."""
     if "state" in label:
         visibility = label["state"].astype(np.uint8)
     else:
-        missing = (stored < _MISSING_BELOW).all(axis=-1)
         visibility = np.where(label["visibility"] > 0, VISIBLE, np.where(missing, ABSENT, OCCLUDED)).astype(np.uint8)
     if not visibility.any():
-        raise UserError(f"{path}: no joint is there in any of the {length} frames, so nobody is; {_REMEDY}")
-    outside = int(((visibility != ABSENT) & ~inside).sum())
+        raise UserError(f"{path}: no joint is there in any of the {len(joints)} frames, so nobody is; {_REMEDY}")
+    beyond = ~inside(joints, size)
+    outside = int(((visibility != ABSENT) & beyond).sum())
     if outside == (visibility != ABSENT).sum():
-        raise UserError(f"{path}: all joints lie outside the {width}x{height} pixels of dimensions; {_REMEDY}")
-    # In the official files these are the 1,012 visible joints that lie outside and a hidden one (0596.mat), which is a
+        raise UserError(f"{path}: all joints lie outside the {size[1]}x{size[0]} pixels of dimensions; {_REMEDY}")
+    # In the original files these are the 1,012 visible joints that lie outside and a hidden one (0596.mat), which is a
     # label like the others: 1,013. No convention moves them across the edge: with 0 .. width stored, counting from 0 or 1
     # gives the same; only to call a joint that lies exactly on the edge outside would add 2 visible ones.
-    visibility[~inside] = ABSENT
-    boxes, repaired = _boxes(path, label["bbox"], length)
-    check_near(joints, visibility == VISIBLE, boxes, f"{path}: bbox", _REMEDY, margin=_MARGIN, share=_NEAR)
-    record = {key: _value(label[key]) for key in _EXTRA if key in label and key not in ("state", "source")}
-    record["split_given"] = "split" in record
-    if record["split_given"] and record["split"] not in SPLITS:
-        raise UserError(f"{path}: split is {record['split']!r}, expected one of {', '.join(SPLITS)}; make the data set again")
-    record.setdefault("split", _official_split(path, label["train"]))
-    texts = {"action": label["action"], "source": label.get("source", np.array(path.stem))}
-    for key, array in texts.items():
-        if array.dtype.kind != "U":
-            raise UserError(f"{path}: {key} is {holds(array)}, expected a name; {_REMEDY}")
-        record[key] = str(_value(array))
-    record |= {"joints": joints, "visibility": visibility, "boxes": boxes, "height": height, "width": width}
-    return record | {"boxes_repaired": repaired, "joints_outside": outside}
+    visibility[beyond] = ABSENT
+    return visibility, outside
 
 
-def _clip(path: Path, record: Record, folder: Path, labels_only: bool) -> Clip:
-    """A clip from what its label file says. The record is used up."""
-    fields = {key: record.pop(key) for key in ("action", "joints", "visibility", "boxes")}
-    height, width = record.pop("height"), record.pop("width")
-    frames = NumberedPaths(folder, len(fields["joints"]))
-    if not labels_only:
-        _require(path, folder, frames)
-    return Clip(id=path.stem, group=record.pop("source"), frames=ImageFrames(frames, (height, width)), extra=record, **fields)
+def _split(path: Path, label: Mapping[str, np.ndarray]) -> _Split:
+    if "split" in label:
+        stated = _value(label["split"])
+        if stated not in SPLITS:
+            raise UserError(f"{path}: split is {stated!r}, expected one of {', '.join(SPLITS)}; make the data set again")
+        return _Split(stated, final=True)
+    train = label["train"]
+    value = train.ravel()[0]
+    if train.dtype.kind not in "biuf" or value not in (1, -1):
+        raise UserError(f"{path}: train is {value!r:.80}, expected 1 (train) or -1 (test); {_REMEDY}")
+    return _Split("train" if value == 1 else "test", final=False)
+
+
+def _text(path: Path, key: str, array: np.ndarray) -> str:
+    if array.dtype.kind != "U":
+        raise UserError(f"{path}: {key} is {holds(array)}, expected a name; {_REMEDY}")
+    return str(_value(array))
 
 
 def _load(path: Path) -> dict[str, np.ndarray]:
@@ -191,31 +197,24 @@ def _load(path: Path) -> dict[str, np.ndarray]:
 
 
 def _whole(path: Path, label: dict[str, np.ndarray], key: str, index: int) -> int:
-    """A size or a number of frames."""
+    """Return a size or a number of frames."""
     value = label[key].ravel()[index]
     if label[key].dtype.kind not in "iuf" or not 1 <= value <= _LARGEST or value != int(value):
         raise UserError(f"{path}: {key} holds {value!r:.80}, expected a whole number from 1 on; {_REMEDY}")
     return int(value)
 
 
-def _official_split(path: Path, train: np.ndarray) -> str:
-    value = train.ravel()[0]
-    if train.dtype.kind not in "biuf" or value not in (1, -1):
-        raise UserError(f"{path}: train is {value!r:.80}, expected 1 (train) or -1 (test); {_REMEDY}")
-    return "train" if value == 1 else "test"
-
-
 def _value(array: np.ndarray) -> Any:
-    """A MAT file's string or single number as it is in Python; other arrays unchanged."""
+    """Return a MAT file's string or single number as it is in Python; other arrays unchanged."""
     if array.dtype.kind == "U":
         return str(array.ravel()[0]) if array.size else ""
     return array.item() if array.size == 1 else array
 
 
 def _boxes(path: Path, stored: np.ndarray, length: int) -> tuple[np.ndarray, int]:
-    """Boxes x1 y1 x2 y2 as (T,4) x, y, width, height, and how many had to be repaired.
+    """Return boxes x1 y1 x2 y2 as (T,4) x, y, width, height, and how many had to be repaired.
 
-    Two official files have one row too few: the last is repeated. A box without extent (one visible joint) or
+    Two original files have one row too few: the last is repeated. A box without extent (one visible joint) or
     with a negative one is replaced by the nearest valid one of the clip.
     """
     if stored.ndim != 2 or stored.shape[1] != 4 or stored.shape[0] not in (length, length - 1):
@@ -233,9 +232,9 @@ def _boxes(path: Path, stored: np.ndarray, length: int) -> tuple[np.ndarray, int
 
 
 def _require(path: Path, folder: Path, frames: Sequence[Path]) -> None:
-    """Folder, first and last frame are there. A hole in between is found when it is read."""
+    """Raise UserError unless folder, first and last frame are there. A hole in between is found when it is read."""
     if not folder.is_dir():
-        raise UserError(f"{folder}: the folder with the frames of {path.name} is missing; unpack frames/ beside labels/")
+        raise UserError(f"{folder}: the folder with the frames of {path.name} is missing; unpack frames/ next to labels/")
     for frame in (frames[0], frames[-1]):
         if not frame.is_file():
             raise UserError(f"{frame}: missing, though {path.name} has labels for {len(frames)} frames; unpack the clip again")

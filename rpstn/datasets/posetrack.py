@@ -1,4 +1,4 @@
-"""PoseTrack2018 from its official layout: one clip for each person's track in a video.
+"""PoseTrack2018 from its layout: one clip per person's track in a video.
 
     root/annotations/train/000001_bonn_train.json, annotations/val/...
     root/images/train/000001_bonn_train/000000.jpg, images/val/...
@@ -6,15 +6,15 @@
 Source: M. Andriluka, U. Iqbal, E. Insafutdinov, L. Pishchulin, A. Milan, J. Gall, B. Schiele, "PoseTrack: A Benchmark for
 Human Pose Estimation and Tracking", CVPR 2018.
 
-**Splits.** test is the official val, as in published tables (the labels of the official test videos are not public). val is
-a tenth of the official train, cut by whole video, seeded.
+**Splits.** test is the set's val, as in reported tables (the labels of its test videos are not public). val is
+a tenth of the set's train, cut by whole video, seeded.
 
 **Tracks.** A clip holds all frames from a person's first label to the last. In between lie frames that nobody labeled and
 frames in which this person was not labeled: there every joint is ABSENT and the box is interpolated. An entry without a
 labeled joint counts as no label; a person who has no other gives no clip.
 
 **Boxes.** The stored box is the hull of the labeled joints made 1.3 times as wide and as high about its middle (measured: so in
-all 14 people of the three official files at hand, to three decimals). Published results enlarge that box by 1.25. This
+all 14 people of the three original files at hand, to three decimals). Reported results enlarge that box by 1.25. This
 is what `transforms.crop_affine` does by its default padding, so boxes stay as stored here and are enlarged once, there.
 Where a label has no box, or one without extent, it is made from the joints by the same rule and counts as repaired.
 
@@ -26,8 +26,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -36,56 +36,40 @@ from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.formats import coco_json
 from rpstn.datasets.frame_files import visible
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS, read_videos
-from rpstn.datasets.tracks import Sighting, lay_out
+from rpstn.datasets.tracks import Sighting, lay_out, read_videos
+from rpstn.datasets.truth import TrackTruth, Truth
 from rpstn.errors import UserError
 from rpstn.skeletons import POSETRACK18
 
 VALIDATION = 0.1
 BOX_GROWTH = 1.3
-_REMEDY = "restore the official file, or skip damaged entries"
-_IMAGES = "unpack images/ beside annotations/"
+_REMEDY = "restore the original file, or skip damaged entries"
+_IMAGES = "unpack images/ next to annotations/"
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-) -> dict[str, list[Clip]]:
-    """The tracks by split, in the order of videos, then of track ids; source is the video.
-
-    seed         of the cut between train and val.
-    labels_only  pictures may be absent (they fail when read).
-    faults       where given, errors of single tracks and videos are appended to it and these are left out, instead of raised.
-    `fold` has no meaning here.
-
-    A clip's extra holds track_id; per frame image_ids (T,) int64 (-1: not in the file), labeled (T,) bool (this person is),
-    frame_labeled (T,) bool (somebody could be: the frames that are scored), head_boxes (T,4) x, y, width, height (NaN:
-    none) and ignore_regions, a tuple of polygons (n,2) for each frame; annotated (T,K) bool, labeled joints wherever they lie.
-    """
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read the tracks by split, in the order of videos, then of track ids; group is the video."""
+    root = request.root
     folder = root / "annotations"
-    official = {split: sorted(visible((folder / part).glob("*.json"))) for split, part in (("train", "train"), ("test", "val"))}
-    asked = {"test" if split == "test" else "train" for split in splits}
-    if not any(official[part] for part in asked):
+    files = {split: sorted(visible((folder / part).glob("*.json"))) for split, part in (("train", "train"), ("test", "val"))}
+    asked = {"test" if split == "test" else "train" for split in request.splits}
+    if not any(files[part] for part in asked):
         missing = " and ".join(str(folder / ("val" if part == "test" else part)) for part in sorted(asked))
         raise UserError(f"{missing}: no label files (*.json) there; unpack PoseTrack2018's annotations into the root")
 
     def read(path: Path, errors: list[UserError]) -> list[Clip]:
-        return read_video(path, root, labels_only=labels_only, errors=errors)
+        return read_video(path, root, labels_only=request.labels_only, errors=errors)
 
-    return read_videos(official, lambda path: path.stem, read, splits=splits, fraction=VALIDATION, seed=seed, faults=faults)
+    return read_videos(request, files, lambda path: path.stem, read, VALIDATION)
 
 
 @dataclass(frozen=True)
 class _Frame:
     """One listed frame of a video. number: as its file is named."""
 
-    image: int
+    image_id: int
     number: int
     labeled: bool
     regions: tuple[np.ndarray, ...]
@@ -93,7 +77,11 @@ class _Frame:
 
 @dataclass(frozen=True)
 class _Video:
-    """What a file says of its video. size: (height, width), None where it does not say."""
+    """What a file says of its video.
+
+    folder, digits, suffix  of its images, which are named by their frame's number.
+    size                    (height, width), None where the file does not say.
+    """
 
     path: Path
     frames: Mapping[int, _Frame]
@@ -102,17 +90,17 @@ class _Video:
     suffix: str
     size: tuple[int, int] | None
 
-    def picture(self, number: int) -> Path:
+    def image_path(self, number: int) -> Path:
         return self.folder / f"{number:0{self.digits}d}{self.suffix}"
 
 
 def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
-    """All tracks of one video. Errors of single tracks go to errors; UserError for a file that cannot be used."""
+    """Read all tracks of one video. Errors of single tracks go to errors; UserError for a file that cannot be used."""
     content = coco_json.read_json(path, _REMEDY)
     coco_json.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
     video = _video(content, path, root)
     files = None if labels_only else coco_json.listing(video.folder, _IMAGES)
-    by_image = {frame.image: frame for frame in video.frames.values()}
+    by_image = {frame.image_id: frame for frame in video.frames.values()}
     people: dict[int, list[tuple[str, _Frame, dict[str, Any]]]] = defaultdict(list)
     for index, entry in enumerate(coco_json.entries(content, "annotations", str(path), _REMEDY)):
         where = f"{path}: annotation {entry.get('id', f'at {index}')}"
@@ -136,7 +124,8 @@ def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: lis
 def _video(content: Any, path: Path, root: Path) -> _Video:
     frames: dict[int, _Frame] = {}
     images: set[int] = set()
-    names, sizes = [], set()
+    names: list[tuple[PurePosixPath, int, str]] = []
+    sizes: set[tuple[int, int]] = set()
     for index, entry in enumerate(coco_json.entries(content, "images", str(path), _REMEDY)):
         where = f"{path}: image {entry.get('id', f'at {index}')}"
         image, name = coco_json.integer(entry, "id", where, _REMEDY), coco_json.file_name(entry, where, _REMEDY)
@@ -152,7 +141,8 @@ def _video(content: Any, path: Path, root: Path) -> _Video:
         frames[number] = _Frame(image, number, bool(labeled), _regions(entry, where))
         names.append((name.parent, len(name.stem), name.suffix))
         if "height" in entry or "width" in entry:
-            sizes.add(tuple(coco_json.integer(entry, key, where, _REMEDY) for key in ("height", "width")))
+            height, width = (coco_json.integer(entry, key, where, _REMEDY) for key in ("height", "width"))
+            sizes.add((height, width))
     if not names:
         raise UserError(f"{path}: images is empty; {_REMEDY}")
     if len(set(names)) > 1 or len(sizes) > 1 or any(0 in size for size in sizes):
@@ -162,62 +152,73 @@ def _video(content: Any, path: Path, root: Path) -> _Video:
 
 
 def _regions(entry: dict[str, Any], where: str) -> tuple[np.ndarray, ...]:
-    """The polygons (n,2) of a frame in which nothing was labeled and nothing is scored."""
-    sides = []
+    """Return the polygons (n,2) of a frame in which nothing was labeled and nothing is scored."""
+    axes = []
     for key in ("ignore_regions_x", "ignore_regions_y"):
-        side = entry.get(key) or []
-        if not isinstance(side, list) or not all(isinstance(line, list) for line in side):
+        lines = entry.get(key) or []
+        if not isinstance(lines, list) or not all(isinstance(line, list) for line in lines):
             raise UserError(f"{where}: {key} is no list of lists of numbers; {_REMEDY}")
-        sides.append([coco_json.numbers({key: line}, key, (len(line),), where, _REMEDY) for line in side])
-    if [len(line) for line in sides[0]] != [len(line) for line in sides[1]]:
+        axes.append([coco_json.numbers({key: line}, key, (len(line),), where, _REMEDY) for line in lines])
+    if [len(line) for line in axes[0]] != [len(line) for line in axes[1]]:
         raise UserError(f"{where}: ignore_regions_x and ignore_regions_y do not fit together; {_REMEDY}")
-    polygons = (np.stack([x, y], axis=1).astype(np.float32) for x, y in zip(*sides, strict=True))
+    polygons = (np.stack([x, y], axis=1).astype(np.float32) for x, y in zip(*axes, strict=True))
     # Fewer than three corners enclose nothing.
     return tuple(polygon for polygon in polygons if len(polygon) > 2)
 
 
-def _track(
-    video: _Video, track: int, labels: list[tuple[str, _Frame, dict[str, Any]]], files: frozenset[str] | None
-) -> Clip | None:
-    """One person's clip; None where no label of the track has a joint."""
-    sightings: dict[int, Sighting] = {}
-    heads: dict[int, np.ndarray] = {}
-    annotated: dict[int, np.ndarray] = {}
-    repaired = outside = 0
-    for where, frame, entry in labels:
+@dataclass
+class _Labels:
+    """What a track's labels say, by the frame's number."""
+
+    sightings: dict[int, Sighting] = field(default_factory=dict)
+    heads: dict[int, np.ndarray] = field(default_factory=dict)
+    annotated: dict[int, np.ndarray] = field(default_factory=dict)
+    repaired: int = 0
+    outside: int = 0
+
+    def add(self, entry: dict[str, Any], frame: _Frame, where: str, size: tuple[int, int] | None) -> None:
+        """Add one label. An entry without a labeled joint is none. Raises UserError for one that cannot be used."""
         joints, flags = coco_json.keypoints(entry, len(POSETRACK18), where, _REMEDY)
-        if not flags.any():
-            continue
+        labeled = flags > 0
+        if not labeled.any():
+            return
         if not frame.labeled:
             raise UserError(f"{where}: stands in frame {frame.number}, which the file calls not labeled; {_REMEDY}")
-        if frame.number in sightings:
-            raise UserError(f"{where}: track {track} is in frame {frame.number} twice; {_REMEDY}")
-        box = _box(entry, joints[flags > 0], where)
+        if frame.number in self.sightings:
+            raise UserError(f"{where}: track {entry['track_id']} is in frame {frame.number} twice; {_REMEDY}")
+        box = _box(entry, joints[labeled], where)
         if box is None:
-            repaired += 1
-            box = hull_box(joints[flags > 0])
+            self.repaired += 1
+            box = hull_box(joints[labeled])
             if box is None:
                 raise UserError(f"{where}: has neither a box with an extent nor joints that span one; {_REMEDY}")
         if _given(entry, "bbox_head"):
-            heads[frame.number] = coco_json.box(entry, where, _REMEDY, "bbox_head")
-        beyond = (flags > 0) & ~coco_json.inside(joints, video.size)
-        outside += int(beyond.sum())
-        annotated[frame.number] = flags > 0
-        visibility = np.where((flags > 0) & ~beyond, VISIBLE, ABSENT).astype(np.uint8)
+            self.heads[frame.number] = coco_json.box(entry, where, _REMEDY, "bbox_head")
+        beyond = labeled & ~coco_json.inside(joints, size)
+        self.outside += int(beyond.sum())
+        self.annotated[frame.number] = labeled
+        visibility = np.where(labeled & ~beyond, VISIBLE, ABSENT).astype(np.uint8)
         check_near(joints, visibility != ABSENT, box, f"{where}: bbox", _REMEDY)
-        sightings[frame.number] = Sighting(joints, visibility, box)
-    if not sightings:
+        self.sightings[frame.number] = Sighting(joints, visibility, box)
+
+
+def _track(
+    video: _Video, track: int, entries: list[tuple[str, _Frame, dict[str, Any]]], files: frozenset[str] | None
+) -> Clip | None:
+    """Return one person's clip; None where no label of the track has a joint."""
+    labels = _Labels()
+    for where, frame, entry in entries:
+        labels.add(entry, frame, where, video.size)
+    if not labels.sightings:
         return None
-    if not any((sighting.visibility != ABSENT).any() for sighting in sightings.values()):
-        raise UserError(f"{video.path}: track {track} has all its joints outside the picture; {_REMEDY}")
-    laid = lay_out(sightings, f"{video.path}: track {track}")
+    if not any((sighting.visibility != ABSENT).any() for sighting in labels.sightings.values()):
+        raise UserError(f"{video.path}: track {track} has all its joints outside the image; {_REMEDY}")
+    laid = lay_out(labels.sightings, f"{video.path}: track {track}")
     numbers = range(laid.first, laid.first + len(laid.labeled))
-    pictures = tuple(video.picture(number) for number in numbers)
-    lost = [] if files is None else [picture for picture in pictures if picture.name not in files]
+    images = tuple(video.image_path(number) for number in numbers)
+    lost = [] if files is None else [image for image in images if image.name not in files]
     if lost:
         raise UserError(f"{lost[0]}: missing, though track {track} of {video.path.name} goes through it; {_IMAGES}")
-    listed = [video.frames.get(number) for number in numbers]
-    nothing = np.zeros(len(POSETRACK18), bool)
     return Clip(
         id=f"{video.path.stem}_{track}",
         group=video.path.stem,
@@ -225,23 +226,31 @@ def _track(
         joints=laid.joints,
         visibility=laid.visibility,
         boxes=laid.boxes,
-        frames=ImageFrames(pictures, video.size),
-        extra={
-            "track_id": track,
-            "image_ids": np.array([-1 if frame is None else frame.image for frame in listed], np.int64),
-            "labeled": laid.labeled,
-            "frame_labeled": np.array([frame is not None and frame.labeled for frame in listed]),
-            "head_boxes": np.array([heads.get(number, np.full(4, np.nan)) for number in numbers], np.float32),
-            "annotated": np.array([annotated.get(number, nothing) for number in numbers]),
-            "ignore_regions": tuple(() if frame is None else frame.regions for frame in listed),
-            "boxes_repaired": repaired,
-            "joints_outside": outside,
-        },
+        frames=ImageFrames(images, video.size),
+        truth=_truth(labels, str(track), laid.labeled, numbers, video),
+    )
+
+
+def _truth(labels: _Labels, track: str, labeled: np.ndarray, numbers: range, video: _Video) -> Truth:
+    listed = [video.frames.get(number) for number in numbers]
+    unlabeled, no_head = np.zeros(len(POSETRACK18), bool), np.full(4, np.nan)
+    return Truth(
+        boxes_repaired=labels.repaired,
+        joints_outside=labels.outside,
+        annotated=np.array([labels.annotated.get(number, unlabeled) for number in numbers]),
+        head_boxes=np.array([labels.heads.get(number, no_head) for number in numbers], np.float32),
+        track=TrackTruth(
+            person=track,
+            labeled=labeled,
+            image_ids=np.array([-1 if frame is None else frame.image_id for frame in listed], np.int64),
+            frame_labeled=np.array([frame is not None and frame.labeled for frame in listed]),
+            ignore_regions=tuple(() if frame is None else frame.regions for frame in listed),
+        ),
     )
 
 
 def _box(entry: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | None:
-    """The stored box (4,); None where there is none, or where it has no extent because the joints have none."""
+    """Return the stored box (4,); None where there is none, or where it has no extent because the joints have none."""
     if not _given(entry, "bbox"):
         return None
     box = coco_json.numbers(entry, "bbox", (4,), where, _REMEDY)
@@ -253,12 +262,12 @@ def _box(entry: dict[str, Any], joints: np.ndarray, where: str) -> np.ndarray | 
 
 
 def _given(entry: dict[str, Any], key: str) -> bool:
-    """Whether the box is there at all: none is left out, null or an empty list. Anything else has to be one."""
+    """Say whether the box is there at all: none is left out, null or an empty list. Anything else has to be one."""
     return entry.get(key) not in (None, [])
 
 
 def hull_box(joints: np.ndarray) -> np.ndarray | None:
-    """The box (4,) that the set gives to joints (N,2): their hull, BOX_GROWTH times as wide and as high.
+    """Make the box (4,) that the set gives to joints (N,2): their hull, BOX_GROWTH times as wide and as high.
 
     A side that joints on one line leave empty is a tenth of the other. None where they all coincide.
     """

@@ -1,10 +1,11 @@
-"""Predictions of a network for whole clips, kept apart from the network that made them."""
+"""Predictions of a network for whole clips, separate from the network that made them."""
 
 from __future__ import annotations
 
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Predictions:
     joints      list of (T,K,2) float32, pixels of the source image.
     confidence  list of (T,K) float32, heights of the heatmaps' peaks.
     relations   list of (T,K,K) float32, or of None for a network without relations.
-    window      frames after which the network started anew; 0: it saw whole clips.
+    window      frames after which the network was reset; 0: it saw whole clips.
     """
 
     ids: tuple[str, ...]
@@ -34,7 +35,7 @@ class Predictions:
         return len(self.ids)
 
     def check(self, dataset: ClipDataset) -> None:
-        """Raises UserError unless these are predictions for exactly the data set's clips."""
+        """Raise UserError unless these are predictions for exactly the data set's clips."""
         ids = tuple(clip.id for clip in dataset)
         lengths = [len(clip) for clip in dataset]
         if ids != self.ids or lengths != [len(joints) for joints in self.joints]:
@@ -45,15 +46,16 @@ class Predictions:
 
     def save(self, path: Path) -> None:
         """Write a .npz, whole or not at all."""
-        arrays = {
+        arrays: dict[str, Any] = {
             "ids": np.array(self.ids, dtype=np.str_),
             "lengths": np.array([len(joints) for joints in self.joints], dtype=np.int64),
             "window": np.array(self.window),
             "joints": np.concatenate(self.joints).astype(np.float32),
             "confidence": np.concatenate(self.confidence).astype(np.float32),
         }
-        if self.relations and all(relation is not None for relation in self.relations):
-            arrays["relations"] = np.concatenate(self.relations).astype(np.float32)
+        relations = [relation for relation in self.relations if relation is not None]
+        if relations and len(relations) == len(self):
+            arrays["relations"] = np.concatenate(relations).astype(np.float32)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.savez_compressed(file, **arrays)
 
@@ -65,7 +67,9 @@ class Predictions:
                 arrays = dict(file)
             ends = np.cumsum(arrays["lengths"])[:-1]
             ids = tuple(str(name) for name in arrays["ids"])
-            relations = np.split(arrays["relations"], ends) if "relations" in arrays else [None] * len(ids)
+            relations: list[np.ndarray | None] = [None] * len(ids)
+            if "relations" in arrays:
+                relations = list(np.split(arrays["relations"], ends))
             return Predictions(
                 ids=ids,
                 joints=np.split(arrays["joints"], ends),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.clip import FrameSource
-from rpstn.datasets.frame_files import count_images
+from rpstn.datasets.image_pages import count_images
 from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
 
@@ -34,9 +34,9 @@ _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 def read_image(
     path: Path, *, upright: bool = False, remedy: str = "unpack or make the data set again, or remove the clip"
 ) -> np.ndarray:
-    """One image as (H,W,3) uint8 RGB. UserError where it is missing, cut short, no image, or several.
+    """Read one image as (H,W,3) uint8 RGB. UserError where it is missing, cut short, no image, or several.
 
-    upright  turned as its metadata say, as phones note it. Not for sets whose labels are given in stored pixels.
+    upright  rotated as its metadata say, as phones note it. Not for sets whose labels are given in stored pixels.
     remedy   what the user can do about a broken one.
     """
     try:
@@ -44,7 +44,7 @@ def read_image(
     except OSError as error:
         raise UserError(f"{path}: cannot read this image ({error.strerror}); {remedy}") from error
     # OpenCV fills the lost part of a JPEG that was cut short with gray, and says so on stderr only.
-    whole = not data.startswith(_JPEG_START) or data.rfind(_JPEG_END) > 0  # from behind: it is nearly always the last
+    whole = not data.startswith(_JPEG_START) or data.rfind(_JPEG_END) > 0  # from the end, where it nearly always is
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and whole else None
@@ -53,7 +53,8 @@ def read_image(
     if image is None:
         reason = "the file is empty" if not data else "it cannot be decoded" if whole else "it was cut short"
         raise UserError(f"{path}: broken image, {reason}; {remedy}")
-    if (count := count_images(data)) > 1:
+    count = count_images(data)
+    if count > 1:
         raise UserError(f"{path}: {count} images in one file, a frame is one image; save each to a file of its own")
     return image
 
@@ -64,15 +65,15 @@ def read_image(
 class ImageFrames:
     """Frames as image files, in order.
 
-    paths     one file a frame.
+    paths     one file per frame.
     expected  (height, width) as the label states it; None: that of the first image.
-    upright   turned as their metadata say (see read_image).
+    upright   rotated as their metadata say (see read_image).
 
     read raises UserError for a missing or broken image, and for one of another size, since its labels would
     be off.
     """
 
-    paths: tuple[Path, ...]
+    paths: Sequence[Path]
     expected: tuple[int, int] | None = None
     upright: bool = False
 
@@ -80,7 +81,7 @@ class ImageFrames:
         return len(self.paths)
 
     def image(self, index: int) -> np.ndarray:
-        """One frame (H,W,3) uint8 RGB, of whatever size it is."""
+        """Read one frame (H,W,3) uint8 RGB, of whatever size it is."""
         return read_image(self.paths[index], upright=self.upright)
 
     @cached_property
@@ -89,7 +90,8 @@ class ImageFrames:
             return self.expected
         if not self.paths:
             raise UserError("an image folder without images has no size; give at least one file")
-        return self.image(0).shape[:2]
+        height, width = self.image(0).shape[:2]
+        return height, width
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         frames = []
@@ -122,10 +124,12 @@ class ArrayFrames:
 
     @property
     def size(self) -> tuple[int, int]:
-        return self.array.shape[1:3]
+        _, height, width, _ = self.array.shape
+        return height, width
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        return self.array[np.asarray(indices, int)]
+        chosen: np.ndarray = self.array[np.asarray(indices, int)]
+        return chosen
 
 
 class FrameCache:
@@ -159,7 +163,7 @@ class FrameCache:
         return len(self._frames)
 
     def read(self, source: FrameSource, indices: Sequence[int]) -> np.ndarray:
-        """source.read(indices), from memory where possible: (N,H,W,3) uint8 RGB."""
+        """Read frames of a source, from memory where possible: (N,H,W,3) uint8 RGB."""
         wanted = [int(index) for index in indices]
         found: dict[int, np.ndarray] = {}
         with self._lock:
@@ -177,8 +181,8 @@ class FrameCache:
 
     @staticmethod
     def _read(source: FrameSource, indices: list[int]) -> dict[int, np.ndarray]:
-        """At least the frames of those indices, from the source."""
-        if hasattr(source, "read_whole"):
+        """Read at least the frames of those indices from the source."""
+        if isinstance(source, VideoFrames):
             frames = source.read_whole()
             if frames.keys() >= set(indices):
                 return frames
@@ -196,7 +200,7 @@ class FrameCache:
                 self.bytes -= oldest.nbytes
 
     def wrap(self, source: FrameSource) -> CachedFrames:
-        """A source that reads through this cache."""
+        """Wrap a source so that it reads through this cache."""
         return CachedFrames(source, self)
 
 

@@ -1,4 +1,4 @@
-"""Sub-JHMDB from its official layout: the clips of JHMDB in which the whole body can be seen.
+"""Sub-JHMDB from its layout: the clips of JHMDB in which the whole body can be seen.
 
     root/sub_splits/<class>_test_split_1.txt            or sub-splits/, or ..._split1.txt
     root/Rename_Images/<class>/<clip>/00001.png ...     or root/ReCompress_Videos/<class>/<clip>.avi
@@ -8,8 +8,8 @@
 Source: H. Jhuang, J. Gall, S. Zuffi, C. Schmid, M. Black, "Towards understanding action recognition",
 ICCV 2013.
 
-The three official splits are kept apart. A few videos have clips in train and in test (two of 112 in split 1);
-that is left as it is, since published numbers have it so. A video that is in val is nowhere else.
+The set's own three splits, its folds, are kept apart. A few videos have clips in train and in test (two of 112 in fold 1);
+that is left as it is, since reported numbers have it so. A video that is in val is nowhere else.
 """
 
 from __future__ import annotations
@@ -20,13 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from rpstn.datasets.boxes import FARTHEST
+from rpstn.datasets.boxes import FARTHEST, fill_boxes
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.formats.coco_json import impossible
-from rpstn.datasets.formats.mat import read_mat
+from rpstn.datasets.formats.mat import read_numbers
 from rpstn.datasets.frame_files import visible
+from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
-from rpstn.datasets.splits import SPLITS, cut_validation
+from rpstn.datasets.splits import cut_validation
+from rpstn.datasets.truth import Truth
 from rpstn.datasets.video_frames import VideoFrames
 from rpstn.errors import UserError
 from rpstn.skeletons import SUB_JHMDB
@@ -35,61 +37,52 @@ FOLDS = (1, 2, 3)
 VALIDATION = 0.12
 # How far outside the frame a joint may lie and still count as seen, in pixels: the labels' own inaccuracy.
 _TOLERANCE = 1.0
-_REMEDY = "restore the official file, or take the clip out of the split file"
+_REMEDY = "restore the original file, or take the clip out of the split file"
 
 
-def read_splits(
-    root: Path,
-    *,
-    splits: tuple[str, ...] = SPLITS,
-    fold: int = 1,
-    seed: int = 0,
-    labels_only: bool = False,
-    faults: list[UserError] | None = None,
-) -> dict[str, list[Clip]]:
-    """The clips of one official split ("fold") by split, in the order of their names.
+def read_splits(request: Request) -> dict[str, list[Clip]]:
+    """Read the clips of one fold by split, in the order of their names.
 
-    test is the official one; val is cut from train by whole group, seeded, an eighth of each action,
-    from videos that are not in test. labels_only: frames may be absent (they fail when read).
-    faults: where given, errors of single clips are appended to it and the clip is left out, instead
-    of raised.
+    test is the set's own; val is cut from its train by whole group, seeded, an eighth of each action, from videos that are not
+    in test.
     """
-    listed = read_fold(root, fold)
-    train = [(name, action) for name, (action, flag) in listed.items() if flag == 1]
-    groups = [group_of(name, action) for name, action in train]
-    tested = {group_of(name, action) for name, (action, flag) in listed.items() if flag == 2}
-    eligible = [index for index, source in enumerate(groups) if source not in tested]
-    val = cut_validation([groups[index] for index in eligible], [train[index][1] for index in eligible], VALIDATION, seed)
-    names: dict[str, list[tuple[str, str]]] = {split: [] for split in SPLITS}
-    names["test"] = [(name, action) for name, (action, flag) in listed.items() if flag == 2]
-    for source, entry in zip(groups, train, strict=True):
-        names["val" if source in val else "train"].append(entry)
+    names = _assign_splits(read_fold(request.root, request.fold), request.seed)
 
     def attempt(entry: tuple[str, str]) -> Clip | UserError:
         try:
-            return read_clip(root, *entry, labels_only=labels_only)
+            return read_clip(request.root, *entry, labels_only=request.labels_only)
         except UserError as error:
             return error
 
-    found: dict[str, list[Clip]] = {}
+    found: dict[str, list[Clip]] = {split: [] for split in request.splits}
     # Unpacking the masks is most of the work; zlib lets other threads run meanwhile.
     with ThreadPoolExecutor(4) as pool:
-        for split in splits:
-            found[split] = []
+        for split, clips in found.items():
             for result in pool.map(attempt, sorted(names[split])):
                 if isinstance(result, Clip):
-                    found[split].append(result)
-                elif faults is None:
-                    raise result
+                    clips.append(result)
                 else:
-                    faults.append(result)
+                    request.report(result)
     return found
 
 
+def _assign_splits(listed: dict[str, tuple[str, int]], seed: int) -> dict[str, list[tuple[str, str]]]:
+    """Return (name, action) of the clips of each split."""
+    train = [(name, action) for name, (action, flag) in listed.items() if flag == 1]
+    test = [(name, action) for name, (action, flag) in listed.items() if flag == 2]
+    tested = {group_of(*entry) for entry in test}
+    eligible = [entry for entry in train if group_of(*entry) not in tested]
+    val = cut_validation([group_of(*entry) for entry in eligible], [action for _, action in eligible], VALIDATION, seed)
+    names: dict[str, list[tuple[str, str]]] = {"train": [], "val": [], "test": test}
+    for entry in train:
+        names["val" if group_of(*entry) in val else "train"].append(entry)
+    return names
+
+
 def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
-    """The clips of one fold: name -> (action, 1 train or 2 test)."""
+    """Read the clips of one fold: name -> (action, 1 train or 2 test)."""
     if fold not in FOLDS:
-        raise UserError(f"fold is {fold!r}; the official splits of sub_jhmdb are 1, 2 and 3")
+        raise UserError(f"fold is {fold!r}; the folds of sub_jhmdb are 1, 2 and 3")
     folder = next((root / name for name in ("sub_splits", "sub-splits") if (root / name).is_dir()), None)
     if folder is None:
         raise UserError(f"{root}: neither sub_splits/ nor sub-splits/ is there; unpack the sub_splits of JHMDB into it")
@@ -97,42 +90,43 @@ def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
     listed: dict[str, tuple[str, int]] = {}
     for path in sorted(visible(folder.iterdir())):
         match = pattern.fullmatch(path.name)
-        if not match:
-            continue
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"{path}: not a readable text file ({error}); restore the official file") from error
-        for number, line in enumerate(text.splitlines(), 1):
-            if not line.strip():
-                continue
-            name, _, flag = line.strip().rpartition(" ")
-            name = name.strip().removesuffix(".avi")
-            entry = (match[1], int(flag) if flag in ("1", "2") else 0)
-            if not name or not entry[1] or listed.setdefault(name, entry) != entry:
-                raise UserError(
-                    f"{path}: line {number}, {line.strip()!r}, is not one clip followed by 1 (train) "
-                    f"or 2 (test), the same wherever it is listed; restore the official file"
-                )
+        if match:
+            _read_list(path, match[1], listed)
     if not listed:
         raise UserError(f"{folder}: lists no clip for fold {fold} (<class>_test_split_{fold}.txt); restore the split files")
     return listed
 
 
+def _read_list(path: Path, action: str, listed: dict[str, tuple[str, int]]) -> None:
+    """Add the clips that one split file lists."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a readable text file ({error}); restore the original file") from error
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        name, _, flag = line.strip().rpartition(" ")
+        name = name.strip().removesuffix(".avi")
+        entry = (action, int(flag) if flag in ("1", "2") else 0)
+        if not name or not entry[1] or listed.setdefault(name, entry) != entry:
+            raise UserError(
+                f"{path}: line {number}, {line.strip()!r}, is not one clip followed by 1 (train) "
+                f"or 2 (test), the same wherever it is listed; restore the original file"
+            )
+
+
 def group_of(name: str, action: str) -> str:
-    """The video a clip is cut from: its name before `_<action>_<body>_<camera>_np1_<view>_<quality>_<n>`."""
+    """Return the video a clip is cut from: its name before `_<action>_<body>_<camera>_np1_<view>_<quality>_<n>`."""
     return re.sub(rf"_{re.escape(action)}_[a-z]+_[a-z]+_np\d+_[a-z]+_[a-z]+_\d+$", "", name)
 
 
 def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) -> Clip:
-    """One clip. Raises UserError naming the file and the reason."""
+    """Read one clip. Raises UserError naming the file and the reason."""
     if impossible(name):
         raise UserError(f"{root}: a split file of {action} lists {name!r:.80}, which no clip can be called; {_REMEDY}")
     path = root / "joint_positions" / action / name / "joint_positions.mat"
     stored = _load(path, "pos_img")
-    if stored.ndim == 2:
-        # MATLAB drops the last axis of a clip of one frame.
-        stored = stored[:, :, None]
     if stored.ndim != 3 or stored.shape[:2] != (2, len(SUB_JHMDB)):
         raise UserError(f"{path}: pos_img has shape {stored.shape}, expected (2, {len(SUB_JHMDB)}, frames); {_REMEDY}")
     joints = stored.transpose(2, 1, 0).astype(np.float64) - 1  # 1-based as MATLAB counts
@@ -143,8 +137,6 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
     mask = _load(mask_path, "part_mask")
     if mask.dtype.kind == "f" and not np.isfinite(mask).all():
         raise UserError(f"{mask_path}: part_mask holds values that are no numbers; {_REMEDY}")
-    if mask.ndim == 2:
-        mask = mask[:, :, None]
     if mask.ndim != 3 or mask.shape[2] != length:
         raise UserError(f"{mask_path}: part_mask has shape {mask.shape}, expected (height, width, {length}); {_REMEDY}")
     boxes, repaired = mask_boxes(mask)
@@ -163,50 +155,40 @@ def read_clip(root: Path, name: str, action: str, *, labels_only: bool = False) 
         visibility=np.where(inside, VISIBLE, ABSENT).astype(np.uint8),
         boxes=boxes,
         frames=_frames(root, name, action, length, (height, width), labels_only),
-        extra={"boxes_repaired": repaired, "joints_outside": int((~inside).sum())},
+        truth=Truth(boxes_repaired=repaired, joints_outside=int((~inside).sum())),
     )
 
 
 def mask_boxes(mask: np.ndarray) -> tuple[np.ndarray | None, int]:
-    """Tight boxes (T,4) around a mask (H,W,T), and how many frames had none (there: the nearest frame's box).
+    """Return tight boxes (T,4) around a mask (H,W,T), and how many frames had none (there: the nearest frame's box).
 
     A box reaches from the outer edge of its first pixel to that of its last: pixels a .. b give x = a - 0.5
     and width b - a + 1. None where the mask is empty in every frame.
     """
-    sides = []
-    filled = mask.any(axis=(0, 1))
+    boxes = np.zeros((mask.shape[2], 4))
     for axis in (0, 1):
-        taken = mask.any(axis=axis)  # over rows: (W,T); over columns: (H,T)
+        taken: np.ndarray = np.any(mask, axis=axis)  # over rows: (W,T), for x and width; over columns: (H,T)
         first = taken.argmax(axis=0)
         last = len(taken) - 1 - taken[::-1].argmax(axis=0)
-        sides.append((first - 0.5, last - first + 1))
-    if not filled.any():
-        return None, len(filled)
-    (x, width), (y, height) = sides
-    good = np.flatnonzero(filled)
-    nearest = good[np.abs(np.arange(len(filled))[:, None] - good).argmin(axis=1)]
-    return np.stack([x, y, width, height], axis=1)[nearest].astype(np.float32), int((~filled).sum())
+        boxes[:, axis], boxes[:, axis + 2] = first - 0.5, last - first + 1
+    boxes[~mask.any(axis=(0, 1))] = 0
+    return fill_boxes(boxes)
 
 
 def _load(path: Path, key: str) -> np.ndarray:
     if not path.is_file():
-        raise UserError(f"{path}: this label file is missing; unpack joint_positions and puppet_mask beside the splits")
-    found = read_mat(path, [key], _REMEDY)
-    if key not in found:
-        raise UserError(f"{path}: lacks {key}; {_REMEDY}")
-    stored = found[key]
-    if stored.dtype.kind not in "biuf":
-        raise UserError(f"{path}: {key} holds no plain numbers; {_REMEDY}")
+        raise UserError(f"{path}: this label file is missing; unpack joint_positions and puppet_mask next to the splits")
+    stored = read_numbers(path, key, 3, _REMEDY)
     if not stored.size:
         raise UserError(f"{path}: {key} is empty, shape {stored.shape}; {_REMEDY}")
     return stored
 
 
 def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, int], labels_only: bool) -> FrameSource:
-    """The clip's images if they lie there, else its video.
+    """Return the clip's images where they are, else its video.
 
     Images are counted now; a video's frames when they are decoded, since its header states about 1.2 times
-    their number. In the 199 official videos measured, frames, joints and masks agree in number, so any
+    their number. In the 199 original videos measured, frames, joints and masks agree in number, so any
     difference is an error.
     """
     folder = root / "Rename_Images" / action / name
@@ -218,5 +200,5 @@ def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, in
             return ImageFrames(paths, size)
     video = root / "ReCompress_Videos" / action / f"{name}.avi"
     if not video.is_file() and not labels_only:
-        raise UserError(f"{video}: missing, and so is {folder}; unpack ReCompress_Videos or Rename_Images beside the labels")
+        raise UserError(f"{video}: missing, and so is {folder}; unpack ReCompress_Videos or Rename_Images next to the labels")
     return VideoFrames(video, length, size)

@@ -1,13 +1,16 @@
-"""A person's track: what was seen in single frames, laid out as the arrays of one clip."""
+"""A person's track: what was seen in single frames, laid out as the arrays of one clip. And the videos of a set, read."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from rpstn.datasets.clip import ABSENT
+from rpstn.datasets.clip import ABSENT, Clip
+from rpstn.datasets.request import Request
+from rpstn.datasets.splits import cut_validation
 from rpstn.errors import UserError
 
 # An hour of video. A longer track comes from a wrong frame number, and its arrays could fill the memory.
@@ -31,7 +34,7 @@ class Track:
     joints      (T,K,2) float32; 0 where the person was not labeled.
     visibility  (T,K) uint8; ABSENT where the person was not labeled.
     boxes       (T,4) float32; interpolated between sightings where the person was not labeled.
-    labeled    (T,) bool: there was a sighting.
+    labeled     (T,) bool: there was a sighting.
     """
 
     first: int
@@ -42,7 +45,7 @@ class Track:
 
 
 def lay_out(sightings: Mapping[int, Sighting], where: str) -> Track:
-    """Sightings by frame number, at least one, as a track. UserError, with `where` in front, for one that is too long.
+    """Lay sightings by frame number, at least one, out as a track. UserError, with `where` in front, for one that is too long.
 
     Between frames a and b a box is  (1 - s) box_a + s box_b,  s = (t - a) / (b - a): a person moves little
     between two labels, and the box only says where to look.
@@ -62,3 +65,36 @@ def lay_out(sightings: Mapping[int, Sighting], where: str) -> Track:
     known = np.array([sighting.box for sighting in found], np.float64)
     boxes = np.stack([np.interp(np.arange(length), at, side) for side in known.T], axis=1).astype(np.float32)
     return Track(first, joints, visibility, boxes, labeled)
+
+
+def read_videos(
+    request: Request,
+    videos: Mapping[str, list[Path]],
+    name: Callable[[Path], str],
+    read: Callable[[Path, list[UserError]], list[Clip]],
+    fraction: float,
+) -> dict[str, list[Clip]]:
+    """Read the clips of all videos by split; val is a fraction of train, by whole video.
+
+    videos  label files or folders of the videos in "train" and "test".
+    name    of a video, by which val is cut.
+    read    the clips of one video; errors of single ones go to the list that it is given, one of the whole video is raised.
+    """
+    names = [name(path) for path in videos["train"]]
+    held = cut_validation(names, [""] * len(names), fraction, request.seed)
+    wanted = {
+        "train": [path for path in videos["train"] if name(path) not in held],
+        "val": [path for path in videos["train"] if name(path) in held],
+        "test": videos["test"],
+    }
+    found: dict[str, list[Clip]] = {split: [] for split in request.splits}
+    for split, clips in found.items():
+        for path in wanted[split]:
+            errors: list[UserError] = []
+            try:
+                clips += read(path, errors)
+            except UserError as error:
+                errors.append(error)
+            for fault in errors:
+                request.report(fault)
+    return found

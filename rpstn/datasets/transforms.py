@@ -1,6 +1,6 @@
 """Geometry and color: from the source image to the network's input, and back.
 
-Coordinates are 0-based pixels, integers being pixel centers, in the source image and in the input alike. A
+Coordinates are 0-based pixels, integers being pixel centers, in the source image and in the input alike. An
 image of `size` pixels a side therefore has its middle at (size - 1) / 2 and its edges at -0.5 and
 size - 0.5.
 """
@@ -8,6 +8,7 @@ size - 0.5.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from rpstn.runs.settings import check_settings
 
 
 def window_box(boxes: np.ndarray) -> np.ndarray:
-    """The smallest box (4,) that holds all boxes (T,4) of a window; x, y, width, height in source pixels.
+    """Find the smallest box (4,) that holds all boxes (T,4) of a window; x, y, width, height in source pixels.
 
     One crop serves all frames of a window, so that a joint's move in the input is its move in the video.
     """
@@ -36,7 +37,7 @@ def crop_affine(
     scale: float = 1.0,
     flip: bool = False,
 ) -> np.ndarray:
-    """The map (2,3) from source pixels to the pixels of a square input of `size` a side; the aspect is kept.
+    """Make the map (2,3) from source pixels to the pixels of a square input of `size` a side; the aspect is kept.
 
     box       x, y, width, height in source pixels; its middle comes to ((size - 1) / 2, (size - 1) / 2).
     padding   side of the crop, as a multiple of the box's longer side.
@@ -61,65 +62,90 @@ def crop_affine(
 
 
 def flip_affine(affine: np.ndarray, size: int) -> np.ndarray:
-    """The map (2,3) followed by mirroring an input of that width."""
+    """Follow the map (2,3) by mirroring an input of that width."""
     return np.stack([[0, 0, size - 1] - affine[0], affine[1]])
 
 
 def apply_affine(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """Points (...,2) under the map (2,3), as float64."""
-    return np.asarray(points, np.float64) @ affine[:, :2].T + affine[:, 2]
+    """Apply the map (2,3) to points (...,2), as float64."""
+    mapped: np.ndarray = np.asarray(points, np.float64) @ affine[:, :2].T + affine[:, 2]
+    return mapped
 
 
 def invert_affine(affine: np.ndarray) -> np.ndarray:
-    """The map (2,3) backwards."""
+    """Invert the map (2,3)."""
     inverse = np.linalg.inv(affine[:, :2])
     return np.column_stack([inverse, -inverse @ affine[:, 2]])
 
 
 def warp(frames: np.ndarray, affine: np.ndarray, size: int) -> np.ndarray:
-    """Frames (T,H,W,3) uint8 under the map (2,3): (T,size,size,3) uint8, interpolated linearly.
+    """Warp frames (T,H,W,3) uint8 by the map (2,3) to (T,size,size,3) uint8, interpolated linearly.
 
     Beyond the image its edge is repeated: a constant border would be a step in brightness that the network
     sees in every crop at the image's edge, and a mean color is none for dark videos. Where the crop shrinks
     the image to less than half, the source is first averaged over whole blocks: linear interpolation alone
     would skip pixels.
     """
-    # A mirrored map is drawn unmirrored and turned round, so that a flip exchanges pixels exactly.
+    # A mirrored map is drawn unmirrored and then reversed, so that a flip exchanges pixels exactly.
     flip = np.linalg.det(affine[:, :2]) < 0
-    if flip:
-        affine = flip_affine(affine, size)
-    factor = max(int(1 / np.sqrt(abs(np.linalg.det(affine[:, :2])))), 1)
-    factor = min(factor, *frames.shape[1:3])
-    if factor > 1:
-        # Block u covers the pixels factor * u .. factor * u + factor - 1; its center is at
-        # factor * u + (factor - 1) / 2.
-        affine = np.column_stack([affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]])
-    corners = apply_affine(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (size - 1), invert_affine(affine))
-    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
-    room = max(high - low) <= 4 * size + 8  # else the image is a speck in the crop, and the rest would be all edge
-    border = cv2.BORDER_CONSTANT if room else cv2.BORDER_REPLICATE
-    if not room:
-        low, high = np.zeros(2, int), np.array(frames.shape[2:0:-1]) // factor - 1
-    affine = np.column_stack([affine[:, :2], affine[:, :2] @ low + affine[:, 2]])
-    x1, x2, left, right = _within(low[0], high[0], frames.shape[2] // factor)
-    y1, y2, above, below = _within(low[1], high[1], frames.shape[1] // factor)
+    part = _shown_part(frames.shape[1:3], flip_affine(affine, size) if flip else affine, size)
     out = np.empty((len(frames), size, size, 3), np.uint8)
     drawn = np.empty((size, size, 4), np.uint8)
     for frame, target in zip(frames, out, strict=True):
-        part = frame[y1 * factor : y2 * factor, x1 * factor : x2 * factor]
-        if factor > 1:
-            part = cv2.resize(part, (x2 - x1, y2 - y1), interpolation=cv2.INTER_AREA)
-        # OpenCV warps four channels several times as fast as three, and faster where it need not think of edges.
-        part = cv2.copyMakeBorder(cv2.cvtColor(part, cv2.COLOR_RGB2RGBA), above, below, left, right, cv2.BORDER_REPLICATE)
-        cv2.warpAffine(part, affine, (size, size), dst=drawn, flags=cv2.INTER_LINEAR, borderMode=border)
+        cv2.warpAffine(part.cut(frame), part.affine, (size, size), dst=drawn, flags=cv2.INTER_LINEAR, borderMode=part.border)
         cv2.cvtColor(drawn, cv2.COLOR_RGBA2RGB, dst=target)
     return np.ascontiguousarray(out[:, :, ::-1]) if flip else out
 
 
-def _within(low: int, high: int, length: int) -> tuple[int, int, int, int]:
-    """Of the places low .. high on an axis of that length: the slice (first, end) that is there, and how many lie before, after.
+@dataclass(frozen=True)
+class _Part:
+    """The part of a source image that a crop shows.
 
-    Where none is there, the slice is the nearest edge.
+    factor         the source is averaged over blocks of so many pixels a side; the part consists of blocks.
+    columns, rows  as _within gives them.
+    affine         (2,3) from the part's blocks to the crop.
+    border         what OpenCV shows beyond the part.
+    """
+
+    factor: int
+    columns: tuple[int, int, int, int]
+    rows: tuple[int, int, int, int]
+    affine: np.ndarray
+    border: int
+
+    def cut(self, frame: np.ndarray) -> np.ndarray:
+        """Cut the part out of a frame (H,W,3): RGBA, since OpenCV warps four channels several times as fast as three."""
+        x1, x2, left, right = self.columns
+        y1, y2, above, below = self.rows
+        part = frame[y1 * self.factor : y2 * self.factor, x1 * self.factor : x2 * self.factor]
+        if self.factor > 1:
+            part = cv2.resize(part, (x2 - x1, y2 - y1), interpolation=cv2.INTER_AREA)
+        # Warping is faster, too, where OpenCV need not think of edges.
+        part = cv2.cvtColor(part, cv2.COLOR_RGB2RGBA)
+        return cv2.copyMakeBorder(part, above, below, left, right, cv2.BORDER_REPLICATE)
+
+
+def _shown_part(shape: tuple[int, ...], affine: np.ndarray, size: int) -> _Part:
+    """Find the part of images of that (height, width) that an unmirrored map (2,3) shows in `size` pixels a side."""
+    factor = min(max(int(1 / np.sqrt(abs(np.linalg.det(affine[:, :2])))), 1), *shape)
+    if factor > 1:
+        # Block u covers the pixels factor * u .. factor * u + factor - 1; its center is at factor * u + (factor - 1) / 2.
+        affine = np.column_stack([affine[:, :2] * factor, affine[:, :2].sum(axis=1) * (factor - 1) / 2 + affine[:, 2]])
+    height, width = (length // factor for length in shape)
+    corners = apply_affine(np.array([[0, 0], [0, 1], [1, 0], [1, 1]]) * (size - 1), invert_affine(affine))
+    low, high = np.floor(corners.min(axis=0)).astype(int) - 1, np.ceil(corners.max(axis=0)).astype(int) + 1
+    border = cv2.BORDER_CONSTANT
+    if max(high - low) > 4 * size + 8:  # the image is a speck in the crop, and the rest would be all edge
+        low, high = np.zeros(2, int), np.array([width, height]) - 1
+        border = cv2.BORDER_REPLICATE
+    affine = np.column_stack([affine[:, :2], affine[:, :2] @ low + affine[:, 2]])
+    return _Part(factor, _within(low[0], high[0], width), _within(low[1], high[1], height), affine, border)
+
+
+def _within(low: int, high: int, length: int) -> tuple[int, int, int, int]:
+    """Cut positions low .. high to an axis of that length: the slice (first, end), and how many lie before and after it.
+
+    Where none is on it, the slice is the nearest edge.
     """
     first, last = np.clip([low, high], 0, length - 1)
     missing = high - low - (last - first)
@@ -165,12 +191,12 @@ class Augmentation:
 
     @classmethod
     def none(cls) -> Augmentation:
-        """No variation at all."""
-        still = {item.name: 0.0 for item in fields(cls) if item.type == "float"}
+        """Make one without any variation."""
+        still: dict[str, Any] = {item.name: 0.0 for item in fields(cls) if item.type == "float"}
         return cls(**still, scale=(1.0, 1.0))
 
     def affine(self, box: np.ndarray, size: int, generator: np.random.Generator) -> tuple[np.ndarray, bool]:
-        """A random crop around box: the map (2,3) from source to input pixels, and whether it mirrors."""
+        """Draw a random crop around box: the map (2,3) from source to input pixels, and whether it mirrors."""
         widest = 180.0 if self.full_rotation_prob and generator.random() < self.full_rotation_prob else self.rotation
         rotation = generator.uniform(-widest, widest)
         scale = generator.uniform(*self.scale)
@@ -181,7 +207,7 @@ class Augmentation:
         return affine, flip
 
     def recolor(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Frames (T,S,S,3) uint8 with other light: one table of 256 values a channel for all of them."""
+        """Change the light of frames (T,S,S,3) uint8, by one table of 256 values per channel for all of them."""
         gain = generator.uniform(1 - self.color, 1 + self.color, 3)
         contrast = generator.uniform(1 - self.contrast, 1 + self.contrast)
         added = generator.uniform(-self.brightness, self.brightness) * 255
@@ -193,7 +219,7 @@ class Augmentation:
         return cv2.LUT(flat, table[None]).reshape(frames.shape)
 
     def erase(self, frames: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-        """Hide a part of the frames (T,S,S,3), in place, behind one moving rectangle (T,4): x1 y1 x2 y2.
+        """Hide a part of the frames (T,S,S,3), in place, behind one moving rectangle; return it (T,4): x1 y1 x2 y2.
 
         Its pixels are x1 .. x2 - 1, y1 .. y2 - 1; frames without it have x2 = x1. It stays for a run of one
         frame or more and moves evenly, as a thing in the scene does: a hidden joint was or will be

@@ -17,12 +17,12 @@ _NAMED = 5
 
 
 def count_frames(path: Path) -> int:
-    """How many frames of a video can be decoded; none is kept."""
+    """Count the frames of a video that can be decoded; none is kept."""
     return sum(1 for frame in _decoded(path) if frame.image is not None)
 
 
 def decode_video(path: Path) -> np.ndarray:
-    """All frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
+    """Decode all frames of a video, (T,H,W,3) uint8 RGB. Frames are decoded and counted: headers are often wrong."""
     video = VideoFrames(path)
     return video.read(range(len(video)))
 
@@ -61,7 +61,7 @@ class VideoFrames:
         return np.stack([frames[int(index)] for index in indices]) if len(indices) else np.empty((0, *self.size, 3), np.uint8)
 
     def read_whole(self) -> dict[int, np.ndarray]:
-        """All frames that can be decoded, (H,W,3) uint8 RGB, by index: FrameCache keeps them, since one costs as much as all."""
+        """Read all frames that can be decoded, (H,W,3) uint8 RGB, by index. FrameCache keeps them: one costs as much as all."""
         frames = {index: cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for index, image in self._sound()}
         count = 1 + max(frames)
         if self.length is not None and count != self.length and not count < self.length <= packet_count(self.path):
@@ -78,13 +78,13 @@ class VideoFrames:
         return frames
 
     def broken(self, lost: Sequence[int]) -> UserError:
-        """The error that names frames which cannot be decoded."""
+        """Make the error that names frames which cannot be decoded."""
         named = ", ".join(map(str, lost[:_NAMED])) + (", ..." if len(lost) > _NAMED else "")
         which = f"frame {named}" if len(lost) == 1 else f"{len(lost)} frames ({named})"
         return UserError(f"{self.path}: {which} of {len(self)} cannot be decoded; put a whole copy of the file in its place")
 
     def _sound(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Index and pixels, BGR, of each frame that can be decoded. UserError where there is none."""
+        """Yield index and pixels, BGR, of each frame that can be decoded. UserError where there is none."""
         if not self.path.is_file():
             raise UserError(f"{self.path}: there is no such video file; check the path")
         found = False
@@ -100,7 +100,7 @@ class VideoFrames:
 
 
 def packet_count(path: Path) -> int:
-    """How many packets a video file has, one for each frame, decodable or not."""
+    """Count the packets of a video file, one per frame, decodable or not."""
     times, unreadable = packet_times(path)
     return len(times) + unreadable
 

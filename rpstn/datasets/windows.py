@@ -50,7 +50,7 @@ def make_window(
     cache: FrameCache | None = None,
     index: int = -1,
 ) -> Window:
-    """Frames start, start + stride, ... of a clip, `length` of them, in one crop around all their boxes.
+    """Cut frames start, start + stride, ... of a clip, `length` of them, in one crop around all their boxes.
 
     Past the clip's end (or, with a negative stride, before its start) the last frame is repeated and all
     joints are ABSENT there. Without an augmentation nothing is random and rng may be None.
@@ -70,9 +70,10 @@ def make_window(
         rng = np.random.default_rng(0)
     wanted = start + stride * np.arange(length)
     chosen = wanted.clip(0, len(clip) - 1)
+    indices = chosen.tolist()
     affine, flipped = augmentation.affine(window_box(clip.boxes[chosen]), size, rng)
 
-    pixels = cache.read(clip.frames, chosen) if cache is not None else clip.frames.read(chosen)
+    pixels = cache.read(clip.frames, indices) if cache is not None else clip.frames.read(indices)
     frames = augmentation.recolor(warp(pixels, affine, size), rng)
     hidden = augmentation.erase(frames, rng)
 
@@ -89,14 +90,14 @@ def make_window(
     return Window(frames, joints, visibility, affine, index, start, flipped)
 
 
-class TrainingWindows(Dataset):
+class TrainingWindows(Dataset[dict[str, torch.Tensor]]):
     """Training windows by the global index of the sample: i = step * batch + position in the batch.
 
     Epoch e goes once through all clips in the order permutation(seed, e); everything else about sample i is
     drawn from default_rng((seed, i)). So sample i is the same in whatever order or process it is made, and
     training resumes exactly by starting at i.
 
-    frames, size  frames a window, input pixels a side.
+    frames, size  frames per window, input pixels a side.
     steps, batch  len() is their product.
     cache         of decoded frames; None: a gigabyte's worth.
 
@@ -131,7 +132,7 @@ class TrainingWindows(Dataset):
         return self.steps * self.batch
 
     def window(self, index: int) -> Window:
-        """Sample `index` with all that is known of it."""
+        """Make sample `index` with all that is known of it."""
         if not 0 <= index < len(self):
             raise IndexError(f"sample {index} of {len(self)}")
         clip_index = self._clip(index)

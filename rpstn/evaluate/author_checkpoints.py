@@ -6,8 +6,8 @@ for, the quarter of a pixel at the end, and the shift of the mirrored heatmaps. 
 and configurations have it:
 
     crop      the box's middle c comes to (width / 2, height / 2); the box grows to the crop's aspect, then by 1.25 a side
-    joints    heatmap pixel u is at input pixel 4 u                    (`rpstn.models.official.author_decode`)
-    mirror    heatmaps of the mirrored picture move one pixel right    (`rpstn.models.official.flip_test`, shift)
+    joints    heatmap pixel u is at input pixel 4 u                    (`rpstn.models.author_checkpoints.author_decode`)
+    mirror    heatmaps of the mirrored picture move one pixel right    (`rpstn.models.author_checkpoints.flip_test`, shift)
 
 Sources: github.com/microsoft/human-pose-estimation.pytorch (Xiao, Wu, Wei, ECCV 2018) and
 github.com/leoxiaobin/deep-high-resolution-net.pytorch (Sun et al., CVPR 2019), both MIT; read, not copied.
@@ -27,9 +27,9 @@ from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.transforms import apply_affine, invert_affine
 from rpstn.errors import UserError
+from rpstn.models.author_checkpoints import author_decode, author_input, load_author_checkpoint
+from rpstn.models.author_checkpoints import flip_test as both_ways
 from rpstn.models.image import IMAGE_NETWORKS, check_image_size, image_network
-from rpstn.models.official import author_decode, author_input, load_author_checkpoint
-from rpstn.models.official import flip_test as both_ways
 from rpstn.models.pixels import normalize
 from rpstn.models.state_dicts import read_state_dict
 from rpstn.runs.progress import tqdm
@@ -92,7 +92,7 @@ def author_box(clip: Clip, frame: int, dataset: str) -> np.ndarray:
     Those lose a pixel of width and height and what lies outside the picture; a detector's are taken as they are.
     """
     box = clip.boxes[frame].astype(np.float64)
-    if dataset != "coco" or clip.extra.get("detected"):
+    if dataset != "coco" or (clip.truth.coco and clip.truth.coco.detected):
         return box
     height, width = clip.frames.size
     low = np.maximum(box[:2], 0)
@@ -116,7 +116,7 @@ def predict_author_network(
 
     model, metadata  of `load_author_network`; the model on the device it is to run on.
     flip_test    average with the mirrored picture, as published tables do.
-    refine       of `rpstn.models.official.author_decode`.
+    refine       of `rpstn.models.author_checkpoints.author_decode`.
     Confidences are the heights of the heatmaps' peaks, by which COCO's score weighs a pose.
     """
     device = next(model.parameters()).device

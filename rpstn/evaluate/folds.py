@@ -142,7 +142,8 @@ def _mean(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
     """One part of what `rpstn.metrics.scores.describe` returns, as mean over the splits."""
 
     def over(values: list[float | None]) -> float | None:
-        return None if any(value is None for value in values) else sum(values) / len(values)
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
 
     found: dict[str, Any] = {
         "mean": over([part["mean"] for part in parts]),

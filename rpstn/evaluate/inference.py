@@ -1,15 +1,15 @@
 """Running a network over clips: source pixels in, joints in source pixels out, one window or a whole split.
 
-Each clip is cut into windows of `window` frames that do not overlap, so every frame is predicted once and
-scored once. The last window of a clip is as short as what is left: a recurrent network starts anew at each
-window's first frame, and a window moved back over frames already seen would give its frames more history than
-the others have.
+Each clip is cut into windows of `window` frames that do not overlap, so every frame is predicted and scored once. The last window
+of a clip is as short as what is left: a recurrent network is reset at each window's first frame, and a window moved back over
+frames already seen would give its frames more history than the others have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +26,15 @@ from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import check_fold
 from rpstn.models.pixels import normalize
 from rpstn.runs.ahead import Ahead
-from rpstn.runs.memory import keep_memory
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import Skeleton, skeleton_of
+
+Span = tuple[int, int, int]  # a window: index of its clip, first frame, number of frames
 
 
 @dataclass(frozen=True)
 class WindowPrediction:
-    """One window looked at closely, as NumPy.
+    """One window with all that the network says of it, as NumPy.
 
     window      frames, true joints and visibility in input pixels.
     heatmaps    (T,K,h,w).
@@ -61,45 +62,45 @@ def predict_clips(
     amp: bool = False,
     progress: bool = True,
 ) -> Predictions:
-    """Joints of every frame of every clip, in source pixels.
+    """Predict the joints of every frame of every clip, in source pixels.
 
-    model  in evaluation mode, on the device it is to run on: frames (B,T,3,S,S) -> heatmaps (B,T,K,h,w),
-           relations or None.
-    metadata   of the checkpoint: "skeleton", "size" (S, input pixels), "input".
-    refine of the places in the heatmaps, see `rpstn.heatmaps.decode`.
-    window frames that go through the network at once; 0: whole clips.
-    The crop of a window is the smallest box that holds the person's boxes in all its frames, without
-    augmentation: the longer a window, the smaller a person who moves is in it, so windows as long as in training suit best.
+    model     in evaluation mode, on the device it is to run on: frames (B,T,3,S,S) -> heatmaps (B,T,K,h,w), relations or None.
+    metadata  of the checkpoint: "skeleton", "size" (S, input pixels), "input".
+    window    frames that go through the network at once; 0: whole clips.
+    refine    how a position is found within a heatmap's pixel, see `rpstn.heatmaps.decode`.
+    The crop of a window is the smallest box that holds the person's boxes in all its frames, without augmentation: the longer a
+    window, the smaller a person who moves is in it, so windows as long as in training suit best.
     Raises UserError where the checkpoint does not fit the data set (`check_checkpoint`).
     """
     check_checkpoint(metadata, dataset)
-    keep_memory()
     joints = [np.full((len(clip), len(dataset.skeleton), 2), np.nan, np.float32) for clip in dataset]
     confidence = [np.full((len(clip), len(dataset.skeleton)), np.nan, np.float32) for clip in dataset]
     relations: list[np.ndarray | None] = [None] * len(dataset)
-    batches = _batches([len(clip) for clip in dataset], window, batch)
+    spans = cut_windows([len(clip) for clip in dataset], window)
+    size, frames = metadata["size"], sum(length for *_, length in spans)
 
-    def load(places: Sequence[tuple[int, int, int]]) -> list[Window]:
-        return [make_window(dataset[clip], dataset.skeleton, start, length, metadata["size"]) for clip, start, length in places]
+    def load() -> Iterator[tuple[list[Span], list[Window]]]:
+        for some in batched(sorted(spans, key=lambda span: -span[2]), batch):  # the longest first
+            yield some, [make_window(dataset[clip], dataset.skeleton, start, length, size) for clip, start, length in some]
 
-    frames = sum(len(clip) for clip in dataset)
     with (
-        Ahead(((places, load(places)) for places in batches), size=1) as loaded,
+        Ahead(load(), size=1) as loaded,
         tqdm(total=frames, desc=f"predict {dataset.name} {dataset.split}", unit="frame", disable=not progress) as bar,
     ):
-        for places, windows in loaded:
+        for some, windows in loaded:
             stack = torch.from_numpy(np.stack([part.frames for part in windows]))
             heatmaps, relation, _ = run_model(model, metadata, dataset.skeleton, stack, flip_test=flip_test, amp=amp)
-            found, sure = (value.cpu().numpy() for value in decode(heatmaps, metadata["size"] / heatmaps.shape[-1], refine))
-            for row, ((clip, start, length), part) in enumerate(zip(places, windows, strict=True)):
+            positions, heights = (value.cpu().numpy() for value in decode(heatmaps, size / heatmaps.shape[-1], refine))
+            for row, ((clip, start, length), part) in enumerate(zip(some, windows, strict=True)):
                 here = slice(start, start + length)
-                joints[clip][here] = apply_affine(found[row], invert_affine(part.affine))
-                confidence[clip][here] = sure[row]
+                joints[clip][here] = apply_affine(positions[row], invert_affine(part.affine))
+                confidence[clip][here] = heights[row]
                 if relation is not None:
-                    if relations[clip] is None:
-                        relations[clip] = np.zeros((len(dataset[clip]), *relation.shape[2:]), np.float32)
-                    relations[clip][here] = relation[row].cpu().numpy()
-            bar.update(sum(length for *_, length in places))
+                    whole = relations[clip]
+                    if whole is None:
+                        whole = relations[clip] = np.zeros((len(dataset[clip]), *relation.shape[2:]), np.float32)
+                    whole[here] = relation[row].cpu().numpy()
+            bar.update(sum(length for *_, length in some))
     return Predictions(
         ids=tuple(clip.id for clip in dataset),
         joints=joints,
@@ -112,10 +113,9 @@ def predict_clips(
 def predict_window(
     model: torch.nn.Module, metadata: dict[str, Any], clip: Clip, start: int = 0, length: int | None = None
 ) -> WindowPrediction:
-    """What the network makes of one window of one clip, heatmaps and kernels included; for figures.
+    """Predict one window of one clip, heatmaps and kernels included, for figures.
 
-    length None: to the clip's end. Raises UserError for frames outside the clip and for a clip of other
-    joints.
+    length None: to the clip's end. Raises UserError for frames outside the clip and for a clip of other joints.
     """
     skeleton = skeleton_of(metadata)
     if length is None:
@@ -131,10 +131,9 @@ def predict_window(
     frames = torch.from_numpy(np.ascontiguousarray(window.frames))[None]
     heatmaps, relations, kernels = run_model(model, metadata, skeleton, frames)
     joints, confidence = decode(heatmaps, metadata["size"] / heatmaps.shape[-1])
-    first = [
-        None if value is None else value[0].float().cpu().numpy() for value in (heatmaps, joints, confidence, relations, kernels)
-    ]
-    return WindowPrediction(window, *first)
+    always = [value[0].float().cpu().numpy() for value in (heatmaps, joints, confidence)]
+    at_times = [None if value is None else value[0].float().cpu().numpy() for value in (relations, kernels)]
+    return WindowPrediction(window, *always, *at_times)
 
 
 @torch.inference_mode()
@@ -147,11 +146,9 @@ def run_model(
     flip_test: bool = False,
     amp: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor | None]:
-    """Heatmaps (B,T,K,h,w) float32, relations (B,T,K,K) or None and kernels or None, of uint8 frames
-    (B,T,S,S,3).
+    """Run a network on uint8 frames (B,T,S,S,3): heatmaps (B,T,K,h,w) float32, relations (B,T,K,K) or None, kernels or None.
 
-    With flip_test, heatmaps and relations are means over the frames and their mirror image, joints exchanged
-    left and right.
+    With flip_test, heatmaps and relations are means over the frames and their mirror image, joints swapped left and right.
     """
     parameter = next(model.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
@@ -169,7 +166,7 @@ def run_model(
 
 
 def check_checkpoint(metadata: Mapping[str, Any], dataset: ClipDataset, where: str | Path = "the checkpoint") -> None:
-    """Raises UserError where the checkpoint's joints are not the data set's, and where it was trained on another official split.
+    """Raise UserError where a checkpoint has other joints than the data set, or was trained on another of its splits.
 
     Everything that predicts the clips of a data set comes through here. where: how an error calls the checkpoint.
     """
@@ -185,8 +182,8 @@ def check_checkpoint(metadata: Mapping[str, Any], dataset: ClipDataset, where: s
 
 
 def trained_on(metadata: Mapping[str, Any], where: str | Path) -> str:
-    """The data set that a checkpoint was trained on. UserError, which calls it `where`, where it names none of this package's."""
-    name = metadata["dataset"]
+    """Name the data set that a checkpoint was trained on. Raises UserError, which calls it `where`, for an unknown one."""
+    name: str = metadata["dataset"]
     if name not in DATASETS:
         raise UserError(
             f"{where} was trained on {name!r}, which is no data set of this package; name the one to use as dataset: "
@@ -195,18 +192,20 @@ def trained_on(metadata: Mapping[str, Any], where: str | Path) -> str:
     return name
 
 
-def _batches(lengths: Sequence[int], window: int, batch: int) -> list[list[tuple[int, int, int]]]:
-    """(clip, start, length) of all windows, in batches of windows of one length, the longest first."""
-    windows = [
+def cut_windows(lengths: Sequence[int], window: int) -> list[Span]:
+    """Cut clips of these lengths into windows without overlap, in order; the last of a clip is as short as what is left.
+
+    window  frames; 0: whole clips.
+    """
+    return [
         (clip, start, min(window or length, length - start))
         for clip, length in enumerate(lengths)
         for start in range(0, length, window or length)
     ]
-    by_length: dict[int, list[tuple[int, int, int]]] = {}
-    for place in windows:
-        by_length.setdefault(place[2], []).append(place)
-    return [
-        by_length[length][first : first + batch]
-        for length in sorted(by_length, reverse=True)
-        for first in range(0, len(by_length[length]), batch)
-    ]
+
+
+def batched(spans: Iterable[Span], batch: int) -> Iterator[list[Span]]:
+    """Join neighbors of one length to batches."""
+    for _, same_length in groupby(spans, key=lambda span: span[2]):
+        alike = list(same_length)
+        yield from (alike[first : first + batch] for first in range(0, len(alike), batch))

@@ -1,4 +1,4 @@
-"""Scoring a checkpoint on a split: every frame predicted, PCK apart for everything that a mean could hide."""
+"""Scoring a checkpoint on a split: every frame is predicted, and PCK is given apart for all that a mean could hide."""
 
 from __future__ import annotations
 
@@ -9,37 +9,27 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rpstn.datasets import open_dataset
 from rpstn.datasets.catalogue import TABLE
+from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.evaluate.author_checkpoints import load_author_network, predict_author_network
-from rpstn.evaluate.inference import WindowPrediction, check_checkpoint, predict_clips, predict_window, run_model, trained_on
+from rpstn.evaluate.inference import check_checkpoint, predict_clips, trained_on
 from rpstn.heatmaps import REFINEMENTS
-from rpstn.metrics.official import standard_score
 from rpstn.metrics.scores import score
+from rpstn.metrics.standard import standard_score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import manifest
 from rpstn.runs.files import write_json
-from rpstn.runs.project import default_place
+from rpstn.runs.paths import default_place
 from rpstn.runs.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton
-
-__all__ = [
-    "EvaluateConfig",
-    "EvaluationResult",
-    "WindowPrediction",
-    "check_checkpoint",
-    "as_trained",
-    "default_out",
-    "evaluate",
-    "predict_clips",
-    "predict_window",
-    "run_model",
-]
 
 
 @dataclass(frozen=True)
@@ -83,9 +73,7 @@ class EvaluateConfig:
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """metrics: what metrics.json holds (see `rpstn.metrics.scores.score`); out: the directory, or None if
-    nothing was saved.
-    """
+    """What an evaluation found: metrics as metrics.json holds them (see `rpstn.metrics.scores.score`); out: the directory."""
 
     metrics: dict[str, Any]
     predictions: Predictions
@@ -95,30 +83,22 @@ class EvaluationResult:
 def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     """Predict and score a split, and save the result.
 
-    Writes metrics.json (scores, see `rpstn.metrics.scores.score` and `rpstn.metrics.official`, with what they were measured on;
-    no absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json. Each file is
-    written whole or not at all. Raises UserError for a checkpoint that cannot be read, for one of another
-    skeleton or official split, for one that names no known data set where the config does not either, and for what
-    the data set cannot give.
+    Writes metrics.json (scores, see `rpstn.metrics.scores.score` and `rpstn.metrics.standard`, with what they were measured on;
+    no absolute paths), predictions.npz (source pixels, see `Predictions`) and manifest.json, each whole or not at all.
+    Raises UserError for a checkpoint that cannot be read, for one of another skeleton or another split of sub_jhmdb, for one that
+    names no known data set where the config does not either, and for what the data set cannot give.
     """
     begun = time.perf_counter()
     device = choose_device(config.device)
     checkpoint = find_weights(config.checkpoint)
+    model: torch.nn.Module
     if config.network is None:
         model, metadata = load_checkpoint(checkpoint)
     else:
         model, metadata = load_author_network(checkpoint, config.network, config.image_size)
     unnamed, config = config.dataset is None, as_trained(config, metadata)
     try:
-        dataset = open_dataset(
-            config.dataset,
-            root=config.root,
-            split=config.split,
-            fold=config.fold,
-            seed=config.seed,
-            skip_damaged=config.skip_damaged,
-            detections=config.detections,
-        )
+        dataset = _open(config)
     except UserError as error:
         if not unnamed:
             raise
@@ -127,18 +107,50 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
     check_checkpoint(metadata, dataset, checkpoint)
-    settings = {
-        "batch": config.batch,
-        "flip_test": config.flip_test,
-        "refine": config.refine,
-        "amp": config.amp,
-        "progress": progress,
-    }
+    predictions = _predict(config, model.to(device), metadata, dataset, progress)
+    metrics = _measured(config, checkpoint, metadata, dataset, predictions)
+    out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
+    predictions.save(out / "predictions.npz")
+    write_json(out / "metrics.json", metrics)
+    written = manifest(
+        config,
+        device=device,
+        data=dataset.checksum(),
+        seconds=time.perf_counter() - begun,
+        metrics={reference: parts["all"]["mean"] for reference, parts in metrics["scores"].items()},
+    )
+    write_json(out / "manifest.json", written)
+    return EvaluationResult(metrics, predictions, out)
+
+
+def _open(config: EvaluateConfig) -> ClipDataset:
+    """Open the data set of a config that `as_trained` completed."""
+    assert config.dataset is not None and config.fold is not None
+    return open_dataset(
+        config.dataset,
+        root=config.root,
+        split=config.split,
+        fold=config.fold,
+        seed=config.seed,
+        skip_damaged=config.skip_damaged,
+        detections=config.detections,
+    )
+
+
+def _predict(
+    config: EvaluateConfig, model: torch.nn.Module, metadata: dict[str, Any], dataset: ClipDataset, progress: bool
+) -> Predictions:
+    settings: dict[str, Any] = {name: getattr(config, name) for name in ("batch", "flip_test", "refine", "amp")}
     if config.network is None:
-        predictions = predict_clips(model.to(device), metadata, dataset, config.window, **settings)
-    else:
-        predictions = predict_author_network(model.to(device), metadata, dataset, **settings)
-    metrics = {
+        return predict_clips(model, metadata, dataset, config.window, progress=progress, **settings)
+    return predict_author_network(model, metadata, dataset, progress=progress, **settings)
+
+
+def _measured(
+    config: EvaluateConfig, checkpoint: Path, metadata: Mapping[str, Any], dataset: ClipDataset, predictions: Predictions
+) -> dict[str, Any]:
+    """Score the predictions, and say what was scored and how."""
+    return {
         "checkpoint": {
             "name": f"{checkpoint.resolve().parent.name}/{checkpoint.name}",
             "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
@@ -155,22 +167,10 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         **score(predictions, dataset, threshold=config.threshold),
         **standard_score(predictions, dataset, seed=config.seed),
     }
-    out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
-    predictions.save(out / "predictions.npz")
-    write_json(out / "metrics.json", metrics)
-    written = manifest(
-        config,
-        device=device,
-        data=dataset.checksum(),
-        seconds=time.perf_counter() - begun,
-        metrics={reference: parts["all"]["mean"] for reference, parts in metrics["scores"].items()},
-    )
-    write_json(out / "manifest.json", written)
-    return EvaluationResult(metrics, predictions, out)
 
 
 def as_trained(config: EvaluateConfig, metadata: Mapping[str, Any]) -> EvaluateConfig:
-    """Fill in what the config leaves open as the checkpoint was trained: data set, official split, joints."""
+    """Fill in what the config leaves open as the checkpoint was trained: data set, split of sub_jhmdb, joints."""
     if config.dataset is None:
         name = trained_on(metadata, config.checkpoint)
         learned, convert_to = metadata["skeleton"], config.convert_to
@@ -184,8 +184,7 @@ def as_trained(config: EvaluateConfig, metadata: Mapping[str, Any]) -> EvaluateC
 
 
 def default_out(config: EvaluateConfig) -> Path:
-    """runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash>, in the checkout or the working directory
-    (`rpstn.runs.project`).
+    """Name the folder runs/evaluate/<run>-<checkpoint>-<data set>-<split>-<hash> in the project's folder (`rpstn.runs.paths`).
 
     The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
     """

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rpstn.datasets.boxes import FARTHEST
 from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 from rpstn.skeletons import Skeleton
@@ -43,7 +44,7 @@ def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton
     category, known = _person(whole, where, skeleton)
     listed = [identity for identity, _, _ in coco_json.identified(whole, "images", where, _REMEDY)]
     images = {image: number for number, image in enumerate(sorted(listed, key=lambda value: (isinstance(value, str), value)), 1)}
-    annotations = []
+    annotations: list[dict[str, Any]] = []
     for _, place, entry in coco_json.identified(whole, "annotations", where, _REMEDY):
         kind = coco_json.identity(entry, "category_id", place, _REMEDY)
         if kind not in known:
@@ -89,7 +90,7 @@ def _scored(entry: Mapping[str, Any], joints: int, where: str) -> dict[str, Any]
     points, flags = coco_json.keypoints(entry, joints, where, _REMEDY)
     if count != (flags > 0).sum():
         raise UserError(f"{where}: num_keypoints is {count}, labeled are {(flags > 0).sum()}; {_REMEDY}")
-    area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=coco_json.FARTHEST**2))
+    area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=FARTHEST**2))
     if area < 0 or (count and not area):
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")
     box = coco_json.numbers(entry, "bbox", (4,), where, _REMEDY)

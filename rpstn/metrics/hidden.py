@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -60,10 +61,10 @@ def hidden_samples(
     part = samples(predictions, dataset, reference=reference, subset="occluded", threshold=threshold)
     lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
     if by == "occluder":
-        bare = [clip.id for clip in dataset if "newly_hidden" not in clip.extra]
+        bare = [clip.id for clip in dataset if clip.truth.occlusion is None]
         if bare:
-            raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.occlude_dataset")
-        newly = np.concatenate([clip.extra["newly_hidden"] for clip in dataset]) > 0
+            raise UserError(f"clip {bare[0]!r} has no occluder; make the data set with rpstn.occlusion.Protocol")
+        newly = np.concatenate([clip.truth.occlusion.newly_hidden for clip in dataset if clip.truth.occlusion]) > 0
         lengths = np.where(newly, lengths, -1)
     return [np.where((lengths >= low) & (lengths <= high), part.correct, np.nan) for low, high in bins], part.groups
 
@@ -75,7 +76,7 @@ def hidden_curve(
     *,
     draws: int = 2000,
     seed: int = 0,
-    **settings,
+    **settings: Any,
 ) -> HiddenCurve:
     """PCK of hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
     rights, groups = hidden_samples(predictions, dataset, bins, **settings)
@@ -90,7 +91,7 @@ def hidden_gain(
     *,
     draws: int = 2000,
     seed: int = 0,
-    **settings,
+    **settings: Any,
 ) -> HiddenCurve:
     """What `predictions` gain over `baseline`, paired over groups; settings as for `hidden_samples`.
 

@@ -14,12 +14,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from rpstn.metrics.groups import LEAST, draw_groups, mean_over_joints, sums_per_group
+
 POOLS = ("samples", "joints")
-LEAST = 5  # groups: with four, the 95 % levels lie beyond the most extreme draw, four times the same group
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def bounds(drawn: np.ndarray, groups: int, level: float = 0.95) -> tuple[float, 
 
 def interval(
     correct: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     pool: str = "samples",
     draws: int = 2000,
@@ -132,15 +134,14 @@ def interval(
     pool     "samples": right samples over scored samples of all joints (micro). "joints": the mean over
              joints, a joint without a sample in a draw being left out of that draw.
     """
-    correct = _as_matrix(correct)
-    hits, counts = _per_group(correct, groups)
+    _, hits, counts = sums_per_group(_as_matrix(correct), groups)
     return _bootstrap(hits[None], counts, pool, draws, level, seed)
 
 
 def paired_interval(
     correct_a: np.ndarray,
     correct_b: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     pool: str = "samples",
     draws: int = 2000,
@@ -156,8 +157,8 @@ def paired_interval(
         raise ValueError(f"the two methods have {correct_a.shape} and {correct_b.shape} samples; they must be the same")
     if not np.array_equal(np.isnan(correct_a), np.isnan(correct_b)):
         raise ValueError("the two methods are not scored on the same samples")
-    hits_a, counts = _per_group(correct_a, groups)
-    hits_b, _ = _per_group(correct_b, groups)
+    _, hits_a, counts = sums_per_group(correct_a, groups)
+    _, hits_b, _ = sums_per_group(correct_b, groups)
     return _bootstrap(np.stack([hits_a, hits_b]), counts, pool, draws, level, seed)
 
 
@@ -165,7 +166,7 @@ def contrast_interval(
     values: np.ndarray,
     first: np.ndarray,
     second: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     draws: int = 2000,
     level: float = 0.95,
@@ -191,21 +192,15 @@ def contrast_interval(
         raise ValueError("a sample belongs to both kinds; a contrast needs kinds that exclude each other")
     known = ~np.isnan(values)
     both = (first & known).any(axis=0) & (second & known).any(axis=0)
-    values, first, second = values[:, both], first[:, both] & known[:, both], second[:, both] & known[:, both]
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    if index.shape != values.shape[:1]:
-        raise ValueError(f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(values)} rows")
+    parts = [sums_per_group(np.where(members, values, np.nan)[:, both], groups)[1:] for members in (first, second)]
     if not both.any():
         return Interval(np.nan, np.nan, np.nan, 0, 0, level)
-    sums, counts = (np.zeros((2, len(names), int(both.sum()))) for _ in range(2))
-    for kind, members in enumerate((first, second)):
-        np.add.at(sums[kind], index, np.where(members, values, 0.0))
-        np.add.at(counts[kind], index, members)
+    sums, counts = (np.stack(part) for part in zip(*parts, strict=True))  # (2,G,K) each
     number = int((counts.sum(axis=2) > 0).sum(axis=1).min())
     used = counts.sum(axis=(0, 2)) > 0
     sums, counts = sums[:, used], counts[:, used]
     estimate = float(_contrast(sums, counts, np.ones((1, sums.shape[1])))[0])
-    drawn = _contrast(sums, counts, _draw(sums.shape[1], draws, level, seed))
+    drawn = _contrast(sums, counts, draw_groups(sums.shape[1], draws, level, seed))
     return Interval(estimate, *bounds(drawn, number, level), number, int(counts.sum()), level)
 
 
@@ -218,14 +213,6 @@ def _contrast(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.n
     return np.divide(total, joints, out=np.full(len(weights), np.nan), where=joints > 0)
 
 
-def _draw(number: int, draws: int, level: float, seed: int) -> np.ndarray:
-    """(D,G): how often each group was drawn, with replacement."""
-    if not 0 < level < 1 or draws < 1:
-        raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
-    rng = np.random.default_rng(seed)
-    return rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
-
-
 def _as_matrix(correct: np.ndarray) -> np.ndarray:
     correct = np.asarray(correct, dtype=np.float64)
     if correct.ndim not in (1, 2):
@@ -233,30 +220,17 @@ def _as_matrix(correct: np.ndarray) -> np.ndarray:
     return correct.reshape(len(correct), -1)
 
 
-def _per_group(correct: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Right samples and scored samples, (G,K) each, of the groups that have a scored sample."""
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    if index.shape != correct.shape[:1]:
-        raise ValueError(f"groups has shape {np.shape(groups)}; it must name a group for each of the {len(correct)} rows")
-    scored = ~np.isnan(correct)
-    hits = np.zeros((len(names), correct.shape[1]))
-    counts = np.zeros_like(hits)
-    np.add.at(hits, index, np.where(scored, correct, 0.0))
-    np.add.at(counts, index, scored)
-    used = counts.sum(axis=1) > 0
-    return hits[used], counts[used]
-
-
 def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int) -> Interval:
     """hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
     if pool not in POOLS:
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
-    number = len(counts)
-    samples = int(counts.sum())
+    used = counts.sum(axis=1) > 0
+    hits, counts = hits[:, used], counts[used]
+    number, samples = len(counts), int(counts.sum())
     if number == 0:
         return Interval(np.nan, np.nan, np.nan, 0, 0, level)
     estimate = float(_score(hits, counts, np.ones((1, number)), pool)[0])
-    drawn = _score(hits, counts, _draw(number, draws, level, seed), pool)
+    drawn = _score(hits, counts, draw_groups(number, draws, level, seed), pool)
     return Interval(estimate, *bounds(drawn, number, level), number, samples, level)
 
 
@@ -267,7 +241,5 @@ def _score(hits: np.ndarray, counts: np.ndarray, weights: np.ndarray, pool: str)
     if pool == "samples":
         values = drawn_hits.sum(axis=-1) / drawn_counts.sum(axis=-1)
     else:
-        present = drawn_counts > 0
-        fractions = np.divide(drawn_hits, drawn_counts, out=np.zeros_like(drawn_hits), where=present)
-        values = fractions.sum(axis=-1) / present.sum(axis=-1)
+        values = mean_over_joints(drawn_hits, drawn_counts)
     return values[0] - values[1] if len(values) == 2 else values[0]

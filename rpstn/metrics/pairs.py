@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
-from rpstn.metrics.intervals import LEAST, Interval, _draw, bounds
+from rpstn.metrics.groups import LEAST, draw_groups, sums_per_group
+from rpstn.metrics.intervals import Interval, bounds
 
 FLIPS = 4096  # patterns of signs: all there are, or as many drawn at random
 
@@ -37,7 +39,7 @@ class PairMeans:
 
 
 def pair_means(
-    values: np.ndarray, groups: Sequence | np.ndarray, *, draws: int = 2000, level: float = 0.95, seed: int = 0
+    values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, draws: int = 2000, level: float = 0.95, seed: int = 0
 ) -> PairMeans:
     """Means over the samples (N,P), NaN left out, with a bootstrap over groups (N,), and which of them are told apart from zero.
 
@@ -46,14 +48,14 @@ def pair_means(
     not: of eleven or twenty groups with exponential effects, two studies of three call some null sure among 156. Nothing is
     sure with fewer than six groups, and no quantity with samples in fewer than five of them or with the same mean in all.
     """
-    sums, counts = _per_group(values, groups)
+    _, sums, counts = sums_per_group(values, groups)
     estimate = _means(sums, counts, np.ones((1, len(sums))))[0]
     number = (counts > 0).sum(axis=0)
     many = number >= LEAST
     low, high = np.full((2, len(estimate)), np.nan)
     sure = np.zeros(len(estimate), dtype=bool)
     if many.any():
-        drawn = _means(sums, counts, _draw(len(sums), draws, level, seed))
+        drawn = _means(sums, counts, draw_groups(len(sums), draws, level, seed))
         for place in np.flatnonzero(many):
             low[place], high[place] = bounds(drawn[:, place], number[place], level)
         sure[many] = _apart(sums[:, many], counts[:, many], level, seed)
@@ -101,7 +103,7 @@ def _signs(groups: int, seed: int) -> np.ndarray:
 def rank_interval(
     first: np.ndarray,
     second: np.ndarray,
-    groups: Sequence | np.ndarray,
+    groups: Sequence[Any] | np.ndarray,
     *,
     draws: int = 1000,
     level: float = 0.95,
@@ -117,8 +119,8 @@ def rank_interval(
     """
     if np.shape(first) != np.shape(second):
         raise ValueError(f"the two have shapes {np.shape(first)} and {np.shape(second)}; they must be the same")
-    sums_a, counts_a = _per_group(first, groups)
-    sums_b, counts_b = _per_group(second, groups)
+    _, sums_a, counts_a = sums_per_group(first, groups)
+    _, sums_b, counts_b = sums_per_group(second, groups)
     used = (counts_a.sum(axis=0) > 0) & (counts_b.sum(axis=0) > 0)
     parts = [part[:, used] for part in (sums_a, counts_a, sums_b, counts_b)]
 
@@ -131,11 +133,11 @@ def rank_interval(
     estimate = float(correlations(np.ones((1, number)))[0])
     if np.isnan(estimate):
         return Interval(estimate, np.nan, np.nan, number, pairs, level)
-    drawn = correlations(_draw(number, draws, level, seed))
+    drawn = correlations(draw_groups(number, draws, level, seed))
     return Interval(estimate, *bounds(drawn, number, level), number, pairs, level)
 
 
-def rank_ceiling(values: np.ndarray, groups: Sequence | np.ndarray, *, splits: int = 200, seed: int = 0) -> float:
+def rank_ceiling(values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, splits: int = 200, seed: int = 0) -> float:
     """How well the means of P quantities would agree in rank with the same means over as many other groups.
 
         2 r / (1 + r),    r = Spearman's correlation between the means of two halves of the groups, averaged over splits
@@ -148,7 +150,7 @@ def rank_ceiling(values: np.ndarray, groups: Sequence | np.ndarray, *, splits: i
     this, which is more; and in draws of a bootstrap, which are noisier, still at no less than this. So bounds of `rank_interval`
     that lie below it do so for another reason than noise in `values`.
     """
-    sums, counts = _per_group(values, groups)
+    _, sums, counts = sums_per_group(values, groups)
     if len(sums) < LEAST:
         return np.nan
     rng = np.random.default_rng(seed)
@@ -169,19 +171,6 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
     a, b = a - a.mean(), b - b.mean()
     scale = np.sqrt((a @ a) * (b @ b))
     return float(a @ b / scale) if scale > 0 else np.nan
-
-
-def _per_group(values: np.ndarray, groups: Sequence | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Sums and numbers of samples, (G,P) each."""
-    values = np.asarray(values, dtype=np.float64)
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
-    if values.ndim != 2 or index.shape != values.shape[:1]:
-        raise ValueError(f"values {values.shape} must be (N, P), and groups {np.shape(groups)} name a group for each row")
-    known = ~np.isnan(values)
-    sums, counts = np.zeros((2, len(names), values.shape[1]))
-    np.add.at(sums, index, np.where(known, values, 0.0))
-    np.add.at(counts, index, known)
-    return sums, counts
 
 
 def _means(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:

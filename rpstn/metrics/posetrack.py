@@ -113,7 +113,7 @@ def posetrack_average_precision(
     """
     if len(detected) != len(annotated):
         raise ValueError(f"{len(detected)} frames of detections and {len(annotated)} annotated frames; there must be as many")
-    sizes = {frame.joints.shape[1] for frame in (*detected, *annotated)}
+    sizes = {found.joints.shape[1] for found in detected} | {frame.joints.shape[1] for frame in annotated}
     if len(sizes) != 1:
         raise ValueError(f"frames must all have the same number of joints, not {sorted(sizes)}")
     joints = sizes.pop()

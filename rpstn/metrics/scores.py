@@ -131,8 +131,8 @@ def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 
         "counted": count(dataset),
         "scores": of(everything),
     }
-    if any("held_out" in clip.extra for clip in dataset):
-        held = [index for index in everything if bool(np.any(dataset[index].extra.get("held_out", False)))]
+    if any(clip.truth.held_out is not None for clip in dataset):
+        held = [index for index in everything if dataset[index].truth.held_out]
         rest = sorted(set(everything) - set(held))
         for name, clips in (("held_out", held), ("not_held_out", rest)):
             result[name] = {"clips": len(clips), **(of(clips) if clips else {})}

@@ -65,7 +65,7 @@ def dry_run(network: nn.Module, size: tuple[int, int]) -> torch.Tensor:
     """What the network returns for an image (1,3,height,width), with its shape and without values, in evaluation mode."""
     state = {**dict(network.named_parameters()), **dict(network.named_buffers())}
     kind = next((value.dtype for value in network.parameters() if value.is_floating_point()), torch.float32)
-    # Tensors that say they are on the CPU, and hold nothing: the metadata device has no autocast, which the JRE turns off.
+    # Tensors that say they are on the CPU, and hold nothing: the meta device has no autocast, which the JRE turns off.
     with torch.no_grad(), evaluation(network), FakeTensorMode():
         empty = {name: torch.empty(value.shape, dtype=value.dtype) for name, value in state.items()}
         return functional_call(network, empty, torch.empty(1, 3, *size, dtype=kind))

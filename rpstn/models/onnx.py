@@ -34,7 +34,7 @@ from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
 from rpstn.models.pixels import normalize
-from rpstn.models.propagation import shifted_matching
+from rpstn.models.propagation import ShiftedMatching
 from rpstn.models.rpstn import RPSTN, State
 from rpstn.runs.directory import describe_device, versions
 from rpstn.runs.files import write_json
@@ -261,8 +261,8 @@ def _arguments(graph: FrameGraph, size: int) -> dict[str, torch.Tensor]:
 
 def _write(graph: FrameGraph, arguments: Mapping[str, torch.Tensor], path: Path) -> None:
     graph = copy.deepcopy(graph)
-    if graph.carries:
-        graph.model.matching = shifted_matching
+    if hasattr(graph.model, "matching"):
+        graph.model.matching = ShiftedMatching()
     batch = torch.export.Dim("batch")
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(

@@ -95,19 +95,28 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
         return _GlobalMatching.apply(features.contiguous(), kernels.to(features.dtype).contiguous())
 
 
-def shifted_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
-    """`global_matching` as a sum of shifted products, one a kernel entry: what an exported graph computes.
+class GlobalMatching(nn.Module):
+    """Apply `global_matching`: features (B,C,H,W), kernels (B,C,k,k) -> (B,C,H,W)."""
 
-    A grouped convolution has as many groups as samples times channels, and a graph fixes the number of groups: the batch could
-    not vary. Shapes and numbers are those of `global_matching`. Forward only in mind: its backward pass keeps k * k products.
+    def forward(self, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        return global_matching(features, kernels)
+
+
+class ShiftedMatching(GlobalMatching):
+    """Compute the same as a sum of shifted products, one per kernel entry: what an exported graph does.
+
+    A grouped convolution has as many groups as samples times channels, and a graph fixes the number of groups: the batch size
+    could not vary. Meant for inference: a backward pass would keep k * k products.
     """
-    side, (height, width) = kernels.shape[-1], features.shape[-2:]
-    padded = functional.pad(features, [side // 2] * 4)
-    total = torch.zeros_like(features)
-    for v in range(side):
-        for u in range(side):
-            total = total + kernels[..., v, u, None, None] * padded[..., v : v + height, u : u + width]
-    return total
+
+    def forward(self, features: torch.Tensor, kernels: torch.Tensor) -> torch.Tensor:
+        side, (height, width) = kernels.shape[-1], features.shape[-2:]
+        padded = functional.pad(features, [side // 2] * 4)
+        total = torch.zeros_like(features)
+        for v in range(side):
+            for u in range(side):
+                total = total + kernels[..., v, u, None, None] * padded[..., v : v + height, u : u + width]
+        return total
 
 
 def fuse_convolution(joints: int, channels: int, heatmap_std: float) -> nn.Conv2d:

@@ -28,6 +28,14 @@ def square(graph: Sequence[Sequence[float]], joints: int) -> list[list[float]]:
     return found.tolist()
 
 
+class GramMatrix(nn.Module):
+    """Multiply every two heatmaps: (B,K,H,W) -> Mbar Mbar^T (B,K,K), in float32 at least, as it sums over all pixels."""
+
+    def forward(self, heatmaps: torch.Tensor) -> torch.Tensor:
+        flat = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32)).flatten(2)
+        return flat @ flat.transpose(1, 2)
+
+
 class JointRelationExtractor(nn.Module):
     """(B,K,H,W) -> (B,K,H,W); the identity until it has learned something.
 
@@ -55,6 +63,9 @@ class JointRelationExtractor(nn.Module):
             raise ValueError(f"scale must be one of {', '.join(SCALES)}, not {scale!r}")
         joints = whole("joints", joints)
         self.layout, self.scale = layout, scale
+        # Modules without parameters, so that hooks can watch the heatmaps that enter and change the relation that comes out.
+        self.gram = GramMatrix()
+        self.softmax = nn.Softmax(dim=2 if layout == "paper" else 1)
         self.g = nn.Conv2d(joints, joints, 1)
         self.o = nn.Sequential(nn.Conv2d(joints, joints, 1), nn.BatchNorm2d(joints))
         nn.init.zeros_(self.o[1].weight)
@@ -68,17 +79,17 @@ class JointRelationExtractor(nn.Module):
         """W_r of (B,K,H,W) heatmaps: (B,K,K)."""
         self._check(heatmaps)
         with torch.autocast(heatmaps.device.type, enabled=False):  # the softmax sees sums over all pixels: full precision
-            flat = heatmaps.to(torch.promote_types(heatmaps.dtype, torch.float32)).flatten(2)
-            gram = flat @ flat.transpose(1, 2)
+            gram = self.gram(heatmaps)
+            pixels = heatmaps.shape[2] * heatmaps.shape[3]
             if self.scale == "sqrt":
-                gram = gram / flat.shape[2] ** 0.5
+                gram = gram / pixels**0.5
             elif self.scale == "mean":
-                gram = gram / flat.shape[2]
+                gram = gram / pixels
             elif self.log_scale is not None:
                 gram = gram * self.log_scale.exp()
             if self.graph is not None:
                 gram = self.graph @ gram
-            return gram.softmax(dim=2 if self.layout == "paper" else 1)
+            return self.softmax(gram)
 
     def apply_relation(self, heatmaps: torch.Tensor, relation: torch.Tensor) -> torch.Tensor:
         """Z for a given relation (B,K,K): `forward` with its own, an intervention with any other."""

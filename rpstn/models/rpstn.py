@@ -14,7 +14,7 @@ from torch import nn
 from rpstn.errors import whole
 from rpstn.models.backbones import ENCODERS, STRIDE, make_encoder
 from rpstn.models.pixels import INPUTS
-from rpstn.models.propagation import PoseSemanticsPropagator, fuse_convolution, global_matching, kernel_side
+from rpstn.models.propagation import GlobalMatching, PoseSemanticsPropagator, fuse_convolution, kernel_side
 from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor, square
 from rpstn.skeletons import SKELETONS, get_skeleton
 
@@ -193,8 +193,6 @@ class RPSTN(nn.Module):
     def __init__(self, config: RPSTNConfig):
         super().__init__()
         self.config = config
-        # What applies the kernels; `rpstn.models.onnx` puts a formulation in its place that other runtimes know.
-        self.matching = global_matching
         self.encoder = make_encoder(config.encoder)
         channels = self.encoder.channels
         released = config.variant != "paper"
@@ -204,6 +202,7 @@ class RPSTN(nn.Module):
             self.initializer_head = Head(self.initializer.channels, config.joints, plain=released)
         if config.propagation == "matching":
             self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_STD, fuse_norm=released)
+            self.matching = GlobalMatching()
         elif config.propagation == "concat":
             self.fuse = fuse_convolution(config.joints, channels, TARGET_STD)  # X_t, as the propagator has it
             self.join = nn.Conv2d(2 * channels, channels, 1)

@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 from rpstn.errors import UserError
+from rpstn.models.author_checkpoints import author_input, load_author_checkpoint
 from rpstn.models.backbones import PoseResNet
 from rpstn.models.checkpoints import check_fold, naming_the_file, read_checkpoint
 from rpstn.models.efficientnet import PoseEfficientNet, our_key, published
 from rpstn.models.image import FrameByFrame, WithRelation
-from rpstn.models.official import author_input, load_author_checkpoint
 from rpstn.models.pixels import take_rgb
 from rpstn.models.rpstn import RPSTN, RPSTNConfig
 from rpstn.models.state_dicts import load_strictly, read_state_dict

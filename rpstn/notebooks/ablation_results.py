@@ -1,4 +1,4 @@
-"""Finished cells of the ablation, from one machine or several: merged, summarized, and beside the paper's own table."""
+"""Finished runs of the ablation, from one machine or several: read, compared, summarized and merged into one file."""
 
 from __future__ import annotations
 
@@ -6,93 +6,122 @@ import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import tyro
 
 from rpstn.errors import UserError
-from rpstn.metrics.intervals import LEAST, Interval
-from rpstn.notebooks.ablations import CELLS, REFERENCES, RESULT, TALLY, TITLES, VISIBILITY_SUBSETS, complete, finished
-from rpstn.notebooks.crossed import crossed_interval, mean_score
-from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
+from rpstn.metrics.groups import mean_over_joints
+from rpstn.notebooks.ablations import (
+    REFERENCES,
+    RESULT,
+    RUNS,
+    TITLES,
+    VISIBILITY_SUBSETS,
+    complete,
+    finished,
+    read_counts,
+    read_record,
+)
+from rpstn.notebooks.crossed import crossed_interval
 from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.paths import expanded
+from rpstn.runs.renamed import STUDY, rename_keys
 from rpstn.skeletons import Skeleton, get_skeleton
+
+KEYS = [(reference, subset) for reference in REFERENCES for subset in VISIBILITY_SUBSETS]
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One finished cell, as it lies on disk.
+class Run:
+    """One finished run of the grid, as it is on disk.
 
-    path     its directory. name, seed: which cell. plan: what it shares and what it changes
-             (`rpstn.notebooks.ablations.describe`).
-    record   the rest of cell.json: manifests of training and scoring.
-    groups  (G,) names. hits, counts: (G,K) by (reference, subset), right and scored samples.
+    path           its directory.
+    name, seed     which run.
+    plan           what it shares with others and what it changes (`rpstn.notebooks.ablations.describe`).
+    training       manifest of its training; scoring: of its score on the test split.
+    groups         (G,) names.
+    hits, counts   (G,K) correct and scored samples, by (reference, subset).
     """
 
     path: Path
     name: str
     seed: int
     plan: Mapping[str, Any]
-    record: Mapping[str, Any]
+    training: Mapping[str, Any]
+    scoring: Mapping[str, Any]
     groups: np.ndarray
     hits: Mapping[tuple[str, str], np.ndarray]
     counts: Mapping[tuple[str, str], np.ndarray]
 
 
-def read_cell(path: str | Path) -> Cell:
-    """A finished cell's directory. Raises UserError for one that is not finished, damaged, or of an unknown cell."""
+def read_run(path: str | Path) -> Run:
+    """Read a finished run's directory. Raises UserError for one that is not finished, damaged, or of an unknown run."""
     path = expanded(path)
-    record = read_json(path / RESULT)
-    keys = [(reference, subset) for reference in REFERENCES for subset in VISIBILITY_SUBSETS]
+    record = read_record(path)
     try:
-        with np.load(path / TALLY, allow_pickle=False) as file:
-            arrays = dict(file)
-        hits = {key: arrays[f"{key[0]}_{key[1]}_hits"] for key in keys}
-        counts = {key: arrays[f"{key[0]}_{key[1]}_counts"] for key in keys}
-        cell = Cell(path, record["cell"], int(record["seed"]), complete(record["plan"]), record, arrays["groups"], hits, counts)
-        _ = record["training"]["metrics"], record["scoring"]["device"], cell.plan["measured_on"]["labels"], cell.plan["shared"]
-        _ = cell.plan["changes"]
+        arrays = read_counts(path)
+        run = Run(
+            path,
+            record["run"],
+            int(record["seed"]),
+            complete(_with(record["plan"], "shared", "encoder", "changes", "measured_on")),
+            _with(record["training"], "commit", "versions", "device", "data", "seconds", "precision", "metrics", "parameters"),
+            _with(record["scoring"], "commit", "device", "seconds"),
+            arrays["groups"],
+            {key: arrays[f"{key[0]}_{key[1]}_hits"] for key in KEYS},
+            {key: arrays[f"{key[0]}_{key[1]}_counts"] for key in KEYS},
+        )
     except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not a finished cell ({error!r}); remove {RESULT} in it and run `rpstn ablate` again") from error
-    if cell.name not in CELLS:
-        raise UserError(f"{path}: cell {cell.name!r} is not one of this version's; leave the folder out")
-    return cell
+        raise UserError(f"{path}: not a finished run ({error!r}); remove {RESULT} in it and run `rpstn ablate` again") from error
+    if run.name not in RUNS:
+        raise UserError(f"{path}: run {run.name!r} is not one of this version's; leave the folder out")
+    return run
 
 
-def read_cells(folders: Iterable[str | Path]) -> list[Cell]:
-    """All finished cells below some folders, each once, that can be compared.
+def _with(table: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    """The table itself. Raises KeyError where it lacks a name."""
+    for name in names:
+        if name not in table:
+            raise KeyError(name)
+    return table
 
-    A cell that lies in two folders is taken once if both say the same. Raises UserError where there is none, where two
-    cells differ in budget, encoder or test clips, where one name stands for two different changes, and where one cell and seed
-    has two results.
+
+def read_runs(folders: Iterable[str | Path]) -> list[Run]:
+    """Read all finished runs below some folders that can be compared, each once.
+
+    A run that is in two folders is taken once if both say the same. Raises UserError where there is none, where two runs differ
+    in budget, encoder or test clips, where one name stands for two changes, and where one name and seed has two results.
     """
     folders = list(folders)
-    found: dict[tuple[str, int], Cell] = {}
-    first: Cell | None = None
+    found: dict[tuple[str, int], Run] = {}
     for path in finished(folders):
-        cell = read_cell(path)
-        first = first or cell
-        for key, what in (("shared", "budget"), ("encoder", "encoder to start from"), ("measured_on", "test clips")):
-            if cell.plan[key] != first.plan[key]:
-                raise UserError(
-                    f"{cell.path} and {first.path} differ in their {what}{_differing(cell.plan[key], first.plan[key])}; "
-                    "merge folders of one study only"
-                )
-        namesake = next((one for one in found.values() if one.name == cell.name), cell)
-        if cell.plan["changes"] != namesake.plan["changes"]:
-            raise UserError(
-                f"{cell.path} and {namesake.path} are called {cell.name} and differ in what it "
-                f"changes{_differing(cell.plan['changes'], namesake.plan['changes'])}; merge folders of one study only"
-            )
-        other = found.setdefault((cell.name, cell.seed), cell)
-        if other is not cell and any((other.hits[key] != cell.hits[key]).any() for key in cell.hits):
-            raise UserError(f"{other.path} and {cell.path} are one cell with different results; leave one of the folders out")
+        run = read_run(path)
+        for other in found.values():
+            _check_comparable(run, other)
+        found.setdefault((run.name, run.seed), run)
     if not found:
-        raise UserError(f"no finished cell in {', '.join(map(str, folders))}; run `rpstn ablate` first")
-    order = list(CELLS)
-    return sorted(found.values(), key=lambda cell: (order.index(cell.name), cell.seed))
+        raise UserError(f"no finished run in {', '.join(map(str, folders))}; run `rpstn ablate` first")
+    order = list(RUNS)
+    return sorted(found.values(), key=lambda run: (order.index(run.name), run.seed))
+
+
+def _check_comparable(run: Run, other: Run) -> None:
+    for key, what in (("shared", "budget"), ("encoder", "encoder to start from"), ("measured_on", "test clips")):
+        if run.plan[key] != other.plan[key]:
+            raise UserError(
+                f"{run.path} and {other.path} differ in their {what}{_differing(run.plan[key], other.plan[key])}; "
+                "merge folders of one study only"
+            )
+    if run.name == other.name and run.plan["changes"] != other.plan["changes"]:
+        raise UserError(
+            f"{run.path} and {other.path} are called {run.name} and differ in what it "
+            f"changes{_differing(run.plan['changes'], other.plan['changes'])}; merge folders of one study only"
+        )
+    if (run.name, run.seed) == (other.name, other.seed) and any(
+        not np.array_equal(run.hits[key], other.hits[key]) for key in KEYS
+    ):
+        raise UserError(f"{other.path} and {run.path} are one run with different results; leave one of the folders out")
 
 
 def _differing(found: Any, wanted: Any) -> str:
@@ -102,47 +131,54 @@ def _differing(found: Any, wanted: Any) -> str:
     return " (" + ", ".join(sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))) + ")"
 
 
-def summarize(cells: Sequence[Cell], *, draws: int = 2000) -> dict[str, Any]:
-    """Scores of all cells, with intervals over groups and seeds, ready for JSON.
+def summarize(runs: Sequence[Run], *, draws: int = 2000) -> dict[str, Any]:
+    """Score all runs, with intervals over groups and seeds, ready for JSON.
 
-    "cells"[name]["scores"][reference][subset] has "groups" (fraction by group of joints, left and right together), "mean"
-    (over all joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by group and
-    seed, with its interval and the seeds that both have; None for the full network itself and where it is missing. Where the
-    data set leaves joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored" their number.
+    "rows"[name]["scores"][reference][subset] has "joint_types" (fraction by type of joint, left and right together), "mean" (over
+    all joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by group and seed, with
+    its interval and the seeds that both have; None for the full network itself and where it is missing. Where the data set leaves
+    joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored" their number.
     """
-    by_name = {name: [cell for cell in cells if cell.name == name] for name in CELLS}
-    by_name = {name: members for name, members in by_name.items() if members}
-    skeleton = get_skeleton(cells[0].plan["measured_on"]["skeleton"])
+    by_name: dict[str, list[Run]] = {}
+    for run in sorted(runs, key=lambda run: list(RUNS).index(run.name)):
+        by_name.setdefault(run.name, []).append(run)
+    plan = runs[0].plan
+    skeleton = get_skeleton(plan["measured_on"]["skeleton"])
     rows = {}
     for name, members in by_name.items():
-        scores: dict[str, Any] = {}
-        for reference in REFERENCES:
-            for subset in VISIBILITY_SUBSETS:
-                key = (reference, subset)
-                hits, counts = np.stack([cell.hits[key] for cell in members]), members[0].counts[key]
-                bounds = crossed_interval(hits, counts, draws=draws)
-                pooled, scored = hits.mean(axis=0).sum(axis=0), counts.sum(axis=0)
-                scores.setdefault(reference, {})[subset] = {
-                    "joint_types": {
-                        group: float(pooled[list(ids)].sum() / scored[list(ids)].sum()) if scored[list(ids)].any() else None
-                        for group, ids in skeleton.joint_types.items()
-                    },
-                    "mean": bounds.estimate,
-                    **_scored_mean(hits, counts, skeleton),
-                    "interval": [bounds.low, bounds.high],
-                    "samples": bounds.samples,
-                    "groups": bounds.groups,
-                    "loss": _loss(by_name.get("full", []), members, key, draws) if name != "full" else None,
-                }
+        full = by_name.get("full", []) if name != "full" else []
+        scores: dict[str, dict[str, Any]] = {reference: {} for reference in REFERENCES}
+        for reference, subset in KEYS:
+            scores[reference][subset] = _score(members, full, (reference, subset), skeleton, draws)
         rows[name] = {
             "title": TITLES[name],
             "changes": members[0].plan["changes"],
-            "seeds": [cell.seed for cell in members],
+            "seeds": [run.seed for run in members],
             "scores": scores,
-            "runs": [_traced(cell) for cell in members],
+            "runs": [_traced(run) for run in members],
         }
-    first = cells[0].plan
-    return plain({"measured_on": first["measured_on"], "budget": first["shared"], "encoder": first["encoder"], "cells": rows})
+    study = {"measured_on": plan["measured_on"], "budget": plan["shared"], "encoder": plan["encoder"], "rows": rows}
+    summary: dict[str, Any] = plain(study)
+    return summary
+
+
+def _score(members: Sequence[Run], full: Sequence[Run], key: tuple[str, str], skeleton: Skeleton, draws: int) -> dict[str, Any]:
+    """The scores of one row, by one reference and on one subset of joints."""
+    hits, counts = np.stack([run.hits[key] for run in members]), members[0].counts[key]
+    bounds = crossed_interval(hits, counts, draws=draws)
+    pooled, scored = hits.mean(axis=0).sum(axis=0), counts.sum(axis=0)
+    types = {name: list(ids) for name, ids in skeleton.joint_types.items()}
+    return {
+        "joint_types": {
+            name: float(pooled[ids].sum() / scored[ids].sum()) if scored[ids].any() else None for name, ids in types.items()
+        },
+        "mean": bounds.estimate,
+        **_scored_mean(hits, counts, skeleton),
+        "interval": [bounds.low, bounds.high],
+        "samples": bounds.samples,
+        "groups": bounds.groups,
+        "loss": _loss(full, members, key, draws),
+    }
 
 
 def _scored_mean(hits: np.ndarray, counts: np.ndarray, skeleton: Skeleton) -> dict[str, Any]:
@@ -150,171 +186,61 @@ def _scored_mean(hits: np.ndarray, counts: np.ndarray, skeleton: Skeleton) -> di
     if not skeleton.unscored:
         return {}
     kept = list(skeleton.scored)
-    means = mean_score(hits[..., kept].sum(axis=1, dtype=np.float64), counts[:, kept].sum(axis=0))
+    means = mean_over_joints(hits[..., kept].sum(axis=1, dtype=np.float64), counts[:, kept].sum(axis=0))
     return {"mean_scored": float(means.mean()), "joints_scored": len(kept)}
 
 
-def _loss(full: Sequence[Cell], members: Sequence[Cell], key: tuple[str, str], draws: int) -> dict[str, Any] | None:
-    seeds = sorted({cell.seed for cell in full} & {cell.seed for cell in members})
+def _loss(full: Sequence[Run], members: Sequence[Run], key: tuple[str, str], draws: int) -> dict[str, Any] | None:
+    ours, theirs = ({run.seed: run.hits[key] for run in part} for part in (full, members))
+    seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:
         return None
-    ours, theirs = (
-        np.stack([cell.hits[key] for seed in seeds for cell in group if cell.seed == seed]) for group in (full, members)
-    )
-    bounds = crossed_interval(ours, members[0].counts[key], theirs, draws=draws)
+    paired = (np.stack([hits[seed] for seed in seeds]) for hits in (ours, theirs))
+    bounds = crossed_interval(next(paired), members[0].counts[key], next(paired), draws=draws)
     return {"estimate": bounds.estimate, "interval": [bounds.low, bounds.high], "seeds": seeds}
 
 
-def _traced(cell: Cell) -> dict[str, Any]:
-    """A cell's manifest without the parameters that all share."""
-    training, scoring = cell.record["training"], cell.record["scoring"]
-    kept = {key: training[key] for key in ("commit", "versions", "device", "data", "seconds", "precision", "metrics")}
-    own = {key: value for key, value in training["parameters"].items() if cell.plan["shared"].get(key) != value}
-    scored = {"device": scoring["device"], "seconds": scoring["seconds"], "commit": scoring["commit"]}
-    return {"seed": cell.seed, "parameters": own, **kept, "scoring": scored}
+def _traced(run: Run) -> dict[str, Any]:
+    """A run's manifest without the parameters that all share."""
+    kept = {key: run.training[key] for key in ("commit", "versions", "device", "data", "seconds", "precision", "metrics")}
+    own = {key: value for key, value in run.training["parameters"].items() if run.plan["shared"].get(key) != value}
+    scored = {key: run.scoring[key] for key in ("device", "seconds", "commit")}
+    return {"seed": run.seed, "parameters": own, **kept, "scoring": scored}
 
 
-def merge_cells(
-    folders: Annotated[tuple[Path, ...], tyro.conf.Positional, tyro.conf.arg(metavar="FOLDER ...")],
-    /,
-    *,
-    out: Path = Path("results/ablations.json"),
-    fewer: bool = False,
-) -> dict[str, Any]:
-    """Summarize the finished cells of some folders into one file, whole or not at all; returns the study.
+def merge_runs(folders: Sequence[Path], *, out: Path, fewer: bool = False) -> dict[str, Any]:
+    """Summarize the finished runs of some folders into one file, whole or not at all; return the study.
 
-    The file holds one study a data set; those of other sets stay. Raises what `read_cells` raises, and UserError for a file that
-    holds more than the folders do.
+    folders  where `rpstn ablate` has worked, on this machine or copied from others.
+    fewer    write the file even where it holds runs or seeds that the folders lack, which it then loses.
 
-    Args:
-        folders: where `rpstn ablate` has worked, on this machine or copied from others.
-        out: JSON file to write.
-        fewer: write it even where the file holds cells or seeds that these folders lack, which it then loses.
+    The file holds one study per data set; those of other sets stay. Raises what `read_runs` raises, and UserError for a file
+    that holds more than the folders do.
     """
-    study = {**summarize(read_cells(folders)), "folders": [portable(folder) for folder in folders]}
-    content = read_json(out) if expanded(out).is_file() else {}
-    there = content.get(study_name(study), {"cells": {}})
-    lost = sorted(_runs(there) - _runs(study))
+    study = {**summarize(read_runs(folders)), "folders": [portable(folder) for folder in folders]}
+    content = read_studies(out) if expanded(out).is_file() else {}
+    name = study_name(study)
+    lost = sorted(_run_names(content[name]) - _run_names(study)) if name in content else []
     if lost and not fewer:
         raise UserError(
             f"{out} holds {len(lost)} runs that {', '.join(map(str, folders))} lack, such as {lost[0]}; name all folders of the "
             "study, another --out, or --fewer to lose them"
         )
-    write_json(out, {**content, study_name(study): study})
+    write_json(out, {**content, name: study})
     return study
 
 
-def _runs(study: Mapping[str, Any]) -> set[str]:
-    return {f"{name}-{seed}" for name, cell in study["cells"].items() for seed in cell["seeds"]}
+def read_studies(path: str | Path) -> dict[str, Any]:
+    """Read the studies of a file that `merge_runs` wrote, by name; those of older versions too."""
+    studies: dict[str, Any] = read_json(path)
+    return {name: rename_keys(study, STUDY) if "cells" in study else study for name, study in studies.items()}
+
+
+def _run_names(study: Mapping[str, Any]) -> set[str]:
+    return {f"{name}-{seed}" for name, row in study["rows"].items() for seed in row["seeds"]}
 
 
 def study_name(study: Mapping[str, Any]) -> str:
-    """Under which name a study lies in results/ablations.json: embedded, sub_jhmdb-1."""
+    """Return the name of a study in results/ablations.json: embedded, sub_jhmdb-1."""
     measured = study["measured_on"]
-    return measured["data_set"] + (f"-{measured['fold']}" if measured["fold"] is not None else "")
-
-
-def loss_interval(study: Mapping[str, Any], name: str, reference: str = "torso", subset: str = "all") -> Interval | None:
-    """What the full network scores more than a cell, as an Interval for figures and sentences; None where it is not known."""
-    score = study["cells"][name]["scores"][reference][subset]
-    if score["loss"] is None:
-        return None
-    low, high = (np.nan if value is None else value for value in score["loss"]["interval"])
-    seeds = len(score["loss"]["seeds"])
-    return Interval(score["loss"]["estimate"], low, high, score["groups"], score["samples"], seeds=seeds)
-
-
-def interval_words(study: Mapping[str, Any]) -> str:
-    """What the intervals of a study are, in a sentence or two: with few seeds they are no intervals of 95 %."""
-    seeds = sorted({len(cell["seeds"]) for cell in study["cells"].values()})
-    few = [number for number in seeds if 1 < number < LEAST]
-    text = "With one seed, intervals are over groups alone. " if seeds[0] == 1 else ""
-    if few:
-        named = " or ".join(map(str, few))
-        text += (
-            f"With {named} seeds, what stands as an interval is the range of all draws. So few trainings allow no interval of "
-            "95 %, and where trainings differ more than groups do, the range is too narrow. "
-        )
-    if seeds[-1] >= LEAST:
-        text += f"With {LEAST} seeds or more, intervals are of 95 %, over groups and seeds. "
-    return text.strip()
-
-
-def verdicts(study: Mapping[str, Any], *, reference: str = "torso", subset: str = "all") -> list[str]:
-    """One sentence for each cell but the full network: better, worse, or no difference that can be told, and by how much.
-
-    Fewer than five trainings of each decide nothing: chance between trainings is then not in the bounds, or not all of it.
-    """
-    lines = []
-    for name, cell in study["cells"].items():
-        item = loss_interval(study, name, reference, subset)
-        if item is None or not item.samples:
-            continue
-        said = (
-            "**nothing can be said**"
-            if np.isnan(item.low)
-            else "**too few trainings to tell**"
-            if item.few_seeds
-            else "**no difference can be told**"
-            if not item.excludes_zero
-            else "**the full network is better**"
-            if item.estimate > 0
-            else "**the full network is worse**"
-        )
-        lines.append(f"full against {cell['title']}: {said}; {item.text(signed=True, unit=' percentage points')}")
-    return [f"{line}." for line in lines] or ["there is nothing to compare the full network with."]
-
-
-def paper_table(
-    study: Mapping[str, Any], published: Sequence[PublishedRow] = (), *, reference: str = "torso", subset: str = "all"
-) -> list[dict[str, str]]:
-    """Rows in the form of the paper's table, percent: the study's cells, then published figures.
-
-    Every row says what it was measured on, and `interval_words` what its intervals are. Where a joint is missing its place is
-    empty. A mean stands under the number of its joints, a published one too. What the full network scores more is over all.
-    """
-    measured = study["measured_on"]
-    where = f"{measured['data_set']}, {measured['split']}: {measured['clips']} clips, {measured['groups']} groups"
-    joints = len(get_skeleton(measured["skeleton"]))
-    scores = {name: cell["scores"][reference][subset] for name, cell in study["cells"].items()}
-    scored = {score["joints_scored"] for score in scores.values() if "joints_scored" in score}
-    others = sorted((scored | {row.joints for row in published}) - {joints, None})
-    rows = []
-    for name, cell in study["cells"].items():
-        score = scores[name]
-        rows.append(
-            {
-                "": cell["title"],
-                **{joint: _percent(score["joint_types"].get(joint)) for joint in PAPER_JOINTS},
-                f"mean ({joints} joints)": _percent(score["mean"]),
-                "interval": _bounds(score["interval"]),
-                **{f"mean ({count} joints)": _percent(score["mean_scored"]) if count in scored else "" for count in others},
-                f"full minus this ({joints} joints)": "" if score["loss"] is None else f"{100 * score['loss']['estimate']:+.1f}",
-                "its interval": "" if score["loss"] is None else _bounds(score["loss"]["interval"], "+"),
-                "seeds": str(len(cell["seeds"])),
-                "measured on": where,
-            }
-        )
-    for row in published:
-        rows.append(
-            {
-                "": row.method,
-                **{joint: f"{row.per_joint[joint]:.1f}" if joint in row.per_joint else "" for joint in PAPER_JOINTS},
-                f"mean ({joints} joints)": f"{row.mean:.1f}" if row.joints == joints else "",
-                "interval": "",
-                **{f"mean ({count} joints)": f"{row.mean:.1f}" if row.joints == count else "" for count in others},
-                f"full minus this ({joints} joints)": "",
-                "its interval": "",
-                "seeds": "",
-                "measured on": f"{row.data_set}, {row.split}, as printed",
-            }
-        )
-    return rows
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
-
-
-def _bounds(interval: Sequence[float | None], sign: str = "") -> str:
-    return "" if None in interval else " to ".join(f"{100 * value:{sign}.1f}" for value in interval)
+    return str(measured["data_set"]) + (f"-{measured['fold']}" if measured["fold"] is not None else "")

@@ -1,16 +1,16 @@
-"""What each part is worth: the same training with one thing changed, several seeds each.
+"""What each part is worth: the same training with one thing changed, with several seeds.
 
-Every cell of the grid is one training from one shared encoder with the same budget, in a directory of its own, and one
-prediction of the test split. Cells are independent: they may be made on several machines, on different days, and stopped at
-any time. What is finished is merged into one file by `rpstn.notebooks.ablation_results`.
+Every run of the grid is one training from one shared encoder with the same budget, in a directory of its own, and one
+prediction of the test split. Runs are independent: they may be made on several machines, on different days, and stopped at any
+time. What is finished is merged into one file by `rpstn.notebooks.ablation_results`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,31 +18,34 @@ import numpy as np
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.splits import first_per_group
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError, suggest
 from rpstn.evaluate.inference import predict_clips
+from rpstn.metrics.groups import sums_per_group
 from rpstn.metrics.scores import samples
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
-from rpstn.notebooks.crossed import count_by_group
 from rpstn.runs.devices import choose_device, use_bf16
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, read_json, replacing, write_json
+from rpstn.runs.parts import flatten
 from rpstn.runs.paths import expanded
+from rpstn.runs.renamed import ABLATION, rename_keys
 from rpstn.runs.same_run import NUMBERLESS, differences
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.loop import train
 from rpstn.train.recipes import run_folder, shipped_checkpoints
 
-# Places, speed, and the seed, which stands beside. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
+# Places, speed, and the seed, which is told by itself. The parts of a batch are no matter of speed alone: a BatchNorm sees one.
 _APART = {"root", "aux_root", "init", "seed"} | NUMBERLESS
 
 LENGTHS = (2, 3, 4, 5, 6, 7, 8)
 
-# What each cell changes in the full network.
-CELLS: dict[str, dict[str, Any]] = {
+# What each run changes in the full network.
+RUNS: dict[str, dict[str, Any]] = {
     "full": {},
     "cat": {"propagation": "concat"},
     "without_p": {"propagation": "none"},
@@ -70,37 +73,36 @@ TITLES = {
     **{f"frames_{length}": f"T = {length}" for length in LENGTHS},
 }
 
-# The samples of the shipped weights' last stage: behind occluders this large there is something to carry from frame to frame.
+# The samples of the shipped weights' last stage: with occluders this large there is something to carry from frame to frame.
 LARGE_OCCLUDERS = Augmentation(erasing=0.8, erasing_size=(0.1, 0.8), full_rotation_prob=0.35)
 
-# What the demo makes of the grid: the paper's own rows, and the network without either part.
-DEMO = ("full", "cat", "without_p", "frame_by_frame")
 REFERENCES, VISIBILITY_SUBSETS = ("torso", "person"), ("all", "occluded")
-RESULT, TALLY = "cell.json", "count_by_group.npz"
+RESULT, COUNTS = "run.json", "counts.npz"
+_OLDER = {RESULT: "cell.json", COUNTS: "tally.npz"}  # what versions before 0.2 called these files
 
 
 @dataclass(frozen=True)
 class AblationConfig:
-    """The grid: which cells, which seeds, and the budget that all share. The defaults are the published run's of the book."""
+    """The grid: which runs, which seeds, and the budget that all share. The defaults are the published run's of the book."""
 
-    cells: tuple[str, ...] = tuple(CELLS)  # names in rpstn.notebooks.ablations.CELLS
+    runs: tuple[str, ...] = tuple(RUNS)  # names in rpstn.notebooks.ablations.RUNS
     seeds: tuple[int, ...] = (2021, 2022, 2023, 2024, 2025)  # of samples, augmentation and fresh weights
     dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: str | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int = 1  # split of sub_jhmdb: 1, 2 or 3
-    out: str | None = None  # folder of all cells; None: runs/<dataset>/ablations
+    out: str | None = None  # folder of all runs; None: runs/<dataset>/ablations
     init: str | None = None  # checkpoint of the shared encoder; None: the shipped one, trained frame by frame
     encoder: str = "small"  # backbone of encoder and initializer; init must hold the same
-    steps: int = 300  # of each cell
+    steps: int = 300  # of each run
     lr: float = 1.5e-3  # highest learning rate
-    batch: int = 5  # clips a step at `frames` frames; cells of another length take as many frames a step
+    batch: int = 5  # clips per step at `frames` frames; runs of another length take as many frames per step
     accumulate: int = 1  # parts that a batch is computed in, to save memory
-    frames: int = 8  # frames of a clip
+    frames: int = 8  # frames per clip
     size: int = 128  # input side in px
     sigma: float = 1.5  # of the targets, in heatmap px
     augmentation: Augmentation = field(default_factory=lambda: LARGE_OCCLUDERS)
     validate_every: int = 0  # steps between validations; 0: at the end only
-    window: int = 8  # frames that go through a network at once on the test split, the same for all cells
+    window: int = 8  # frames that go through a network at once on the test split, the same for all runs
     clips: int = 0  # test clips of each group that are scored; 0: all
     precision: str = "auto"  # auto, fp32, bf16
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
@@ -108,26 +110,26 @@ class AblationConfig:
 
     def __post_init__(self) -> None:
         check_settings(self, paths=("root", "out", "init"))
-        if not self.cells or not self.seeds:
-            raise UserError("an ablation needs at least one cell and one seed")
-        for name in self.cells:
-            if name not in CELLS:
-                raise UserError(f"no cell is called {name!r}{suggest(name, CELLS)}; there are {', '.join(CELLS)}")
-        for name in ("cells", "seeds"):
-            if len(set(getattr(self, name))) != len(getattr(self, name)):
-                raise UserError(f"{name} names one twice: {getattr(self, name)}")
+        if not self.runs or not self.seeds:
+            raise UserError("an ablation needs at least one run and one seed")
+        for name in self.runs:
+            if name not in RUNS:
+                raise UserError(f"no run is called {name!r}{suggest(name, RUNS)}; there are {', '.join(RUNS)}")
+        for name, values in (("runs", self.runs), ("seeds", self.seeds)):
+            if len(set(values)) != len(values):
+                raise UserError(f"{name} names one twice: {values}")
         if self.clips < 0 or self.window < 0:
             raise UserError(f"clips ({self.clips}) and window ({self.window}) must not be negative")
-        for name in self.cells:  # raises what is wrong with a training itself, before the first one starts
-            self.cell(name, self.seeds[0])
+        for name in self.runs:  # raises what is wrong with a training itself, before the first one starts
+            self.run(name, self.seeds[0])
 
     @property
     def start(self) -> Path:
-        """The checkpoint that all cells start from. Raises UserError where there is none."""
+        """The checkpoint that all runs start from. Raises UserError where there is none."""
         if self.init is not None:
             path = find_weights(self.init)
             if not path.is_file():
-                raise UserError(f"no checkpoint at {path}; all cells start from it: train one with `rpstn run train`")
+                raise UserError(f"no checkpoint at {path}; all runs start from it: train one with `rpstn run train`")
             return path
         shipped = shipped_checkpoints(self.dataset)
         if "frame_by_frame" not in shipped:
@@ -138,59 +140,55 @@ class AblationConfig:
 
     @property
     def base(self) -> TrainConfig:
-        """What the training of all cells shares."""
-        return TrainConfig(
-            dataset=self.dataset, root=self.root, fold=self.fold, out=self.folder, init=str(self.start), encoder=self.encoder,
-            initializer=self.encoder, frames=self.frames, batch=self.batch, accumulate=self.accumulate, size=self.size,
-            sigma=self.sigma, steps=self.steps, lr=self.lr, augmentation=self.augmentation, validate_every=self.validate_every,
-            precision=self.precision, device=self.device, workers=self.workers, seed=self.seeds[0],
-            calibration_frames=0,
-        )  # fmt: skip
+        """What the training of all runs shares."""
+        known = flatten(TrainConfig())
+        shared = {name: value for name, value in flatten(self).items() if name in known}
+        own = {"out": self.folder, "init": str(self.start), "initializer": self.encoder, "calibration_frames": 0}
+        return TrainConfig.of(**shared | own, seed=self.seeds[0])
 
     @property
     def folder(self) -> str:
-        """The folder of all cells."""
+        """The folder of all runs."""
         return self.out or f"{run_folder(self.dataset, self.fold)}/ablations"
 
-    def cell(self, name: str, seed: int) -> TrainConfig:
-        """The training of one cell. A cell of another clip length takes as many frames a step, as nearly as whole clips allow."""
-        changes = dict(CELLS[name])
+    def run(self, name: str, seed: int) -> TrainConfig:
+        """Configure one training. With clips of another length it takes as many frames per step, as far as whole clips allow."""
+        changes = dict(RUNS[name])
         if "frames" in changes:
             clips = max(1, round(self.batch * self.frames / changes["frames"]))
             changes["batch"] = -(-clips // self.accumulate) * self.accumulate
-        return replace(self.base, **changes, seed=seed, out=f"{self.folder}/{name}-{seed}")
+        return self.base.replace(**changes, seed=seed, out=f"{self.folder}/{name}-{seed}")
 
     def todo(self) -> list[tuple[str, int]]:
-        """Cell and seed of all that is asked for, one seed after the other: a whole grid with one seed is there first.
+        """List name and seed of all that is asked for, one seed after the other: a whole grid with one seed is there first.
 
-        The cell whose clips are as long as the full network's is the full network, and not made again.
+        The run whose clips are as long as the full network's is the full network, and not made again.
         """
-        again = f"frames_{self.frames}"
-        return [(name, seed) for seed in self.seeds for name in self.cells if name != again or "full" not in self.cells]
+        same = f"frames_{self.frames}"
+        return [(name, seed) for seed in self.seeds for name in self.runs if name != same or "full" not in self.runs]
 
 
 def ablate(config: AblationConfig, progress: bool = True) -> list[Path]:
-    """Trains and scores every cell that is not finished; returns the directories of all.
+    """Train and score every run that is not finished; return the directories of all.
 
-    A finished cell is kept, an interrupted one goes on where it stopped. Raises UserError for a directory that holds a cell of
-    another budget, of other data or from another encoder, and for an encoder that was trained on another official split.
+    A finished run is kept, an interrupted one is resumed. Raises UserError for a directory that holds a run of another budget, of
+    other data or from another encoder, and for an encoder that was trained on another split of the data set.
     """
     choose_device(config.device)
     test = first_per_group(open_dataset(config.dataset, config.root, split="test", fold=config.fold), config.clips)
-    return [make_cell(config, name, seed, test, progress=progress) for name, seed in config.todo()]
+    return [make_run(config, name, seed, test, progress=progress) for name, seed in config.todo()]
 
 
-def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *, progress: bool = True) -> Path:
-    """One cell: its training, then its score on test clips. Returns its directory.
+def make_run(config: AblationConfig, name: str, seed: int, test: ClipDataset, *, progress: bool = True) -> Path:
+    """Make one run: its training, then its score on test clips. Return its directory.
 
-    Beside what `rpstn.train` writes there stand cell.json (what it is, on what it was measured, its manifest) and
-    count_by_group.npz (right and scored samples by group and joint: what intervals are drawn from).
+    To what `rpstn.train` writes there it adds run.json (what the run is, on what it was measured, its manifests) and counts.npz
+    (correct and scored samples by group and joint: what intervals are drawn from).
     """
     plan = describe(config, name, seed, test)
-    result = train(config.cell(name, seed), progress=progress)
-    path = result.run / RESULT
-    if path.is_file() and (result.run / TALLY).is_file():
-        if differing := differences(complete(read_json(path)["plan"]), plan):
+    result = train(config.run(name, seed), progress=progress)
+    if is_finished(result.run):
+        if differing := differences(complete(read_record(result.run)["plan"]), plan):
             raise UserError(
                 f"{result.run}: was scored in another way or on other clips ({differing}); ask for the same, or choose "
                 "another out"
@@ -199,63 +197,88 @@ def make_cell(config: AblationConfig, name: str, seed: int, test: ClipDataset, *
     begun = time.perf_counter()
     device = choose_device(config.device)
     model, metadata = load_checkpoint(result.checkpoint, device)
-    predictions = predict_clips(
-        model, metadata, test, config.window, batch=8, amp=use_bf16(config.precision, device), progress=progress
-    )
+    bf16 = use_bf16(config.precision, device)
+    predictions = predict_clips(model, metadata, test, config.window, batch=8, amp=bf16, progress=progress)
+    with replacing(result.run / COUNTS) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **_counts(predictions, test))  # type: ignore[arg-type]  # names are no options
+    seconds = time.perf_counter() - begun
+    settings = {"window": config.window, "clips": config.clips}
+    scored = manifest(settings, device=device, data=test.checksum(), seed=seed, seconds=seconds)
+    trained = read_json(result.run / "manifest.json")
+    write_json(result.run / RESULT, {"run": name, "seed": seed, "plan": plan, "training": trained, "scoring": scored})
+    return result.run
+
+
+def _counts(predictions: Predictions, test: ClipDataset) -> dict[str, np.ndarray]:
+    """What counts.npz holds: "groups" (G,), and for every reference and subset _hits and _counts (G,K)."""
     arrays = {}
     for reference in REFERENCES:
         for subset in VISIBILITY_SUBSETS:
             part = samples(predictions, test, reference=reference, subset=subset)
-            arrays["groups"], arrays[f"{reference}_{subset}_hits"], arrays[f"{reference}_{subset}_counts"] = count_by_group(
-                part.correct, part.groups
-            )
-    with replacing(result.run / TALLY) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(
-            file, **{key: np.asarray(value, np.str_ if key == "groups" else np.int64) for key, value in arrays.items()}
-        )
-    trained = read_json(result.run / "manifest.json")
-    settings = {"window": config.window, "clips": config.clips}
-    seconds = time.perf_counter() - begun
-    scored = manifest(settings, device=device, data=test.checksum(), seed=seed, seconds=seconds)
-    write_json(path, {"cell": name, "seed": seed, "plan": plan, "training": trained, "scoring": scored})
-    return result.run
+            groups, hits, counts = sums_per_group(part.correct, part.groups)
+            arrays["groups"] = np.asarray(groups, np.str_)
+            arrays[f"{reference}_{subset}_hits"] = np.asarray(hits, np.int64)
+            arrays[f"{reference}_{subset}_counts"] = np.asarray(counts, np.int64)
+    return arrays
+
+
+def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) -> dict[str, Any]:
+    """Describe what two runs must share to be compared, free of places (budget, start, test clips), and what this one changes."""
+    shared = {key: value for key, value in plain(config.base).items() if key not in _APART}
+    shared["precision"] = "bf16" if use_bf16(config.precision, choose_device(config.device)) else "fp32"  # what "auto" is here
+    batch = {"batch": config.run(name, seed).data.batch} if "frames" in RUNS[name] else {}
+    measured_on = {
+        "data_set": test.name,
+        "split": test.split,
+        "fold": test.fold,
+        "skeleton": test.skeleton.name,
+        "clips": len(test),
+        "groups": len({clip.group for clip in test}),
+        "frames": sum(len(clip) for clip in test),
+        "window": config.window,
+        "labels": test.checksum(),
+    }
+    encoder = hashlib.sha256(config.start.read_bytes()).hexdigest()
+    described: dict[str, Any] = plain(
+        {"shared": shared, "encoder": encoder, "changes": RUNS[name] | batch, "measured_on": measured_on}
+    )
+    return described
 
 
 def complete(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """A cell's plan (see `describe`), with the settings that came after the version which wrote it."""
+    """Add to a run's plan (see `describe`) the settings that came after the version which wrote it."""
     later = {key: value for key, value in defaults(TrainConfig).items() if key not in _APART}
     return {**plan, "shared": later | plan["shared"]}
 
 
-def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) -> dict[str, Any]:
-    """What two cells must share to be compared, free of places: budget, start, test clips; and what this cell changes."""
-    shared = {key: value for key, value in plain(config.base).items() if key not in _APART}
-    shared["precision"] = "bf16" if use_bf16(config.precision, choose_device(config.device)) else "fp32"  # what "auto" is here
-    return plain(
-        {
-            "shared": shared,
-            "encoder": hashlib.sha256(config.start.read_bytes()).hexdigest(),
-            "changes": CELLS[name] | ({"batch": config.cell(name, seed).batch} if "frames" in CELLS[name] else {}),
-            "measured_on": {
-                "data_set": test.name,
-                "split": test.split,
-                "fold": test.fold,
-                "skeleton": test.skeleton.name,
-                "clips": len(test),
-                "groups": len({clip.group for clip in test}),
-                "frames": sum(len(clip) for clip in test),
-                "window": config.window,
-                "labels": test.checksum(),
-            },
-        }
-    )
+def read_record(folder: Path) -> dict[str, Any]:
+    """Read the run.json of a finished run, of an older version too. Raises UserError for one that is absent or broken."""
+    record: dict[str, Any] = rename_keys(read_json(_stored(folder, RESULT)), ABLATION)
+    return record
+
+
+def read_counts(folder: Path) -> dict[str, np.ndarray]:
+    """Read the counts.npz of a finished run, of an older version too. Raises what numpy raises for a damaged one."""
+    with np.load(_stored(folder, COUNTS), allow_pickle=False) as file:
+        return {ABLATION.get(key, key): file[key] for key in file.files}
+
+
+def is_finished(folder: Path) -> bool:
+    """Tell whether a directory holds a run that was trained and scored."""
+    return all(_stored(folder, name).is_file() for name in _OLDER)
 
 
 def finished(folders: Iterable[str | Path]) -> list[Path]:
-    """Directories of all finished cells below some folders, sorted. Raises UserError for a folder that is not there."""
-    found: Sequence[Path] = []
+    """Find the directories of all finished runs below some folders, sorted. Raises UserError for a folder that is not there."""
+    found: set[Path] = set()
     for folder in map(expanded, folders):
         if not folder.is_dir():
             raise UserError(f"{folder}: no such folder; give folders in which `rpstn ablate` has worked")
-        found = [*found, *(path.parent for path in folder.rglob(RESULT) if (path.parent / TALLY).is_file())]
-    return sorted(set(found))
+        found |= {path.parent for name in (RESULT, _OLDER[RESULT]) for path in folder.rglob(name) if is_finished(path.parent)}
+    return sorted(found)
+
+
+def _stored(folder: Path, name: str) -> Path:
+    """The file of that name, or the one of an older version where only that is there."""
+    today, older = folder / name, folder / _OLDER[name]
+    return older if older.is_file() and not today.is_file() else today

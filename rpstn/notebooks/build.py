@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.errors import UserError
-
-CHECKOUT = Path(__file__).resolve().parents[2]
+from rpstn.notebooks import CHECKOUT
 
 
 def pages(source: Path) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
+from rpstn.notebooks import CHECKOUT
 from rpstn.runs.files import portable, replacing
 from rpstn.runs.progress import TEXT
 
@@ -191,8 +192,7 @@ def _shortener(values: Mapping[str, Any]) -> Any:
         if isinstance(value, str) and os.path.isabs(value):
             replaced[value.rstrip("/")] = portable(value)
     working = Path.cwd()
-    checkout = Path(__file__).resolve().parents[2]
-    for folder in {str(working), str(working.resolve()), str(checkout)} - {"/"}:
+    for folder in {str(working), str(working.resolve()), str(CHECKOUT)} - {"/"}:
         replaced[folder + "/"] = ""
         replaced[folder] = "."
     replaced[sys.prefix] = "python"

@@ -1,4 +1,4 @@
-"""From finished runs to results/NAME.json: scores, what the propagation gains on hidden joints, and what made them.
+"""From finished runs to results/NAME.json: scores, what propagation gains on hidden joints, and how they were made.
 
 The results chapter and the README are made from these files alone, so whatever they say was computed here.
 """
@@ -26,9 +26,9 @@ from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.weights import manifest_of, without_places
+from rpstn.models.manifests import manifest_of, without_folders
 from rpstn.notebooks.words.evaluation import APART
-from rpstn.occlusion.occluders import PROTOCOLS, occlude_dataset
+from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, write_json
@@ -36,9 +36,9 @@ from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.recipes import TITLES, VARIANTS, find_checkpoints, shipped_checkpoints
 
-FRAMES = 64  # go through a network at once; changes speed and memory, not the numbers
+FRAMES = 64  # that go through a network at once; changes speed and memory, not the numbers
 
-# What is said of a data set beside its scores.
+# How a data set is named next to its scores.
 NATURE = {"embedded": "embedded (drawn bodies)"}
 
 
@@ -52,11 +52,11 @@ class PublishConfig:
     fold: int | None = None  # split of sub_jhmdb: 1, 2 or 3; None: as trained, else 1
     folder: str | None = None  # folder of the runs, as the train notebook leaves it; None: the weights that the package ships
     window: int = 8  # frames that go through the network at once, for the scores of all joints; 0: whole clips
-    hidden_window: int = 24  # the same for hidden joints, which need frames before and behind the occluder
-    flip_test: bool = True  # score all once more, averaged with the prediction for the mirrored frames
+    hidden_window: int = 24  # the same for hidden joints, which need frames before and after the occluder
+    flip_test: bool = True  # score a second time, averaged with the prediction for the mirrored frames
     protocols: tuple[str, ...] = ("joint", "limb", "half", "person")  # occluders for the gain on hidden joints
-    compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants beside which RPSTN stands behind occluders
-    start: int = 8  # frame in which an occluder comes
+    compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants that RPSTN is compared with on hidden joints
+    start: int = 8  # frame in which an occluder appears
     length: int = 5  # frames for which it stays
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     out: str = "results"  # folder of the result
@@ -74,72 +74,34 @@ class PublishConfig:
 
 
 def publish(config: PublishConfig, progress: bool = True) -> Path:
-    """Scores every variant on the test split, as it is and behind occluders, and writes the result; returns its path.
+    """Score every variant on the test split, unoccluded and with occluders, and write the result; returns its path.
 
     The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`; with flip test under a title of their own),
     "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints), "hidden" (by
     protocol: PCK of the joints that the occluder hides, in its first to last frame, and the full network's gain on them, over
-    "clips" that go on behind it and in which it has something to hide), and beside them "measured_on", "trained" (each variant's
+    "clips" that continue after it and in which it has something to hide), and with them "measured_on", "trained" (each variant's
     manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
-    Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another official split,
-    and for variants that were not trained alike.
+    Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another split of the
+    data set, and for variants that were not trained alike.
     """
     begun = time.monotonic()
     device = choose_device(config.device)
-    name = config.dataset or ("any data set" if config.folder else "embedded")
-    found = find_checkpoints(name, config.folder) if config.folder else shipped_checkpoints(name)
-    if "rpstn" not in found:
-        raise UserError(f"no full RPSTN for {name} in {config.folder or 'the package'}; train it, or name another folder")
-    trained = {name: without_places(manifest_of(path) or {}) for name, path in found.items()}
+    checkpoints = _checkpoints(config)
+    trained = {name: without_folders(manifest_of(path) or {}) for name, path in checkpoints.items()}
     _check_alike(trained)
-    models = {TITLES[name]: load_checkpoint(path) for name, path in found.items()}
-    known = as_trained(EvaluateConfig(found["rpstn"], config.dataset, fold=config.fold), models[TITLES["rpstn"]][1])
-    config = replace(config, dataset=known.dataset, fold=known.fold)
-    dataset = open_dataset(config.dataset, config.root, split="test", fold=config.fold)
-    for name, path in found.items():
-        check_checkpoint(models[TITLES[name]][1], dataset, path)
-
-    def predict(part: ClipDataset, titles: Iterable[str], window: int, flip_test: bool = False) -> dict[str, Predictions]:
-        found = {}
-        for title in titles:
-            model, metadata = models[title]
-            batch = max(1, FRAMES // window) if window else 1  # long windows of large frames would fill the memory
-            found[title] = predict_clips(
-                model.to(device), metadata, part, window, batch=batch, flip_test=flip_test, progress=progress
-            )
-        return found
-
-    plainly = predict(dataset, models, config.window)
-    full, *others = plainly
-    flipped = predict(dataset, models, config.window, flip_test=True) if config.flip_test else {}
-    rows = plainly | {f"{title}, flip test": predictions for title, predictions in flipped.items()}
-    scores = {title: score(predictions, dataset) for title, predictions in rows.items()}
-    right = {title: samples(predictions, dataset, reference="person").correct for title, predictions in plainly.items()}
-    groups = samples(plainly[full], dataset, reference="person").sources
-    result = {
-        "rows": {title: found["scores"] for title, found in scores.items()},
-        **{
-            part: {title: found[part] for title, found in scores.items()}
-            for part in ("held_out", "not_held_out")
-            if part in scores[full]
-        },
-        "by_group": {
-            title: {str(source): float(summarize(values[groups == source]).mean) for source in np.unique(groups)}
-            for title, values in right.items()
-        },
-        "gains": {title: _interval(paired_interval(right[full], right[title], groups, pool="joints")) for title in others},
-        "hidden": {},
-        "measured_on": _measured_on(config, dataset, scores[full]["counted"]),
+    networks = {name: load_checkpoint(path) for name, path in checkpoints.items()}
+    config, dataset = _test_split(config, checkpoints["rpstn"], networks["rpstn"][1])
+    for name, path in checkpoints.items():
+        check_checkpoint(networks[name][1], dataset, path)
+    variants = _Variants({TITLES[name]: network for name, network in networks.items()}, device, progress)
+    compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in checkpoints]
+    result = _scored(config, variants, dataset)
+    counted = result.pop("counted")
+    result["hidden"] = {
+        name: _hidden(variants.predict(part, config.hidden_window, compared), part, by, config.length)
+        for name, (part, by) in _occluded(config, dataset).items()
     }
-    longer = with_min_length(dataset, config.start + config.length + 1)  # clips that go on after the occluder has left
-    behind: dict[str, tuple[ClipDataset, str]] = {
-        name: (occlude_dataset(longer, name, start=config.start, length=config.length), "occluder") for name in config.protocols
-    }
-    if any((clip.visibility == OCCLUDED).any() for clip in dataset):
-        behind = {"as it is": (dataset, "anything"), **behind}
-    compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in found]
-    for name, (part, by) in behind.items():
-        result["hidden"][name] = _hidden(predict(part, compared, config.hidden_window), part, by, config.length)
+    result["measured_on"] = _measured_on(config, dataset, counted)
     result["trained"] = {TITLES[name]: run for name, run in trained.items()}
     settings = {**asdict(config), "root": config.root and Path(config.root).name}
     result["manifest"] = manifest(
@@ -148,8 +110,80 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     return write_json(Path(config.out) / f"{config.name}.json", plain(result))
 
 
+@dataclass(frozen=True)
+class _Variants:
+    """The networks with their metadata, by title, and where they run."""
+
+    networks: Mapping[str, tuple[torch.nn.Module, dict[str, Any]]]
+    device: torch.device
+    progress: bool
+
+    def predict(
+        self, dataset: ClipDataset, window: int, titles: Iterable[str] | None = None, flip_test: bool = False
+    ) -> dict[str, Predictions]:
+        """Predict a data set with the networks of the titles; all of them for None."""
+        batch = max(1, FRAMES // window) if window else 1  # long windows of large frames would fill the memory
+        predictions = {}
+        for title in self.networks if titles is None else titles:
+            model, metadata = self.networks[title]
+            predictions[title] = predict_clips(
+                model.to(self.device), metadata, dataset, window, batch=batch, flip_test=flip_test, progress=self.progress
+            )
+        return predictions
+
+
+def _checkpoints(config: PublishConfig) -> dict[str, Path]:
+    """Find the checkpoints by variant; UserError where the full network is not among them."""
+    name = config.dataset or ("any data set" if config.folder else "embedded")
+    found = find_checkpoints(name, config.folder) if config.folder else shipped_checkpoints(name)
+    if "rpstn" not in found:
+        raise UserError(f"no full RPSTN for {name} in {config.folder or 'the package'}; train it, or name another folder")
+    return found
+
+
+def _test_split(config: PublishConfig, checkpoint: Path, metadata: dict[str, Any]) -> tuple[PublishConfig, ClipDataset]:
+    """Open the test split of what the full network was trained on, and fill in what the configuration leaves open."""
+    known = as_trained(EvaluateConfig(checkpoint, config.dataset, fold=config.fold), metadata)
+    assert known.dataset is not None and known.fold is not None
+    dataset = open_dataset(known.dataset, config.root, split="test", fold=known.fold)
+    return replace(config, dataset=known.dataset, fold=known.fold), dataset
+
+
+def _scored(config: PublishConfig, variants: _Variants, dataset: ClipDataset) -> dict[str, Any]:
+    """Score all joints: "rows" with those of subsets of the clips, "by_group", "gains", and "counted" of the first row."""
+    predictions = variants.predict(dataset, config.window)
+    flipped = variants.predict(dataset, config.window, flip_test=True) if config.flip_test else {}
+    rows = predictions | {f"{title}, flip test": found for title, found in flipped.items()}
+    scores = {title: score(found, dataset) for title, found in rows.items()}
+    persons = {title: samples(found, dataset, reference="person") for title, found in predictions.items()}
+    correct = {title: person.correct for title, person in persons.items()}
+    full, *others = predictions
+    groups = persons[full].groups
+    parts = [name for name in ("held_out", "not_held_out") if name in scores[full]]
+    return {
+        "rows": {title: row["scores"] for title, row in scores.items()},
+        **{name: {title: row[name] for title, row in scores.items()} for name in parts},
+        "by_group": {
+            title: {str(group): float(summarize(values[groups == group]).mean) for group in np.unique(groups)}
+            for title, values in correct.items()
+        },
+        "gains": {title: _interval(paired_interval(correct[full], correct[title], groups, pool="joints")) for title in others},
+        "counted": scores[full]["counted"],
+    }
+
+
+def _occluded(config: PublishConfig, dataset: ClipDataset) -> dict[str, tuple[ClipDataset, str]]:
+    """Give the data sets with hidden joints by protocol, and what hides them; the labeled occlusions first, if there are any."""
+    longer = with_min_length(dataset, config.start + config.length + 1)  # clips that continue after the occluder has left
+    drawn = {
+        name: (Protocol(name, start=config.start, length=config.length).hide(longer), "occluder") for name in config.protocols
+    }
+    labeled = any((clip.visibility == OCCLUDED).any() for clip in dataset)
+    return ({"as it is": (dataset, "anything")} if labeled else {}) | drawn
+
+
 def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raises UserError where the runs of two variants, by name, differ in what all must share. A run without manifest passes."""
+    """Raise UserError where the runs of two variants, by name, differ in what all must share. A run without manifest passes."""
     known = {name: defaults(TrainConfig) | run["parameters"] for name, run in trained.items() if "parameters" in run}
     for key in sorted({key for settings in known.values() for key in settings} - APART):
         values = {name: settings.get(key) for name, settings in known.items()}

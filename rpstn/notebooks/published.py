@@ -10,10 +10,11 @@ from typing import Any
 
 from rpstn.datasets.catalogue import TABLE
 from rpstn.errors import UserError
+from rpstn.notebooks import CHECKOUT
 from rpstn.runs.files import read_json
 from rpstn.skeletons import get_skeleton
 
-PUBLISHED = Path(__file__).resolve().parents[2] / "results" / "published.json"
+PUBLISHED = CHECKOUT / "results" / "published.json"
 # The groups of joints in the paper's tables, in their order.
 PAPER_JOINTS = ("head", "shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 

@@ -11,10 +11,11 @@ from typing import Any
 
 from rpstn.errors import UserError
 from rpstn.metrics.tables import markdown, percent, table
+from rpstn.notebooks import CHECKOUT
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
 from rpstn.runs.files import read_json
 
-RESULTS = Path(__file__).resolve().parents[2] / "results"
+RESULTS = CHECKOUT / "results"
 
 
 def load_results(folder: str | Path | None = None) -> dict[str, dict[str, Any]]:
@@ -213,7 +214,7 @@ def _learned(settings: Mapping[str, Any]) -> str:
     if not settings.get("aux_dataset"):
         return settings["dataset"]
     part = settings["batch"] // settings["accumulate"]
-    return f"{settings['dataset']}, {round(part * settings['aux_fraction'])} in {part} from {settings['beside']}"
+    return f"{settings['dataset']}, {round(part * settings['aux_fraction'])} in {part} from {settings['aux_dataset']}"
 
 
 def gain(value: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
 from rpstn.notebooks.parameters import Parameter
-from rpstn.runs.places import check_folder
+from rpstn.runs.paths import check_folder
 
 # The least value of numbers, and of those in a list, that no configuration of the package checks.
 _LEAST = {

@@ -1,9 +1,6 @@
 """What hiding does: occluders, protocols, cuts, recovery."""
 
-from rpstn.occlusion.occluders import Occluder, occlude, occlude_dataset
+from rpstn.occlusion.occluders import Occluder, occlude
+from rpstn.occlusion.protocols import Protocol
 
-__all__ = [
-    "Occluder",
-    "occlude",
-    "occlude_dataset",
-]
+__all__ = ["Occluder", "Protocol", "occlude"]

@@ -1,8 +1,7 @@
-"""Cuts in a video: two clips spliced, and what a network makes of the frames behind the cut if it is told of it."""
+"""Cuts in a video: two clips spliced, and what a network makes of the frames after the cut if it is told of it."""
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,12 +12,14 @@ import torch
 from rpstn.datasets.clip import Clip, ClipDataset, FrameSource
 from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.transforms import window_box
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
+from rpstn.occlusion.occluders import clip_generator
 
 
 class SplicedFrames:
-    """A FrameSource that shows one group's first frames, then another's."""
+    """Show one FrameSource's first frames, then another's."""
 
     def __init__(self, first: FrameSource, second: FrameSource, at: int, length: int) -> None:
         self.first, self.second, self.at, self.length = first, second, at, length
@@ -42,9 +43,9 @@ class SplicedFrames:
 
 
 def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
-    """The first `at` frames of one clip, then the first frames of another, `length` frames in all: a cut in the video.
+    """Join the first `at` frames of one clip and the first frames of another, `length` frames in all: a cut in the video.
 
-    extra["since_cut"] is (T,) int64: 1 in the first frame after the cut, counting on; 0 before it. The source is that of the
+    `truth.since_cut` is (T,) int64: 1 in the first frame after the cut, counting on; 0 before it. The group is that of the
     second clip, since it is the frames after the cut that are scored. Raises UserError for a cut outside the clip, for
     clips that are too short, and for images of different sizes.
     """
@@ -70,42 +71,42 @@ def splice(first: Clip, second: Clip, at: int, length: int) -> Clip:
         visibility=joined("visibility"),
         boxes=joined("boxes"),
         frames=SplicedFrames(first.frames, second.frames, at, length),
-        extra={"since_cut": np.maximum(np.arange(length) - at + 1, 0)},
+        truth=Truth(since_cut=np.maximum(np.arange(length) - at + 1, 0)),
     )
 
 
 def splice_dataset(dataset: ClipDataset, at: int, length: int, seed: int = 0) -> ClipDataset:
-    """The clips of a data set behind a cut from a clip of another source, drawn by the seed and the clip's name.
+    """Put before every clip of a data set the start of a clip of another group, drawn by the seed and the clip's name.
 
-    A clip whose images have a size that no other source has is left out: the result has so many fewer.
-    Raises UserError where no clip is left, as with one group alone, and what `splice` raises.
+    Clips whose images have a size that no other group has are left out.
+    Raises UserError where no clip is left, as with a single group, and what `splice` raises.
     """
     clips = []
     for clip in dataset:
         others = [other for other in dataset if other.group != clip.group and other.frames.size == clip.frames.size]
         if not others:
             continue
-        rng = np.random.default_rng((seed, zlib.crc32(clip.id.encode(errors="surrogateescape"))))
-        clips.append(splice(others[rng.integers(len(others))], clip, at, length))
+        first = others[clip_generator(clip, seed).integers(len(others))]
+        clips.append(splice(first, clip, at, length))
     if not clips:
         raise UserError(
-            f"among {len(dataset)} {dataset.split} clips of {dataset.name}, none has images as large as another source's; "
+            f"among {len(dataset)} {dataset.split} clips of {dataset.name}, none has images as large as another group's; "
             "a cut needs two groups with images of one size: take more clips"
         )
     return replace(dataset, name=f"{dataset.name} with cuts", clips=tuple(clips))
 
 
 def predict_restarted(
-    model: torch.nn.Module, metadata: dict[str, Any], dataset: ClipDataset, window: int = 24, **settings
+    model: torch.nn.Module, metadata: dict[str, Any], dataset: ClipDataset, window: int = 24, **settings: Any
 ) -> Predictions:
-    """Predictions for clips with a cut, by a network that starts anew in the first frame behind it.
+    """Predict clips with a cut by a network that restarts in the first frame after it.
 
     Frames before the cut stay NaN. The crop is the one that the whole spliced clip has, so that what differs from
     `predict_clips` on the same data set is what was carried over the cut and nothing else. settings as for `predict_clips`.
-    Raises UserError for a clip without a cut, and for one longer than the window, in which the network starts anew anyhow.
+    Raises UserError for a clip without a cut, and for one longer than the window, in which the network restarts anyway.
     """
-    tails = replace(dataset, clips=tuple(_behind(clip, window) for clip in dataset))
-    found = predict_clips(model, metadata, tails, window, **settings)
+    tails = replace(dataset, clips=tuple(_after_cut(clip, window) for clip in dataset))
+    predictions = predict_clips(model, metadata, tails, window, **settings)
 
     def whole(values: list[np.ndarray]) -> list[np.ndarray]:
         return [
@@ -114,11 +115,11 @@ def predict_restarted(
         ]
 
     ids = tuple(clip.id for clip in dataset)
-    return Predictions(ids, whole(found.joints), whole(found.confidence), [None] * len(ids), window)
+    return Predictions(ids, whole(predictions.joints), whole(predictions.confidence), [None] * len(ids), window)
 
 
-def _behind(clip: Clip, window: int) -> Clip:
-    """The frames behind the cut, with the spliced clip's box in every one."""
+def _after_cut(clip: Clip, window: int) -> Clip:
+    """Take the frames after the cut, with the spliced clip's box in every one."""
     if not isinstance(clip.frames, SplicedFrames):
         raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
     if window and len(clip) > window:
@@ -126,4 +127,4 @@ def _behind(clip: Clip, window: int) -> Clip:
     at = clip.frames.at
     boxes = np.repeat(window_box(clip.boxes)[None], len(clip) - at, axis=0).astype(np.float32)
     frames = SplicedFrames(clip.frames.second, clip.frames.second, 0, len(clip) - at)
-    return replace(clip, joints=clip.joints[at:], visibility=clip.visibility[at:], boxes=boxes, frames=frames, extra={})
+    return replace(clip, joints=clip.joints[at:], visibility=clip.visibility[at:], boxes=boxes, frames=frames, truth=Truth())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -13,15 +13,13 @@ from rpstn.datasets.clip import FrameSource
 
 @dataclass(frozen=True)
 class Shapes:
-    """What covers one frame: capsules (N,5) x, y, x, y, radius, and boxes (M,4) left, top, right, bottom; in
-    pixels.
-    """
+    """Hold what covers one frame, in pixels: capsules (N,5) x, y, x, y, radius, and boxes (M,4) left, top, right, bottom."""
 
-    capsules: np.ndarray
-    boxes: np.ndarray
+    capsules: np.ndarray = field(default_factory=lambda: np.zeros((0, 5)))
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
 
     def cover(self, points: np.ndarray) -> np.ndarray:
-        """(...,2) points in pixels -> (...) bool."""
+        """Tell which points are covered: (...,2) in pixels -> (...) bool."""
         points = np.asarray(points, dtype=np.float64)
         inside = np.zeros(points.shape[:-1], dtype=bool)
         for x0, y0, x1, y1, radius in self.capsules:
@@ -34,31 +32,28 @@ class Shapes:
         return inside
 
     def mask(self, size: tuple[int, int]) -> np.ndarray:
-        """The pixels of a frame of (height, width) that are covered: what `cover` says of each, asked only near the shapes."""
+        """Tell which pixels of a frame of (height, width) are covered, as `cover` does, computed only near the shapes."""
         height, width = size
         covered = np.zeros(size, dtype=bool)
-        none = np.zeros((0, 5)), np.zeros((0, 4))
-        alone = [Shapes(row[None], none[1]) for row in self.capsules] + [Shapes(none[0], row[None]) for row in self.boxes]
-        for shape in alone:
-            if len(shape.boxes):
-                near = shape.boxes[0].reshape(2, 2)
-            else:
-                ends, radius = shape.capsules[0, :4].reshape(2, 2), shape.capsules[0, 4]
-                near = np.stack([ends.min(axis=0) - radius, ends.max(axis=0) + radius])
-            left, top = np.floor(near[0]).clip(0, [width, height]).astype(int)
-            right, bottom = (np.floor(near[1]) + 2).clip(0, [width, height]).astype(int)
+        around = [(Shapes(boxes=box[None]), box[:2], box[2:]) for box in self.boxes]
+        for capsule in self.capsules:
+            ends, radius = capsule[:4].reshape(2, 2), capsule[4]
+            around.append((Shapes(capsules=capsule[None]), ends.min(axis=0) - radius, ends.max(axis=0) + radius))
+        for shape, low, high in around:
+            left, top = np.floor(low).clip(0, [width, height]).astype(int)
+            right, bottom = (np.floor(high) + 2).clip(0, [width, height]).astype(int)
             grid = np.stack(np.meshgrid(np.arange(left, right), np.arange(top, bottom)), axis=-1)
             covered[top:bottom, left:right] |= shape.cover(grid)
         return covered
 
     @property
     def corner(self) -> np.ndarray:
-        """The point that the texture is tied to."""
+        """Give the point that the texture moves with."""
         return self.capsules[0, :2] if len(self.capsules) else self.boxes[0, :2]
 
 
 class OccludedFrames:
-    """A FrameSource that paints shapes over another one's frames."""
+    """Paint shapes over another FrameSource's frames as they are read."""
 
     def __init__(self, frames: FrameSource, shapes: dict[int, Shapes], texture: str, seed: int) -> None:
         self.frames, self.shapes = frames, shapes
@@ -83,7 +78,7 @@ class OccludedFrames:
 
 
 def make_texture(size: tuple[int, int], texture: str, seed: int) -> np.ndarray:
-    """(H,W,3) uint8 of a seeded color: one color, stripes of two, or cloudy noise around one."""
+    """Make (H,W,3) uint8 of a seeded color: one color, stripes of two, or cloudy noise around one."""
     rng = np.random.default_rng((seed, 1))
     height, width = size
     color, other = rng.uniform(30, 225, (2, 3))

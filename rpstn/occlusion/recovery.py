@@ -1,4 +1,4 @@
-"""What an occluder or a cut does beside and after: joints that came back, joints that stayed visible, frames behind a cut."""
+"""What an occluder or a cut does beyond hiding: to joints that reappear, to joints that stay visible, to frames after a cut."""
 
 from __future__ import annotations
 
@@ -15,60 +15,69 @@ from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.keypoints import reference_sizes
 from rpstn.metrics.scores import samples
 
-PARTS = ("returned", "unoccluded_joints", "after_cut")
+PARTS = ("reappeared", "unoccluded_joints", "after_cut")
 MEASURES = ("pck", "error")
 AFTER_BINS = ((1, 1), (2, 2), (3, 3), (4, 6), (7, 12))
 
+Bins = Sequence[tuple[int, int]]
+
 
 def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
-    """For which joints and frames of a clip a part counts, and for how long already: (T,K) int64, 0 where it does not.
+    """Count for how many frames each joint has belonged to a part of the clip: (T,K) int64, 0 where it does not.
 
-    "returned"    visible, hidden by the occluder before, in a frame without any occluder: frames since it was last hidden. What
-                  goes wrong there was carried: nothing in the image disturbs any more.
-    "unoccluded_joints"  visible while the occluder hides other joints, and never hidden by it before: frames
-                  of the occlusion so far.
-    "after_cut"   annotated, in a frame behind the cut: frames since the cut, 1 in the first one.
-    window        frames after which the network starts anew and with it the count; 0 for never.
+    "reappeared"         visible, hidden by the occluder before, in a frame without any occluder: frames since it was last
+                         hidden. An error there was carried: nothing in the image disturbs any more.
+    "unoccluded_joints"  visible while the occluder hides other joints, and never hidden by it before: frames of the
+                         occlusion so far.
+    "after_cut"          annotated, in a frame after the cut: frames since the cut, 1 in the first one.
+    window               frames after which the network restarts and with it the count; 0 for never.
     Raises UserError where the clip has no occluder, or no cut.
     """
     if part not in PARTS:
         raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
-    needed, remedy = ("since_cut", "protocols.splice") if part == "after_cut" else ("newly_hidden", "occlusion.occlude")
-    if needed not in clip.extra:
-        raise UserError(f"clip {clip.id!r} has no {'cut' if part == 'after_cut' else 'occluder'}; make one with rpstn.{remedy}")
     if part == "after_cut":
-        return np.where(clip.visibility != ABSENT, np.asarray(clip.extra["since_cut"], np.int64)[:, None], 0)
-    hidden, painted = (np.asarray(clip.extra[name]) > 0 for name in ("newly_hidden", "painted"))
-    length = len(clip)
-    result = np.zeros(clip.visibility.shape, dtype=np.int64)
-    for start in range(0, length, window or max(length, 1)):
-        here = slice(start, start + window if window else length)
-        now, frame = hidden[here], np.arange(len(hidden[here]))[:, None]
-        last = np.maximum.accumulate(np.where(now, frame, -1), axis=0)
-        if part == "returned":
-            result[here] = np.where((last >= 0) & ~painted[here, None], frame - last, 0)
-        else:
-            active = now.any(axis=1, keepdims=True)
-            result[here] = np.where(active & (last < 0), np.cumsum(active, axis=0), 0)
-    return np.where(clip.visibility == VISIBLE, result, 0)
+        if clip.truth.since_cut is None:
+            raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
+        return np.where(clip.visibility != ABSENT, clip.truth.since_cut[:, None], 0)
+    if clip.truth.occlusion is None:
+        raise UserError(f"clip {clip.id!r} has no occluder; make one with rpstn.occlusion.occlude")
+    hidden, painted = clip.truth.occlusion.newly_hidden > 0, clip.truth.occlusion.painted > 0
+    counts = np.zeros(clip.visibility.shape, dtype=np.int64)
+    step = window or max(len(clip), 1)
+    for start in range(0, len(clip), step):
+        here = slice(start, start + step)
+        counts[here] = _reappeared(hidden[here], painted[here]) if part == "reappeared" else _unoccluded(hidden[here])
+    return np.where(clip.visibility == VISIBLE, counts, 0)
+
+
+def _reappeared(hidden: np.ndarray, painted: np.ndarray) -> np.ndarray:
+    """Count frames (T,K) since a joint was last hidden (T,K), in frames without any occluder (T,)."""
+    frame = np.arange(len(hidden))[:, None]
+    last = np.maximum.accumulate(np.where(hidden, frame, -1), axis=0)
+    return np.where((last >= 0) & ~painted[:, None], frame - last, 0)
+
+
+def _unoccluded(hidden: np.ndarray) -> np.ndarray:
+    """Count frames (T,K) in which another joint has been hidden so far, for joints that have not been."""
+    active = hidden.any(axis=1, keepdims=True)
+    never = ~np.logical_or.accumulate(hidden, axis=0)
+    return np.where(active & never, np.cumsum(active, axis=0), 0)
 
 
 def part_samples(
     predictions: Predictions,
     dataset: ClipDataset,
     part: str,
-    bins: Sequence[tuple[int, int]] = AFTER_BINS,
-    *,
+    bins: Bins = AFTER_BINS,
     measure: str = "pck",
-    threshold: float = 0.2,
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Values (N,K) per bin, NaN outside it, and the source of each row (N,).
+    """List the values (N,K) per bin, NaN outside it, and the group of each row (N,).
 
-    measure  "pck": 1 for a joint found within threshold x person size, else 0. "error": its distance over the person size.
+    measure  "pck": 1 for a joint found within 0.2 x person size, else 0. "error": its distance over the person size.
     """
     if measure not in MEASURES:
         raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
-    scored = samples(predictions, dataset, reference="person", threshold=threshold)
+    scored = samples(predictions, dataset, reference="person", threshold=0.2)
     values = scored.correct
     if measure == "error":
         values = np.where(np.isnan(values), np.nan, np.concatenate(_errors(predictions, dataset)))
@@ -77,26 +86,25 @@ def part_samples(
 
 
 def _errors(predictions: Predictions, dataset: ClipDataset) -> list[np.ndarray]:
-    found = []
+    errors = []
     for clip, joints in zip(dataset, predictions.joints, strict=True):
         size = reference_sizes(clip.joints, clip.visibility, clip.boxes, dataset.skeleton, "person")
-        found.append(np.linalg.norm(joints.astype(np.float64) - clip.joints, axis=-1) / size[:, None])
-    return found
+        errors.append(np.linalg.norm(joints.astype(np.float64) - clip.joints, axis=-1) / size[:, None])
+    return errors
 
 
 def part_curve(
     predictions: Predictions,
     dataset: ClipDataset,
     part: str,
-    bins: Sequence[tuple[int, int]] = AFTER_BINS,
+    bins: Bins = AFTER_BINS,
     *,
-    draws: int = 2000,
+    measure: str = "pck",
     seed: int = 0,
-    **settings,
 ) -> HiddenCurve:
-    """Score of a part by the number of frames; settings as for `part_samples`. Intervals over groups."""
-    values, groups = part_samples(predictions, dataset, part, bins, **settings)
-    return HiddenCurve(tuple(bins), tuple(interval(value, groups, draws=draws, seed=seed) for value in values))
+    """Score a part by the number of frames, with intervals over groups; measure: as for `part_samples`."""
+    values, groups = part_samples(predictions, dataset, part, bins, measure)
+    return HiddenCurve(tuple(bins), tuple(interval(value, groups, seed=seed) for value in values))
 
 
 def part_gain(
@@ -104,37 +112,38 @@ def part_gain(
     baseline: Predictions,
     dataset: ClipDataset,
     part: str,
-    bins: Sequence[tuple[int, int]] = AFTER_BINS,
+    bins: Bins = AFTER_BINS,
     *,
-    draws: int = 2000,
+    measure: str = "pck",
     seed: int = 0,
-    **settings,
 ) -> HiddenCurve:
-    """`predictions` minus `baseline` on the same joints and frames, paired over groups; settings as for `part_samples`.
+    """Score `predictions` minus `baseline` on the same joints and frames, paired over groups; measure: as for `part_samples`.
 
-    The baseline may be another network's on the same images, or the same network's on the clips as filmed (`unoccluded`).
+    The baseline may be another network's on the same images, or the same network's on the clips without occluders
+    (`unoccluded`).
     """
-    ours, groups = part_samples(predictions, dataset, part, bins, **settings)
-    theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, **settings)
+    ours, groups = part_samples(predictions, dataset, part, bins, measure)
+    theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, measure)
     return HiddenCurve(
         tuple(bins),
-        tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+        tuple(paired_interval(a, b, groups, seed=seed) for a, b in zip(ours, theirs, strict=True)),
     )
 
 
 def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:
-    """Predictions for clips as filmed, put beside the same clips behind an occluder, so that both are scored alike.
+    """Arrange predictions for clips without occluders like the occluded clips of `dataset`, so that both are scored alike.
 
     predictions  of a data set that holds every clip of `dataset` without its occluder.
     Raises UserError for a clip that is not among them.
     """
-    places = {name: index for index, name in enumerate(predictions.ids)}
-    originals = [str(clip.extra.get("unoccluded", clip.id)) for clip in dataset]
-    if unknown := [name for name in originals if name not in places]:
+    indices = {name: index for index, name in enumerate(predictions.ids)}
+    originals = [clip.truth.occlusion.unoccluded if clip.truth.occlusion else clip.id for clip in dataset]
+    missing = [name for name in originals if name not in indices]
+    if missing:
         raise UserError(
-            f"there are no predictions for clip {unknown[0]!r} as filmed; predict the data set without occluders first"
+            f"there are no predictions for the unoccluded clip {missing[0]!r}; predict the data set without occluders"
         )
-    chosen = [places[name] for name in originals]
+    chosen = [indices[name] for name in originals]
     return Predictions(
         ids=tuple(clip.id for clip in dataset),
         joints=[predictions.joints[index] for index in chosen],
@@ -145,7 +154,7 @@ def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:
 
 
 def horizon(gain: HiddenCurve) -> int | None:
-    """The number of frames up to which a gain's interval lies above zero, bin after bin; 0 if that of the first does not.
+    """Find the number of frames up to which a gain's interval lies above zero, bin after bin; 0 if that of the first does not.
 
     None where the first bin has no interval. Each bin is tested by itself, so a long horizon may stop early by chance.
     """
@@ -161,16 +170,15 @@ def horizon(gain: HiddenCurve) -> int | None:
 
 @dataclass(frozen=True)
 class Effects:
-    """What one protocol does to one network, beside a baseline; differences are paired over groups.
+    """Hold what one protocol does to one network, compared with a baseline; differences are paired over groups.
 
-    hidden, hidden_baseline   PCK of joints that the occluder has hidden for 1 to `up_to` frames.
-    gain                      their difference: above zero, the network finds more of them.
-    reappeared_gain           the same difference for joints that are visible again, at most `back` frames after they were
-                              hidden,
-                              in frames without any occluder.
-    reappeared_cost             the network there minus itself on the clip as filmed: below zero, it carries a wrong pose on.
-    unoccluded_joints                mean error of joints not hidden so far, over the person size, minus the same as filmed.
-    unoccluded_joints_baseline       the same of the baseline.
+    hidden, hidden_baseline     PCK of joints that the occluder has hidden for 1 to `up_to` frames.
+    gain                        their difference: above zero, the network finds more of them.
+    reappeared_gain             the same difference for joints that are visible again, at most `back` frames after they were
+                                hidden, in frames without any occluder.
+    reappeared_cost             the network there minus itself on the unoccluded clip: below zero, it carries a wrong pose on.
+    unoccluded_joints           mean error of joints not hidden so far, over the person size, minus that on the unoccluded clip.
+    unoccluded_joints_baseline  the same of the baseline.
     """
 
     hidden: Interval
@@ -183,9 +191,9 @@ class Effects:
 
 
 def effects(
-    behind: ClipDataset,
-    found: Mapping[str, Predictions],
-    filmed: Mapping[str, Predictions],
+    occluded: ClipDataset,
+    predictions: Mapping[str, Predictions],
+    unoccluded_predictions: Mapping[str, Predictions],
     network: str,
     baseline: str,
     *,
@@ -193,24 +201,25 @@ def effects(
     back: int = 3,
     seed: int = 0,
 ) -> Effects:
-    """Measures one protocol.
+    """Measure one protocol.
 
-    behind   the data set behind the occluder (`rpstn.occlusion.protocols.Protocol.hide`).
-    found    predictions for it by network; filmed: predictions for the clips as filmed, by network.
+    occluded                the data set with the occluder (`rpstn.occlusion.Protocol.hide`).
+    predictions             for it, by network.
+    unoccluded_predictions  for the clips without occluders, by network.
     """
-    ours, theirs = found[network], found[baseline]
-    clear = {name: unoccluded(filmed[name], behind) for name in (network, baseline)}
-    early, soon, all_along = ((1, up_to),), ((1, back),), ((1, max(len(clip) for clip in behind)),)
+    ours, theirs = predictions[network], predictions[baseline]
+    clear = {name: unoccluded(unoccluded_predictions[name], occluded) for name in (network, baseline)}
+    early, soon, all_along = ((1, up_to),), ((1, back),), ((1, max(len(clip) for clip in occluded)),)
 
-    def gain(a: Predictions, b: Predictions, part: str, bins: tuple[tuple[int, int], ...], measure: str = "pck") -> Interval:
-        return part_gain(a, b, behind, part, bins, measure=measure, seed=seed).intervals[0]
+    def gain(a: Predictions, b: Predictions, part: str, bins: Bins, measure: str = "pck") -> Interval:
+        return part_gain(a, b, occluded, part, bins, measure=measure, seed=seed).intervals[0]
 
     return Effects(
-        hidden=hidden_curve(ours, behind, early, by="occluder", seed=seed).intervals[0],
-        hidden_baseline=hidden_curve(theirs, behind, early, by="occluder", seed=seed).intervals[0],
-        gain=hidden_gain(ours, theirs, behind, early, by="occluder", seed=seed).intervals[0],
-        reappeared_gain=gain(ours, theirs, "returned", soon),
-        reappeared_cost=gain(ours, clear[network], "returned", soon),
+        hidden=hidden_curve(ours, occluded, early, by="occluder", seed=seed).intervals[0],
+        hidden_baseline=hidden_curve(theirs, occluded, early, by="occluder", seed=seed).intervals[0],
+        gain=hidden_gain(ours, theirs, occluded, early, by="occluder", seed=seed).intervals[0],
+        reappeared_gain=gain(ours, theirs, "reappeared", soon),
+        reappeared_cost=gain(ours, clear[network], "reappeared", soon),
         unoccluded_joints=gain(ours, clear[network], "unoccluded_joints", all_along, "error"),
         unoccluded_joints_baseline=gain(theirs, clear[baseline], "unoccluded_joints", all_along, "error"),
     )

@@ -1,24 +1,32 @@
-"""Figures. Every function takes and returns axes, draws what it is given, and computes no score.
+"""Figures. Every function returns its axes, draws what it is given, and computes no score.
 
-Nothing else in the package imports matplotlib and seaborn than this room and
-`rpstn.notebooks.noise_figures`. Colors and sizes come from style.mplstyle, which each function applies to what it draws;
-`use_style()` applies it to the rest of a notebook.
+Only this room and `rpstn.notebooks.noise_figures` import matplotlib and seaborn. Colors and sizes come from style.mplstyle,
+which each function applies to what it draws; `use_style()` applies it to the rest of a notebook.
 """
 
 from rpstn.plots.images import filmstrip, heatmap_over, hidden_heatmaps, image, skeleton_overlay
-from rpstn.plots.interventions import effect_panels, effect_points, weight_against_loss
-from rpstn.plots.numbers import hidden_curves, interval_panels, interval_points, over_frames, pck_bars, training_curves
+from rpstn.plots.numbers import (
+    effect_points,
+    hidden_curves,
+    interval_panels,
+    interval_points,
+    over_frames,
+    pck_bars,
+    training_curves,
+)
+from rpstn.plots.pairs import effect_panels, weight_against_loss
 from rpstn.plots.relations import kernel_grid, relation_matrix, relation_on_skeleton, relation_over_time, relation_panels
-from rpstn.plots.scrubbing import scrubber, video
+from rpstn.plots.scrubber import frame_slider, video
 from rpstn.plots.stream import joint_rows, relation_moments, stretches
 from rpstn.plots.style import SIDES, STYLE, short, side, standing, use_style
 
 __all__ = [
     "SIDES",
     "STYLE",
+    "effect_panels",
     "effect_points",
-    "video",
     "filmstrip",
+    "frame_slider",
     "heatmap_over",
     "hidden_curves",
     "hidden_heatmaps",
@@ -28,14 +36,12 @@ __all__ = [
     "joint_rows",
     "kernel_grid",
     "over_frames",
-    "effect_panels",
     "pck_bars",
     "relation_matrix",
     "relation_moments",
     "relation_on_skeleton",
     "relation_over_time",
     "relation_panels",
-    "scrubber",
     "short",
     "side",
     "skeleton_overlay",
@@ -43,5 +49,6 @@ __all__ = [
     "stretches",
     "training_curves",
     "use_style",
+    "video",
     "weight_against_loss",
 ]

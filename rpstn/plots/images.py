@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from rpstn.datasets.clip import ABSENT, VISIBLE
-from rpstn.plots.style import SIDES, side, styled
+from rpstn.plots.style import DARK, SIDES, SKY_BLUE, bare, side, styled
 from rpstn.skeletons import Skeleton
 
 _OUTLINE = [effects.withStroke(linewidth=3.6, foreground="black", alpha=0.55)]
@@ -18,13 +18,10 @@ _OUTLINE = [effects.withStroke(linewidth=3.6, foreground="black", alpha=0.55)]
 
 @styled
 def image(frame: np.ndarray, ax: Axes | None = None, title: str | None = None) -> Axes:
-    """A frame (H,W,3) without ticks."""
+    """Show a frame (H,W,3) without ticks."""
     ax = ax or plt.subplots(figsize=(3.2, 3.2))[1]
     ax.imshow(frame)
-    ax.set(xticks=[], yticks=[])
-    ax.grid(False)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    bare(ax)
     if title:
         ax.set_title(title)
     return ax
@@ -40,12 +37,12 @@ def skeleton_overlay(
     title: str | None = None,
     legend: bool = False,
 ) -> Axes:
-    """A pose on a frame.
+    """Draw a pose on a frame.
 
     frame       (H,W,3), or None for the pose alone.
     joints      (K,2) pixels of that frame.
     visibility  (K,): occluded joints are drawn hollow, absent ones not at all; None: all are visible.
-    The person's left is orange, the right blue; limbs to a hidden joint are dashed.
+    The person's left is vermilion, the right blue; limbs to a hidden joint are dashed.
     """
     visibility = np.full(len(skeleton), VISIBLE) if visibility is None else np.asarray(visibility)
     if frame is not None:
@@ -63,8 +60,8 @@ def skeleton_overlay(
             continue
         sides = {side(skeleton.joints[a]), side(skeleton.joints[b])} - {"middle"}
         color = SIDES[sides.pop()] if len(sides) == 1 else SIDES["middle"]
-        dashed = VISIBLE != min(visibility[a], visibility[b])
-        ax.plot(*joints[[a, b]].T, color=color, ls="--" if dashed else "-", lw=1.8, path_effects=_OUTLINE)
+        style = "-" if min(visibility[a], visibility[b]) == VISIBLE else "--"
+        ax.plot(*joints[[a, b]].T, color=color, ls=style, path_effects=_OUTLINE)
     for joint, name in enumerate(skeleton.joints):
         if visibility[joint] == ABSENT:
             continue
@@ -74,7 +71,7 @@ def skeleton_overlay(
     if legend:
         for name in ("left", "right"):
             ax.plot([], [], "o-", color=SIDES[name], label=f"the person's {name}")
-        ax.plot([], [], "o", mfc="white", mec="#444444", label="hidden")
+        ax.plot([], [], "o", mfc="white", mec=DARK, label="hidden")
         ax.legend(loc="upper center", bbox_to_anchor=(0.5, 0), ncols=3, columnspacing=1, handlelength=1.2)
     return ax
 
@@ -88,11 +85,10 @@ def heatmap_over(
     vmax: float | None = None,
     truth: np.ndarray | None = None,
 ) -> Axes:
-    """A heatmap (h,w) over its frame (S,S,3), in register: heatmap pixel u covers input pixels u S/h ... (u +
-    1) S/h.
+    """Draw a heatmap (h,w) over its frame (S,S,3), in register: heatmap pixel u covers input pixels u S/h ... (u + 1) S/h.
 
-    vmax   value drawn in full color; None: the highest. truth: (2,) true place in input pixels, drawn as a
-           ring.
+    vmax   value drawn in full color; None: the highest.
+    truth  (2,) true position in input pixels, drawn as a ring.
     """
     ax = image(frame, ax, title)
     height, width = frame.shape[:2]
@@ -103,7 +99,7 @@ def heatmap_over(
         extent=(-0.5, width - 0.5, height - 0.5, -0.5),
     )  # fmt: skip
     if truth is not None:
-        ax.plot(*truth, "o", ms=9, mfc="none", mec="#56B4E9", mew=1.6)
+        ax.plot(*truth, "o", ms=9, mfc="none", mec=SKY_BLUE, mew=1.6)
     return ax
 
 
@@ -115,16 +111,15 @@ def filmstrip(
     poses: Mapping[str, np.ndarray] | None = None,
     visibility: Mapping[str, np.ndarray] | None = None,
     skeleton: Skeleton | None = None,
-    axes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Frames x variants: one row per variant, one column per frame of `columns`.
+    """Draw frames x variants: one row per variant, one column per frame of `columns`.
 
     rows        frames (T,H,W,3) by the variant's name.
-    poses       (T,K,2) by name, in pixels of those frames, with the skeleton to draw them; visibility (T,K)
-                by name.
+    poses       (T,K,2) by name, in pixels of those frames, with the skeleton to draw them.
+    visibility  (T,K) by name.
     Returns the axes (rows, columns).
     """
-    axes = _grid(len(rows), len(columns), axes)
+    axes = _grid(len(rows), len(columns))
     for row, (name, frames) in zip(axes, rows.items(), strict=True):
         for ax, column in zip(row, columns, strict=True):
             if poses and name in poses and skeleton is not None:
@@ -147,16 +142,16 @@ def hidden_heatmaps(
     *,
     truth: np.ndarray,
     hidden: np.ndarray,
-    axes: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Heatmaps of one joint over time, one row per network, all on one color scale.
+    """Draw the heatmaps of one joint over time, one row per network, all on one color scale.
 
     frames    (T,S,S,3), the network's input.
     heatmaps  (T,K,h,w) by the network's name.
-    truth     (T,K,2) input pixels, drawn as rings. hidden: (T,) bool, noted above the frame.
+    truth     (T,K,2) input pixels, drawn as rings.
+    hidden    (T,) bool, noted above the frame.
     Returns the axes (networks, columns).
     """
-    axes = _grid(len(heatmaps), len(columns), axes)
+    axes = _grid(len(heatmaps), len(columns))
     top = max(float(maps[list(columns), joint].max()) for maps in heatmaps.values())
     for row, (name, maps) in zip(axes, heatmaps.items(), strict=True):
         for ax, t in zip(row, columns, strict=True):
@@ -167,12 +162,8 @@ def hidden_heatmaps(
     return axes
 
 
-def _grid(rows: int, columns: int, axes: np.ndarray | None) -> np.ndarray:
-    if axes is None:
-        axes = plt.subplots(rows, columns, figsize=(1.5 * columns + 0.3, 1.55 * rows + 0.3), squeeze=False)[1]
-    if np.shape(axes) != (rows, columns):
-        raise ValueError(f"axes are {np.shape(axes)}; this figure needs ({rows}, {columns})")
-    return axes
+def _grid(rows: int, columns: int) -> np.ndarray:
+    return plt.subplots(rows, columns, figsize=(1.5 * columns + 0.3, 1.55 * rows + 0.3), squeeze=False)[1]
 
 
 def _row_name(ax: Axes, name: str) -> None:

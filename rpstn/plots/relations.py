@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
 from rpstn.plots.images import skeleton_overlay
-from rpstn.plots.style import SIDES, short, side, standing, styled
+from rpstn.plots.numbers import over_frames
+from rpstn.plots.style import LIGHT, ORANGE, SIDES, bare, short, side, standing, styled
 from rpstn.skeletons import Skeleton
 
 
@@ -25,16 +26,14 @@ def relation_matrix(
     vmax: float | None = None,
     diagonal: bool = True,
     sums: str = "rows",
-    names: bool = True,
     bar: bool = True,
     label: str = "weight",
 ) -> Axes:
-    """A relation (K,K) as a square: joints along the limbs, left and right apart.
+    """Draw a relation (K,K) as a square: joints along the limbs, left and right apart.
 
-    vmax      value in full color; give one for all panels of a figure. diagonal: False grays the diagonal
-              out, so that the colors serve what joints take from each other.
-    sums      the axis that sums to one: "rows" (layout "paper"), "columns" ("released"), or "" for another K
-              x K matrix.
+    vmax      value in full color; give one for all panels of a figure.
+    diagonal  False grays the diagonal out, so that the colors serve what joints take from each other.
+    sums      the axis that sums to one: "rows" (layout "paper"), "columns" ("released"), or "" for another K x K matrix.
     """
     if sums not in ("rows", "columns", ""):
         raise ValueError(f"sums must be 'rows', 'columns' or '', not {sums!r}")
@@ -46,10 +45,10 @@ def relation_matrix(
     matrix = np.asarray(relation, dtype=np.float64)[np.ix_(order, order)]
     mask = None if diagonal else np.eye(count, dtype=bool)
     shown = matrix if mask is None else matrix[~mask]
-    ax.set_facecolor("#d9d9d9")
-    labels = [short(skeleton.joints[joint]) for joint in order] if names else False
+    ax.set_facecolor(LIGHT)
+    labels = [short(skeleton.joints[joint]) for joint in order]
     signed = shown.min() < 0
-    top = (float(np.abs(shown).max()) if signed else float(shown.max())) if vmax is None else vmax
+    top = float(np.abs(shown).max()) if vmax is None else vmax
     sns.heatmap(
         matrix, ax=ax, mask=mask, vmin=-top if signed else 0, vmax=top, cmap="vlag" if signed else "mako_r",
         square=True, xticklabels=labels, yticklabels=labels, cbar=bar,
@@ -57,10 +56,10 @@ def relation_matrix(
     )  # fmt: skip
     ax.grid(False)
     sides = [side(skeleton.joints[joint]) for joint in order]
-    for place in range(1, count):
-        if sides[place] != sides[place - 1]:
-            ax.axhline(place, color="#E69F00", lw=1.2)
-            ax.axvline(place, color="#E69F00", lw=1.2)
+    for row in range(1, count):
+        if sides[row] != sides[row - 1]:
+            ax.axhline(row, color=ORANGE, lw=1.2)
+            ax.axvline(row, color=ORANGE, lw=1.2)
     ax.tick_params(length=0)
     ax.set_xlabel("from joint j" + (" (each column sums to 1)" if sums == "columns" else ""))
     ax.set_ylabel("refined joint i" + (" (each row sums to 1)" if sums == "rows" else ""))
@@ -73,31 +72,33 @@ def relation_matrix(
 def relation_panels(
     relations: Mapping[str, np.ndarray],
     skeleton: Skeleton,
-    axes: Sequence[Axes] | None = None,
     *,
     diagonal: bool = True,
     sums: str = "rows",
     columns: int = 3,
 ) -> np.ndarray:
-    """Several relations beside each other on one color scale, with one color bar; returns the axes used."""
-    if axes is None:
-        columns = min(columns, len(relations))
-        rows = -(-len(relations) // columns)
-        axes = plt.subplots(rows, columns, figsize=(2.65 * columns + 1.1, 2.6 * rows + 0.9), squeeze=False)[1]
-    axes = np.ravel(axes)
-    off = ~np.eye(len(skeleton), dtype=bool)
-    top = max(float(np.max(np.asarray(matrix)[off] if not diagonal else matrix)) for matrix in relations.values())
+    """Draw several relations side by side on one color scale, with one color bar; return the axes used."""
+    columns = min(columns, len(relations))
+    rows = -(-len(relations) // columns)
+    figure, grid = plt.subplots(rows, columns, figsize=(2.65 * columns + 1.1, 2.6 * rows + 0.9), squeeze=False)
+    axes = grid.ravel()
+    top = top_weight(np.stack(list(relations.values())), diagonal)
     for number, (ax, (name, matrix)) in enumerate(zip(axes, relations.items(), strict=False)):
-        relation_matrix(matrix, skeleton, ax, title=name, vmax=top or 1.0, diagonal=diagonal, sums=sums, bar=False)
-        subplot = ax.get_subplotspec()
-        if subplot is not None and not subplot.is_first_col():
+        relation_matrix(matrix, skeleton, ax, title=name, vmax=top, diagonal=diagonal, sums=sums, bar=False)
+        if number % columns:
             ax.set(yticks=[], ylabel="")
-        if subplot is not None and number + subplot.get_gridspec().ncols < len(relations):
+        if number + columns < len(relations):
             ax.set(xticks=[], xlabel="")
     for ax in axes[len(relations) :]:
         ax.set_visible(False)
-    axes[0].figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.6, label="weight")
+    figure.colorbar(axes[0].collections[0], ax=list(axes), shrink=0.6, label="weight")
     return axes[: len(relations)]
+
+
+def top_weight(relations: np.ndarray, diagonal: bool = True) -> float:
+    """Find the largest weight that is shown of several relations (N,K,K): the top of their color scale."""
+    shown = relations if diagonal else relations[:, ~np.eye(relations.shape[-1], dtype=bool)]
+    return float(shown.max()) or 1.0
 
 
 @styled
@@ -112,22 +113,19 @@ def relation_on_skeleton(
     vmax: float | None = None,
     title: str | None = None,
 ) -> Axes:
-    """The strongest weights off the diagonal as arrows from joint j to the joint i that takes from it.
+    """Draw the strongest weights off the diagonal as arrows from joint j to the joint i that takes from it.
 
-    joints  (K,2) where to draw, pixels of `frame` if one is given; None: a schematic figure that faces the
-            reader.
-    count   number of arrows; their width is proportional to the weight. vmax: weight of the widest arrow.
+    joints  (K,2) where to draw, pixels of `frame` if one is given; None: a schematic figure that faces the reader.
+    count   number of arrows; their width is proportional to the weight.
+    vmax    weight of the widest arrow.
     """
     joints = standing(skeleton) if joints is None else np.asarray(joints)
     ax = skeleton_overlay(frame, joints, skeleton, ax=ax, title=title)
     for line in ax.lines:
         line.set_alpha(0.45 if line.get_linestyle() != "None" else 1.0)
     if frame is None:
-        ax.set(xticks=[], yticks=[])
-        ax.grid(False)
+        bare(ax)
         ax.margins(0.15)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
     off = np.where(np.eye(len(skeleton), dtype=bool), 0.0, relation)
     rows, columns = np.unravel_index(np.argsort(off, axis=None, kind="stable")[::-1][:count], off.shape)
     top = float(off.max()) if vmax is None else vmax
@@ -152,27 +150,17 @@ def relation_over_time(
     relations: np.ndarray,
     skeleton: Skeleton,
     pairs: Sequence[tuple[str, str]],
+    hidden: np.ndarray,
     ax: Axes | None = None,
-    hidden: np.ndarray | None = None,
 ) -> Axes:
-    """Weights of some pairs (refined joint, source joint) over the frames of a clip; hidden: (T,) bool,
-    shaded.
-    """
-    ax = ax or plt.subplots()[1]
-    for i, j in pairs:
-        weights = np.asarray(relations)[:, skeleton.index(i), skeleton.index(j)]
-        ax.plot(weights, label=f"{short(i)} from {short(j)}")
-    if hidden is not None:
-        for t in np.flatnonzero(hidden):
-            ax.axvspan(t - 0.5, t + 0.5, color="#dddddd", lw=0, zorder=0)
-    ax.set(xlabel="frame", ylabel="weight in the relation", ylim=(0, None))
-    ax.legend()
-    return ax
+    """Draw the weights of some pairs (refined joint, source joint) over the frames of a clip; hidden (T,) bool: shaded."""
+    lines = {f"{short(i)} from {short(j)}": relations[:, skeleton.index(i), skeleton.index(j)] for i, j in pairs}
+    return over_frames(lines, hidden, ax=ax, label="weight in the relation")
 
 
 @styled
 def kernel_grid(kernels: np.ndarray, ax: Axes | None = None, count: int = 32, title: str | None = None) -> Axes:
-    """The first kernels of (C,k,k) as tiles, one symmetric color scale, zero in white."""
+    """Draw the first kernels of (C,k,k) as tiles, on one symmetric color scale with zero in white."""
     kernels = np.asarray(kernels)[:count]
     count, k = kernels.shape[:2]
     columns = min(8, count)
@@ -183,7 +171,7 @@ def kernel_grid(kernels: np.ndarray, ax: Axes | None = None, count: int = 32, ti
         sheet[top : top + k, left : left + k] = kernel
     ax = ax or plt.subplots(figsize=(0.75 * columns + 1, 0.75 * rows + 0.4))[1]
     bound = float(np.abs(kernels).max()) or 1.0
-    ax.set_facecolor("#cccccc")
+    ax.set_facecolor(LIGHT)
     drawn = ax.imshow(sheet, cmap="RdBu_r", vmin=-bound, vmax=bound)
     ax.set(xticks=[], yticks=[], xlabel=f"channels 0 to {count - 1}, {k} x {k} each")
     ax.grid(False)

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from rpstn.errors import UserError
+from rpstn.models.relation import JointRelationExtractor
 from rpstn.skeletons import Skeleton
 
 # Interventions on whole relations, by the name that `named` takes. A single pair is "cut:JOINT:SOURCE".
@@ -164,44 +165,41 @@ def intervened(model: Any, intervention: Intervention) -> Iterator[Any]:
     the outer one has made. When a block ends, also by an exception, the network is as it was before.
     Raises UserError for a network without relations.
     """
-    extractor = getattr(model, "relation", None)
-    if extractor is None:
-        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
-    before = vars(extractor).get("relation")  # of an outer block; else the class's own method
-    own = extractor.relation
+    extractor = _extractor(model)
 
-    def changed(heatmaps: torch.Tensor) -> torch.Tensor:
-        return intervention.apply(own(heatmaps), extractor.layout)
+    def change(module: torch.nn.Module, inputs: tuple[torch.Tensor], relation: torch.Tensor) -> torch.Tensor:
+        return intervention.apply(relation, extractor.layout)
 
-    extractor.relation = changed
-    try:
+    with extractor.softmax.register_forward_hook(change):
         yield model
-    finally:
-        if before is None:
-            del extractor.relation
-        else:
-            extractor.relation = before
 
 
 @contextmanager
 def watched(model: Any) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
     """Within the block, a list grows by what enters the relation and what comes out: heatmaps (B,K,h,w), relation (B,K,K).
 
-    One entry for each use: a network with propagation has one a frame, one without has all frames of a call in one.
+    One entry per use: a network with propagation has one per frame, one without has all frames of a call in one.
     Raises UserError for a network without relations.
     """
+    extractor = _extractor(model)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
-    with intervened(model, Intervention()):
-        extractor = model.relation
-        own = extractor.relation
+    entered: list[torch.Tensor] = []
 
-        def noted(heatmaps: torch.Tensor) -> torch.Tensor:
-            relation = own(heatmaps)
-            seen.append((heatmaps, relation))
-            return relation
+    def note_heatmaps(module: torch.nn.Module, inputs: tuple[torch.Tensor]) -> None:
+        entered.append(inputs[0])
 
-        extractor.relation = noted
+    def note_relation(module: torch.nn.Module, inputs: tuple[torch.Tensor], relation: torch.Tensor) -> None:
+        seen.append((entered.pop(), relation))
+
+    with extractor.gram.register_forward_pre_hook(note_heatmaps), extractor.softmax.register_forward_hook(note_relation):
         yield seen
+
+
+def _extractor(model: Any) -> JointRelationExtractor:
+    extractor = getattr(model, "relation", None)
+    if extractor is None:
+        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
+    return extractor
 
 
 def _check_joints(relation: torch.Tensor, count: int, what: str) -> None:

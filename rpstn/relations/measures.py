@@ -49,10 +49,6 @@ class Relations:
         """Average all frames: (K,K), every frame with the same weight."""
         return self.matrices.mean(axis=0, dtype=np.float64)
 
-    def by_clip(self) -> dict[int, np.ndarray]:
-        """Average the frames of each clip: (K,K) by the clip's index."""
-        return {int(clip): self.matrices[self.clips == clip].mean(axis=0) for clip in np.unique(self.clips)}
-
     def by_action(self) -> dict[str, np.ndarray]:
         """Average all frames of each action: (K,K) by the action's name."""
         return {str(name): self.matrices[self.actions == name].mean(axis=0) for name in np.unique(self.actions)}

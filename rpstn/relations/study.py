@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +18,7 @@ from rpstn.datasets.clip import ABSENT, ClipDataset
 from rpstn.datasets.transforms import apply_affine
 from rpstn.datasets.windows import make_window
 from rpstn.errors import UserError
-from rpstn.evaluate.inference import check_checkpoint
+from rpstn.evaluate.inference import Span, batched, check_checkpoint, cut_windows
 from rpstn.metrics.keypoints import reference_sizes
 from rpstn.models.pixels import normalize
 from rpstn.models.rpstn import RPSTN, Encoded
@@ -134,7 +133,7 @@ def _encoded_batches(
 ) -> Iterator[_Batch]:
     size, device = metadata["size"], next(model.parameters()).device
     frames_before = 0
-    for spans in _batches([len(clip) for clip in dataset], settings.window, settings.batch):
+    for spans in batched(cut_windows([len(clip) for clip in dataset], settings.window), settings.batch):
         windows = [make_window(dataset[clip], dataset.skeleton, start, length, size) for clip, start, length in spans]
         pixels = torch.from_numpy(np.stack([window.frames for window in windows])).to(device)
         truth = _truth(dataset, spans, [window.affine for window in windows])
@@ -169,19 +168,7 @@ def _study_batch(
     )
 
 
-def _batches(lengths: Sequence[int], window: int, batch: int) -> Iterator[list[tuple[int, int, int]]]:
-    """Cut clips into windows (clip, start, length) without overlap, in order, in batches of windows of one length."""
-    spans = [
-        (clip, start, min(window or length, length - start))
-        for clip, length in enumerate(lengths)
-        for start in range(0, length, window or length)
-    ]
-    for _, same_length in groupby(spans, key=lambda span: span[2]):
-        alike = list(same_length)
-        yield from (alike[first : first + batch] for first in range(0, len(alike), batch))
-
-
-def _truth(dataset: ClipDataset, spans: Sequence[tuple[int, int, int]], affines: Sequence[np.ndarray]) -> Truth:
+def _truth(dataset: ClipDataset, spans: Sequence[Span], affines: Sequence[np.ndarray]) -> Truth:
     parts = []
     for (index, start, length), affine in zip(spans, affines, strict=True):
         clip, here = dataset[index], slice(start, start + length)

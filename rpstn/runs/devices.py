@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from rpstn.errors import UserError
 
 # What computes here: how many of each kind torch finds.
-_KINDS = {
+_KINDS: dict[str, Callable[[], int]] = {
     "cpu": lambda: 1,
     "cuda": lambda: torch.cuda.device_count() if torch.cuda.is_available() else 0,
     "mps": lambda: int(torch.backends.mps.is_available()),
@@ -40,7 +42,7 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16: "auto" does where the hardware has it, and not where it would be emulated."""
+    """Say whether to compute in bfloat16: "auto" does where the hardware has it, and not where it would be emulated."""
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":

@@ -23,6 +23,7 @@ import numpy as np
 
 from rpstn.errors import UserError
 from rpstn.runs.files import plain, portable, read_json, write_json
+from rpstn.runs.parts import part_of
 from rpstn.runs.paths import expanded
 from rpstn.runs.renamed import rename_keys
 from rpstn.runs.same_run import differences, recorded
@@ -140,7 +141,12 @@ def defaults(config: Any) -> dict[str, Any]:
     """
     if not dataclasses.is_dataclass(config):
         return {}
-    known = {field.name: field.default for field in dataclasses.fields(config) if field.default is not dataclasses.MISSING}
+    known: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        if inner := part_of(field):
+            known |= defaults(inner)
+        elif field.default is not dataclasses.MISSING:
+            known[field.name] = field.default
     return plain(known)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.errors import UserError
+from rpstn.runs.parts import flatten
 from rpstn.runs.paths import expanded
 
 
@@ -67,9 +68,9 @@ def read_json(path: str | Path) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The same value in JSON's own types. Dataclasses become dicts, arrays lists, NaN and infinities None."""
+    """The same value in JSON's own types. Dataclasses become dicts (`flatten`), arrays lists, NaN and infinities None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        value = flatten(value)
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -17,14 +17,17 @@ _KEEP = {-4: 0, -1: 2**31 - 1, -2: 2**26}
 
 
 def keep_memory() -> bool:
-    """Keeps freed memory for the next step, for the rest of the process.
+    """Keep freed memory for the next step, for the rest of the process; return whether that could be done.
 
-    Changes speed alone: no number changes, and the process stays as large as its largest step. Returns whether it could be done:
-    it can with glibc, the C library of most Linux systems; elsewhere nothing happens.
+    It can with glibc, the C library of most Linux systems; elsewhere nothing happens. Changes speed alone: no number changes, and
+    the process stays as large as its largest step. For whoever owns the process, the command line or a notebook: the library
+    itself never calls this.
     """
     library = _glibc()
-    # All of them, whatever the first says: each answers 1 where it took effect.
-    return library is not None and all([library.mallopt(name, value) for name, value in _KEEP.items()])
+    if library is None:
+        return False
+    took_effect = [library.mallopt(name, value) == 1 for name, value in _KEEP.items()]
+    return all(took_effect)
 
 
 @cache

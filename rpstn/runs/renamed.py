@@ -10,6 +10,7 @@ SETTINGS = {
     "beside": "aux_dataset",
     "beside_root": "aux_root",
     "beside_share": "aux_fraction",
+    "cells": "runs",
     "colour": "color",
     "erasing_side": "erasing_size",
     "pictures": "images",
@@ -24,8 +25,14 @@ PARAMETERS = SETTINGS | {
     "pictures_size": "images_size",
     "pictures_steps": "images_steps",
 }
+# In the files of an ablation's run.
+ABLATION = SETTINGS | {"cell": "run", "sources": "groups"}
+# In a study of results/ablations.json; today its groups are those of the clips.
+STUDY = SETTINGS | {"cells": "rows", "groups": "joint_types", "sources": "groups"}
 # Of the values in a *.calibration.json.
 CALIBRATION = {"hidden_found": "hidden_detected", "right": "correct", "sure_from": "confident_from"}
+# Of how a box follows a pose, in the journal of an interrupted prediction.
+FOLLOWING = {"middle": "center_rate", "side": "size_rate", "sure": "confident_from"}
 
 
 def rename_keys(value: Any, names: Mapping[str, str] = SETTINGS) -> Any:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from rpstn.runs.paths import expanded
-from rpstn.runs.project import from_project, project_folder
+from rpstn.runs.paths import expanded, from_project, project_folder
 
 _FOLDERS = ("root", "aux_root", "out")
 PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths

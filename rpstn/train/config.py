@@ -1,8 +1,12 @@
-"""What decides a training run: `TrainConfig`."""
+"""What decides a training run: `TrainConfig`, with parts for the data, the network and the optimizer.
+
+Files and the command line know every setting by its name alone, whichever part it belongs to, and so does `TrainConfig.of`.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.transforms import Augmentation
@@ -11,15 +15,16 @@ from rpstn.models.backbones import STRIDE
 from rpstn.models.image import ImageConfig, check_image_size
 from rpstn.models.propagation import kernel_side
 from rpstn.models.rpstn import RPSTNConfig, check_size
-from rpstn.runs.project import default_place
+from rpstn.runs.parts import build, flatten, part
+from rpstn.runs.paths import default_place
 from rpstn.runs.same_run import PATHS
 from rpstn.runs.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton
 
 
 @dataclass(frozen=True)
-class TrainConfig:
-    """One training run. The defaults are those of the demo on two CPU cores."""
+class DataConfig:
+    """What a run learns from, and the batches that it comes in."""
 
     dataset: str = "embedded"  # one of those that `rpstn data list` names
     root: str | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
@@ -29,11 +34,59 @@ class TrainConfig:
     aux_dataset: str | None = None  # data set of single images that fill a part of every batch, such as lspet; only with frames 1
     aux_root: str | None = None  # folder of aux_dataset; None: as for root. Entries that cannot be used are left out
     aux_fraction: float = 0.5  # the part of each batch that aux_dataset fills, above 0 and below 1
-    out: str = field(default_factory=lambda: default_place("runs", "rpstn").as_posix())  # run directory
-    init: str | None = None  # checkpoint whose encoder and head this run starts from
-    init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
-    encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; network's official file
-    initializer_weights: str | None = None  # the same for the initializer
+    frames: int = 5  # T, frames per clip
+    size: int = 128  # input side in px: 64, 128, 192 or 256
+    sigma: float = 1.5  # of the targets, in heatmap px
+    batch: int = 8  # clips per step
+    accumulate: int = 1  # parts that a batch is computed in, to save memory
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    workers: int = 0  # processes that read ahead; 0 reads in the loop
+
+    def __post_init__(self) -> None:
+        check_settings(self, paths=PATHS)
+        _at_least(self, 1, "frames", "batch", "accumulate")
+        _at_least(self, 0, "workers")
+        _above_zero(self, "sigma")
+        if self.batch % self.accumulate:
+            raise UserError(
+                f"batch {self.batch} cannot be computed in {self.accumulate} equal parts; choose a divisor as accumulate"
+            )
+        self._check_aux()
+        if self.convert_to is not None:
+            get_skeleton(self.convert_to)
+
+    @property
+    def part_size(self) -> int:
+        """Clips that are computed at once."""
+        return self.batch // self.accumulate
+
+    @property
+    def aux_count(self) -> int:
+        """Images of aux_dataset among them; 0 without aux_dataset."""
+        return 0 if self.aux_dataset is None else round(self.part_size * self.aux_fraction)
+
+    def _check_aux(self) -> None:
+        if self.aux_dataset is None:
+            unused = [name for name in ("aux_fraction", "aux_root") if getattr(self, name) != getattr(DataConfig, name)]
+            if unused:
+                raise UserError(
+                    f"{' and '.join(unused)} without aux_dataset would do nothing; name a data set as aux_dataset, or leave it "
+                    "out"
+                )
+            return
+        if self.frames > 1:
+            raise UserError(f"{self.aux_dataset} gives single images; mix them with single frames (frames 1, not {self.frames})")
+        if not (0 < self.aux_fraction < 1 and 0 < self.aux_count < self.part_size):
+            raise UserError(
+                f"aux_fraction is {self.aux_fraction}, of {self.part_size} images at once; give a part between 0 and 1 that "
+                "leaves at least one for each data set, or a larger batch"
+            )
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network, and the files that parts of it start from."""
+
     network: str | None = None  # image network instead of RPSTN: small, simplebaseline_resnet50, hrnet_w32, ...; frame by frame
     encoder: str = "small"  # backbone F
     initializer: str = "small"  # backbone P
@@ -41,112 +94,125 @@ class TrainConfig:
     propagation: str = "matching"  # matching, concat, none
     relation_layout: str = "paper"  # paper, released
     relation_scale: str = "none"  # none, sqrt, mean, learned
-    frames: int = 5  # T, frames a clip
-    size: int = 128  # input side in px: 64, 128, 192 or 256
-    sigma: float = 1.5  # of the targets, in heatmap px
-    batch: int = 8  # clips a step
-    accumulate: int = 1  # parts that a batch is computed in, to save memory
+    encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; author checkpoint of network
+    initializer_weights: str | None = None  # the same for the initializer
+
+    def __post_init__(self) -> None:
+        check_settings(self, paths=PATHS)
+        if self.initializer_weights is not None and self.propagation == "none":
+            raise UserError("without propagation there is no initializer; leave initializer_weights empty")
+        try:  # the names of backbones and variants
+            self.describe(1)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        if self.network is not None and self.propagation != "none":
+            raise UserError(f"an image network sees one frame; choose propagation none with network {self.network}")
+
+    def describe(self, joints: int, skeleton: str | None = None) -> RPSTNConfig | ImageConfig:
+        """Describe the network for a number of joints. Raises ValueError for an unknown choice."""
+        kind = RPSTNConfig if self.network is None else ImageConfig
+        shared = {f.name for f in fields(kind)} & {f.name for f in fields(self)}
+        return kind(joints=joints, skeleton=skeleton, **{name: getattr(self, name) for name in shared})
+
+    def check_size(self, size: int) -> None:
+        """Check the input side in px. Raises UserError for one that the network cannot take."""
+        try:
+            if self.network is None:
+                check_size(size, size)
+            else:
+                check_image_size(size)
+        except ValueError as error:
+            raise UserError(str(error)) from error
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How many steps AdamW takes, and how large they are."""
+
     steps: int = 1000  # of batch clips each
     lr: float = 2e-3  # highest learning rate of AdamW
+    init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
     warmup: int = 50  # steps in which the rate rises to lr; then it falls to 0 along a cosine
     weight_decay: float = 1e-2  # of AdamW
     clip_norm: float = 10.0  # gradients above this norm are scaled down to it
-    augmentation: Augmentation = field(default_factory=Augmentation)
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        _at_least(self, 1, "steps")
+        _at_least(self, 0, "warmup", "weight_decay")
+        _above_zero(self, "lr", "clip_norm", "init_rate")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run. The defaults are those of the demo on two CPU cores."""
+
+    data: DataConfig = part(DataConfig)
+    model: ModelConfig = part(ModelConfig)
+    optimizer: OptimizerConfig = part(OptimizerConfig)
+    out: str = field(default_factory=lambda: default_place("runs", "rpstn").as_posix())  # run directory
+    init: str | None = None  # checkpoint whose encoder and head this run starts from
     validate_every: int = 0  # steps between validations; 0: at the end only
     save_every: float = 60.0  # seconds between checkpoints to resume from
     calibration_frames: int = 600  # val frames, about, that limits of confidence are measured on at the end; 0: none
     precision: str = "auto"  # auto, fp32, bf16
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
-    workers: int = 0  # processes that read ahead; 0 reads in the loop
     seed: int = 2021  # of weights, samples and their variation
 
     def __post_init__(self) -> None:
         check_settings(self, paths=PATHS)
-        for name in ("frames", "batch", "accumulate", "steps"):
-            if getattr(self, name) < 1:
-                raise UserError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("warmup", "validate_every", "workers", "weight_decay", "save_every", "calibration_frames"):
-            if getattr(self, name) < 0:
-                raise UserError(f"{name} must not be negative, but is {getattr(self, name)}")
-        if self.batch % self.accumulate:
-            raise UserError(
-                f"batch {self.batch} cannot be computed in {self.accumulate} equal parts; choose a divisor as accumulate"
-            )
-        if self.aux_dataset is not None and self.frames > 1:
-            raise UserError(f"{self.aux_dataset} gives single images; mix them with single frames (frames 1, not {self.frames})")
-        aux_count(self)
-        check_batch_norm(self)
-        if self.initializer_weights is not None and self.propagation == "none":
-            raise UserError("without propagation there is no initializer; leave initializer_weights empty")
+        _at_least(self, 0, "validate_every", "save_every", "calibration_frames")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UserError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        for name in ("lr", "sigma", "clip_norm", "init_rate"):
-            if not getattr(self, name) > 0:
-                raise UserError(f"{name} must be positive, not {getattr(self, name)}")
         if not 0 <= self.seed < 2**32:
             raise UserError(f"seed must lie in 0 .. 2**32 - 1, not {self.seed}")
-        try:  # names of backbones and variants, and the size: before anything is read or written
-            if self.network is None:
-                check_size(self.size, self.size)
-            else:
-                check_image_size(self.size)
-            self._described(1, None)
-            if self.convert_to is not None:
-                get_skeleton(self.convert_to)
-        except ValueError as error:
-            raise UserError(str(error)) from error
+        self.model.check_size(self.data.size)
+        self._check_batch_norm()
 
-        if self.network is not None and self.propagation != "none":
-            raise UserError(f"an image network sees one frame; choose propagation none with network {self.network}")
+    @classmethod
+    def of(cls, **settings: Any) -> TrainConfig:
+        """Make a configuration from settings by name, whichever part they belong to: of(dataset="own", steps=60, seed=1).
 
-    def _described(self, joints: int, skeleton: str | None) -> RPSTNConfig | ImageConfig:
-        kind = RPSTNConfig if self.network is None else ImageConfig
-        shared = {f.name for f in fields(kind)} & {f.name for f in fields(self)}
-        return kind(joints=joints, skeleton=skeleton, **{name: getattr(self, name) for name in shared})
+        Raises UserError for a value that cannot work, TypeError for an unknown name.
+        """
+        return build(cls, settings)
+
+    def replace(self, **settings: Any) -> TrainConfig:
+        """Return the configuration with other settings, by name, whichever part they belong to. Raises what `of` raises."""
+        return self.of(**flatten(self) | settings)
 
     def model_config(self, dataset: ClipDataset) -> RPSTNConfig | ImageConfig:
-        """The network for a data set's joints."""
+        """Describe the network for a data set's joints."""
         skeleton = dataset.skeleton
         known = SKELETONS.get(skeleton.name) == skeleton
-        described = self._described(len(skeleton), skeleton.name if known else None)
+        described = self.model.describe(len(skeleton), skeleton.name if known else None)
         # The limbs of a skeleton that only its data set describes cannot be looked up by a name.
         return described if known or isinstance(described, ImageConfig) else replace(described, graph=skeleton.graph)
 
+    def _check_batch_norm(self) -> None:
+        """Check that no BatchNorm is to learn from a single value per channel, of which there is no variance.
 
-def aux_count(config: TrainConfig) -> int:
-    """Count the images of aux_dataset that each part of a batch holds; 0 where there are none.
-
-    Raises UserError where none of them, or nothing else, would fit, and for aux_fraction or aux_root without aux_dataset.
-    """
-    if config.aux_dataset is None:
-        unused = [name for name in ("aux_fraction", "aux_root") if getattr(config, name) != getattr(type(config), name)]
-        if unused:
+        The smallest maps are the encoder's, at 1/32 of the input's side, and the kernels, one per clip.
+        """
+        data = self.data
+        values = data.part_size * data.frames * (data.size // 32) ** 2
+        if self.model.propagation == "matching" and data.frames > 1:
+            values = min(values, data.part_size * kernel_side(data.size // STRIDE) ** 2)
+        if values == 1:
             raise UserError(
-                f"{' and '.join(unused)} without aux_dataset would do nothing; name a data set as aux_dataset, or leave it out"
+                f"batch {data.batch} with accumulate {data.accumulate} is {data.part_size} clip at a time, and at size "
+                f"{data.size} its smallest map is 1 x 1: BatchNorm cannot learn from one value; give a batch of "
+                f"{2 * data.accumulate} or more, or a larger size"
             )
-        return 0
-    part = config.batch // config.accumulate
-    count = round(part * config.aux_fraction) if 0 < config.aux_fraction < 1 else 0
-    if not 0 < count < part:
-        raise UserError(
-            f"aux_fraction is {config.aux_fraction}, of {part} images at once; give a part between 0 and 1 that leaves at "
-            "least one for each data set, or a larger batch"
-        )
-    return count
 
 
-def check_batch_norm(config: TrainConfig) -> None:
-    """Check that no BatchNorm is to learn from a single value per channel, of which there is no variance.
+def _at_least(config: Any, least: int, *names: str) -> None:
+    for name in names:
+        if getattr(config, name) < least:
+            raise UserError(f"{name} must be at least {least}, not {getattr(config, name)}")
 
-    The smallest maps are the encoder's, at 1/32 of the input's side, and the kernels, one for each clip. Raises UserError.
-    """
-    part = config.batch // config.accumulate
-    values = part * config.frames * (config.size // 32) ** 2
-    if config.propagation == "matching" and config.frames > 1:
-        values = min(values, part * kernel_side(config.size // STRIDE) ** 2)
-    if values == 1:
-        raise UserError(
-            f"batch {config.batch} with accumulate {config.accumulate} is {part} clip at a time, and at size {config.size} its "
-            f"smallest map is 1 x 1: BatchNorm cannot learn from one value; give a batch of {2 * config.accumulate} or more, or "
-            "a larger size"
-        )
+
+def _above_zero(config: Any, *names: str) -> None:
+    for name in names:
+        if not getattr(config, name) > 0:
+            raise UserError(f"{name} must be positive, not {getattr(config, name)}")

@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import nn
 
-from rpstn.train.config import TrainConfig
+from rpstn.train.config import OptimizerConfig
 
 
-def learning_rate(step: int, config: TrainConfig) -> float:
+def learning_rate(step: int, config: OptimizerConfig) -> float:
     """Give the rate of a step: linear warm-up over the first steps, a fifth of all at most; then half a cosine down to 0."""
     warmup = min(config.warmup, config.steps // 5)
     if step < warmup:
@@ -19,7 +19,7 @@ def learning_rate(step: int, config: TrainConfig) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
 
 
-def parameter_groups(model: nn.Module, trained: list[str], config: TrainConfig) -> list[dict[str, Any]]:
+def parameter_groups(model: nn.Module, trained: list[str], config: OptimizerConfig) -> list[dict[str, Any]]:
     """Sort parameters by the share of the learning rate that they take: less for modules that start trained."""
     prefixes = tuple(f"{name}." for name in trained)
     slow = [p for name, p in model.named_parameters() if name.startswith(prefixes)]

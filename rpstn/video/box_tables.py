@@ -1,6 +1,6 @@
 """Rows of a file of boxes: the frame, the person's id (None where none is given) and the box of each line or entry.
 
-What a file holds besides is refused by its name: a column that says whose box it is, passed over, makes two people one.
+Whatever else a file holds is refused by its name: a column that says whose box it is, if ignored, would make two people one.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Row = tuple[int, str | None, list[float]]
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read a .csv or .json file (`rpstn.video.boxes` has the formats); a box that is left open is NaN.
+    """Read a .csv or .json file (`rpstn.video.boxes` has the formats); an empty box is NaN.
 
     Raises UserError, naming the file, and the line or entry, for whatever is no row of boxes.
     """

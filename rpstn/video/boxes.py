@@ -1,12 +1,12 @@
-"""Boxes that say where the people of a video are: from a file, an array, or one for all frames.
+"""Boxes that say where the people of a video are, as a user gives them: a file, an array, or one box for all frames.
 
 A box is x, y, width, height in pixels of the video, the center of the top-left pixel being (0, 0).
 
     boxes.csv    head line frame,x,y,width,height or frame,id,x,y,width,height; frames count from 0; "id" may be called
                  track_id, person or person_id; fields apart by commas, or by semicolons or tabs with decimal commas or points
-    boxes.json   [[x, y, width, height], null, ...]                          one entry a frame, null where there is none
+    boxes.json   [[x, y, width, height], null, ...]                          one entry per frame, null where there is none
                  [{"frame": 0, "id": 1, "box": [x, y, width, height]}, ...]  in any order; "bbox" is the same as "box"
-                 {"boxes": either of these}
+                 {"boxes": either of these}                                  `rpstn.video.box_tables` reads them
 
 Another column or key is refused. Either all boxes have an id or none, and then they are one person's: two in a frame are refused.
 
@@ -33,30 +33,37 @@ from rpstn.video.box_tables import read_rows
 
 MAX_GAP = 15
 AUTO = "auto"
+LEAST_SIDE = 4.0  # pixels; no network sees a smaller person: such boxes are parts of the frame, 0..1, or of another image
+MOST_FRAMES = 10.0  # in a crop so many times as long as the frame, the frame is a spot
 
 
 @dataclass(frozen=True)
 class FixedBox:
-    """One box (4,) for all frames: one person, one crop that does not move."""
+    """Keep one box for all frames: one person, one crop that does not move."""
 
     box: tuple[float, float, float, float]
 
     def at(self, frame: int) -> dict[str, np.ndarray]:
+        """Give the box by the person's id; it is the same in every frame."""
         return {"1": np.array(self.box)}
 
     @property
     def ids(self) -> tuple[str, ...]:
         return ("1",)
 
-    last = None  # it does not end
+    @property
+    def rows(self) -> np.ndarray:
+        """The box as (1,4)."""
+        return np.array([self.box])
 
     def checksum(self) -> str:
+        """Give what differs for another box."""
         return hashlib.sha256(repr(self.box).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
 class BoxTable:
-    """Boxes of people by id: frames (N,) increasing, boxes (N,4).
+    """Keep the boxes of people by id: frames (N,) increasing, boxes (N,4).
 
     origin   where they come from, for messages.
     dropped  entries that were no box.
@@ -71,12 +78,17 @@ class BoxTable:
         return tuple(self.people)
 
     @property
+    def rows(self) -> np.ndarray:
+        """All boxes (N,4)."""
+        return np.concatenate([boxes for _, boxes in self.people.values()])
+
+    @property
     def last(self) -> int:
         """The last frame with a box."""
         return int(max(frames[-1] for frames, _ in self.people.values()))
 
     def at(self, frame: int) -> dict[str, np.ndarray]:
-        """The box of each person who is there in a frame. Between frames a and b, at most MAX_GAP apart without a box:
+        """Give the box of each person who is there in a frame. Between frames a and b, at most MAX_GAP apart without a box:
 
         (1 - s) box_a + s box_b,  s = (frame - a) / (b - a)
         """
@@ -91,9 +103,9 @@ class BoxTable:
         return found
 
     def notes(self, last: int, size: tuple[int, int], complete: bool, whole: bool) -> list[str]:
-        """What is odd about them for a video of frames of (height, width) `size`, whose last one was `last`.
+        """Say what is odd about them for a video whose frames have (height, width) `size` and whose last one was `last`.
 
-        complete  it was gone through to its end. whole: that end is the video's own, no limit's.
+        complete  it was read to its end. whole: that end is the video's own, no limit's.
         """
         notes = []
         if self.dropped:
@@ -122,6 +134,7 @@ class BoxTable:
         return notes
 
     def checksum(self) -> str:
+        """Give what differs for other boxes."""
         digest = hashlib.sha256()
         for name, (frames, boxes) in self.people.items():
             digest.update(name.encode() + frames.tobytes() + boxes.tobytes())
@@ -132,7 +145,7 @@ Boxes = FixedBox | BoxTable
 
 
 def read_boxes(given: Any) -> Boxes | None:
-    """What a user gives as boxes; None for "auto", which follows the pose.
+    """Read what a user gives as boxes; None for "auto", which follows the pose.
 
     given  None or "auto"; "x,y,w,h" or four numbers: a fixed box; an array (T,4), rows of NaN where there is none;
            a mapping from ids to such arrays; or the path of a .json or .csv file (see above).
@@ -159,6 +172,27 @@ def read_boxes(given: Any) -> Boxes | None:
     return _table([(frame, "1", box) for frame, box in enumerate(array)], "boxes")
 
 
+def check_boxes(boxes: Boxes, size: tuple[int, int]) -> None:
+    """Refuse boxes in which nobody could be found in a whole video of frames of (height, width) `size`.
+
+    Raises UserError where no box shows any of the frame, or all have a size that no person has.
+    """
+    be, lie = ("is", "lies") if isinstance(boxes, FixedBox) else ("are", "lie")
+    rows, frames = boxes.rows, f"the video's frames of {size[1]}x{size[0]} pixels"
+    sides = rows[:, 2:].max(axis=1)
+    if sides.max() < LEAST_SIDE:
+        example, wrong = rows[sides.argmax()], f"{be} less than {LEAST_SIDE:g} pixels long, in {frames}"
+    elif sides.min() > MOST_FRAMES * max(size):
+        example, wrong = rows[sides.argmin()], f"{be} more than {MOST_FRAMES:g} times as long as {frames}"
+    elif not any(is_inside(box, size) for box in rows):
+        example, wrong = rows[0], f"{lie} outside of {frames}"
+    else:
+        return
+    named = ",".join(f"{value:g}" for value in example)
+    what = f"box {named} {wrong}" if isinstance(boxes, FixedBox) else f"{boxes.origin}: all boxes {wrong}, such as {named}"
+    raise UserError(f"{what}; give x, y, width, height in pixels of the video, not in parts of the frame, or auto")
+
+
 def _rows(value: Any, ndims: tuple[int, ...] = (1, 2)) -> np.ndarray:
     try:
         array = np.asarray(value, np.float64)
@@ -183,7 +217,8 @@ def _four(text: str) -> FixedBox | None:
 def _fixed(box: np.ndarray) -> FixedBox:
     if not _is_box(box):
         raise UserError(f"box {[float(value) for value in box]} has no extent; give x, y, width, height in pixels of the video")
-    return FixedBox(tuple(float(value) for value in box))
+    x, y, width, height = (float(value) for value in box)
+    return FixedBox((x, y, width, height))
 
 
 def _is_box(box: np.ndarray) -> bool:

@@ -1,47 +1,41 @@
 """Which confidence is low: measured for a checkpoint, on clips whose joints are known.
 
 A joint's confidence is the height of its heatmap's peak. Targets have peaks of 1, but what a network reaches depends on the
-network: one that was trained longer, or on easier images, is surer of itself. So the limits are read off labeled clips that
+network: one that was trained longer, or on easier images, is more confident. So the limits are read off labeled clips that
 the checkpoint was not trained on, its val split, streamed as a video is, with the labels' boxes:
 
     hidden_below   the confidence under which one VISIBLE joint in ten lies. A joint below it is called hidden.
     lost_below     the mean confidence over the joints under which one frame in a hundred lies. Below it no person was found.
-    confident_from      the mean confidence under which one frame in four lies. A search that has found as much looks no further.
+    confident_from the mean confidence under which one frame in four lies. A search that has found as much looks no further.
 
-Confidence tells a hidden joint from a seen one only in part: a network that carries the pose is often sure of a joint that it
-cannot see, which is its purpose. `hidden_detected` says which share of the occluded joints lies below the limit, and `correct`
-which share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict` writes means:
-the network does not see it well.
+Confidence distinguishes a hidden joint from a seen one only in part: a network that carries the pose is often confident of a
+joint that it cannot see, which is its purpose. `hidden_detected` says which share of the occluded joints lies below the limit,
+and `correct` which share of the joints below and above it is within 0.2 of the person's size. "Hidden" in what `rpstn predict`
+writes means: the network does not see it well.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
-from rpstn.errors import UserError
-from rpstn.runs.files import write_json
-from rpstn.runs.progress import tqdm
-
-if TYPE_CHECKING:
-    import torch
-
-    from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets import open_dataset
+from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.parts import parts_of
+from rpstn.errors import UserError
 from rpstn.evaluate.inference import check_checkpoint
 from rpstn.evaluate.scoring import EvaluateConfig, as_trained
+from rpstn.models.calibration import Calibration, calibration_file, calibration_of, checksum
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
-from rpstn.models.weights import Calibration, calibration_file, calibration_of, checksum
+from rpstn.runs.files import write_json
+from rpstn.runs.progress import tqdm
 from rpstn.skeletons import skeleton_of
 from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_streamed
@@ -101,14 +95,14 @@ def _measured(where: str, checksum: str, clips: Sequence[Clip], joints: np.ndarr
     if not seen.any():
         raise UserError(f"{where}: no joint is visible; calibrate on another data set")
     low = float(np.quantile(confidence[seen], QUANTILE_HIDDEN))
-    lost, sure = np.quantile(confidence[seen.any(axis=1)].mean(axis=1), (QUANTILE_LOST, QUANTILE_CONFIDENT))
+    lost, confident = np.quantile(confidence[seen.any(axis=1)].mean(axis=1), (QUANTILE_LOST, QUANTILE_CONFIDENT))
     below = confidence < low
     correct = np.linalg.norm(joints - truth, axis=-1) <= 0.2 * sizes[:, None]
     known = seen | occluded
     return Calibration(
         hidden_below=round(low, 4),
         lost_below=round(float(lost), 4),
-        confident_from=round(float(sure), 4),
+        confident_from=round(float(confident), 4),
         measured_on=where,
         joints=int(seen.sum()),
         frames=len(confidence),
@@ -124,9 +118,9 @@ def _measured(where: str, checksum: str, clips: Sequence[Clip], joints: np.ndarr
 def calibrate_run(
     checkpoint: Path, dataset: ClipDataset, frames: int, device: str | torch.device = "auto", progress: bool = True
 ) -> None:
-    """Measure a run's checkpoint on its val split, and write the limits beside it; once, and not where frames is 0.
+    """Measure a run's checkpoint on its val split, and write the limits next to it; once, and not where frames is 0.
 
-    A split that cannot tell, such as one without a visible joint, is a warning: the limits are then assumed.
+    A split that does not allow it, such as one without a visible joint, is a warning: the limits are then assumed.
     """
     if not frames or calibration_of(checkpoint).measured_on:
         return
@@ -138,26 +132,21 @@ def calibrate_run(
         write_json(calibration_file(checkpoint), asdict(found))
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """`python -m rpstn.video.calibrate CHECKPOINT --dataset NAME`: measure a checkpoint's limits and write them beside it."""
-    parser = argparse.ArgumentParser(prog="python -m rpstn.video.calibrate", description=calibrate.__doc__)
-    parser.add_argument("checkpoint", type=Path)
-    parser.add_argument("--dataset", help="without it, the data set that the checkpoint was trained on")
-    parser.add_argument("--root", type=Path)
-    parser.add_argument("--split", default="val")
-    parser.add_argument("--fold", type=int)
-    given = parser.parse_args(arguments)
-    _, metadata = load_checkpoint(given.checkpoint)
-    config = as_trained(EvaluateConfig(given.checkpoint, given.dataset, fold=given.fold), metadata)
-    dataset = open_dataset(config.dataset, given.root, split=given.split, fold=config.fold)
-    dataset = convert_dataset(dataset, skeleton_of(metadata))
-    found = calibrate(given.checkpoint, dataset)
-    print(write_json(calibration_file(given.checkpoint), asdict(found)))
+def calibrate_file(
+    checkpoint: str | Path,
+    dataset: str | None = None,
+    root: str | Path | None = None,
+    split: str = "val",
+    fold: int | None = None,
+) -> Path:
+    """Measure a checkpoint's limits on a data set by its name, and write them next to it; return the file.
 
-
-if __name__ == "__main__":
-    try:
-        main()
-    except UserError as error:
-        print(f"rpstn: error: {' '.join(str(error).split())}", file=sys.stderr)
-        sys.exit(2)
+    dataset  None: the one that the checkpoint was trained on, and its fold.
+    Raises UserError as `calibrate` does, and where the data set is not there.
+    """
+    checkpoint = find_weights(checkpoint)
+    _, metadata = load_checkpoint(checkpoint)
+    config = as_trained(EvaluateConfig(checkpoint, dataset, fold=fold), metadata)
+    opened = open_dataset(str(config.dataset), root, split=split, fold=config.fold or 1)
+    found = calibrate(checkpoint, convert_dataset(opened, skeleton_of(metadata)))
+    return write_json(calibration_file(checkpoint), asdict(found))

@@ -1,10 +1,10 @@
-"""A video of any length into files: poses.json, poses.csv and annotated.webm, streaming, and to be gone on with after a stop.
+"""A video of any length into files: poses.json, poses.csv and annotated.webm, streamed, and resumed after a stop.
 
 While it runs, the folder holds a journal of the poses and, every few seconds, the state of the stream. Ctrl-C ends it between
-two frames: the files are made of what was done, and the journal and the state stay, so that a second call with `resume` goes on
-as if nothing had happened. A run that was killed goes on from its last saved state. The image is drawn again from the
-journal, which is cheap beside the network, so the video has no seam. A camera's frames are gone: there, `resume` makes the files
-of what a killed run has recorded. A finished run keeps only its results.
+two frames: the files are made of what was done, and the journal and the state stay, so that a second call with `resume`
+continues as if nothing had happened. A run that was killed continues from its last saved state. Its frames are drawn again from
+the journal, which costs little next to the network, so the video has no seam. A camera's frames are lost: there, `resume` makes
+the files of what a killed run has recorded. A finished run keeps only its results.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ from rpstn.models.checkpoints import save_atomically
 from rpstn.models.weights import Weights
 from rpstn.runs.ahead import Ahead
 from rpstn.runs.files import portable
-from rpstn.runs.paths import expanded
+from rpstn.runs.paths import default_place, expanded
 from rpstn.runs.progress import tqdm
-from rpstn.runs.project import default_place
 from rpstn.runs.quiet import audible
-from rpstn.video.boxes import BoxTable, FixedBox, read_boxes
+from rpstn.video.boxes import BoxTable, FixedBox, check_boxes, read_boxes
 from rpstn.video.input.camera import Camera, camera_index
 from rpstn.video.input.frames import Frame, VideoInput
 from rpstn.video.input.images import FrameFolder
@@ -39,7 +38,7 @@ from rpstn.video.output.files import Journal, frame_entry, read_entries, read_he
 from rpstn.video.output.folder import PredictionFolder, fingerprint
 from rpstn.video.output.overlay import AnnotatedVideo, Annotator
 from rpstn.video.output.summary import doubt_notes, summarize_poses
-from rpstn.video.predict import check_boxes, open_network
+from rpstn.video.predict import open_network
 from rpstn.video.stream import PoseStream
 from rpstn.video.threads import Behind, StopAsked, stop_when_asked
 from rpstn.video.tracking import Following
@@ -61,13 +60,13 @@ class PredictConfig:
     checkpoint: Path | None = None  # file that training wrote, or shipped weights such as embedded_rpstn; None: the default ones
     boxes: str = "auto"  # auto: found and followed; x,y,width,height: one for all frames; or a .json or .csv file
     out: Path | None = None  # folder of the results; None: runs/predict/<the video's name>
-    frames: int | None = None  # stop after so many; None: at the video's end
-    fps: float | None = None  # frames a second of a folder of images; None: 25. Videos have their own
+    frames: int | None = None  # stop after this many; None: at the video's end
+    fps: float | None = None  # frames per second of a folder of images; None: 25. Videos have their own
     draw: bool = True  # write annotated.webm
-    relation: bool = False  # draw the relation matrix beside the image, and write it into poses.json
+    relation: bool = False  # draw the relation matrix next to the image, and write it into poses.json
     hidden_below: float | None = None  # confidence below which a joint counts as hidden; None: as measured for the checkpoint
     lost_below: float | None = None  # mean confidence below which the person counts as lost; None: as measured
-    resume: bool = False  # go on with an interrupted run in this folder
+    resume: bool = False  # continue an interrupted run in this folder
     overwrite: bool = False  # replace what this folder holds
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
 
@@ -83,6 +82,7 @@ class PredictConfig:
 
     @property
     def folder(self) -> Path:
+        """Where the results go."""
         if self.out is not None:
             return expanded(self.out)
         path = expanded(self.video)
@@ -116,9 +116,9 @@ class PredictResult:
 
 
 def predict_video(config: PredictConfig, progress: bool = True) -> PredictResult:
-    """Predict a video into files, or go on with it. Raises UserError for what a user can mend.
+    """Predict a video into files, or resume one. Raises UserError for what a user can correct.
 
-    An error in the middle, such as a broken image of a folder, is raised after the files were made of what was done before it.
+    An error on the way, such as a broken image of a folder, is raised after the files were made of what was done before it.
     """
     return _Run(config).go(progress)
 
@@ -140,7 +140,7 @@ class _Run:
         self.dropped = self.taken = 0
 
     def _settings(self) -> dict[str, Any]:
-        """What must be the same for a run to be gone on with."""
+        """What must be the same for a run to be resumed."""
         source = self.source
         return {
             "format": FORMAT,
@@ -160,62 +160,63 @@ class _Run:
         config = self.config
         unfinished = self.folder.check(config.video, self.settings, self.source.live, config.resume, config.overwrite)
         if unfinished and self.source.live:
-            return self._of_a_killed_recording()
-        state = self.folder.load_state() if unfinished else None
-        if state is not None:
-            if state.get("content") != fingerprint(self.source, state["frames"] - 1):
-                raise UserError(
-                    f"{self.folder.out} holds an interrupted run of other images than those in {self.source.name} now; choose "
-                    "another folder with --out, or start over with --overwrite"
-                )
-            self.stream.restore(state["stream"])
-        frames: Ahead[Frame] = Ahead(self.source, drop=self.source.live)
-        try:
+            return self._finish_killed_recording()
+        state = self._restored() if unfinished else None
+        with Ahead(self.source, drop=self.source.live) as frames:
             # The first frame shows whether there is anything to predict, before anything is written.
             first = next(frames, None)
             if first is None:
                 raise UserError(f"{self.source.name} has no frame; give another video")
-            check_boxes(self.boxes, first)
             height, width = first.pixels.shape[:2]
-            self.video = {
-                "name": portable(self.source.name), "width": width, "height": height, "fps": self.source.fps,
-            }  # fmt: skip
+            if self.boxes is not None:
+                check_boxes(self.boxes, (height, width))
+            self.video = {"name": portable(self.source.name), "width": width, "height": height, "fps": self.source.fps}
             journal = self.folder.begin(self.settings, self.video, state)
             with stop_when_asked() as asked, self.folder.room():
                 complete = False
                 try:
                     complete = self._run(first, frames, journal, asked, progress)
                 except UserError as error:
-                    go_on = "" if self.source.live else "; when this is fixed, go on with --resume"
+                    remedy = "" if self.source.live else "; when this is fixed, continue with --resume"
                     raise UserError(
-                        f"{error}. Poses of the {journal.frames} frames before are in {self.folder.out}{go_on}"
+                        f"{error}. Poses of the {journal.frames} frames before are in {self.folder.out}{remedy}"
                     ) from error
                 finally:
                     self.dropped = frames.dropped
                     frames.close()
                     journal.close()
                     result = self._finish(complete, drawn=config.draw)
-        finally:
-            frames.close()
         return replace(result, signal=asked.signal)
 
-    def _of_a_killed_recording(self) -> PredictResult:
-        """A camera's frames are gone: the files are made of what the journal and the video hold of them."""
+    def _restored(self) -> dict[str, Any] | None:
+        """The saved state of an interrupted run, from which the stream continues; None where none was saved."""
+        state = self.folder.load_state()
+        if state is None:
+            return None
+        if state.get("content") != fingerprint(self.source, state["frames"] - 1):
+            raise UserError(
+                f"{self.folder.out} holds an interrupted run of other images than those in {self.source.name} now; choose "
+                "another folder with --out, or start over with --overwrite"
+            )
+        self.stream.restore(state["stream"])
+        return state
+
+    def _finish_killed_recording(self) -> PredictResult:
+        """Make the files of what the journal and the video hold of a camera's frames, which are lost."""
         self.video = read_head(self.folder.journal)["video"]
         with self.folder.room():
             return self._finish(complete=True, drawn=True)
 
     def _run(self, first: Frame, frames: Ahead[Frame], journal: Journal, asked: StopAsked, progress: bool) -> bool:
-        """All frames; returns whether the end was reached."""
+        """Predict all frames; return whether the end was reached."""
         limit, done = self.config.frames, journal.frames
         known = [count for count in (limit, self.source.count) if count is not None]
         with contextlib.ExitStack() as stack:
-            before = read_entries(self.folder.journal, done)
-            stack.callback(before.close)
+            before = stack.enter_context(contextlib.closing(read_entries(self.folder.journal, done)))
             total, name = min(known, default=None), self.source.name
             terminal = stack.enter_context(audible())
             bar = stack.enter_context(tqdm(total=total, unit="frame", desc=repr(name)[1:-1], disable=not progress, file=terminal))
-            behind: Behind[tuple[Frame, dict]] | None = None
+            behind: Behind[tuple[Frame, dict[str, Any]]] | None = None
             if self.config.draw:
                 drawing = AnnotatedVideo(self.folder.part, self._annotator(), self.source.fps)
                 stack.callback(drawing.close)
@@ -252,7 +253,7 @@ class _Run:
         return Annotator(self.network.skeleton, size, self.hidden_below, self.config.relation)
 
     def _save(self, journal: Journal) -> None:
-        """The stream's state, and to which frame of the journal it belongs."""
+        """Save the stream's state, and to which frame of the journal it belongs."""
         if self.source.live:
             return
         journal.sync()
@@ -267,16 +268,7 @@ class _Run:
         last, count = -1, 0
         for entry in read_entries(journal):
             last, count = entry["frame"], count + 1
-        notes = list(self.source.notes)
-        if self.config.fps is not None and isinstance(self.source, VideoFile | Camera):
-            notes.append(f"fps {self.config.fps:g} was not used: {self.source.name} has times of its own, a folder has none")
-        if isinstance(self.boxes, BoxTable):
-            size = self.video["height"], self.video["width"]
-            notes += self.boxes.notes(last, size, complete, self.config.frames is None)
-        limits = (("lost_below", self.config.lost_below), ("hidden_below", self.config.hidden_below))
-        notes += doubt_notes(summary, *(self.weights.limit(name, given) for name, given in limits))
-        if self.dropped:
-            notes.append(f"{self.dropped} frames came faster than they could be predicted and were left out")
+        notes = self._notes(summary, last, complete)
         write_poses_json(results["poses.json"], self._head(complete, summary, notes), read_entries(journal))
         write_poses_csv(results["poses.csv"], skeleton, read_entries(journal))
         if drawn:  # stopped while it drew again what was done before, a video that is there shows more
@@ -287,6 +279,20 @@ class _Run:
             self.folder.end()
         seconds = time.perf_counter() - self.begun
         return PredictResult(self.folder.out, self.folder.files(), count, complete, summary, tuple(notes), self.weights, seconds)
+
+    def _notes(self, summary: dict[str, Any], last: int, complete: bool) -> list[str]:
+        """What was noticed of the source, the boxes, the poses and the camera. last: the last frame with an entry."""
+        config, notes = self.config, list(self.source.notes)
+        if config.fps is not None and isinstance(self.source, VideoFile | Camera):
+            notes.append(f"fps {config.fps:g} was not used: {self.source.name} has times of its own, a folder has none")
+        if isinstance(self.boxes, BoxTable):
+            size = self.video["height"], self.video["width"]
+            notes += self.boxes.notes(last, size, complete, config.frames is None)
+        lost, hidden = (self.weights.limit(name, getattr(config, name)) for name in ("lost_below", "hidden_below"))
+        notes += doubt_notes(summary, lost, hidden)
+        if self.dropped:
+            notes.append(f"{self.dropped} frames came faster than they could be predicted and were left out")
+        return notes
 
     def _head(self, complete: bool, summary: dict[str, Any], notes: list[str]) -> dict[str, Any]:
         skeleton = self.network.skeleton

@@ -22,10 +22,15 @@ from rpstn.video.tracking import PADDING
 
 
 class Look(NamedTuple):
-    """What the network makes of one crop: joints (K,2) px of the frame, confidence (K,), relation (K,K) or None, and its new
-    state.
+    """What the network makes of one crop of a frame.
+
+    box        (4,) px of the frame, the crop without its padding.
+    joints     (K,2) px of the frame; confidence (K,).
+    relation   (K,K), or None for a network without.
+    state      what the next frame is to be given.
     """
 
+    box: np.ndarray
     joints: np.ndarray
     confidence: np.ndarray
     relation: np.ndarray | None
@@ -33,19 +38,23 @@ class Look(NamedTuple):
 
 
 class PoseNetwork:
-    """A checkpoint's network on a device, looking at crops of frames. RPSTN's state is passed along; an image network has
-    none.
-    """
+    """Look at crops of frames with a checkpoint's network. RPSTN's state is passed along; an image network has none."""
 
     def __init__(self, model: torch.nn.Module, metadata: Mapping[str, Any], device: torch.device) -> None:
         self.model, self.metadata, self.device = model.to(device).eval(), metadata, device
         self.skeleton: Skeleton = skeleton_of(metadata)
 
+    @property
+    def sums(self) -> str:
+        """What of a relation sums to one: "rows", or "columns" in the released layout."""
+        config: Any = self.model.config
+        return "columns" if config.relation_layout == "released" else "rows"
+
     @classmethod
-    def load(cls, checkpoint: str | Path, device: str = "auto") -> PoseNetwork:
-        """Raises UserError for a checkpoint or a device that cannot be used."""
-        place = choose_device(device)
-        return cls(*load_checkpoint(checkpoint), place)
+    def load(cls, checkpoint: str | Path, device: str | torch.device = "auto") -> PoseNetwork:
+        """Load a checkpoint. Raises UserError for one, or a device, that cannot be used."""
+        chosen = choose_device(device)  # before the checkpoint is read
+        return cls(*load_checkpoint(checkpoint), chosen)
 
     @classmethod
     def of(cls, model: torch.nn.Module, metadata: Mapping[str, Any], device: str = "auto") -> PoseNetwork:
@@ -53,7 +62,7 @@ class PoseNetwork:
 
         Raises UserError where they are no such pair.
         """
-        place = choose_device(device)
+        chosen = choose_device(device)
         known = metadata if isinstance(metadata, Mapping) else {}
         lacking = [name for name in ("skeleton", "size", "input") if name not in known]
         if not isinstance(model, torch.nn.Module) or lacking:
@@ -63,20 +72,20 @@ class PoseNetwork:
                 "rpstn.load_checkpoint returns"
             )
         config = getattr(model, "config", None)
-        for name, told in (("joints", len(skeleton_of(metadata))), ("input", metadata["input"])):
-            if getattr(config, name, None) != told:
+        for name, stated in (("joints", len(skeleton_of(metadata))), ("input", metadata["input"])):
+            if getattr(config, name, None) != stated:
                 raise UserError(
-                    f"the network has {name} {getattr(config, name, None)}, its metadata says {told}; correct the metadata"
+                    f"the network has {name} {getattr(config, name, None)}, its metadata says {stated}; correct the metadata"
                 )
         try:
             check_size(metadata["size"], metadata["size"])
         except (TypeError, ValueError) as error:
             raise UserError(f"the metadata has size {metadata['size']!r}: {error}") from None
-        return cls(copy.deepcopy(model), metadata, place)
+        return cls(copy.deepcopy(model), metadata, chosen)
 
     @torch.inference_mode()
     def look(self, pixels: np.ndarray, box: np.ndarray, state: State | None = None) -> Look:
-        """pixels (H,W,3) uint8 RGB, box (4,) in them; state: what the frame before left, None to start anew."""
+        """Look at the crop around `box` (4,) in pixels (H,W,3) uint8 RGB. state: what the frame before left; None at first."""
         size = self.metadata["size"]
         affine = crop_affine(box, size, padding=PADDING)
         crop = torch.from_numpy(warp(pixels[None], affine, size)).to(self.device)
@@ -88,6 +97,7 @@ class PoseNetwork:
         heatmaps = output.heatmaps[0, 0].float()
         joints, confidence = decode(heatmaps, size / heatmaps.shape[-1])
         return Look(
+            box,
             apply_affine(joints.cpu().numpy(), invert_affine(affine)),
             confidence.cpu().numpy(),
             None if output.relations is None else output.relations[0, 0].float().cpu().numpy(),

@@ -1,9 +1,8 @@
-"""Your own video: poses, relations and an image of them, from a file, a folder, a camera or an array.
+"""Your own video as arrays: the poses and relations of one person, from a file, a folder, a camera or frames in memory.
 
     poses, confidences, relations = rpstn.predict("jump.webm")
 
-`predict` gives arrays; `rpstn.video.job.predict_video`, which `rpstn predict` calls, streams a video of any length into
-files.
+`rpstn.video.job.predict_video`, which `rpstn predict` calls, streams a video of any length into files instead.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from rpstn.datasets.boxes import is_inside
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
@@ -27,7 +25,7 @@ from rpstn.models.weights import Weights, describe_network, describe_weights
 from rpstn.runs.ahead import Ahead
 from rpstn.runs.progress import tqdm
 from rpstn.runs.quiet import audible
-from rpstn.video.boxes import BoxTable, FixedBox, read_boxes
+from rpstn.video.boxes import check_boxes, read_boxes
 from rpstn.video.input.frames import Frame, VideoInput
 from rpstn.video.input.source import open_input
 from rpstn.video.input.video_file import VideoFile
@@ -37,12 +35,6 @@ from rpstn.video.tracking import Following
 
 # What names a network: see `predict`.
 Checkpoint = str | os.PathLike[str] | tuple[torch.nn.Module, Mapping[str, Any]] | None
-# A person fewer pixels tall is none that a network could see: such boxes are parts of the frame, 0..1, or of another image.
-LEAST_SIDE = 4.0
-# In a crop so many times as long as the frame, the frame is a spot.
-MOST_FRAMES = 10.0
-
-
 ABSENT = "absent"  # the status of a frame in which the person has no box; poses.json leaves the person out of it
 
 
@@ -61,7 +53,7 @@ class Poses(_Arrays):
     relations    (T,K,K) float32, NaN there too; None for a network without relations.
 
     status       (T,) text, as in poses.json: "given", "found" or "followed", by how the box came about; "lost" where the network
-                 is too unsure to call what it found a person; "absent" where there is no box.
+                 has too little confidence to call what it found a person; "absent" where there is no box.
     hidden       (T,K) bool: joints that the network does not see well, by the checkpoint's limit (`rpstn.video.calibrate`); all
                  of a lost frame, none where there is no box. A joint is seen where it is neither hidden nor NaN.
     """
@@ -99,12 +91,12 @@ def predict(
                      returns them: it is copied, and its limits of confidence are assumed. What weights were trained on, and how
                      to train others, `rpstn.models.weights.describe_weights` says, and `rpstn predict` prints.
     boxes            None or "auto": the whole frame at first, then the box follows the pose. (4,) or "x,y,w,h": one box for all
-                     frames, whose numbers are those of the clip call. (T,4): one box a frame. Or a .json or .csv file
+                     frames, whose numbers are those of the clip call. (T,4): one box per frame. Or a .json or .csv file
                      (`rpstn.video.boxes`). x, y, width, height in pixels of the video.
     frames           stop after so many; None: at the video's end. A camera has none: it needs a number.
-    fps              frames a second of a folder or an array; no number depends on it.
+    fps              frames per second of a folder or an array; no number depends on it.
     Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K); its attributes `status` (T,) and `hidden` (T,K) say in
-    which frames the person was lost, and which joints are hidden. A lost frame has a pose too, which is none to trust.
+    which frames the person was lost, and which joints are hidden. A lost frame has a pose too, which is not to be trusted.
 
     Frames stream through RPSTN.step (Dang et al. 2022): each is looked at once, with what the frame before left. Warns of what
     was left out of a folder, of frames that cannot be decoded, and the like (`VideoInput.notes`). Raises UserError for whatever
@@ -119,7 +111,7 @@ def predict(
 
 
 class Opened(NamedTuple):
-    """A video of one person, ready to be gone through: (frame, the person in it or None), one after another.
+    """A video of one person, ready to be read: (frame, the person in it or None), one after another.
 
     A frame that cannot be decoded comes as the image before it, or black, without a person: numbers stay those of the file.
     """
@@ -140,7 +132,7 @@ def open_one(
     device: str = "auto",
     progress: bool = False,
 ) -> Opened:
-    """What `predict` and `rpstn.video.watch.watch` begin with; arguments and errors are those of `predict`."""
+    """Open a video and a network, as `predict` and `rpstn.video.watch.watch` do; arguments and errors are those of `predict`."""
     if frames is not None and (not isinstance(frames, int | np.integer) or frames < 1):
         raise UserError(f"the limit is {frames} frames; give a whole number of at least 1, or None for the whole video")
     given = read_boxes(boxes)
@@ -185,43 +177,39 @@ def _only(
 def _with_lost(
     stream: Iterator[tuple[Frame, list[PersonPose]]], lost: Mapping[int, float]
 ) -> Iterator[tuple[Frame, list[PersonPose]]]:
-    """The frames, with those that were lost in their places. lost: times by number, known once a later frame is there."""
-    number, last = 0, None
+    """The frames, with those that were lost at their positions. lost: times by number, known once a later frame is there."""
+    number, shown = 0, None
     for frame, people in stream:
-        shown = np.zeros_like(frame.pixels) if last is None else last
+        shown = np.zeros_like(frame.pixels) if shown is None else shown
         while number in lost and number < frame.index:
             yield Frame(number, lost[number], shown), []
             number += 1
         yield frame, people
-        number, last = frame.index + 1, frame.pixels
-    while number in lost:
-        yield Frame(number, lost[number], last), []
+        number, shown = frame.index + 1, frame.pixels
+    while shown is not None and number in lost:
+        yield Frame(number, lost[number], shown), []
         number += 1
 
 
 def predict_frames(
     network: PoseNetwork, source: VideoInput, boxes: Any, following: Following, *, progress: bool = False
 ) -> Generator[tuple[Frame, list[PersonPose]], None, None]:
-    """(frame, its people) of a source, one after another; decoding overlaps with the network."""
+    """Give (frame, its people) of a source, one after another; decoding overlaps with the network."""
     given = read_boxes(boxes)
     stream = PoseStream(network, given, following)
-    frames = Ahead(source, drop=source.live)
-    try:
-        with audible() as terminal:
-            name = repr(source.name)[1:-1]  # some terminals cannot show every name
-            bar = tqdm(frames, total=source.count, unit="frame", desc=name, disable=not progress, file=terminal)
-            for count, frame in enumerate(bar):
-                if not count:  # whatever its number: a camera's first ones may have been dropped
-                    check_boxes(given, frame)
-                yield frame, stream.step(frame.index, frame.pixels)
-    finally:
-        frames.close()
+    with Ahead(source, drop=source.live) as frames, audible() as terminal:
+        name = repr(source.name)[1:-1]  # some terminals cannot show every name
+        bar = tqdm(frames, total=source.count, unit="frame", desc=name, disable=not progress, file=terminal)
+        for count, frame in enumerate(bar):
+            if given is not None and not count:  # whatever its number: a camera's first ones may have been dropped
+                check_boxes(given, frame.pixels.shape[:2])
+            yield frame, stream.step(frame.index, frame.pixels)
 
 
 def predict_streamed(
     network: PoseNetwork, dataset: ClipDataset, following: Following, *, boxes_given: bool = True, progress: bool = True
 ) -> tuple[Predictions, list[list[str]]]:
-    """Every clip of a labeled data set, streamed as `predict` streams a video, and the status of each frame (`PersonPose`).
+    """Stream every clip of a labeled data set as `predict` streams a video; also gives the status of each frame (`PersonPose`).
 
     boxes_given  the labels' boxes; else nothing is given, and the person is looked for in each clip.
     Unlike `rpstn.evaluate.inference.predict_clips`, each frame has its own crop, and the state lasts as long as the clip.
@@ -240,31 +228,6 @@ def predict_streamed(
     return Predictions(tuple(clip.id for clip in dataset), joints, confidence, [None] * len(joints)), states
 
 
-def check_boxes(boxes: FixedBox | BoxTable | None, frame: Frame) -> None:
-    """Raises UserError where no box shows any of the frame, or all are of a size that no person has, so that nobody could be
-    found in the whole video.
-    """
-    if boxes is None:
-        return
-    size = frame.pixels.shape[:2]
-    fixed = isinstance(boxes, FixedBox)
-    rows = np.array([boxes.box]) if fixed else np.concatenate([rows for _, rows in boxes.people.values()])
-    sides = rows[:, 2:].max(axis=1)
-    frames = f"the video's frames of {size[1]}x{size[0]} pixels"
-    are, lie = ("is", "lies") if fixed else ("are", "lie")
-    if sides.max() < LEAST_SIDE:
-        example, wrong = rows[sides.argmax()], f"{are} less than {LEAST_SIDE:g} pixels long, in {frames}"
-    elif sides.min() > MOST_FRAMES * max(size):
-        example, wrong = rows[sides.argmin()], f"{are} more than {MOST_FRAMES:g} times as long as {frames}"
-    elif not any(is_inside(box, size) for box in rows):
-        example, wrong = rows[0], f"{lie} outside of {frames}"
-    else:
-        return
-    named = ",".join(f"{value:g}" for value in example)
-    told = f"box {named} {wrong}" if fixed else f"{boxes.origin}: all boxes {wrong}, such as {named}"
-    raise UserError(f"{told}; give x, y, width, height in pixels of the video, not in parts of the frame, or auto")
-
-
 def poses_of(found: Sequence[PersonPose | None], joints: int, hidden_below: float) -> Poses:
     """Stack one person's poses, NaN where there is None."""
     relates = any(pose is not None and pose.relation is not None for pose in found)
@@ -280,8 +243,8 @@ def poses_of(found: Sequence[PersonPose | None], joints: int, hidden_below: floa
 
 
 def stack(found: Sequence[PersonPose | None], name: str, shape: tuple[int, ...], kind: type) -> np.ndarray:
-    """(T, *shape): one field of the poses, NaN where there is None."""
-    rows = np.full((len(found), *shape), np.nan, kind)
+    """Stack one field of the poses: (T, *shape), NaN where there is None."""
+    rows: np.ndarray = np.full((len(found), *shape), np.nan, kind)
     for row, pose in zip(rows, found, strict=True):
         if pose is not None:
             row[:] = getattr(pose, name)

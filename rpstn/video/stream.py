@@ -2,15 +2,15 @@
 
     crop of the frame  ->  RPSTN.step  ->  joints in pixels of the frame  ->  box for the next frame
 
-Only each person's state is kept, the refined heatmaps and the features of one frame: memory and time of a frame do not depend
+Only each person's state is kept, the refined heatmaps and the features of one frame: memory and time per frame do not depend
 on how many came before. The crop may move between frames while the state is carried on: kernels hold what to look for, not
 where, and they are matched everywhere in the next crop.
 
 Which crop:
 - a fixed box: the same crop in all frames, PADDING times the box's longer side. Numbers are those of the clip call on such crops.
-- boxes given frame by frame: around the middle of each frame's box. The crop's side follows the box's longer side with the rate
-  `Following.side`, so that a box that breathes, as an outline's does with every step, does not make the person breathe in the
-  crop.
+- boxes given frame by frame: around the center of each frame's box. The crop's size follows the box's longer side with the rate
+  `Following.size_rate`, so that a box that breathes, as an outline's does with every step, does not make the person breathe in
+  the crop.
 - "auto": the whole frame first, then closer, then the box follows the pose (`rpstn.video.tracking`).
 """
 
@@ -39,9 +39,9 @@ class PersonPose(NamedTuple):
                 frame by frame it is the square that follows them.
     joints      (K,2) px of the frame; confidence (K,), heights of the heatmaps' peaks.
     relation    (K,K), or None for a network without.
+    status      "given": in a given box. "found": by a search, with a new state. "followed": from the frame before. "lost": there
+                is a pose, but the network's confidence is too low.
     others      boxes (4,) around other people whom a search saw, where one was made; else None.
-    status      "given": in a given box. "found": by a search, the network starts anew. "followed": from the frame before. "lost":
-                there is a pose, but the network is too unsure of it.
     """
 
     id: str
@@ -52,9 +52,14 @@ class PersonPose(NamedTuple):
     status: str
     others: tuple[np.ndarray, ...] | None = None
 
+    @classmethod
+    def of(cls, name: str, look: Look, status: str) -> PersonPose:
+        """Take over what the network saw of a person."""
+        return cls(name, look.box, look.joints, look.confidence, look.relation, status)
 
-def _mean(found: tuple[np.ndarray, Look]) -> float:
-    return float(found[1].confidence.mean())
+
+def _mean(look: Look) -> float:
+    return float(look.confidence.mean())
 
 
 class _Person:
@@ -63,14 +68,14 @@ class _Person:
     def __init__(self) -> None:
         self.state: State | None = None
         self.box: np.ndarray | None = None  # square; None: not found yet, or lost
-        self.weak = 0  # frames in a row in which the network was too unsure
+        self.weak = 0  # frames in a row in which the confidence was too low
         self.searched: int | None = None  # the last frame that was searched for others
 
 
 class PoseStream:
-    """Poses of frame after frame. `boxes` None: one person is looked for, and followed.
+    """Find the poses of frame after frame. `boxes` None: one person is looked for, and followed.
 
-    others_every  frames from one in which other people than the one who is followed are searched for to the next; None: none is.
+    others_every  frames between two in which people other than the one who is followed are searched for; None: they never are.
                   It changes no pose.
     """
 
@@ -79,91 +84,96 @@ class PoseStream:
         self._people: dict[str, _Person] = {}
 
     def step(self, index: int, pixels: np.ndarray) -> list[PersonPose]:
-        """The people of frame `index`, (H,W,3) uint8 RGB; frames come in order. A person without a box in this frame starts
-        anew later.
+        """Find the people of frame `index`, (H,W,3) uint8 RGB; frames come in order.
+
+        A person without a box in this frame loses the state, and starts with a new one later.
         """
         if self.boxes is None:
             return [self._with_others(index, pixels, self._follow(pixels))]
         size = pixels.shape[:2]
         given = {name: box for name, box in self.boxes.at(index).items() if is_inside(box, size)}
         self._people = {name: person for name, person in self._people.items() if name in given}
-        return [self._look_where_told(name, box, pixels) for name, box in given.items()]
+        return [self._look_where_given(name, box, pixels) for name, box in given.items()]
 
-    def _look_where_told(self, name: str, box: np.ndarray, pixels: np.ndarray) -> PersonPose:
+    def _look_where_given(self, name: str, box: np.ndarray, pixels: np.ndarray) -> PersonPose:
         person = self._people.setdefault(name, _Person())
         if isinstance(self.boxes, FixedBox):
             crop = box
         else:
             crop = square(box)
             if person.box is not None:
-                side = person.box[2] + self.following.side * (crop[2] - person.box[2])
+                side = person.box[2] + self.following.size_rate * (crop[2] - person.box[2])
                 crop = np.array([*(crop[:2] + (crop[2] - side) / 2), side, side])
         look = self.network.look(pixels, crop, person.state)
         person.state, person.box = look.state, crop
-        return PersonPose(name, crop, look.joints, look.confidence, look.relation, GIVEN)
+        return PersonPose.of(name, look, GIVEN)
 
     def _follow(self, pixels: np.ndarray) -> PersonPose:
         person = self._people.setdefault("1", _Person())
-        size = pixels.shape[:2]
-        status = FOLLOWED
+        size, patience = pixels.shape[:2], self.following.patience
         if person.box is None:
             # While lost, the frame is searched once in `patience` frames, and looked at as a whole in the others.
-            box, look = self._search(pixels, everywhere=person.weak % self.following.patience == 0)
-            status = FOUND
+            look, status = self._search(pixels, everywhere=person.weak % patience == 0), FOUND
         else:
-            box = person.box
-            look = self.network.look(pixels, box, person.state)
-            if not self._sees(look, size) and person.weak + 1 >= self.following.patience:
-                again, fresh = self._search(pixels, everywhere=True)
+            look, status = self.network.look(pixels, person.box, person.state), FOLLOWED
+            if self._seen(look, size) is None and person.weak + 1 >= patience:
+                fresh = self._search(pixels, everywhere=True)
                 if fresh.confidence.mean() > look.confidence.mean():
-                    box, look, status = again, fresh, FOUND
-        if self._sees(look, size):
+                    look, status = fresh, FOUND
+        seen = self._seen(look, size)
+        if seen is not None:
             person.weak, person.state = 0, look.state
-            target = pose_box(look.joints, look.confidence, self.following)
-            person.box = move(box, target, self.following, size)
-            return PersonPose("1", box, look.joints, look.confidence, look.relation, status)
+            person.box = move(look.box, seen, self.following, size)
+            return PersonPose.of("1", look, status)
         person.weak += 1
-        if person.box is None or person.weak >= self.following.patience:
+        if person.box is None or person.weak >= patience:
             person.box = person.state = None
         else:  # it waits where it is: a person who is hidden for a moment comes back near
             person.state = look.state
-        return PersonPose("1", box, look.joints, look.confidence, look.relation, LOST)
+        return PersonPose.of("1", look, LOST)
 
     def _with_others(self, index: int, pixels: np.ndarray, pose: PersonPose) -> PersonPose:
-        """The pose, with what a search for others sees where one is due and the person is in subset."""
+        """The pose, with what a search for others sees where one is due and the person is in sight."""
         person, every = self._people["1"], self.others_every
         if every is None or pose.status == LOST or (person.searched is not None and index - person.searched < every):
             return pose
         person.searched = index
-        looks = [(box, self.network.look(pixels, box)) for box in search_boxes(pixels.shape[:2])]
-        taken = [pose_box(pose.joints, pose.confidence, self.following)]
-        starts = sorted((found for found in looks if self._apart(found[1], taken)), key=_mean, reverse=True)
+        own = pose_box(pose.joints, pose.confidence, self.following)
+        known = [] if own is None else [own]
+        others: list[np.ndarray] = []
+        starts = sorted((look for look in self._looks(pixels) if self._new(look, known) is not None), key=_mean, reverse=True)
         for start in starts[: self.following.starts]:
-            _, look = found = self._closer(pixels, *start)
-            if _mean(found) >= self.following.sure and self._apart(look, taken):
-                taken.append(pose_box(look.joints, look.confidence, self.following))
-        return pose._replace(others=tuple(taken[1:]))
+            look = self._closer(pixels, start)
+            box = self._new(look, known + others)
+            if box is not None and _mean(look) >= self.following.confident_from:
+                others.append(box)
+        return pose._replace(others=tuple(others))
 
-    def _apart(self, look: Look, taken: list[np.ndarray]) -> bool:
+    def _new(self, look: Look, known: list[np.ndarray]) -> np.ndarray | None:
+        """The box around a pose that is none of those known; None where it may be one of them."""
         box = pose_box(look.joints, look.confidence, self.following)
-        return box is not None and all(overlap(box, other) < SAME_PERSON for other in taken)
+        return box if box is not None and all(overlap(box, other) < SAME_PERSON for other in known) else None
 
-    def _sees(self, look: Look, size: tuple[int, int]) -> bool:
+    def _seen(self, look: Look, size: tuple[int, int]) -> np.ndarray | None:
+        """The box around the person, where the network sees one."""
         box = pose_box(look.joints, look.confidence, self.following)
-        return box is not None and is_inside(box, size) and look.confidence.mean() >= self.following.lost_below
+        if box is None or not is_inside(box, size) or not look.confidence.mean() >= self.following.lost_below:
+            return None
+        return box
 
-    def _search(self, pixels: np.ndarray, everywhere: bool) -> tuple[np.ndarray, Look]:
-        """The box and look that the network is surest of: the whole frame and closer, then, where it is not sure, parts of it."""
-        best = self._closer(pixels, whole_frame(pixels.shape[:2]))
-        if everywhere and _mean(best) < self.following.sure:
-            looks = [(box, self.network.look(pixels, box)) for box in search_boxes(pixels.shape[:2])]
-            starts = sorted(looks, key=_mean, reverse=True)[: self.following.starts]
-            best = max([best, *(self._closer(pixels, *start) for start in starts)], key=_mean)
+    def _looks(self, pixels: np.ndarray) -> list[Look]:
+        return [self.network.look(pixels, box) for box in search_boxes(pixels.shape[:2])]
+
+    def _search(self, pixels: np.ndarray, everywhere: bool) -> Look:
+        """The look with the highest confidence: the whole frame and closer, then, where that is not confident, parts of it."""
+        best = self._closer(pixels, self.network.look(pixels, whole_frame(pixels.shape[:2])))
+        if everywhere and _mean(best) < self.following.confident_from:
+            starts = sorted(self._looks(pixels), key=_mean, reverse=True)[: self.following.starts]
+            best = max([best, *(self._closer(pixels, start) for start in starts)], key=_mean)
         return best
 
-    def _closer(self, pixels: np.ndarray, box: np.ndarray, look: Look | None = None) -> tuple[np.ndarray, Look]:
-        """Looks again in the box around what was seen, as long as the network gets surer."""
-        look = look or self.network.look(pixels, box)
+    def _closer(self, pixels: np.ndarray, look: Look) -> Look:
+        """Look again in the box around what was seen, as long as the confidence rises."""
         for _ in range(self.following.zooms):
             target = pose_box(look.joints, look.confidence, self.following)
             if target is None or not is_inside(target, pixels.shape[:2]):
@@ -171,11 +181,11 @@ class PoseStream:
             fresh = self.network.look(pixels, target)
             if fresh.confidence.mean() <= look.confidence.mean():
                 break
-            box, look = target, fresh
-        return box, look
+            look = fresh
+        return look
 
     def save(self) -> dict[str, Any]:
-        """Everything that the next frame depends on, as tensors and plain values."""
+        """Give everything that the next frame depends on, as tensors and plain values."""
         return {
             name: {
                 "state": None if person.state is None else tuple(part.cpu().clone() for part in person.state),
@@ -187,7 +197,7 @@ class PoseStream:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Go on as the stream that was saved would have."""
+        """Continue as the stream that was saved would have."""
         self._people = {}
         for name, values in saved.items():
             person = self._people[name] = _Person()

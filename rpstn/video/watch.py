@@ -26,9 +26,9 @@ from rpstn.video.tracking import PADDING
 
 @dataclass(frozen=True)
 class Watched:
-    """One person in a video of T frames.
+    """Keep one person in a video of T frames.
 
-    frames      (T,H,W,3) uint8 RGB, at most 1280 px a side: larger ones are kept smaller, after the network saw them.
+    frames      (T,H,W,3) uint8 RGB, at most 1280 px on a side: larger ones are kept smaller, after the network saw them.
     scale       px of the kept frames for one of the video, mostly 1. times (T,) seconds since the first; fps; name of the
                 video.
     joints      (T,K,2) px of the kept frames; confidence (T,K); relations (T,K,K), or None for a network without. NaN in
@@ -70,7 +70,7 @@ class Watched:
         return np.array([person is not None for person in self.people])
 
     def crop(self, frame: int) -> np.ndarray:
-        """(S,S,3): what the network saw of a frame, as sharp as the kept frame is. UserError for a frame without a box."""
+        """Give what the network saw of a frame, (S,S,3), as sharp as the kept frame is. UserError for a frame without a box."""
         if self.people[frame] is None:
             raise UserError(f"frame {frame} of {self.name} has no box, so the network saw nothing of it; choose another")
         affine = crop_affine(self.boxes[frame], self.size, padding=PADDING)
@@ -81,7 +81,7 @@ class Watched:
         return (points - (self.scale - 1) / 2) / self.scale
 
     def images(self, relation: bool = True) -> Iterator[np.ndarray]:
-        """The frames as `rpstn predict` draws them, (H',W',3) uint8 RGB: pose, confidence, and the relation beside it."""
+        """Draw the frames as `rpstn predict` does, (H',W',3) uint8 RGB: pose, confidence, and the relation next to it."""
         drawn = relation and self.relations is not None
         annotator = Annotator(self.skeleton, self.frames.shape[1:3], self.limit, relation=drawn)
         for frame, entry in zip(self.frames, self._entries(drawn), strict=True):
@@ -103,7 +103,7 @@ class Watched:
         for joint in self.skeleton.order:
             name = self.skeleton.joints[joint]
             stretches = person["joints"][name]["stretches"]
-            longest = max(stretches, key=lambda stretch: stretch["frames"], default={})
+            longest = max(stretches, key=lambda stretch: stretch["frames"], default=dict[str, Any]())
             found[name] = {
                 "mean confidence": float(np.nanmean(self.confidence[:, joint])),
                 "hidden frames": person["joints"][name]["hidden"],
@@ -123,7 +123,7 @@ def watch(
     device: str = "auto",
     progress: bool = False,
 ) -> Watched:
-    """The first `limit` frames of a video (all of them for None), and the pose of one person in them.
+    """Predict the first `limit` frames of a video (all of them for None), and keep them with the pose of one person.
 
     video       as `rpstn.video.input.source.open_input` takes it: a file, a folder, a camera's index, frames (T,H,W,3).
     checkpoint  None: the weights that come with the package.
@@ -157,7 +157,7 @@ def watch(
         hidden=poses.hidden,
         size=int(opened.network.metadata["size"]),
         limit=limits.hidden_below,
-        sums="columns" if opened.network.model.config.relation_layout == "released" else "rows",
+        sums=opened.network.sums,
         weights=opened.weights,
         people=tuple(people),
     )
@@ -185,7 +185,7 @@ def _smaller(pixels: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _scaled(pose: PersonPose, scale: float) -> PersonPose:
-    """A pose in pixels of the smaller frame: the middle of pixel 0 goes to (scale - 1) / 2."""
+    """A pose in pixels of the smaller frame: the center of pixel 0 goes to (scale - 1) / 2."""
     shift = (scale - 1) / 2
     box = np.concatenate([pose.box[:2] * scale + shift, pose.box[2:] * scale])
     return pose._replace(joints=pose.joints * scale + shift, box=box)

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import predict_memory, predict_quality
 from rpstn.datasets import open_dataset
 from rpstn.datasets.sources import ArrayFrames
+from rpstn.datasets.truth import Truth
 from rpstn.models.files import WEIGHTS, default_checkpoint
 from rpstn.runs import read_json
 from rpstn.runs.directory import git_commit, versions
@@ -43,7 +44,7 @@ def test_quality(embedded_root, tmp_path, monkeypatch, capsys):
             joints=given.joints[rows],
             visibility=given.visibility[rows],
             boxes=given.boxes[rows],
-            extra={},
+            truth=Truth(),
         )
 
     short = replace(whole, clips=tuple(clip(index) for index in range(6)))

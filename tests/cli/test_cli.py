@@ -183,7 +183,6 @@ def test_interruption(capsys, monkeypatch):
     def interrupt(words):
         raise KeyboardInterrupt
 
-    monkeypatch.setitem(cli._COMMANDS, "data", interrupt)
     monkeypatch.setattr(cli, "_dispatch", interrupt)
     assert cli.main(["train"]) == 130
     assert capsys.readouterr().err == "rpstn: interrupted\n"

@@ -11,13 +11,10 @@ import pytest
 from rpstn.cli import main as cli
 from rpstn.cli.streams import escaping
 from rpstn.errors import UserError
-from rpstn.runs.places import check_file, check_folder
+from rpstn.runs.paths import check_file, check_folder
 
 from ..conftest import CHECKOUT
 from .test_cli import refused
-
-COMMANDS = ["data list", "data make", "data check", *(name for name in cli._COMMANDS if name != "data")]
-
 
 # What a command cannot do without.
 NEEDS = {
@@ -26,13 +23,14 @@ NEEDS = {
     "evaluate": "--checkpoint",
     "folds": "--checkpoint",
     "publish": "--name",
+    "ablate merge": "FOLDER",
     "predict": "VIDEO",
     "convert": "CHECKPOINT",
     "export": "CHECKPOINT",
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", [*cli._COMMANDS, "ablate"])
 def test_an_unknown_option_is_one_line(command, capsys):
     given = ["x"] if NEEDS.get(command, "-")[0] != "-" else []
     assert "unknown words: --nonsense" in refused(capsys, *command.split(), *given, "--nonsense")
@@ -55,7 +53,8 @@ def test_what_is_missing_is_named(command, capsys):
         ("train --lr fast", "--lr: 'fast' is not a number"),
         ("train --lr nan", "--lr: 'nan' is not a finite number"),
         ("train --sigma inf", "--sigma: 'inf' is not a finite number"),
-        ("train --augmentation.erasing-side 0.1 nan", "erasing-side"),
+        ("train --augmentation.erasing-size 0.1 nan", "erasing-size"),
+        ("train --augmentation.erasing-side 0.1 nan", "erasing-size"),
         ("train --relation perhaps", "relation must be one of on, off, manual, not 'perhaps'"),
         ("train three steps", "unknown words: three, steps"),
         ("evaluate --checkpont x", "missing: --checkpoint PATH; unknown words: --checkpont x"),
@@ -63,7 +62,10 @@ def test_what_is_missing_is_named(command, capsys):
         ("predict a.mp4 --hidden-below nan", "--hidden-below: 'nan' is not a finite number"),
         ("export x -o y --tolerance=-inf", "--tolerance: '-inf' is not a finite number"),
         ("run --profil smoke", "did you mean --profile?"),
-        ("ablate --cells nonsense", "no cell is called 'nonsense'"),
+        ("ablate --runs nonsense", "no run is called 'nonsense'"),
+        ("ablate run --runs nonsense", "no run is called 'nonsense'"),
+        ("ablate mrege x", "rpstn ablate has no command 'mrege'; did you mean 'merge'?"),
+        ("data", "name one of: list, make, check; see rpstn data --help"),
     ],
 )
 def test_a_wrong_word_is_told_in_one_line(words, said, capsys):
@@ -85,7 +87,7 @@ def test_the_terminal_is_left_as_it_was(columns, capsys, monkeypatch):
     assert os.environ.get("COLUMNS") == columns
 
 
-@pytest.mark.parametrize("command", [*COMMANDS, "data", "ablate merge"])
+@pytest.mark.parametrize("command", [*cli._COMMANDS, "data", "ablate"])
 def test_every_command_explains_itself(command, capsys):
     assert cli.main([*command.split(), "--help"]) == 0
     captured = capsys.readouterr()

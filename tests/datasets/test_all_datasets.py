@@ -17,7 +17,7 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_window
 from rpstn.evaluate.scoring import EvaluateConfig, evaluate
-from rpstn.metrics.official import standard_lines, standard_score
+from rpstn.metrics.standard import standard_lines, standard_score
 from rpstn.models import RPSTN, RPSTNConfig, load_checkpoint
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.skeletons import Skeleton, get_skeleton, name_skeleton, skeleton_of
@@ -80,7 +80,7 @@ def runs(roots, tmp_path_factory):
     """A network for each, after one step."""
     folder = tmp_path_factory.mktemp("runs")
     return {
-        name: train(TrainConfig(dataset=name, root=str(roots / name), out=str(folder / name), **TINY), progress=False)
+        name: train(TrainConfig.of(dataset=name, root=str(roots / name), out=str(folder / name), **TINY), progress=False)
         for name in MADE
     }
 
@@ -89,8 +89,8 @@ def truth(dataset):
     """The labels as if a network had found them, and nothing where nothing is labeled: PoseTrack counts that as wrong."""
     joints = [clip.joints.copy() for clip in dataset]
     for found, clip in zip(joints, dataset, strict=True):
-        if "annotated" in clip.extra:
-            found[~clip.extra["annotated"]] = np.nan
+        if clip.truth.annotated is not None:
+            found[~clip.truth.annotated] = np.nan
     sure = [np.ones(found.shape[:2], np.float32) for found in joints]
     return Predictions(tuple(clip.id for clip in dataset), joints, sure, [None] * len(dataset))
 
@@ -151,7 +151,7 @@ def test_posetrack_scores_labeled_frames_only(roots):
     """A person who is lost in one of three frames; what is said in frames without a label changes nothing."""
     dataset = open_dataset("posetrack18", roots / "posetrack18", "test")
     found = truth(dataset)
-    hidden = ~dataset[0].extra["labeled"]
+    hidden = ~dataset[0].truth.track.labeled
     assert hidden.sum() == 5
     found.joints[0][hidden] += 1e4
     assert standard_score(found, dataset)["posetrack"]["mean"] == pytest.approx(1)
@@ -198,11 +198,13 @@ def test_no_score_without_what_it_needs(roots, tmp_path):
 
 def test_learned_in_other_joints_and_carried_on(roots, embedded_root, tmp_path):
     """LSP extended, taught as Penn Action's joints, starts a network for clips of Penn Action's kind."""
-    first = TrainConfig(dataset="lspet", root=str(roots / "lspet"), convert_to="penn_action", out=str(tmp_path / "lsp"), **TINY)
+    first = TrainConfig.of(
+        dataset="lspet", root=str(roots / "lspet"), convert_to="penn_action", out=str(tmp_path / "lsp"), **TINY
+    )
     checkpoint = train(first, progress=False).checkpoint
     model, metadata = load_checkpoint(checkpoint)
     assert (metadata["skeleton"], metadata["dataset"], model.config.joints) == ("penn_action", "lspet", 13)
-    clips = TrainConfig(
+    clips = TrainConfig.of(
         root=str(embedded_root), init=str(checkpoint), out=str(tmp_path / "clips"),
         **TINY | {"frames": 2, "propagation": "matching", "lr": 1e-9},
     )  # fmt: skip
@@ -242,16 +244,16 @@ def test_a_checkpoint_of_no_known_data_set_needs_a_name(roots, runs, tmp_path):
 
 
 def test_other_joints_are_refused_with_the_remedy(roots, runs, embedded_root, tmp_path):
-    config = TrainConfig(root=str(embedded_root), init=str(runs["lspet"].checkpoint), out=str(tmp_path / "run"), **TINY)
+    config = TrainConfig.of(root=str(embedded_root), init=str(runs["lspet"].checkpoint), out=str(tmp_path / "run"), **TINY)
     with pytest.raises(UserError, match="14 joints of skeleton lsp.*13 of penn_action.*convert_to penn_action"):
         train(config, progress=False)
     assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="no skeleton is called 'penn'"):
-        TrainConfig(convert_to="penn")
+        TrainConfig.of(convert_to="penn")
 
 
 def test_images_are_not_clips(roots, tmp_path):
-    config = TrainConfig(dataset="mpii", root=str(roots / "mpii"), out=str(tmp_path / "run"), **TINY | {"frames": 5})
+    config = TrainConfig.of(dataset="mpii", root=str(roots / "mpii"), out=str(tmp_path / "run"), **TINY | {"frames": 5})
     with pytest.raises(UserError, match="mpii holds single images.*frames 1"):
         train(config, progress=False)
     assert not (tmp_path / "run").exists()
@@ -270,7 +272,7 @@ def test_ones_own_skeleton_goes_with_the_checkpoint(roots, runs, tmp_path):
         evaluate(EvaluateConfig(runs["own"].checkpoint, "own", root=tmp_path / "other", device="cpu"), progress=False)
     given = {"root": str(tmp_path / "other"), "init": str(runs["own"].checkpoint), "out": str(tmp_path / "run")}
     with pytest.raises(UserError, match="3 joints of skeleton arm"):
-        train(TrainConfig(dataset="own", **given, **TINY), progress=False)
+        train(TrainConfig.of(dataset="own", **given, **TINY), progress=False)
     assert name_skeleton(get_skeleton("coco")) == {"skeleton": "coco"}
 
 
@@ -299,11 +301,11 @@ def test_damaged_entries_are_skipped_and_counted(runs, tmp_path, capsys):
     with pytest.warns(DamagedClipsWarning):
         result = evaluate(replace(base, skip_damaged=True), progress=False)
     assert result.metrics["counted"]["entries_left_out"] == len(names & {clip.id for clip in every_clip(split)})
-    config = TrainConfig(dataset="lspet", root=str(root), out=str(tmp_path / "run"), **TINY)
+    config = TrainConfig.of(dataset="lspet", root=str(root), out=str(tmp_path / "run"), **TINY)
     with pytest.raises(UserError, match="joints.mat"):
         train(config, progress=False)
     with pytest.warns(DamagedClipsWarning):
-        train(replace(config, skip_damaged=True), progress=False)
+        train(config.replace(skip_damaged=True), progress=False)
 
 
 def every_clip(split):

@@ -1,4 +1,4 @@
-"""COCO: people of pictures as clips of one frame, a detector's boxes, and what happens to damaged files."""
+"""COCO: people of images as clips of one frame, a detector's boxes, and what happens to damaged files."""
 
 import copy
 import json
@@ -12,12 +12,13 @@ import pytest
 
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, DamagedClipsWarning, open_dataset, read_splits
 from rpstn.datasets.check import check_dataset
+from rpstn.datasets.truth import CocoTruth, Truth
 from rpstn.errors import UserError
 from rpstn.skeletons import COCO
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "COCO"
 HEIGHT, WIDTH = 48, 64
-real = pytest.mark.skipif(not REAL.is_dir(), reason="no real COCO pictures here")
+real = pytest.mark.skipif(not REAL.is_dir(), reason="no real COCO images here")
 
 
 def person(identity, image, joints=None, flags=None, **other):
@@ -39,14 +40,14 @@ def write(root, year, stored):
     (root / "annotations").mkdir(exist_ok=True)
     (root / year).mkdir(exist_ok=True)
     for image in stored["images"]:
-        picture = np.full((HEIGHT, WIDTH, 3), (10 * (image["id"] % 20), 100, 50), np.uint8)
-        cv2.imwrite(str(root / year / image["file_name"]), picture)
+        pixels = np.full((HEIGHT, WIDTH, 3), (10 * (image["id"] % 20), 100, 50), np.uint8)
+        cv2.imwrite(str(root / year / image["file_name"]), pixels)
     (root / "annotations" / f"person_keypoints_{year}.json").write_text(json.dumps(stored))
 
 
 @pytest.fixture
 def root(tmp_path):
-    """40 pictures to train on, two people in each, and two to test on, with a crowd and one without labels."""
+    """40 images to train on, two people in each, and two to test on, with a crowd and one without labels."""
     train = range(1, 41)
     write(tmp_path, "train2017", content(train, [person(10 * image + k, image) for image in train for k in (1, 2)]))
     people = [
@@ -69,21 +70,12 @@ def test_reads_the_official_layout(root):
     assert (VISIBLE, OCCLUDED, ABSENT) == tuple(clip.visibility[0, [0, 1, 16]])
     np.testing.assert_array_equal(clip.boxes, [[3.5, 2, 40.25, 44]])
     assert (clip.group, len(clip), clip.frames.size) == ("000000000051", 1, (HEIGHT, WIDTH))
-    assert clip.extra == {
-        "image_id": 51,
-        "annotation_id": 901,
-        "area": 250.5,
-        "iscrowd": 0,
-        "score": 1.0,
-        "detected": False,
-        "boxes_repaired": 0,
-        "joints_outside": 0,
-    }
-    picture = clip.frames.read([0])[0]
-    assert picture.shape == (HEIGHT, WIDTH, 3) and np.abs(picture[0, 0].astype(int) - [50, 100, 110]).max() < 6
+    assert clip.truth == Truth(coco=CocoTruth(image_id=51, annotation_id=901, area=250.5, score=1.0, detected=False))
+    pixels = clip.frames.read([0])[0]
+    assert pixels.shape == (HEIGHT, WIDTH, 3) and np.abs(pixels[0, 0].astype(int) - [50, 100, 110]).max() < 6
 
 
-def test_val_is_cut_from_train_by_picture(root):
+def test_val_is_cut_from_train_by_image(root):
     splits = read_splits("coco", root, seed=3)
     sources = {name: {clip.group for clip in dataset} for name, dataset in splits.items()}
     assert len(sources["val"]) == 2 and len(sources["train"]) == 38 and not sources["val"] & sources["train"]
@@ -93,12 +85,12 @@ def test_val_is_cut_from_train_by_picture(root):
     assert any(other != sources["val"] for other in others)
 
 
-def test_joint_outside_the_picture_is_absent_and_counted(root):
+def test_joint_outside_the_image_is_absent_and_counted(root):
     joints = np.full((17, 2), 20)
     joints[3] = WIDTH, 10
     write(root, "val2017", content([51], [person(1, 51, joints, [2] * 17)]))
     clip = open_dataset("coco", root, "test")[0]
-    assert clip.visibility[0].tolist() == [2, 2, 2, 0] + [2] * 13 and clip.extra["joints_outside"] == 1
+    assert clip.visibility[0].tolist() == [2, 2, 2, 0] + [2] * 13 and clip.truth.joints_outside == 1
 
 
 def test_few_joints_may_reach_out_of_the_box(root):
@@ -128,11 +120,11 @@ def test_detections_take_the_place_of_labels(root):
     entries = [detection(52, score=0.5), detection(51), detection(51, category=18), detection(51, (5.5, 6, 7, 8), 0.25)]
     with pytest.warns(UserWarning, match=r"1 detection \(1 of another category than person\)"):
         dataset = open_dataset("coco", root, "test", detections=write_detections(root, entries))
-    assert [(clip.extra["image_id"], clip.extra["score"]) for clip in dataset] == [(51, 0.75), (51, 0.25), (52, 0.5)]
-    assert all(clip.extra["detected"] and clip.extra["annotation_id"] == -1 for clip in dataset)
+    assert [(clip.truth.coco.image_id, clip.truth.coco.score) for clip in dataset] == [(51, 0.75), (51, 0.25), (52, 0.5)]
+    assert all(clip.truth.coco.detected and clip.truth.coco.annotation_id == -1 for clip in dataset)
     assert not np.concatenate([clip.visibility for clip in dataset]).any()
     np.testing.assert_array_equal(dataset[1].boxes, [[5.5, 6, 7, 8]])
-    assert dataset[1].extra["area"] == 56
+    assert dataset[1].truth.coco.area == 56
 
 
 def test_only_coco_takes_detections(root, embedded_root):
@@ -145,8 +137,8 @@ DAMAGED_DETECTIONS = {
     "empty": ([], "holds no detection"),
     "of other kinds": ([detection(category=3)], "none .* can be used for test, left out: 1 detection .1 of another category"),
     "not objects": ([[1, 2]], "entry 0 is a list"),
-    "unknown picture": ([detection(8), detection(7)], "2 for an image that is not in person_keypoints_val2017.json"),
-    "no picture": ([{"category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "lacks image_id"),
+    "unknown image": ([detection(8), detection(7)], "2 for an image that is not in person_keypoints_val2017.json"),
+    "no image": ([{"category_id": 1, "bbox": [1, 2, 3, 4], "score": 1}], "lacks image_id"),
     "no box": ([{"category_id": 1, "image_id": 51, "score": 1}], "lacks bbox"),
     "no score": ([{"category_id": 1, "image_id": 51, "bbox": [1, 2, 3, 4]}], "lacks score"),
     "score a string": ([detection(score="0.9")], "score holds what are no plain numbers"),
@@ -195,7 +187,7 @@ def test_a_row_that_cannot_be_used_is_counted_and_the_others_are_there(root, nam
     good = [detection(52, score=0.5), detection(51, (5.5, 6, 7, 8), 0.25)]
     with pytest.warns(UserWarning, match=rf"detections.json: left out: 2 detections \(2 {reason}\)"):
         dataset = open_dataset("coco", root, "test", detections=write_detections(root, [row, good[0], row, good[1]]))
-    assert [(clip.extra["image_id"], clip.extra["score"]) for clip in dataset] == [(51, 0.25), (52, 0.5)]
+    assert [(clip.truth.coco.image_id, clip.truth.coco.score) for clip in dataset] == [(51, 0.25), (52, 0.5)]
     assert dataset.detections_left_out == {reason: 2} and dataset.left_out == 0
 
 
@@ -204,10 +196,10 @@ def test_the_category_is_the_one_that_the_file_calls_person(root, category):
     stored = content([52, 51], [person(903, 52, category_id=category), person(0, 51, category_id=category)])
     stored["categories"] = [stored["categories"][0] | {"id": category}, {"id": 1, "name": "dog"}]
     write(root, "val2017", stored)
-    assert [clip.extra["annotation_id"] for clip in open_dataset("coco", root, "test")] == [0, 903]
+    assert [clip.truth.coco.annotation_id for clip in open_dataset("coco", root, "test")] == [0, 903]
     rows = [detection(category=category), {key: value for key, value in detection(52).items() if key != "category_id"}]
     dataset = open_dataset("coco", root, "test", detections=write_detections(root, rows))
-    assert [clip.extra["image_id"] for clip in dataset] == [51, 52]
+    assert [clip.truth.coco.image_id for clip in dataset] == [51, 52]
     with pytest.raises(UserError, match="1 of another category than person"):
         open_dataset("coco", root, "test", detections=write_detections(root, [detection(category=1)]))
 
@@ -220,10 +212,14 @@ def test_ids_are_joined_not_counted(root):
     for year in ("train2017", "val2017"):
         write(root, year, stored)
     found = open_dataset("coco", root, "test")
-    assert [(clip.extra["image_id"], clip.extra["annotation_id"]) for clip in found] == [(0, 2**60), (2**53, 7), (2**53 + 1, 0)]
+    assert [(clip.truth.coco.image_id, clip.truth.coco.annotation_id) for clip in found] == [
+        (0, 2**60),
+        (2**53, 7),
+        (2**53 + 1, 0),
+    ]
     for clip in found:
         np.testing.assert_array_equal(clip.boxes, [[3.5, 2, 40.25, 44]])
-        assert clip.frames.paths[0].name == f"{clip.extra['image_id']:012d}.jpg"
+        assert clip.frames.paths[0].name == f"{clip.truth.coco.image_id:012d}.jpg"
 
 
 def test_an_id_is_a_persons_own_also_among_crowds(root):
@@ -240,7 +236,7 @@ FILES = {
     "truncated": (lambda data: data[: len(data) // 2], "not a readable JSON file"),
     "binary": (lambda data: bytes(range(256)), "not a readable JSON file"),
     "pickled": (lambda data: pickle.dumps(json.loads(data)), "not a readable JSON file"),
-    "a picture": (lambda data: cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable JSON file"),
+    "an image": (lambda data: cv2.imencode(".png", np.zeros((4, 4, 3), np.uint8))[1].tobytes(), "not a readable JSON file"),
     "nested without end": (lambda data: b"[" * 200_000, "not a readable JSON file"),
     "a list": (lambda data: b"[1, 2]", "holds a list where an object"),
     "a number": (lambda data: b"3", "holds a number where an object"),
@@ -269,9 +265,9 @@ CONTENTS = {
 }
 # Damage to one person: the others can be used.
 PEOPLE = {
-    "unknown picture": (lambda p: p.update(image_id=7), "image_id 7 is not among"),
-    "no picture": (lambda p: p.pop("image_id"), "lacks image_id"),
-    "picture a truth value": (lambda p: p.update(image_id=True), "image_id is 'True'"),
+    "unknown image": (lambda p: p.update(image_id=7), "image_id 7 is not among"),
+    "no image": (lambda p: p.pop("image_id"), "lacks image_id"),
+    "image a truth value": (lambda p: p.update(image_id=True), "image_id is 'True'"),
     "no id": (lambda p: p.pop("id"), "lacks id"),
     "id twice": (lambda p: p.update(id=903), "is there twice"),
     "no joints": (lambda p: p.pop("keypoints"), "lacks keypoints"),
@@ -287,12 +283,12 @@ PEOPLE = {
     "no count": (lambda p: p.pop("num_keypoints"), "lacks num_keypoints"),
     "id negative": (lambda p: p.update(id=-901), "id is '-901'"),
     "id a string": (lambda p: p.update(id="901"), "id is '901'"),
-    "joint NaN": (lambda p: p["keypoints"].__setitem__(0, float("nan")), "no such number"),
-    "joint infinite": (lambda p: p["keypoints"].__setitem__(1, float("inf")), "no such number"),
+    "joint NaN": (lambda p: p["keypoints"].__setitem__(0, float("nan")), "not finite, or too large"),
+    "joint infinite": (lambda p: p["keypoints"].__setitem__(1, float("inf")), "not finite, or too large"),
     "joint far out": (lambda p: p["keypoints"].__setitem__(1, 10**30), "keypoints holds"),
     "unknown flag": (lambda p: p["keypoints"].__setitem__(2, 3), "a flag other than"),
     "negative flag": (lambda p: p["keypoints"].__setitem__(2, -1), "a flag other than"),
-    "all joints outside": (lambda p: p.update(keypoints=[500, 500, 2] * 17, num_keypoints=17), "outside the picture"),
+    "all joints outside": (lambda p: p.update(keypoints=[500, 500, 2] * 17, num_keypoints=17), "outside the image"),
     "count off": (lambda p: p.update(num_keypoints=3), "num_keypoints is 3, labeled are 16"),
     "count zero": (lambda p: p.update(num_keypoints=0), "num_keypoints is 0, labeled are 16"),
     "no box": (lambda p: p.pop("bbox"), "lacks bbox"),
@@ -304,7 +300,7 @@ PEOPLE = {
     "box elsewhere": (lambda p: p.update(bbox=[9000, 9000, 5, 5]), "0 of 16 joints|0 of 8 joints"),
     "box of somebody else": (lambda p: p.update(bbox=[100, 60, 30, 30]), "joints lie in or near"),
     "box as thin as nothing": (lambda p: p.update(bbox=[1, 2, 1e-200, 5]), "a box without extent"),
-    "joint at the smallest number": (lambda p: p["keypoints"].__setitem__(0, -(2**63)), "no such number"),
+    "joint at the smallest number": (lambda p: p["keypoints"].__setitem__(0, -(2**63)), "not finite, or too large"),
     "no area": (lambda p: p.pop("area"), "lacks area"),
     "zero area": (lambda p: p.update(area=0), "area is 0"),
     "crowd of two": (lambda p: p.update(iscrowd=2), "iscrowd is 2"),
@@ -315,7 +311,7 @@ PEOPLE = {
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
-    """Two pictures with one person each."""
+    """Two images with one person each."""
     folder = tmp_path_factory.mktemp("coco")
     stored = content([51, 52], [person(901, 51), person(903, 52)])
     write(folder, "val2017", stored)
@@ -358,7 +354,7 @@ def test_a_damaged_person_is_one_error_or_left_out(small, name):
     assert str(label_file(folder)) in str(caught.value)
     with pytest.warns(DamagedClipsWarning, match=reason) as warned:
         dataset = open_dataset("coco", folder, "test", skip_damaged=True)
-    assert [clip.extra["annotation_id"] for clip in dataset] == [903]
+    assert [clip.truth.coco.annotation_id for clip in dataset] == [903]
     assert warned[0].message.count == 1
     report = check_dataset("coco", folder, pixels=False)
     assert len(report.faults) == 1 and report.splits["test"].clips == 1 and not report.ok
@@ -370,7 +366,7 @@ def test_whole_file_without_warning(root):
         assert len(open_dataset("coco", root, "test", skip_damaged=True)) == 2
 
 
-def test_missing_files_and_pictures(root):
+def test_missing_files_and_images(root):
     (root / "val2017" / "000000000052.jpg").unlink()
     with pytest.raises(UserError, match="000000000052.jpg: missing, though"):
         open_dataset("coco", root, "test")
@@ -402,7 +398,7 @@ def test_real_sample():
     assert len(stored["annotations"]) == 93 and len(dataset) == len(expected) == 68
     known = {entry["id"]: entry for entry in expected}
     for clip in dataset:
-        entry = known[clip.extra["annotation_id"]]
+        entry = known[clip.truth.coco.annotation_id]
         joints = np.array(entry["keypoints"]).reshape(17, 3)
         np.testing.assert_array_equal(clip.joints[0], joints[:, :2])
         np.testing.assert_array_equal(clip.visibility[0], joints[:, 2])

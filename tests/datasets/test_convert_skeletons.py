@@ -118,7 +118,7 @@ def test_a_data_set_with_its_further_truth(embedded_root):
     for before, after in zip(dataset, moved, strict=True):
         assert (after.id, after.group, after.action) == (before.id, before.group, before.action)
         assert after.frames is before.frames and after.joints.shape == (len(before), 15, 2)
-        hid, hidden = after.extra["occluded_by"], before.extra["occluded_by"]
+        hid, hidden = after.truth.occluded_by, before.truth.occluded_by
         np.testing.assert_array_equal(hid[:, SUB_JHMDB.index("left_knee")], hidden[:, PENN_ACTION.index("left_knee")])
         assert (hid[:, SUB_JHMDB.index("belly")] == 0).all()
         assert before.joints.shape == (len(before), 13, 2) and hidden.shape == (len(before), 13)

@@ -14,7 +14,7 @@ from .damage import ANY_FILE, assert_one_error, emptied, truncated
 FILES = [name for name in ANY_FILE if name != "removed"]
 
 
-def pictures(case, path):
+def damage_image(case, path):
     if case == "size":
         cv2.imwrite(str(path), np.zeros((8, 8, 3), np.uint8))
     else:
@@ -39,15 +39,15 @@ def test_lspet_files(lspet_root, damage):
 LSPET = {
     "another key": (lambda joints: {"joint": joints}, "lacks joints"),
     "the layout of LSP": (lambda joints: {"joints": joints.transpose(1, 0, 2)}, "joints has shape"),
-    "pictures first": (lambda joints: {"joints": joints.transpose(2, 0, 1)}, "joints has shape"),
+    "images first": (lambda joints: {"joints": joints.transpose(2, 0, 1)}, "joints has shape"),
     "13 joints": (lambda joints: {"joints": joints[:13]}, "joints has shape"),
     "no flags": (lambda joints: {"joints": joints[:, :2]}, "joints has shape"),
-    "no pictures": (lambda joints: {"joints": joints[:, :, :0]}, "joints has shape"),
+    "no images": (lambda joints: {"joints": joints[:, :, :0]}, "joints has shape"),
     "a number": (lambda joints: {"joints": 5.0}, "joints has shape"),
-    "text": (lambda joints: {"joints": "im00001"}, "no plain numbers"),
-    "cells": (lambda joints: {"joints": joints.astype(object)}, "no plain numbers"),
-    "a struct": (lambda joints: {"joints": {"x": joints}}, "no plain numbers"),
-    "complex": (lambda joints: {"joints": joints * 1j}, "no plain numbers"),
+    "text": (lambda joints: {"joints": "im00001"}, "where plain numbers should be"),
+    "cells": (lambda joints: {"joints": joints.astype(object)}, "where plain numbers should be"),
+    "a struct": (lambda joints: {"joints": {"x": joints}}, "where plain numbers should be"),
+    "complex": (lambda joints: {"joints": joints * 1j}, "where plain numbers should be"),
 }
 
 
@@ -75,21 +75,21 @@ LSPET_ONE = {
 
 
 @pytest.mark.parametrize("case", LSPET_ONE)
-def test_lspet_labels_of_one_picture(lspet_root, case):
+def test_lspet_labels_of_one_image(lspet_root, case):
     where, value, reason = LSPET_ONE[case]
     joints = lspet.write(lspet_root, images=False)
     joints[(*where, 6)] = joints[:, ::-1, 6] if isinstance(value, str) else value
     savemat(lspet_root / "joints.mat", {"joints": joints})
-    assert_one_error("lspet", lspet_root, "joints.mat: picture 7 (im00007.jpg)", reason, others=True)
+    assert_one_error("lspet", lspet_root, "joints.mat: image 7 (im00007.jpg)", reason, others=True)
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated"])
-def test_lspet_pictures(lspet_root, case):
-    pictures(case, lspet_root / "images" / "im00007.jpg")
+def test_lspet_images(lspet_root, case):
+    damage_image(case, lspet_root / "images" / "im00007.jpg")
     assert_one_error("lspet", lspet_root, "im00007.jpg", "broken image", pixels=True)
 
 
-def test_lspet_picture_missing(lspet_root):
+def test_lspet_image_missing(lspet_root):
     (lspet_root / "images" / "im00007.jpg").unlink()
     assert_one_error("lspet", lspet_root, "im00007.jpg", "missing", others=True)
 
@@ -107,7 +107,7 @@ def mpii_root(tmp_path):
 @pytest.mark.parametrize("damage", [name for name in FILES if name != "a folder in its place"])
 def test_mpii_lists(mpii_root, name, damage):
     ANY_FILE[damage](mpii_root / "annot" / name)
-    assert_one_error("mpii", mpii_root, name, "not a readable JSON file")
+    assert_one_error("mpii", mpii_root, name, "not a readable JSON file|is empty")
 
 
 @pytest.mark.parametrize("damage", [name for name in FILES if name != "a folder in its place"])
@@ -123,8 +123,8 @@ MPII_HEADS = {
     "NaN": ({"headboxes_src": np.full((2, 2, 5), np.nan)}, "entry 0 has no extent"),
     "infinite boxes": ({"headboxes_src": np.stack([np.ones((2, 5)), np.full((2, 5), 1e300)])}, "entry 0 has no extent"),
     "zero boxes": ({"headboxes_src": np.ones((2, 2, 5))}, "entry 0 has no extent"),
-    "text": ({"headboxes_src": "none"}, "no plain numbers"),
-    "cells": ({"headboxes_src": np.full((2, 2, 5), "a", dtype=object)}, "no plain numbers"),
+    "text": ({"headboxes_src": "none"}, "where plain numbers should be"),
+    "cells": ({"headboxes_src": np.full((2, 2, 5), "a", dtype=object)}, "where plain numbers should be"),
 }
 
 
@@ -153,7 +153,7 @@ def test_mpii_list_of_another_kind(mpii_root, case):
 
 def test_mpii_nested_too_deep(mpii_root):
     (mpii_root / "annot" / "train.json").write_text("[" * 200_000)
-    assert_one_error("mpii", mpii_root, "train.json", "not a readable JSON file")
+    assert_one_error("mpii", mpii_root, "train.json", "not a readable JSON file|is empty")
 
 
 MPII_ONE = {
@@ -168,9 +168,9 @@ MPII_ONE = {
     "ragged joints": ("joints", [[1, 2]] * 15 + [[1]], "no plain numbers, or rows"),
     "joints as text": ("joints", [["1", "2"]] * 16, "no plain numbers, or rows"),
     "joints null": ("joints", [[None, 2]] * 16, "no plain numbers, or rows"),
-    "NaN": ("joints", [[float("nan"), 2]] * 16, "no such number"),
-    "infinity": ("joints", [[float("inf"), 2]] * 16, "no such number"),
-    "far away": ("joints", [[1e12, 2]] * 16, "no such number"),
+    "NaN": ("joints", [[float("nan"), 2]] * 16, "not finite, or too large"),
+    "infinity": ("joints", [[float("inf"), 2]] * 16, "not finite, or too large"),
+    "far away": ("joints", [[1e12, 2]] * 16, "not finite, or too large"),
     "a huge whole number": ("joints", [[10**400, 2]] * 16, "no plain numbers, or rows"),
     "nobody": ("joints_vis", [0] * 16, "nobody is there"),
     "flags 2": ("joints_vis", [2] * 16, "other than 0 and 1"),
@@ -181,11 +181,11 @@ MPII_ONE = {
     "scale null": ("scale", [None], "no plain numbers"),
     "zero box": ("scale", 0, "gives no box"),
     "negative scale": ("scale", -1.5, "gives no box"),
-    "scale NaN": ("scale", float("nan"), "no such number"),
+    "scale NaN": ("scale", float("nan"), "not finite, or too large"),
     "scale as good as zero": ("scale", 1e-300, "gives no box"),
     "a box of a fiftieth of a pixel": ("scale", 1e-4, "gives no box"),
     "center elsewhere": ("center", [50000.0, 50000.0], "0 of 16 joints lie in or near"),
-    "the smallest whole number": ("joints", [[-(2**63), 2]] * 16, "no such number"),
+    "the smallest whole number": ("joints", [[-(2**63), 2]] * 16, "not finite, or too large"),
     "image with half a letter": ("image", "\ud800.jpg", "expected a file's name"),
     "image with a long name": ("image", "a" * 300, "expected a file's name"),
     "scale a list": ("scale", [1.0], "scale has shape"),
@@ -194,7 +194,7 @@ MPII_ONE = {
     "image a number": ("image", 5, "expected a file's name"),
     "image empty": ("image", "", "expected a file's name"),
     "image elsewhere": ("image", "../../secret.jpg", "expected a file's name"),
-    "all outside": ("joints", [[-40.0, -40.0]] * 16, "outside the picture"),
+    "all outside": ("joints", [[-40.0, -40.0]] * 16, "outside the image"),
 }
 
 
@@ -214,8 +214,8 @@ def test_mpii_one_person(mpii_root, case):
 
 
 @pytest.mark.parametrize("case", ["emptied", "truncated"])
-def test_mpii_pictures(mpii_root, case):
-    pictures(case, mpii_root / "images" / "000000102.jpg")
+def test_mpii_images(mpii_root, case):
+    damage_image(case, mpii_root / "images" / "000000102.jpg")
     assert_one_error("mpii", mpii_root, "000000102.jpg", "broken image", pixels=True)
 
 
@@ -232,7 +232,7 @@ MPII_OFFICIAL = {
     "another key": ({"release": 3.0}, "lacks RELEASE"),
     "a number": ({"RELEASE": 3.0}, "lacks annolist"),
     "no img_train": ({"RELEASE": {"annolist": np.ones(3)}}, "lacks annolist"),
-    "no pictures": ({"RELEASE": {"annolist": np.zeros((0, 0)), "img_train": np.zeros((0, 0))}}, "lacks annolist"),
+    "no images": ({"RELEASE": {"annolist": np.zeros((0, 0)), "img_train": np.zeros((0, 0))}}, "lacks annolist"),
     "of two lengths": ({"RELEASE": {"annolist": np.ones(3), "img_train": np.ones(4)}}, "lacks annolist"),
     "img_train as cells": ({"RELEASE": {"annolist": np.ones(2), "img_train": np.array(["a", "b"], object)}}, "lacks annolist"),
     "nobody": ({"RELEASE": {"annolist": mpii.struct(a=1.0), "img_train": np.ones(1)}}, "no person with joints"),
@@ -263,4 +263,4 @@ def test_mpii_official_person(tmp_path, case):
     people = [[mpii.official_person(index)] for index in range(4)]
     people[2][0]["annopoints"][0]["point"][3][key] = value
     mpii.write_official(tmp_path, [(f"{index:09d}.jpg", members) for index, members in enumerate(people)], [1] * 4)
-    assert_one_error("mpii", tmp_path, "mpii_human_pose_v1_u12_1.mat: picture 3, person 1", reason, others=True)
+    assert_one_error("mpii", tmp_path, "mpii_human_pose_v1_u12_1.mat: image 3, person 1", reason, others=True)

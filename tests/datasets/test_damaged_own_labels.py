@@ -26,7 +26,7 @@ def own_root(tmp_path):
 @pytest.mark.parametrize("damage", ANY_FILE)
 def test_own_description_file(own_root, damage):
     ANY_FILE[damage](own_root / "dataset.json")
-    assert_one_error("own", own_root, "dataset.json", "not a readable JSON file|cannot read it")
+    assert_one_error("own", own_root, "dataset.json", "not a readable JSON file|cannot read this|is empty")
 
 
 @pytest.mark.parametrize("name", ["b.csv", "b.boxes.csv"])
@@ -116,6 +116,8 @@ OWN_CLIP = {
     "split unknown": (put("split", value="dev"), "split 'dev'"),
     "split a list": (put("split", value=["train"]), "has the split"),
     "action a number": (put("action", value=1), "must be texts"),
+    "group a number": (put("group", value=1), "must be texts"),
+    "two names of the group": (lambda entry: entry.update(group="a", source="a"), "two names of one key; leave out source"),
     "a misspelled key": (put("label", value="x.csv"), "has the key 'label'"),
     "no frames": (drop("frames"), "needs either"),
     "frames and video": (put("video", value="a.mp4"), "needs either"),
@@ -132,13 +134,13 @@ OWN_CLIP = {
     "two kinds of labels": (put("joints", value=INLINE), "needs either"),
     "states beside a table": (put("visibility", value=[]), "which has its own"),
     "inline: two joints": (inline([[[1, 2], [3, 4]]] * 4), "joints has shape"),
-    "inline: ragged": (inline(changed(1, 1, value=[3])), "no numbers, or rows"),
-    "inline: text": (inline(changed(1, 1, value=["a", "b"])), "no numbers, or rows"),
-    "inline: null": (inline(changed(1, 1, value=[None, 1])), "no numbers, or rows"),
-    "inline: NaN": (inline(changed(1, 1, 0, value=float("nan"))), "no number of pixels"),
-    "inline: the smallest whole number": (inline([[[-(2**63), 2], [3, 4], [5, 6]]] * 4), "no number of pixels"),
-    "inline: infinity": (inline(changed(1, 1, 0, value=float("inf"))), "no number of pixels"),
-    "inline: empty": (inline([]), "joints has shape|no numbers"),
+    "inline: ragged": (inline(changed(1, 1, value=[3])), "no plain numbers, or rows"),
+    "inline: text": (inline(changed(1, 1, value=["a", "b"])), "no plain numbers, or rows"),
+    "inline: null": (inline(changed(1, 1, value=[None, 1])), "no plain numbers, or rows"),
+    "inline: NaN": (inline(changed(1, 1, 0, value=float("nan"))), "not finite, or too large"),
+    "inline: the smallest whole number": (inline([[[-(2**63), 2], [3, 4], [5, 6]]] * 4), "not finite, or too large"),
+    "inline: infinity": (inline(changed(1, 1, 0, value=float("inf"))), "not finite, or too large"),
+    "inline: empty": (inline([]), "joints has shape"),
     "inline: a frame too few": (inline(INLINE[1:]), "4 images"),
     "inline: states of another shape": (inline(visibility=[[2, 2]] * 4), "visibility has shape"),
     "inline: state 3": (inline(visibility=[[2, 2, 3]] * 4), "visibility must be"),

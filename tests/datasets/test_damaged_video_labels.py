@@ -141,7 +141,7 @@ def test_penn_action_peculiarities_are_no_damage(penn_root):
     content["x"][1, 1], content["y"][1, 1] = 1, 1
     savemat(penn_root / "labels" / "0005.mat", content)
     clip = penn.one(penn_root)[0]
-    assert clip.extra["boxes_repaired"] == 2 and clip.extra["joints_outside"] == 1 and (clip.visibility != 2).all()
+    assert clip.truth.boxes_repaired == 2 and clip.truth.joints_outside == 1 and (clip.visibility != 2).all()
 
 
 @pytest.mark.parametrize("part", range(1, 20))
@@ -225,10 +225,10 @@ JHMDB = {
     "infinity": ("joint_positions", "pos_img", changed(np.inf), "no numbers of pixels"),
     "far away": ("joint_positions", "pos_img", changed(1e30), "no numbers of pixels"),
     "nobody in the frame": ("joint_positions", "pos_img", GOOD - 500, "all joints lie outside"),
-    "text": ("joint_positions", "pos_img", "left", "no plain numbers"),
-    "cells": ("joint_positions", "pos_img", np.full((2, 15, 5), "a", dtype=object), "no plain numbers"),
-    "a struct": ("joint_positions", "pos_img", {"x": 1.0}, "no plain numbers"),
-    "complex": ("joint_positions", "pos_img", GOOD * 1j, "no plain numbers"),
+    "text": ("joint_positions", "pos_img", "left", "where plain numbers should be"),
+    "cells": ("joint_positions", "pos_img", np.full((2, 15, 5), "a", dtype=object), "where plain numbers should be"),
+    "a struct": ("joint_positions", "pos_img", {"x": 1.0}, "where plain numbers should be"),
+    "complex": ("joint_positions", "pos_img", GOOD * 1j, "where plain numbers should be"),
     "another key": ("joint_positions", "pos_world", GOOD, "lacks pos_img"),
     "more frames than masks": ("joint_positions", "pos_img", np.full((2, 15, 9), 10.0), "part_mask has shape"),
     "masks of another clip": ("puppet_mask", "part_mask", np.ones((48, 64, 3), np.uint8), "part_mask has shape"),
@@ -236,8 +236,8 @@ JHMDB = {
     "mask empty": ("puppet_mask", "part_mask", np.zeros((48, 64, 5), np.uint8), "empty in all 5 frames"),
     "mask without pixels": ("puppet_mask", "part_mask", np.zeros((0, 0, 5)), "part_mask is empty"),
     "mask NaN": ("puppet_mask", "part_mask", np.full((48, 64, 5), np.nan), "no numbers"),
-    "mask as text": ("puppet_mask", "part_mask", "none", "no plain numbers"),
-    "mask as cells": ("puppet_mask", "part_mask", np.full((4, 4, 5), "a", dtype=object), "no plain numbers"),
+    "mask as text": ("puppet_mask", "part_mask", "none", "where plain numbers should be"),
+    "mask as cells": ("puppet_mask", "part_mask", np.full((4, 4, 5), "a", dtype=object), "where plain numbers should be"),
     "mask under another key": ("puppet_mask", "mask", np.ones((48, 64, 5)), "lacks part_mask"),
     "mask of four axes": ("puppet_mask", "part_mask", np.ones((4, 6, 5, 2)), "part_mask has shape"),
 }

@@ -76,7 +76,7 @@ def root(tmp_path):
 
 def clips(root, video="2"):
     found = read_splits("hieve", root, splits=("train", "val"))
-    return {clip.extra["name"]: clip for dataset in found.values() for clip in dataset if clip.group == video}
+    return {clip.truth.track.person: clip for dataset in found.values() for clip in dataset if clip.group == video}
 
 
 def test_reads_the_described_layout(root):
@@ -104,9 +104,9 @@ def test_flags_are_inverted(root):
 
 def test_a_frame_without_a_file(root):
     clip = clips(root)["P-1"]
-    assert clip.extra["labeled"].tolist() == [True, True, True, False, True] and not clip.visibility[3].any()
+    assert clip.truth.track.labeled.tolist() == [True, True, True, False, True] and not clip.visibility[3].any()
     np.testing.assert_allclose(clip.boxes[3], [5, 3, 38, 42])
-    assert clip.extra["actions"] == ("walking-alone", "riding", "walking-alone", "", "walking-alone")
+    assert clip.truth.track.actions == ("walking-alone", "riding", "walking-alone", "", "walking-alone")
 
 
 def test_people_without_joints(root):
@@ -114,7 +114,7 @@ def test_people_without_joints(root):
     files = {0: [person("P-1", 0)], 1: [person("P-1", 1, joints=False), person("P-3", 1, joints=False)], 2: [person("P-1", 2)]}
     write(root, "small", files, 3)
     found = clips(root, "small")
-    assert list(found) == ["P-1"] and found["P-1"].extra["labeled"].all()
+    assert list(found) == ["P-1"] and found["P-1"].truth.track.labeled.all()
     assert found["P-1"].visibility.any(axis=1).tolist() == [True, False, True]
 
 
@@ -123,11 +123,11 @@ def test_joint_outside_the_image_is_absent_and_counted(root):
     text = person("P-1", 0).replace(f"<Right-elbow>{inside[0]},{inside[1]},0", f"<Right-elbow>{WIDTH},5,0")
     write(root, "edge", {0: [text]}, 1)
     clip = clips(root, "edge")["P-1"]
-    assert clip.visibility[0, 3] == ABSENT and clip.extra["joints_outside"] == 1
+    assert clip.visibility[0, 3] == ABSENT and clip.truth.joints_outside == 1
 
 
 def test_splits(root):
-    with pytest.raises(UserError, match="the labels of the official test videos are not public"):
+    with pytest.raises(UserError, match="the labels of its own test videos are not public"):
         open_dataset("hieve", root, "test")
     found = read_splits("hieve", root, seed=2)
     sources = {name: {clip.group for clip in dataset} for name, dataset in found.items()}
@@ -240,7 +240,7 @@ def expect(folder, path, reason, left):
     assert str(path) in str(caught.value)
     with pytest.warns(DamagedClipsWarning, match=reason) as warned:
         dataset = open_dataset("hieve", folder, "test", skip_damaged=True)
-    assert {clip.extra["name"]: int(clip.extra["labeled"].sum()) for clip in dataset} == left
+    assert {clip.truth.track.person: int(clip.truth.track.labeled.sum()) for clip in dataset} == left
     assert warned[0].message.count == 1
     report = check_dataset("hieve", folder, pixels=False)
     assert len(report.faults) == 1 and report.splits["test"].clips == len(left)
@@ -273,7 +273,7 @@ def test_other_damage(small):
     odd.write_text(annotation(1, []))
     expect(folder, odd, "named by its frame's number", {"P-1": 4, "P-2": 2, "P-10": 1})
     odd = odd.rename(path.with_name("1.xml"))
-    expect(folder, odd, "named by its frame's number, 000000.xml, once for each", {"P-1": 4, "P-2": 2, "P-10": 1})
+    expect(folder, odd, "named by its frame's number, 000000.xml, one file per frame", {"P-1": 4, "P-2": 2, "P-10": 1})
     odd = odd.rename(path.with_name("900000.xml"))
     odd.write_text(annotation(1, [person("P-1", 1)]))
     expect(folder, path.parent, "P-1 goes from frame 0 to 900000, longer than a video", {"P-2": 2, "P-10": 1})

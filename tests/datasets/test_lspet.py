@@ -50,7 +50,7 @@ def test_reads_the_official_layout(tmp_path):
     keep = [index for index in range(14) if index not in (3, 4)]
     np.testing.assert_allclose(clip.joints[0, keep], joints[keep, :2, 6])
     assert (clip.visibility[0, keep] == VISIBLE).all() and clip.visibility[0, 3:5].tolist() == [ABSENT, ABSENT]
-    assert clip.extra["joints_outside"] == 1
+    assert clip.truth.joints_outside == 1
     low, high = joints[keep, :2, 6].min(axis=0), joints[keep, :2, 6].max(axis=0)
     margin = 0.1 * (high - low).max()
     np.testing.assert_allclose(clip.boxes[0], [*(low - margin), *(high - low + 2 * margin)], rtol=1e-5)
@@ -94,7 +94,7 @@ def test_real_images():
     clips = [clip for dataset in splits.values() for clip in dataset]
     assert len({clip.id for clip in clips}) == 10_000
     # 16,787 joints without a label, and a few that the cropping pushed over the edge.
-    outside = sum(clip.extra["joints_outside"] for clip in clips)
+    outside = sum(clip.truth.joints_outside for clip in clips)
     assert sum(int((clip.visibility == ABSENT).sum()) for clip in clips) == 16_787 + outside and outside < 10
     inside = []
     for clip in splits["test"].clips[::10]:

@@ -14,7 +14,7 @@ from rpstn.datasets.check import check_dataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import head_sizes
-from rpstn.metrics.official import standard_score
+from rpstn.metrics.standard import standard_score
 from rpstn.skeletons import MPII
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "MPII"
@@ -100,14 +100,14 @@ def test_lists(root):
     item, clip = entry(101), splits["test"][1]
     assert clip.group == "000000101" and clip.frames.size == (HEIGHT, WIDTH) and len(clip) == 1
     np.testing.assert_allclose(clip.joints[0], np.array(item["joints"]) - 1, rtol=1e-5)
-    assert (clip.visibility == VISIBLE).all() and clip.extra["boxes_repaired"] == 0
+    assert (clip.visibility == VISIBLE).all() and clip.truth.boxes_repaired == 0
     x, y, width, height = clip.boxes[0]
     assert width == height == pytest.approx(200 * item["scale"])
     assert x + width / 2 == pytest.approx(item["center"][0] - 1)
     assert y + height / 2 == pytest.approx(item["center"][1] - 1 + 15 * item["scale"])
-    np.testing.assert_allclose(clip.extra["head_box"], [[11, 20, 20, 21]])
-    assert head_sizes(clip.extra["head_box"])[0] == pytest.approx(0.6 * np.hypot(20, 21))
-    assert "head_box" not in splits["train"][0].extra
+    np.testing.assert_allclose(clip.truth.head_boxes, [[11, 20, 20, 21]])
+    assert head_sizes(clip.truth.head_boxes)[0] == pytest.approx(0.6 * np.hypot(20, 21))
+    assert np.isnan(splits["train"][0].truth.head_boxes).all()
     assert open_dataset("mpii", root, "test").skeleton == MPII and check_dataset("mpii", root).ok
 
 
@@ -117,7 +117,7 @@ def test_unlabeled_and_outside(root):
     people[0]["joints"][1] = [0.2, 30]  # left of the first pixel's edge
     write_lists(root, [entry(5)], people)
     clip = open_dataset("mpii", root, "test")[0]
-    assert clip.visibility[0].tolist() == [ABSENT, ABSENT] + [VISIBLE] * 14 and clip.extra["joints_outside"] == 1
+    assert clip.visibility[0].tolist() == [ABSENT, ABSENT] + [VISIBLE] * 14 and clip.truth.joints_outside == 1
 
 
 def test_pckh_counts_labeled_joints_outside_the_image(root):
@@ -126,7 +126,7 @@ def test_pckh_counts_labeled_joints_outside_the_image(root):
     person["joints"][0] = [-4.0, 30.0]
     write_lists(root, [entry(5)], [person])
     dataset = open_dataset("mpii", root, "test")
-    assert dataset[0].visibility[0, 0] == ABSENT and dataset[0].extra["annotated"].all()
+    assert dataset[0].visibility[0, 0] == ABSENT and dataset[0].truth.annotated.all()
     found = dataset[0].joints.copy()
     found[0, 0] += 500
     predictions = Predictions((dataset[0].id,), [found], [np.ones((1, 16), np.float32)], [None])
@@ -135,7 +135,7 @@ def test_pckh_counts_labeled_joints_outside_the_image(root):
 
 def test_without_head_boxes_there_are_none(tmp_path):
     write_lists(tmp_path, [entry(0), entry(1)], [entry(2)], heads=False)
-    assert "head_box" not in open_dataset("mpii", tmp_path, "test")[0].extra
+    assert np.isnan(open_dataset("mpii", tmp_path, "test")[0].truth.head_boxes).all()
 
 
 def test_head_boxes_from_the_official_file(tmp_path):
@@ -145,8 +145,8 @@ def test_head_boxes_from_the_official_file(tmp_path):
     images.append((f"{4:09d}.jpg", [official_person(4), official_person(4)]))
     write_official(tmp_path, images, [1, 1, 1])
     clips = open_dataset("mpii", tmp_path, "test")
-    assert ["head_box" in clip.extra for clip in clips] == [True, True, False]
-    np.testing.assert_allclose(clips[0].extra["head_box"], [[10, 20, 20, 30]])
+    assert [bool(np.isfinite(clip.truth.head_boxes).all()) for clip in clips] == [True, True, False]
+    np.testing.assert_allclose(clips[0].truth.head_boxes, [[10, 20, 20, 30]])
 
 
 def test_official_file_alone(tmp_path):
@@ -162,19 +162,19 @@ def test_official_file_alone(tmp_path):
     clip = splits["test"][0]
     assert clip.visibility[0].tolist() == [OCCLUDED, OCCLUDED] + [VISIBLE] * 14
     np.testing.assert_allclose(clip.joints[0], np.array(entry(int(clip.group))["joints"]) - 1, rtol=1e-5)
-    np.testing.assert_allclose(clip.extra["head_box"], [[10, 20, 20, 30]])
+    np.testing.assert_allclose(clip.truth.head_boxes, [[10, 20, 20, 30]])
 
 
 def test_official_person_without_a_place_gets_a_box_from_the_joints(tmp_path):
     images = [(f"{index:09d}.jpg", [official_person(index, place=index != 1, head=False)]) for index in range(3)]
     write_official(tmp_path, images, [1, 1, 1])
     clips = {clip.group: clip for dataset in read_splits("mpii", tmp_path).values() for clip in dataset}
-    assert {source: clip.extra["boxes_repaired"] for source, clip in clips.items()} == {
+    assert {source: clip.truth.boxes_repaired for source, clip in clips.items()} == {
         "000000000": 0, "000000001": 1, "000000002": 0,
     }  # fmt: skip
     box, joints = clips["000000001"].boxes[0], clips["000000001"].joints[0]
     assert (joints >= box[:2]).all() and (joints <= box[:2] + box[2:]).all()
-    assert "head_box" not in clips["000000001"].extra
+    assert np.isnan(clips["000000001"].truth.head_boxes).all()
 
 
 def test_missing_files(root):

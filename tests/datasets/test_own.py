@@ -100,12 +100,12 @@ def test_tables(tmp_path):
     described(tmp_path, [{"id": "a", "frames": "f/a", "labels": "a.csv", "split": "test"}])
     (found,) = open_dataset("own", tmp_path, "test")
     assert found.visibility.tolist() == [[2, 2, 0], [0, 0, 0], [2, 0, 0], [0, 0, 0]]  # the last lies outside
-    assert found.extra["joints_outside"] == 1 and found.joints[2, 0].tolist() == [50, 30]
+    assert found.truth.joints_outside == 1 and found.joints[2, 0].tolist() == [50, 30]
     assert (found.boxes == found.boxes[0]).all()  # the only frame with two joints
     (tmp_path / "b.csv").write_text("frame,x,y,width,height\n1,2,3,10,20\n3,4,5,6,7\n")
     described(tmp_path, [{"id": "a", "frames": "f/a", "labels": "a.csv", "boxes": "b.csv", "split": "test"}])
     (found,) = open_dataset("own", tmp_path, "test")
-    assert found.boxes[:, 2].tolist() == [10, 10, 10, 6] and found.extra["boxes_repaired"] == 2
+    assert found.boxes[:, 2].tolist() == [10, 10, 10, 6] and found.truth.boxes_repaired == 2
     # A byte order mark, as spreadsheets write it, and states in any order of columns.
     table = "\ufeffvisibility,joint,frame,y,x\n1,neck,0,11,10\n,left_hand,0,4,3\n0,right_hand,0,,\n"
     (tmp_path / "a.csv").write_text(table, encoding="utf-8")
@@ -113,10 +113,11 @@ def test_tables(tmp_path):
     assert found.visibility[0].tolist() == [OCCLUDED, VISIBLE, ABSENT] and found.joints[0, 0].tolist() == [10, 11]
 
 
-def test_val_is_cut_by_source_where_none_is_given(tmp_path):
+@pytest.mark.parametrize("key", ("group", "source"))
+def test_val_is_cut_by_group_where_none_is_given(tmp_path, key):
     entries = []
     for index in range(20):
-        entry = {"id": f"{index}", "source": f"video{index // 2}", "joints": [[[1, 2], [3, 4], [5, 6]]], "frames": f"f/{index}"}
+        entry = {"id": f"{index}", key: f"video{index // 2}", "joints": [[[1, 2], [3, 4], [5, 6]]], "frames": f"f/{index}"}
         entries.append(entry)
     described(tmp_path, entries)
     splits = read_splits("own", tmp_path, labels_only=True)

@@ -135,7 +135,7 @@ def test_a_joint_outside_is_absent_wherever_the_frames_are(tmp_path, kind):
     else:
         clip = own_clip("a", np.stack([image(0), image(1)]), np.array(joints))
     assert (clip.visibility != ABSENT).tolist() == [[True, True, False], [True, False, False]]
-    assert clip.extra["joints_outside"] == 3
+    assert clip.truth.joints_outside == 3
     if kind != "array":  # around (10, 20) and (5, 9.5); frame 1 has the box of frame 0
         assert clip.boxes.tolist() == pytest.approx(np.tile([5 - 1.575, 9.5 - 1.575, 8.15, 13.65], (2, 1)), abs=1e-4)
 

@@ -1,5 +1,8 @@
 """Penn Action: its layout, the faults of the official files, and the keys the embedded set adds."""
 
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -41,8 +44,8 @@ def write(root, name, content, frames=True):
         folder = root / "frames" / name
         folder.mkdir(parents=True)
         for index in range(int(content["nframes"].item())):
-            picture = np.full((HEIGHT, WIDTH, 3), (10, 20, 40 * index), np.uint8)
-            cv2.imwrite(str(folder / f"{index + 1:06d}.jpg"), picture)
+            pixels = np.full((HEIGHT, WIDTH, 3), (10, 20, 40 * index), np.uint8)
+            cv2.imwrite(str(folder / f"{index + 1:06d}.jpg"), pixels)
 
 
 @pytest.fixture
@@ -94,7 +97,7 @@ def test_states_of_joints(tmp_path):
     clip = one(tmp_path)[0]
     expected = [ABSENT, ABSENT, OCCLUDED, ABSENT, ABSENT] + [VISIBLE] * 8
     assert clip.visibility[0].tolist() == expected
-    assert clip.extra["joints_outside"] == 2
+    assert clip.truth.joints_outside == 2
 
 
 def test_integer_coordinates_are_not_wrapped(tmp_path):
@@ -121,7 +124,7 @@ def test_bad_boxes_take_the_nearest_valid_one(tmp_path):
     clip = one(tmp_path)[0]
     expected = np.concatenate([box[:, :2] - PENN_ACTION_ORIGIN, box[:, 2:] - box[:, :2]], axis=1)[[1, 1, 2, 2, 5, 5]]
     np.testing.assert_allclose(clip.boxes, expected, rtol=1e-6)
-    assert clip.extra["boxes_repaired"] == 3
+    assert clip.truth.boxes_repaired == 3
 
 
 def test_one_box_row_too_few_repeats_the_last(tmp_path):
@@ -130,7 +133,7 @@ def test_one_box_row_too_few_repeats_the_last(tmp_path):
     write(tmp_path, "0001", content)
     clip = one(tmp_path)[0]
     np.testing.assert_array_equal(clip.boxes[4], clip.boxes[3])
-    assert clip.extra["boxes_repaired"] == 1
+    assert clip.truth.boxes_repaired == 1
 
 
 @pytest.mark.parametrize(
@@ -258,9 +261,9 @@ def test_embedded_keys_are_used(tmp_path):
         dataset = open_dataset("embedded", tmp_path, split)
         assert dataset.name == "embedded" and [clip.id for clip in dataset] == [f"{index:04d}"]
         clip = dataset[0]
-        assert clip.group == f"walk:{index}" and clip.extra["motion"] == "walk"
-        assert clip.extra["held_out"] == (index == 3) and clip.extra["split"] == split
-        assert clip.extra["occluded_by"].shape == (2, JOINTS) and clip.extra["occluded_by"][0, 0] == 2
+        assert clip.group == f"walk:{index}" and clip.truth.motion == "walk"
+        assert clip.truth.held_out == (index == 3) and dataset.split == split
+        assert clip.truth.occluded_by.shape == (2, JOINTS) and clip.truth.occluded_by[0, 0] == 2
         assert clip.visibility[0, :3].tolist() == [OCCLUDED, ABSENT, VISIBLE]
         assert clip.visibility[1, 2] == ABSENT  # outside the frame
     assert len({open_dataset("embedded", tmp_path, split).checksum() for split in ("train", "val", "test")}) == 3
@@ -272,8 +275,8 @@ def test_check_collects_faults(root):
     assert sum(split.clips for split in report.splits.values()) == 6
     assert report.splits["test"].joints == (0, 0, 2 * 4 * 13)
     assert report.notes == (
-        "4 of 1,258 videos of the official set in train and val",
-        "2 of 1,068 videos of the official set in test",
+        "4 of 1,258 videos of the whole set in train and val",
+        "2 of 1,068 videos of the whole set in test",
     )
     assert all(f"note: {note}" in str(report) for note in report.notes)
     broken = root / "frames" / "0003" / "000003.jpg"
@@ -296,6 +299,26 @@ def test_check_collects_faults(root):
     assert done[-1] == (5, 5) and "5 faults" in str(report)
 
 
+# Videos per action in train (val is cut from it) and test.
+OFFICIAL = {
+    "baseball_pitch": (104, 63),
+    "baseball_swing": (115, 58),
+    "bench_press": (69, 71),
+    "bowl": (135, 85),
+    "clean_and_jerk": (43, 45),
+    "golf_swing": (89, 77),
+    "jump_rope": (40, 42),
+    "jumping_jacks": (56, 56),
+    "pullup": (98, 101),
+    "pushup": (104, 107),
+    "situp": (50, 50),
+    "squat": (114, 117),
+    "strum_guitar": (46, 48),
+    "tennis_forehand": (80, 77),
+    "tennis_serve": (115, 71),
+}
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the official label files are not here")
 def test_official_labels():
     """All 2,326 files can be used, and their peculiarities are as counted by other means."""
@@ -305,10 +328,12 @@ def test_official_labels():
     assert len(splits["test"]) == 1068 and len(splits["train"]) + len(splits["val"]) == 1258
     assert 0.08 < len(splits["val"]) / 1258 < 0.13
     assert {clip.action for clip in splits["val"]} == {clip.action for clip in clips}
+    counted = Counter((clip.action, dataset.split == "test") for dataset in splits.values() for clip in dataset)
+    assert {action: (counted[action, False], counted[action, True]) for action, _ in counted} == OFFICIAL
     assert check_dataset("penn_action", REAL, pixels=False).notes == ()
-    assert sum(clip.extra["boxes_repaired"] for clip in clips) == 185 + 2
+    assert sum(clip.truth.boxes_repaired for clip in clips) == 185 + 2
     # 1,012 visible joints and one invisible one with a position.
-    assert sum(clip.extra["joints_outside"] for clip in clips) == 1013
+    assert sum(clip.truth.joints_outside for clip in clips) == 1013
     assert sum(int((~(clip.visibility == VISIBLE).any(axis=1)).sum()) for clip in clips) == 177
     absent = sum(int((clip.visibility == ABSENT).sum()) for clip in clips)
     # Missing ones at x, y <= 1 are 169,781; those stored at up to 1.52 make it 187,352.
@@ -318,3 +343,15 @@ def test_official_labels():
     assert all((clip.boxes[:, 2:] > 0).all() for clip in clips)
     with pytest.raises(UserError, match="frames/0001"):
         open_dataset("penn_action", REAL)
+
+
+@pytest.mark.skipif(not (REAL.is_dir() and sys.platform == "linux"), reason="needs the official label files and /proc")
+def test_official_labels_take_little_memory():
+    """All 2,326 files in a process of its own: under 500 MB."""
+    # The peak that the system keeps per program: that of getrusage would hold what the parent had, too.
+    code = (
+        "from rpstn.datasets import read_splits;"
+        f"splits = read_splits('penn_action', {str(REAL)!r}, labels_only=True);"
+        "print(*[line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')])"
+    )
+    assert int(subprocess.check_output([sys.executable, "-c", code], text=True)) < 500_000

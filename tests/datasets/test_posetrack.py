@@ -90,9 +90,9 @@ def test_one_clip_for_each_track(root):
     assert dataset.skeleton == POSETRACK18 and [clip.id for clip in dataset] == [f"{VIDEO}_0", f"{VIDEO}_5"]
     first, second = dataset
     assert [len(first), len(second)] == [8, 4] and {first.group, second.group} == {VIDEO}
-    assert [clip.extra["track_id"] for clip in dataset] == [0, 5]
+    assert [clip.truth.track.person for clip in dataset] == ["0", "5"]
     for clip, start, track in ((first, 0, 0), (second, 4, 5)):
-        for number in clip.extra["labeled"].nonzero()[0] + start:
+        for number in clip.truth.track.labeled.nonzero()[0] + start:
             np.testing.assert_array_equal(clip.joints[number - start], position(track, number))
     assert [path.name for path in second.frames.paths] == ["000004.jpg", "000005.jpg", "000006.jpg", "000007.jpg"]
     pixels = second.frames.read([0, 3])[:, 0, 0, 2]
@@ -102,7 +102,7 @@ def test_one_clip_for_each_track(root):
 def test_frames_between_labels(root):
     """Nothing is claimed of a frame that nobody labeled; the box moves evenly through it."""
     clip = open_dataset("posetrack18", root, "test")[0]
-    assert clip.extra["labeled"].tolist() == [True, False, False, False, True, False, False, True]
+    assert clip.truth.track.labeled.tolist() == [True, False, False, False, True, False, False, True]
     assert not clip.visibility[[1, 2, 3, 5, 6]].any()
     assert (np.delete(clip.visibility[[0, 4, 7]], (3, 4), axis=1) == VISIBLE).all()
     assert (clip.visibility[:, [3, 4]] == ABSENT).all() and POSETRACK18.unscored == (3, 4)
@@ -115,17 +115,17 @@ def test_frames_between_labels(root):
 def test_a_person_who_is_missing_from_a_labeled_frame(root):
     write(root, VIDEO, content(VIDEO, [person(0, 0), person(5, 4), person(0, 7)], (0, 4, 7)))
     clip = open_dataset("posetrack18", root, "test")[0]
-    assert clip.extra["labeled"].nonzero()[0].tolist() == [0, 7] and not clip.visibility[4].any()
-    assert clip.extra["frame_labeled"].nonzero()[0].tolist() == [0, 4, 7]
+    assert clip.truth.track.labeled.nonzero()[0].tolist() == [0, 7] and not clip.visibility[4].any()
+    assert clip.truth.track.frame_labeled.nonzero()[0].tolist() == [0, 4, 7]
 
 
 def test_what_the_score_needs(root):
     clip = open_dataset("posetrack18", root, "test")[1]
-    assert clip.extra["image_ids"].tolist() == [image_id(number) for number in (4, 5, 6, 7)]
-    np.testing.assert_array_equal(clip.extra["head_boxes"][[0, 3]], [[5, 6, 11, 8], [5, 6, 14, 8]])
-    assert np.isnan(clip.extra["head_boxes"][1:3]).all()
-    assert clip.extra["annotated"].sum(axis=1).tolist() == [15, 0, 0, 15]
-    regions = clip.extra["ignore_regions"]
+    assert clip.truth.track.image_ids.tolist() == [image_id(number) for number in (4, 5, 6, 7)]
+    np.testing.assert_array_equal(clip.truth.head_boxes[[0, 3]], [[5, 6, 11, 8], [5, 6, 14, 8]])
+    assert np.isnan(clip.truth.head_boxes[1:3]).all()
+    assert clip.truth.annotated.sum(axis=1).tolist() == [15, 0, 0, 15]
+    regions = clip.truth.track.ignore_regions
     assert [len(polygons) for polygons in regions] == [1, 0, 0, 1]  # two points enclose nothing
     np.testing.assert_array_equal(regions[0][0], [[0, 0], [9, 0], [13, 9]])
 
@@ -135,7 +135,7 @@ def test_frames_that_the_file_does_not_list(root):
     stored["images"] = [image for image in stored["images"] if image["is_labeled"]]
     (root / "annotations" / "val" / f"{VIDEO}.json").write_text(json.dumps(stored))
     clip = open_dataset("posetrack18", root, "test")[0]
-    assert len(clip) == 8 and clip.extra["image_ids"].tolist()[:5] == [image_id(0), -1, -1, -1, image_id(4)]
+    assert len(clip) == 8 and clip.truth.track.image_ids.tolist()[:5] == [image_id(0), -1, -1, -1, image_id(4)]
     assert clip.frames.read([2]).shape == (1, HEIGHT, WIDTH, 3)
 
 
@@ -180,7 +180,7 @@ def test_a_missing_box_is_made_from_the_joints(root, stored):
     write(root, VIDEO, content(VIDEO, people, (0,)))
     clip = open_dataset("posetrack18", root, "test")[0]
     np.testing.assert_allclose(clip.boxes[0], box, rtol=1e-6)
-    assert clip.extra["boxes_repaired"] == 1
+    assert clip.truth.boxes_repaired == 1
 
 
 def test_people_without_joints_and_joints_outside(root):
@@ -192,7 +192,7 @@ def test_people_without_joints_and_joints_outside(root):
         image |= {"height": HEIGHT, "width": WIDTH}
     write(root, VIDEO, stored)
     (clip,) = open_dataset("posetrack18", root, "test")
-    assert clip.visibility[0, 0] == ABSENT and clip.extra["annotated"][0, 0] and clip.extra["joints_outside"] == 1
+    assert clip.visibility[0, 0] == ABSENT and clip.truth.annotated[0, 0] and clip.truth.joints_outside == 1
 
 
 def test_val_is_cut_from_train_by_video(root):
@@ -250,7 +250,7 @@ CONTENTS = {
     "labeled maybe": (lambda c: c["images"][0].update(is_labeled="yes"), "is_labeled is 'yes'"),
     "regions of numbers": (lambda c: c["images"][0].update(ignore_regions_x=[1, 2]), "no list of lists"),
     "regions one-sided": (lambda c: c["images"][0].pop("ignore_regions_x"), "do not fit together"),
-    "regions NaN": (lambda c: c["images"][0]["ignore_regions_x"][0].__setitem__(0, float("nan")), "no such number"),
+    "regions NaN": (lambda c: c["images"][0]["ignore_regions_x"][0].__setitem__(0, float("nan")), "not finite, or too large"),
     "unknown image": (lambda c: c["annotations"][0].update(image_id=3), "image_id 3 is not among"),
     "no image": (lambda c: c["annotations"][0].pop("image_id"), "lacks image_id"),
     "no track": (lambda c: c["annotations"][0].pop("track_id"), "lacks track_id"),
@@ -263,8 +263,8 @@ TRACKS = {
     "joint missing": (lambda p: p.update(keypoints=p["keypoints"][:-3]), r"shape \(48,\)"),
     "joints null": (lambda p: p.update(keypoints=None), "no plain numbers"),
     "joint a string": (lambda p: p["keypoints"].__setitem__(0, "12"), "no plain numbers"),
-    "joint NaN": (lambda p: p["keypoints"].__setitem__(0, float("nan")), "no such number"),
-    "joint far out": (lambda p: p["keypoints"].__setitem__(0, 1e9), "no such number"),
+    "joint NaN": (lambda p: p["keypoints"].__setitem__(0, float("nan")), "not finite, or too large"),
+    "joint far out": (lambda p: p["keypoints"].__setitem__(0, 1e9), "not finite, or too large"),
     "unknown flag": (lambda p: p["keypoints"].__setitem__(2, 5), "a flag other than"),
     "half a flag": (lambda p: p["keypoints"].__setitem__(2, 0.5), "a flag other than"),
     "zero box": (lambda p: p.update(bbox=[1, 2, 0, 0]), "a box without extent"),
@@ -358,13 +358,13 @@ def test_real_sample():
     assert len(dataset) == 14 and len({clip.group for clip in dataset}) == 3
     for clip in dataset:
         stored = json.loads((REAL / "annotations" / "val" / f"{clip.group}.json").read_text())
-        (entry,) = [entry for entry in stored["annotations"] if entry["track_id"] == clip.extra["track_id"]]
+        (entry,) = [entry for entry in stored["annotations"] if str(entry["track_id"]) == clip.truth.track.person]
         joints = np.array(entry["keypoints"]).reshape(17, 3)
         np.testing.assert_allclose(clip.joints[0], joints[:, :2], rtol=1e-6)
-        np.testing.assert_array_equal(clip.extra["annotated"][0], joints[:, 2] > 0)
+        np.testing.assert_array_equal(clip.truth.annotated[0], joints[:, 2] > 0)
         np.testing.assert_allclose(clip.boxes[0], entry["bbox"], rtol=1e-6)
         np.testing.assert_allclose(hull_box(joints[joints[:, 2] > 0, :2]), entry["bbox"], rtol=1e-3)
-        np.testing.assert_array_equal(clip.extra["head_boxes"][0], entry["bbox_head"])
-        assert clip.extra["image_ids"].tolist() == [entry["image_id"]]
-    assert sum(clip.extra["joints_outside"] for clip in dataset) == 1
+        np.testing.assert_array_equal(clip.truth.head_boxes[0], entry["bbox_head"])
+        assert clip.truth.track.image_ids.tolist() == [entry["image_id"]]
+    assert sum(clip.truth.joints_outside for clip in dataset) == 1
     assert dataset[0].frames.read([0]).shape == (1, 1080, 1920, 3)

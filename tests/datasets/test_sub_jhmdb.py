@@ -24,7 +24,7 @@ def clip_name(source, action, number):
     return f"{source}_{action}_f_cm_np1_ri_med_{number}"
 
 
-def pictures():
+def frame_images():
     return np.stack([np.full((HEIGHT, WIDTH, 3), (30 * t, 100, 200 - 30 * t), np.uint8) for t in range(LENGTH)])
 
 
@@ -44,13 +44,13 @@ def write_clip(root, action, name, video=True, joints=None, mask=None):
         (root / "ReCompress_Videos" / action).mkdir(parents=True, exist_ok=True)
         path = root / "ReCompress_Videos" / action / f"{name}.avi"
         writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 25, (WIDTH, HEIGHT))
-        for frame in pictures():
+        for frame in frame_images():
             writer.write(frame[..., ::-1])
         writer.release()
     else:
         folder = root / "Rename_Images" / action / name
         folder.mkdir(parents=True)
-        for t, frame in enumerate(pictures(), 1):
+        for t, frame in enumerate(frame_images(), 1):
             cv2.imwrite(str(folder / f"{t:05d}.png"), frame[..., ::-1])
     return joints, mask
 
@@ -87,14 +87,14 @@ def test_reads_the_official_layout(root):
     np.testing.assert_allclose(clip.boxes[4], [19.5, 13.5, 19, 16])
     assert (clip.visibility == VISIBLE).all() and clip.frames.size == (HEIGHT, WIDTH)
     assert isinstance(clip.frames, VideoFrames)
-    assert np.abs(clip.frames.read([3, 0]).astype(int) - pictures()[[3, 0]]).max() < 6
+    assert np.abs(clip.frames.read([3, 0]).astype(int) - frame_images()[[3, 0]]).max() < 6
 
 
-def test_picture_folders_are_read_first(root):
+def test_image_folders_are_read_first(root):
     clips = {clip.id: clip for clip in open_dataset("sub_jhmdb", root, "train")}
     clip = next(clip for name, clip in clips.items() if name.endswith("_1"))
     assert isinstance(clip.frames, ImageFrames)
-    np.testing.assert_array_equal(clip.frames.read([1, 4]), pictures()[[1, 4]])
+    np.testing.assert_array_equal(clip.frames.read([1, 4]), frame_images()[[1, 4]])
 
 
 @pytest.mark.parametrize(("folder", "joint"), [("sub-splits", "_"), ("sub_splits", ""), ("sub-splits", "")])
@@ -128,7 +128,7 @@ def test_validation_takes_whole_videos_that_are_not_tested(root):
 
 def test_a_part_of_the_set_is_noted(root):
     report = check_dataset("sub_jhmdb", root, pixels=False)
-    assert report.ok and report.notes == ("10 of 316 clips of the official set",)
+    assert report.ok and report.notes == ("10 of 316 clips of the whole set",)
 
 
 def test_sources_are_the_names_of_videos():
@@ -198,7 +198,7 @@ def test_wrong_files_are_named(root):
     assert len(report.faults) == 1 and "labels are for 7" in report.faults[0]
     write_clip(root, "run", name, video=False)
     (root / "Rename_Images" / "run" / name / "00005.png").unlink()
-    wrong(r"4 pictures \(\*\.png\), the labels are for 5")
+    wrong(r"4 images \(\*\.png\), the labels are for 5")
     for folder in (root / "Rename_Images" / "run" / name,):
         for path in folder.iterdir():
             path.unlink()
@@ -242,7 +242,7 @@ def test_real_splits(fold):
     for dataset in splits.values():
         for clip in dataset:
             assert (clip.visibility == VISIBLE).all() and clip.frames.size == (240, 320)
-            assert clip.extra["boxes_repaired"] == 0 and (clip.boxes[:, 2:] > 5).all()
+            assert clip.truth.boxes_repaired == 0 and (clip.boxes[:, 2:] > 5).all()
 
 
 @real
@@ -258,12 +258,12 @@ def test_real_joints_lie_on_the_person():
 
 
 @real
-def test_real_pictures_and_video_agree():
+def test_real_images_and_video_agree():
     """One clip lies there in both forms: the same frames in the same order."""
     folder = next(path for path in sorted((REAL / "Rename_Images").glob("*/*")) if path.is_dir())
     images = ImageFrames(tuple(sorted(folder.glob("*.png"))))
     video = VideoFrames(REAL / "ReCompress_Videos" / folder.parent.name / f"{folder.name}.avi")
     assert len(images) == len(video) and images.size == video.size
-    pictures, decoded = (source.read(range(len(images))).astype(float) for source in (images, video))
-    distance = np.abs(pictures[:, None, ::8, ::8] - decoded[None, :, ::8, ::8]).mean(axis=(2, 3, 4))
+    stored, decoded = (source.read(range(len(images))).astype(float) for source in (images, video))
+    distance = np.abs(stored[:, None, ::8, ::8] - decoded[None, :, ::8, ::8]).mean(axis=(2, 3, 4))
     assert np.abs(distance.argmin(axis=1) - np.arange(len(images))).max() <= 1 and np.diag(distance).mean() < 8

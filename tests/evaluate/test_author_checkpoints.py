@@ -13,8 +13,8 @@ from rpstn.errors import UserError
 from rpstn.evaluate.author_checkpoints import author_box, author_crop, load_author_network
 from rpstn.evaluate.scoring import EvaluateConfig, evaluate
 from rpstn.metrics.average_precision import oks_average_precision, similarity
+from rpstn.models.author_checkpoints import author_decode, author_input
 from rpstn.models.image import image_network
-from rpstn.models.official import author_decode, author_input
 from rpstn.models.pixels import normalize
 from rpstn.skeletons import COCO
 

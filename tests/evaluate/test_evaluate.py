@@ -11,6 +11,7 @@ import torch
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips, predict_window
 from rpstn.evaluate.scoring import EvaluateConfig, default_out, evaluate
@@ -61,7 +62,7 @@ def dataset_of(lengths, seed=0):
                 id=f"{number:04d}", group=f"video {number // 2}", action="walk" if number % 2 else "jump",
                 joints=joints.astype(np.float32), visibility=visibility,
                 boxes=np.column_stack([corner, np.broadcast_to(extent, (length, 2))]).astype(np.float32),
-                frames=Coordinates(length, first), extra={"held_out": np.array(number == 0)},
+                frames=Coordinates(length, first), truth=Truth(held_out=number == 0),
             )
         )  # fmt: skip
         first += length

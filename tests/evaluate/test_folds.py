@@ -22,7 +22,7 @@ from rpstn.models.image import ImageConfig, image_model
 from rpstn.models.starting import start_image_from
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.publish import PublishConfig, publish
-from rpstn.occlusion import occlude_dataset
+from rpstn.occlusion import Protocol
 from rpstn.relations.study import study
 from rpstn.train import TrainConfig, train
 
@@ -140,7 +140,7 @@ def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs,
     first, refused = runs / "set-1" / "rpstn" / "best.pt", r"(?s)best\.pt was trained on split 1.*split 2"
     model, metadata = load_checkpoint(first)
     test = open_dataset("sub_jhmdb", root, "test", fold=2)
-    for part in (test, occlude_dataset(test, "joint", start=1, length=2), convert_dataset(test, test.skeleton)):
+    for part in (test, Protocol("joint", start=1, length=2).hide(test), convert_dataset(test, test.skeleton)):
         with pytest.raises(UserError, match="the checkpoint was trained on split 1"):
             predict_clips(model, metadata, part, progress=False)
     with pytest.raises(UserError, match="the checkpoint was trained on split 1"):
@@ -150,9 +150,9 @@ def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs,
     small = {"dataset": "sub_jhmdb", "root": str(root), "frames": 1, "size": 64, "batch": 1, "steps": 1, "device": "cpu"}
     for start in ("init", "encoder_weights", "initializer_weights"):
         with pytest.raises(UserError, match=refused):
-            train(TrainConfig(**small, fold=2, out=str(tmp_path / start), **{start: str(first)}), progress=False)
+            train(TrainConfig.of(**small, fold=2, out=str(tmp_path / start), **{start: str(first)}), progress=False)
     with pytest.raises(UserError, match=refused):
-        ablate(AblationConfig(cells=("full",), seeds=(1,), **small, fold=2, out=str(tmp_path), init=str(first)), progress=False)
+        ablate(AblationConfig(runs=("full",), seeds=(1,), **small, fold=2, out=str(tmp_path), init=str(first)), progress=False)
     image = image_model(ImageConfig("small", 15, skeleton="sub_jhmdb"))
     save_checkpoint(tmp_path / "image.pt", image, {**metadata, "fold": 1})
     with pytest.raises(UserError, match="image.pt was trained on split 1"):

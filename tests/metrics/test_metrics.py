@@ -218,7 +218,7 @@ def test_intervals_refuse_what_does_not_fit():
         paired_interval(a, np.where(np.eye(4, 2), np.nan, a), [0, 0, 1, 1])
     with pytest.raises(ValueError, match="samples"):
         paired_interval(a, a[:2], [0, 0, 1, 1])
-    with pytest.raises(ValueError, match="joint_types"):
+    with pytest.raises(ValueError, match="name a group for each row"):
         interval(a, [0, 1])
     with pytest.raises(ValueError, match="pool"):
         interval(a, [0, 0, 1, 1], pool="frames")
@@ -277,7 +277,7 @@ def test_a_contrast_without_both_kinds_says_nothing():
     assert contrast_interval(values, np.zeros((3, 2)), ~first, ["a", "b", "a"]).samples == 0
     with pytest.raises(ValueError, match="both kinds"):
         contrast_interval(values, first, first, ["a", "b", "a"])
-    with pytest.raises(ValueError, match="joint_types"):
+    with pytest.raises(ValueError, match="name a group for each row"):
         contrast_interval(values, first, ~first, ["a", "b"])
     with pytest.raises(ValueError, match="same"):
         contrast_interval(values, first[:2], ~first, ["a", "b", "a"])
@@ -290,7 +290,7 @@ def test_intervals_in_words():
     said = gain.text(signed=True, digits=2, unit=" points", counted="samples")
     assert said == "+3.12 points (90 % interval -0.50 to +6.00; 412 samples, 12 groups)"
     assert Interval(2.5, 2, 3, 2, 9).text(percent=False) == "2.5 (95 % interval 2.0 to 3.0; 9 joints, 2 groups)"
-    assert str(interval(np.ones((4, 1)), ["a"] * 4)) == "100.0 (no interval; 4 joints, 1 source)"
+    assert str(interval(np.ones((4, 1)), ["a"] * 4)) == "100.0 (no interval; 4 joints, 1 group)"
     empty, alone = interval(np.full((4, 1), np.nan), ["a"] * 4), interval(np.ones((4, 1)), ["a"] * 4)
     assert str(empty) == "nothing to count" and empty.brief() == ""
     assert found.brief() == "81.2 (78.0 to 84.1)" and alone.brief() == "100.0 (no interval)"
@@ -307,9 +307,12 @@ def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():
     part = {"joint_types": {"head": 0.987, "wrist": None}, "joints": dict.fromkeys("abc"), "mean": 0.5}
     scored = {"interval": [0.4, 0.625], "mean_scored": 0.75, "joints_scored": 2}
     lines = table({"ours": part | scored, "theirs": part | {"interval": [None, None]}}).splitlines()
-    assert lines[0] == "|  | head | wrist | mean (3 joints) | 95 % interval | mean (2 joints) |"
-    assert lines[2] == "| ours | 98.7 |  | 50.0 | 40.0 to 62.5 | 75.0 |"
-    assert lines[3] == "| theirs | 98.7 |  | 50.0 |  |  |"
-    assert len({line.count("|") for line in lines}) == 1
-    with pytest.raises(ValueError, match="no scores"):
+    head, rule, *rows = ([cell.strip() for cell in line[1:-1].split("|")] for line in lines)
+    assert head == ["", "head", "wrist", "mean (3 joints)", "95 % interval", "mean (2 joints)"]
+    assert (
+        [cell.replace("-", "") for cell in rule] == [":"] * 6 and rule[0][0] == ":" and all(cell[-1] == ":" for cell in rule[1:])
+    )
+    assert rows == [["ours", "98.7", "", "50.0", "40.0 to 62.5", "75.0"], ["theirs", "98.7", "", "50.0", "", ""]]
+    assert len({line.count("|") for line in lines}) == len({len(line) for line in lines}) == 1
+    with pytest.raises(ValueError, match="no rows"):
         table({})

@@ -99,7 +99,7 @@ def _resumed(path):
     last.parent.mkdir()
     shutil.copy(path, last)
     model = RPSTN(small())
-    return resume(RunDirectory(last.parent), model, torch.optim.SGD(model.parameters()), torch.device("cpu"))
+    return resume(RunDirectory(last.parent), model, torch.optim.SGD(model.parameters()), torch.device("cpu"), False)
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -18,7 +18,7 @@ def published_keys(model: PoseEfficientNet) -> dict[str, str]:
     keys = {}
     for key in model.state_dict():
         part, *rest = key.split(".")
-        if part == "joint_types":
+        if part == "groups":
             group, block, module, value = rest
             keys[key] = f"_blocks.{first[int(group)] + int(block)}.{names[module]}.{value}"
         elif part in ("stem", "stem_norm"):

@@ -15,7 +15,7 @@ from rpstn.models.files import WEIGHTS
 from rpstn.models.image import ImageConfig, image_model
 from rpstn.models.onnx import _arguments, _images, _modules, export
 from rpstn.models.pixels import normalize
-from rpstn.models.propagation import shifted_matching
+from rpstn.models.propagation import ShiftedMatching
 
 STATE = {"state_heatmaps": "heatmaps", "state_features": "features"}
 JOINTS = 13
@@ -50,7 +50,7 @@ def test_shifted_products_are_the_matching():
     for side in (1, 3, 5, 7):
         features = torch.randn(3, 4, 12, 9, generator=generator)
         kernels = torch.randn(3, 4, side, side, generator=generator)
-        assert torch.allclose(shifted_matching(features, kernels), global_matching(features, kernels), atol=1e-5)
+        assert torch.allclose(ShiftedMatching()(features, kernels), global_matching(features, kernels), atol=1e-5)
 
 
 def test_without_the_extra_the_remedy_is_named(tmp_path, monkeypatch, capsys):
@@ -127,9 +127,8 @@ def test_graphs_that_differ_are_not_kept(tmp_path, monkeypatch):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     checkpoint = saved(tmp_path / "a.pt", "matching")
-    monkeypatch.setattr(
-        "rpstn.models.onnx.shifted_matching", lambda features, kernels: 1.01 * shifted_matching(features, kernels)
-    )
+    shifted = ShiftedMatching.forward
+    monkeypatch.setattr(ShiftedMatching, "forward", lambda self, features, kernels: 1.01 * shifted(self, features, kernels))
     with pytest.raises(UserError, match=r"next\.onnx would give other .* nothing was kept"):
         export(checkpoint, tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]

@@ -11,10 +11,10 @@ from torch.nn import functional
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import run_model
 from rpstn.heatmaps import encode
+from rpstn.models.author_checkpoints import author_decode, flip_test, load_author_checkpoint
 from rpstn.models.cost import cost
 from rpstn.models.hrnet import HRNet
 from rpstn.models.image import IMAGE_NETWORKS, FrameByFrame, SimpleBaseline, image_network, with_relation
-from rpstn.models.official import author_decode, flip_test, load_author_checkpoint
 from rpstn.skeletons import COCO
 
 # Parameters in millions, and "GFLOPs" at 256 x 192, of the tables of Xiao et al. (2018) and Sun et al. (2019); 17 joints.
@@ -58,7 +58,7 @@ class Tiny(nn.Module):
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parameters_and_flops_are_the_published_ones(name):
-    with torch.device("metadata"):
+    with torch.device("meta"):
         network = image_network(name, 17)
     found, (parameters, flops) = cost(network, (256, 192)), PUBLISHED[name]
     assert found.parameters / 1e6 == pytest.approx(parameters, abs=0.1)
@@ -102,7 +102,7 @@ def test_counting_leaves_the_network_as_it_was():
 
 def test_what_the_jre_costs():
     """K = 17 joints on 64 x 48 px: two 1x1 convolutions, the Gram matrix and the mix, K^2 h w multiply-adds each."""
-    with torch.device("metadata"):
+    with torch.device("meta"):
         bare = image_network("hrnet_w32", 17)
         plugged = with_relation(bare)
     without, with_ = cost(bare), cost(plugged)
@@ -124,7 +124,7 @@ def test_unknown_names_and_sizes_are_refused():
         image_network("hrnet_w64", 17)
     with pytest.raises(ValueError, match="hrnet_w32"):
         HRNet("w32", 17)
-    with torch.device("metadata"), pytest.raises(ValueError, match="multiples of 32"):
+    with torch.device("meta"), pytest.raises(ValueError, match="multiples of 32"):
         HRNet("hrnet_w32", 17)(torch.rand(1, 3, 100, 64))
     assert len(IMAGE_NETWORKS) == 7
 
@@ -300,11 +300,11 @@ def test_training_changes_the_answer_and_can_leave_the_network_alone():
 
 def test_joints_are_found_out_or_asked_for():
     assert with_relation(Tiny(7)).joints == 7
-    with torch.device("metadata"):
+    with torch.device("meta"):
         assert with_relation(HRNet("hrnet_w32", 14)).joints == 14
     assert with_relation(nn.Sequential(nn.Conv2d(3, 4, 1), nn.Conv2d(4, 9, 1)).double()).relation.g.weight.dtype == torch.float64
     with pytest.raises(ValueError, match="not heatmaps"):
-        with_relation(nn.Sequential(nn.Flatten(), nn.Linear(3 * 256 * 256, 4, device="metadata")))
+        with_relation(nn.Sequential(nn.Flatten(), nn.Linear(3 * 256 * 256, 4, device="meta")))
     with pytest.raises(ValueError, match="pass joints="):
         with_relation(nn.Linear(7, 7))
     with pytest.raises(ValueError, match="layout"):

@@ -28,7 +28,7 @@ DEPTHS = ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")
 
 def released_shapes(variant: str, initializer: str = "resnet18", encoder: str = "resnet18") -> dict[str, tuple[int, ...]]:
     """Keys and shapes of the authors' checkpoint, told from our network by the names that the loader knows."""
-    with torch.device("metadata"):
+    with torch.device("meta"):
         model = rpstn.RPSTN(rpstn.RPSTNConfig.released(variant, initializer=initializer, encoder=encoder))
     theirs = {ours: key for key, ours in _MODULES.items()}
     shapes = {}
@@ -126,7 +126,7 @@ def test_every_depth_loads_and_is_recognized(initializer, monkeypatch):
     encoder = DEPTHS[(DEPTHS.index(initializer) + 2) % 5]
     for variant in ("penn_action", "sub_jhmdb"):
         shapes = released_shapes(variant, initializer, encoder)
-        with torch.device("metadata"):  # shapes alone decide; weights would take a gigabyte
+        with torch.device("meta"):  # shapes alone decide; weights would take a gigabyte
             state = {f"module.{key}": torch.empty(shape) for key, shape in shapes.items()}
             monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state, strict=True: None)
             config = load_released_checkpoint(state).config

@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PATIENCE = 180  # seconds: other work on the machine makes anything slow, and a wait that is over costs nothing
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1400,1000",
@@ -31,7 +32,7 @@ class Page:
     def __init__(self, address):
         import websocket
 
-        self._socket = websocket.create_connection(address, timeout=60, suppress_origin=True)
+        self._socket = websocket.create_connection(address, timeout=PATIENCE, suppress_origin=True)
         self._numbers = count(1)
 
     def call(self, method, **parameters):
@@ -49,6 +50,12 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def has(self, script):
+        """Whether an expression is true; not while the page is being replaced by another, which ends its scripts."""
+        with suppress(AssertionError):
+            return bool(self.run(script))
+        return False
+
     def open(self, address):
         self.call("Page.navigate", url=address)
 
@@ -60,10 +67,14 @@ def open_page(profile: Path):
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port = profile / "DevToolsActivePort"
-        wait_for(lambda: port.is_file() and port.read_text().strip(), 60, "Chromium")
+        wait_for(lambda: port.is_file() and port.read_text().strip(), PATIENCE, "Chromium")
         address = f"http://127.0.0.1:{port.read_text().split()[0]}/json/new"
-        with urlopen(Request(address, method="PUT"), timeout=60) as answer:
+        with urlopen(Request(address, method="PUT"), timeout=PATIENCE) as answer:
             yield Page(json.load(answer)["webSocketDebuggerUrl"])
     finally:
         browser.terminate()
-        browser.wait(timeout=30)
+        try:
+            browser.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            browser.kill()
+            browser.wait(timeout=30)

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 import nbformat
 import pytest
 
+import rpstn
 from rpstn.errors import UserError
 from rpstn.notebooks import build as book
 from rpstn.notebooks.run import find_notebooks, load, run_notebooks
@@ -191,6 +192,14 @@ def test_built_book_needs_no_network(html):
         assert not re.search(r"(@import|url\()\s*['\"]?(https?:)?//", path.read_text()), path.name
     formulas = [path for path in pages if "mathjax" in path.read_text()]
     assert formulas and (html / "_static" / "mathjax" / "tex-chtml.js").is_file()
+
+
+def test_every_public_name_leads_to_its_description(html):
+    text = (html / "api" / "index.html").read_text()
+    for name, home in rpstn._HOMES.items():
+        link = re.search(rf'href="([\w.]*)#([\w.-]+)"[^>]*><code[^>]*><span class="pre">{name}</span>', text)
+        assert link or name == "SKELETONS", f"{name} of {home} is described nowhere"
+        assert not link or f'id="{link[2]}"' in (html / "api" / link[1]).read_text()
 
 
 def test_a_missing_page_is_named(tmp_path):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from rpstn.metrics.groups import mean_over_joints, sums_per_group
 from rpstn.metrics.intervals import interval, paired_interval
-from rpstn.notebooks.crossed import count_by_group, crossed_interval, mean_score
+from rpstn.notebooks.crossed import crossed_interval
 
 
 def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
@@ -12,26 +13,26 @@ def made(rng, seeds=3, groups=12, joints=4, each=20, chance=0.6):
     return rng.binomial(counts, chance, (seeds, groups, joints)), counts
 
 
-def test_tallies_by_hand():
+def test_counts_by_hand():
     right = np.array([[1, 0], [1, np.nan], [0, 1], [np.nan, 1]])
-    names, hits, counts = count_by_group(right, ["b", "a", "b", "a"])
+    names, hits, counts = sums_per_group(right, ["b", "a", "b", "a"])
     assert list(names) == ["a", "b"]
     np.testing.assert_array_equal(hits, [[1, 1], [1, 1]])
     np.testing.assert_array_equal(counts, [[1, 1], [2, 2]])
-    np.testing.assert_array_equal(mean_score(np.array([1.0, 3.0, 0.0]), np.array([2.0, 4.0, 0.0])), (0.5 + 0.75) / 2)
-    assert np.isnan(mean_score(np.zeros(2), np.zeros(2)))
+    np.testing.assert_array_equal(mean_over_joints(np.array([1.0, 3.0, 0.0]), np.array([2.0, 4.0, 0.0])), (0.5 + 0.75) / 2)
+    assert np.isnan(mean_over_joints(np.zeros(2), np.zeros(2)))
     with pytest.raises(ValueError, match="group"):
-        count_by_group(right, ["a"])
+        sums_per_group(right, ["a"])
 
 
-def test_one_seed_is_the_bootstrap_over_sources():
+def test_one_seed_is_the_bootstrap_over_groups():
     rng = np.random.default_rng(0)
     right = (rng.random((60, 5)) < 0.7).astype(float)
     right[rng.random(right.shape) < 0.3] = np.nan
     other = np.where(np.isnan(right), np.nan, (rng.random(right.shape) < 0.5).astype(float))
     groups = rng.integers(0, 8, 60)
-    _, hits, counts = count_by_group(right, groups)
-    _, theirs, _ = count_by_group(other, groups)
+    _, hits, counts = sums_per_group(right, groups)
+    _, theirs, _ = sums_per_group(other, groups)
     alone, known = crossed_interval(hits[None], counts), interval(right, groups, pool="joints")
     assert alone.estimate == pytest.approx(known.estimate) and (alone.groups, alone.samples) == (known.groups, known.samples)
     np.testing.assert_allclose([alone.low, alone.high], [known.low, known.high], atol=0.015)
@@ -49,10 +50,10 @@ def test_seeds_that_agree_add_nothing_and_seeds_that_differ_widen():
     assert wide.high - wide.low > 0.4 and wide.low < 0.35 < 0.65 < wide.high
 
 
-def test_pairing_cancels_what_seeds_and_sources_share():
+def test_pairing_cancels_what_seeds_and_groups_share():
     rng = np.random.default_rng(2)
     counts = np.full((10, 3), 100)
-    hard = rng.uniform(0.2, 0.8, (4, 10, 1))  # of each seed and source
+    hard = rng.uniform(0.2, 0.8, (4, 10, 1))  # of each seed and group
     ours, theirs = np.round(counts * (hard + 0.05)), np.round(counts * hard)
     pair = crossed_interval(ours, counts, theirs)
     assert pair.estimate == pytest.approx(0.05, abs=0.003) and pair.low > 0.04 and pair.high < 0.06

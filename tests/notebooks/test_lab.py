@@ -1,5 +1,6 @@
 """The notebooks in JupyterLab, in a real browser: what `make lab` opens runs, and shows what it should."""
 
+import contextlib
 import json
 import os
 import re
@@ -7,19 +8,18 @@ import shlex
 import shutil
 import subprocess
 import sys
-from urllib.request import Request, urlopen
 
 import pytest
 
 from ..conftest import CHECKOUT
-from .browser import CHROMIUM, open_page, wait_for
+from .browser import CHROMIUM, PATIENCE, open_page, wait_for
 
 pytestmark = [
     pytest.mark.xdist_group("lab"),
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian, Ubuntu: apt install chromium)"),
 ]
 
-# A server that is nobody else's, and the application as a variable of the page.
+# A server of this test's own, on a port that the system chooses, and the application as a variable of the page.
 OPTIONS = (
     "--no-browser", "--allow-root", "--ServerApp.port=0", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
     "--LabApp.expose_app_in_browser=True",
@@ -58,28 +58,38 @@ def lab(checkout, tmp_path_factory):
     with (state / "log").open("w") as log:
         server = subprocess.Popen([*make_lab(), *OPTIONS], cwd=checkout, env=environment, stdout=log, stderr=log)
     try:
-        (file,) = wait_for(lambda: list((state / "RUNTIME_DIR").glob("jpserver-*.json")), 120, "JupyterLab's server")
-        address = wait_for(lambda: (text := file.read_text()) and json.loads(text)["url"], 30, "its address")
+        address = wait_for(lambda: server_address(state, server), PATIENCE, "JupyterLab's server")
         with open_page(state / "profile") as page:
             page.open(address)
-            wait_for(lambda: page.run("!!(window.jupyterapp && document.querySelector('.jp-DirListing-item'))"), 120, "Lab")
+            wait_for(lambda: page.has("window.jupyterapp && document.querySelector('.jp-DirListing-item')"), PATIENCE, "Lab")
             yield page
-        urlopen(Request(f"{address}api/shutdown", method="POST"), timeout=30).close()  # with its kernels
-        server.wait(timeout=60)
     finally:
-        server.kill()
-        server.wait(timeout=30)
+        server.terminate()  # with its kernels
+        try:
+            server.wait(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait(timeout=PATIENCE)
+
+
+def server_address(state, server):
+    """Where the server says that it listens; None as long as it says nothing."""
+    assert server.poll() is None, f"JupyterLab's server ended: {(state / 'log').read_text()[-2000:]}"
+    for file in (state / "RUNTIME_DIR").glob("jpserver-*.json"):
+        with contextlib.suppress(ValueError):  # half written
+            return json.loads(file.read_text())["url"]
+    return None
 
 
 def run_all(page, name):
-    """Opens a notebook, runs all cells and returns all outputs; the notebook is `nb` in the page, which holds all cells."""
+    """Open a notebook, run all cells and return all outputs; the notebook is `nb` in the page, which holds all cells."""
     page.run(
         f"jupyterapp.commands.execute('docmanager:open', {{path: 'notebooks/{name}.ipynb'}})"
         ".then(w => (window.nb = w).context.ready).then(() => nb.context.sessionContext.ready).then(() => true)"
     )
     page.run("nb.content.notebookConfig = {...nb.content.notebookConfig, windowingMode: 'none'}, 1")
     page.run("window.ran = false, jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.ran = true), 1")
-    wait_for(lambda: page.run("window.ran"), 240, f"all cells of {name}")
+    wait_for(lambda: page.run("window.ran"), 2 * PATIENCE, f"all cells of {name}")
     outputs = page.run(f"{CODE}.flatMap(m => m.outputs.toJSON())")
     assert not [output for output in outputs if output["output_type"] == "error" or output.get("name") == "stderr"]
     assert page.run(f"{CODE}.every(m => m.executionCount > 0)")
@@ -92,14 +102,16 @@ def shown(outputs, kind):
 
 def test_it_opens_at_the_notebooks(lab):
     listed = "[...document.querySelectorAll('.jp-DirListing-itemText')].map(e => e.textContent)"
-    wait_for(lambda: {"01_data.ipynb", "14_your_video.ipynb"} <= set(lab.run(listed)), 30, "the notebooks in the list of files")
+    wait_for(
+        lambda: {"01_data.ipynb", "14_your_video.ipynb"} <= set(lab.run(listed)), PATIENCE, "the notebooks in the list of files"
+    )
 
 
 def test_figures_captions_and_links(lab):
     """02: text that JupyterLab renders says what the book says; figures are painted."""
     outputs = run_all(lab, "02_jre")
     assert len(shown(outputs, "image/png")) == 9
-    assert wait_for(lambda: lab.run(FIGURES) == 9, 20, "nine figures")
+    assert wait_for(lambda: lab.run(FIGURES) == 9, PATIENCE, "nine figures")
     captions = lab.run("[...nb.node.querySelectorAll('.jp-RenderedMarkdown p > em:only-child')].map(e => e.textContent)")
     assert "The mix for one joint in the paper's layout and in that of the released code. The ring marks the joint." in captions
 
@@ -108,15 +120,16 @@ def test_progress_bar_slider_and_links(lab, checkout):
     """14: widgets are drawn, a slider that is moved shows another frame, and links lead to notebooks and chapters."""
     outputs = run_all(lab, "14_your_video")
     assert len(shown(outputs, "image/png")) == 5 and len(shown(outputs, "application/vnd.jupyter.widget-view+json")) == 2
-    assert wait_for(lambda: lab.run(FIGURES) >= 5, 20, "five figures")
-    bar = "nb.node.querySelector('.widget-hprogress').parentElement.textContent"
-    assert re.fullmatch(r"array:\s+100%\s+24/24.*frame/s]", lab.run(bar))
-    assert lab.run("nb.node.querySelectorAll('.widget-play').length") == 1
+    assert wait_for(lambda: lab.run(FIGURES) >= 5, PATIENCE, "five figures")
+    bar = "nb.node.querySelector('.widget-hprogress')?.parentElement.textContent ?? ''"
+    wait_for(lambda: re.fullmatch(r"array:\s+100%\s+24/24.*frame/s]", lab.run(bar)), PATIENCE, "the whole progress bar")
+    wait_for(lambda: lab.run("nb.node.querySelectorAll('.widget-play').length") == 1, PATIENCE, "the player")
+    wait_for(lambda: lab.run("!!nb.node.querySelector('img.widget-image')"), PATIENCE, "the slider's image")
     look = "nb.node.querySelector('img.widget-image').src"
     first = lab.run(look)
     slide = "nb.node.querySelector('.widget-slider .noUi-handle')"
     lab.run(f"{slide}.dispatchEvent(new KeyboardEvent('keydown', {{key: 'ArrowRight', bubbles: true}}))")
-    wait_for(lambda: lab.run(look) != first, 20, "another frame")
+    wait_for(lambda: lab.run(look) != first, PATIENCE, "another frame")
     assert not lab.run("nb.node.querySelectorAll('a[href^=mailto]').length")
     links = lab.run("[...nb.node.querySelectorAll('.jp-RenderedMarkdown a')].map(a => [a.textContent, a.href])")
     ends = {words: address for words, address in links}

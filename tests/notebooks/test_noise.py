@@ -1,4 +1,4 @@
-"""Noise and guesses under both metrics: the known figures, by the functions behind the score notebook."""
+"""Noise and guesses under both metrics: the known figures, by the functions of the score notebook."""
 
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def test_the_standing_person_has_the_torso_that_the_figures_are_for():
 
 def test_the_known_figures(scores):
     """0.998 where the correct score is 0.214; guesses 0.557 by torso and 1.000 by person."""
-    at = scores.deviations.index(8.0)
+    at = scores.standard_deviations.index(8.0)
     assert scores.values["released", "torso"][at] == pytest.approx(0.998, abs=0.001)
     assert scores.values["correct", "torso"][at] == pytest.approx(0.214, abs=0.01)
     assert scores.guesses["released", "torso"] == pytest.approx(0.557, abs=0.01)
@@ -56,25 +56,26 @@ def test_where_a_score_reaches_a_level(scores):
 
 
 @pytest.mark.parametrize("reference", ["torso", "person"])
-def test_circles_are_where_a_prediction_is_right(reference):
+def test_circles_are_where_a_prediction_is_correct(reference):
     target = noise.standing_person()
     size = {"torso": 25.6, "person": 64.0}[reference]
     angle = np.linspace(0, 2 * np.pi, 13)[:-1, None]
     for metric, (center, radius) in noise.accepted(target[0], size).items():
-        for factor, right in ((0.999, True), (1.001, False)):
+        for factor, inside in ((0.999, True), (1.001, False)):
             points = np.array(center) + factor * radius * np.hstack([np.cos(angle), np.sin(angle)])
             if metric == "correct":
                 found = np.hypot(*(points - target[0]).T) <= 0.2 * size
             else:
                 targets = np.tile(target[0], (12, 1, 1, 1))
                 found = released_correct(points[:, None, None], targets, np.full(12, size))[:, 0, 0] == 1
-            assert (found == right).all(), (metric, factor)
+            assert (found == inside).all(), (metric, factor)
 
 
 def test_a_circle_covers_the_map_or_not():
-    assert noise.covers(((31.5, 31.5), 31.5 * 2**0.5 + 0.01)) and not noise.covers(((31.5, 31.5), 31.5 * 2**0.5 - 0.01))
-    assert all(noise.covers(noise.accepted(joint, SIDE)["released"]) == (np.hypot(*(63 + 6.4 - joint)) <= 81.92) for joint in
-               noise.standing_person())  # fmt: skip
+    for difference, covered in ((0.01, True), (-0.01, False)):
+        assert noise.covers(noise.Circle((31.5, 31.5), 31.5 * 2**0.5 + difference)) == covered
+    for joint in noise.standing_person():
+        assert noise.covers(noise.accepted(joint, SIDE)["released"]) == (np.hypot(*(63 + 6.4 - joint)) <= 81.92)
 
 
 class Still:
@@ -117,7 +118,7 @@ def test_both_rules_keep_the_frames_in_the_same_order():
     assert released_score(found, data).micro == pytest.approx(released.mean())
 
 
-@pytest.mark.parametrize("deviations", [[], [1.0, -1.0]])
-def test_noise_that_makes_no_sense_is_refused(deviations):
-    with pytest.raises(UserError, match="deviations"):
-        noise.noise_scores(noise.person_clips(2), TORSO, deviations)
+@pytest.mark.parametrize("standard_deviations", [[], [1.0, -1.0]])
+def test_noise_that_makes_no_sense_is_refused(standard_deviations):
+    with pytest.raises(UserError, match="standard_deviations"):
+        noise.noise_scores(noise.person_clips(2), TORSO, standard_deviations)

@@ -55,7 +55,7 @@ def test_a_clip_that_is_not_there(notebook, clip, embedded_root, capsys, tmp_pat
         ("score", "deviations", [0.0, -1.0], "deviations is [0.0, -1.0], and starts at 0"),
         ("interventions", "interventions", [], "interventions is an empty list"),
         ("train", "variants", [], "variants is an empty list"),
-        ("ablations", "cells", [], "cells is an empty list"),
+        ("ablations", "runs", [], "runs is an empty list"),
         ("your_video", "limit", 0, "limit is 0"),
         ("train", "out", f"{__file__}/runs", "test_notebook_values.py is not one"),
     ],

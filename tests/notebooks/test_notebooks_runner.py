@@ -10,17 +10,10 @@ import pytest
 
 from rpstn.errors import UserError
 from rpstn.notebooks.execute import clean
+from rpstn.notebooks.find import find_notebooks, resolve, select, with_defaults
 from rpstn.notebooks.parameters import Parameter, read_parameters
-from rpstn.notebooks.run import (
-    _made_runs,
-    _with_defaults,
-    default_out,
-    find_notebooks,
-    package_hash,
-    resolve,
-    run_notebooks,
-    select,
-)
+from rpstn.notebooks.run import _made_runs, default_out, run_notebooks
+from rpstn.notebooks.sources import Code
 
 from ..conftest import CHECKOUT
 
@@ -174,16 +167,68 @@ def test_runs_without_a_folder_lie_with_the_data_set(tmp_path, monkeypatch):
     assert _made_runs({"dataset": "embedded"}) == []
 
 
-def test_changed_package_counts(tmp_path):
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "net.py").write_text("a = 1")
-    (tmp_path / "cli").mkdir()
-    (tmp_path / "cli" / "main.py").write_text("b = 1")
-    before = package_hash(tmp_path)
-    (tmp_path / "cli" / "main.py").write_text("b = 2")
-    assert package_hash(tmp_path) == before, "the command line decides no number"
-    (tmp_path / "models" / "net.py").write_text("a = 2")
-    assert package_hash(tmp_path) != before
+CODE = {
+    "__init__.py": "if TYPE_CHECKING:\n    from rpstn.models.net import net\n    from rpstn.video.watch import watch\n",
+    "models/__init__.py": "",
+    "models/net.py": "def net():\n    from rpstn.errors import UserError\n",
+    "errors.py": "class UserError(Exception): ...",
+    "video/__init__.py": "",
+    "video/watch.py": "import rpstn.errors",
+    "datasets/__init__.py": "import_module(f'rpstn.datasets.{name}')",
+    "datasets/coco.py": "",
+    "cli/__init__.py": "",
+    "cli/main.py": "from rpstn.models.net import net",
+    "notebooks/__init__.py": "",
+    "notebooks/published.py": "PLACE = Path('results') / 'published.json'",
+    "plots/__init__.py": "",
+    "plots/book.mplstyle": "",
+    "weights/net.pt": "",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A small checkout with a package and results."""
+    for name, text in {f"rpstn/{name}": text for name, text in CODE.items()}.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "published.json").write_text("{}")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("source", "counts"),
+    [
+        ("from rpstn.models.net import net", {"models/net.py", "errors.py", "weights/net.pt"}),
+        ("from rpstn import net", {"models/net.py", "errors.py", "weights/net.pt"}),
+        ("import rpstn", {"models/net.py", "video/watch.py", "errors.py", "weights/net.pt"}),
+        ("import rpstn.video.watch as w", {"video/watch.py", "errors.py", "weights/net.pt"}),
+        ("from rpstn import datasets", {"datasets/coco.py", "weights/net.pt"}),
+        ("from rpstn import plots", {"plots/book.mplstyle", "weights/net.pt"}),
+        ("from rpstn.notebooks.published import rows", {"notebooks/published.py", "results/published.json", "weights/net.pt"}),
+        ("from pathlib import Path\nPath('results')", {"results/published.json", "weights/net.pt"}),
+    ],
+)
+def test_code_that_a_notebook_reaches_counts_and_no_other(checkout, source, counts):
+    before = Code(checkout).state(source)
+    changed = set()
+    for path in checkout.rglob("*.*"):
+        text = path.read_text()
+        path.write_text(f"{text}\n")
+        changed |= {path.relative_to(checkout).as_posix()} if Code(checkout).state(source) != before else set()
+        path.write_text(text)
+    assert {name for name in changed if not name.endswith("__init__.py")} == {
+        name if name.startswith("results/") else f"rpstn/{name}" for name in counts
+    }
+
+
+def test_neither_the_command_line_nor_the_books_build_makes_a_notebook_stale():
+    code = Code()
+    for notebook in find_notebooks().values():
+        reached = code.reached(notebook.path.read_text())
+        assert "rpstn.datasets.coco" in reached or notebook.name == "results", "a loader is imported by a name made of parts"
+        assert not {name for name in reached if name.startswith(("rpstn.cli", "rpstn.notebooks.build", "rpstn.notebooks.readme"))}
 
 
 def test_profile_then_given_values(book):
@@ -212,8 +257,8 @@ def test_only_a_profile_of_the_book_as_it_is_makes_pages(book, profile, values, 
     path = book.folder / "02_second.py"
     path.write_text(path.read_text().replace("flag:", 'dataset: str = "embedded"  # which\nflag:'))
     notebooks = find_notebooks(book.folder)
-    own = _with_defaults(notebooks, resolve(notebooks, book.folder, profile, {}))
-    settings = _with_defaults(notebooks, resolve(notebooks, book.folder, profile, values))
+    own = with_defaults(notebooks, resolve(notebooks, book.folder, profile, {}))
+    settings = with_defaults(notebooks, resolve(notebooks, book.folder, profile, values))
     found = default_out(profile, own, settings)
     assert found == (Path(place) if place else CHECKOUT / "book" / "executed")
 
@@ -308,7 +353,7 @@ def test_a_failure_keeps_what_came_before(book):
     assert book() == 1
     assert ran(book) == ["second 4 False"], "first was fresh"
     assert (book.path / "out" / "02_second.ipynb").read_bytes() == before
-    path.write_text(path.read_text().replace("raise RuntimeError('no')", "print('mended')"))
+    path.write_text(path.read_text().replace("raise RuntimeError('no')", "print('fixed')"))
     assert book() == 0
     assert ran(book) == ["second 4 False"]
 

@@ -11,9 +11,9 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
 from rpstn.metrics.hidden import hidden_curve, hidden_gain, hidden_lengths
-from rpstn.occlusion import Occluder, occlude, occlude_dataset
-from rpstn.occlusion.occluders import PROTOCOLS, choose
+from rpstn.occlusion import Occluder, Protocol, occlude
 from rpstn.occlusion.painting import Shapes
+from rpstn.occlusion.protocols import PROTOCOLS
 from rpstn.skeletons import get_skeleton
 from rpstn.video import compare_poses, draw_pose, write_webm
 from rpstn.video.output.drawing import COLORS, side_by_side
@@ -38,9 +38,7 @@ class Gray:
 
 
 def walking(length=20, name="walk"):
-    """The figure moves 2 px a frame to the right; the left ankle is absent, the right knee occluded by
-    itself.
-    """
+    """The figure moves 2 px per frame to the right; the left ankle is absent, the right knee is occluded by itself."""
     joints = POSE + np.stack([2 * np.arange(length), np.full(length, 10)], axis=-1)[:, None]
     visibility = np.full((length, 13), VISIBLE, np.uint8)
     visibility[:, 11], visibility[:, 10] = ABSENT, OCCLUDED
@@ -56,7 +54,7 @@ def test_hidden_lengths_by_hand():
     np.testing.assert_array_equal(hidden_lengths(visibility), expected)
 
 
-def test_hidden_lengths_start_anew_with_the_window():
+def test_hidden_lengths_restart_with_the_window():
     visibility = np.array([[VISIBLE], [OCCLUDED], [OCCLUDED], [OCCLUDED], [VISIBLE], [OCCLUDED]])
     np.testing.assert_array_equal(hidden_lengths(visibility, 3)[:, 0], [0, 1, 2, -1, 0, 1])
     np.testing.assert_array_equal(hidden_lengths(visibility, 99)[:, 0], [0, 1, 2, 3, 0, 1])
@@ -71,11 +69,11 @@ def test_one_joint_is_hidden_exactly_as_long_as_asked():
     expected[6:10, SKELETON.index("left_wrist")] = True
     np.testing.assert_array_equal(changed, expected)
     assert (hidden.visibility[changed] == OCCLUDED).all()
-    np.testing.assert_array_equal(hidden.extra["occluder"], expected)
-    np.testing.assert_array_equal(hidden.extra["newly_hidden"], expected)
+    np.testing.assert_array_equal(hidden.truth.occlusion.occluder, expected)
+    np.testing.assert_array_equal(hidden.truth.occlusion.newly_hidden, expected)
     again = occlude(hidden, SKELETON, Occluder("joints", ("left_wrist",), start=8, length=4, size=0.08))
     expected[10:12, SKELETON.index("left_wrist")] = True  # the first occluder's frames are still an occluder's
-    np.testing.assert_array_equal(again.extra["newly_hidden"], expected)
+    np.testing.assert_array_equal(again.truth.occlusion.newly_hidden, expected)
     np.testing.assert_array_equal(hidden.joints, clip.joints)
 
 
@@ -116,7 +114,7 @@ def test_a_patch_on_the_body_follows_it_and_one_in_the_image_stays():
     )
     joint = SKELETON.index("right_wrist")
     assert (body.visibility[2:18, joint] == OCCLUDED).all()
-    # At 2 px a frame the wrist leaves a disc of 7.8 px after four frames.
+    # At 2 px per frame the wrist leaves a disc of 7.8 px after four frames.
     np.testing.assert_array_equal(image.visibility[:, joint] == OCCLUDED, (np.arange(20) >= 2) & (np.arange(20) < 6))
     painted = (image.frames.read([2, 17]) != 128).any(axis=-1)
     np.testing.assert_array_equal(painted[0], painted[1])
@@ -128,7 +126,7 @@ def test_protocols_are_seeded_and_mark_what_they_cover(protocol, attached):
     clip = walking()
 
     def made(seed):
-        occluder = choose(protocol, clip, SKELETON, start=4, length=12, seed=seed, attached=attached, size=0.12)
+        occluder = Protocol(protocol, attached, start=4, length=12, seed=seed, size=0.12).choose(clip, SKELETON)
         hidden = occlude(clip, SKELETON, occluder)
         return hidden, hidden.frames.read(range(20))
 
@@ -143,7 +141,7 @@ def test_protocols_are_seeded_and_mark_what_they_cover(protocol, attached):
     painted = (pixels != 128).any(axis=-1)
     x, y = np.round(clip.joints).astype(int).transpose(2, 0, 1)
     under = painted[np.arange(20)[:, None], y, x] & (clip.visibility != ABSENT)
-    assert (under == first.extra["occluder"].astype(bool)).mean() > 0.97
+    assert (under == first.truth.occlusion.occluder.astype(bool)).mean() > 0.97
 
 
 def test_the_person_disappears_and_the_bar_passes():
@@ -151,7 +149,7 @@ def test_the_person_disappears_and_the_bar_passes():
     person = occlude(clip, SKELETON, Occluder("person", start=4, length=3))
     assert (person.visibility[4:7] != VISIBLE).all()
     bar = occlude(clip, SKELETON, Occluder("bar", start=0, length=20, size=0.1))
-    when = [np.flatnonzero(bar.extra["occluder"][:, SKELETON.index(name)]) for name in ("right_wrist", "left_wrist")]
+    when = [np.flatnonzero(bar.truth.occlusion.occluder[:, SKELETON.index(name)]) for name in ("right_wrist", "left_wrist")]
     assert len(when[0]) and len(when[1]) and when[0].max() < when[1].min()
 
 
@@ -181,25 +179,25 @@ def test_what_cannot_be_hidden_is_said():
         with pytest.raises(UserError):
             Occluder(**wrong)
     with pytest.raises(UserError, match="protocol"):
-        choose("fog", clip, SKELETON)
+        Protocol("fog")
     bare = replace(SKELETON, name="bare", joints=tuple(f"joint {k}" for k in range(13)), limbs=())
     for protocol, lacks in (("half", "no joints whose names begin with left_"), ("limb", "no limbs")):
         with pytest.raises(UserError, match=f"'bare' has {lacks}.*{protocol}.*another"):
-            choose(protocol, clip, bare)
+            Protocol(protocol).choose(clip, bare)
     one = replace(SKELETON, joints=("head", "left_hand", *(f"joint {k}" for k in range(11))))
-    assert choose("half", clip, one).joints == ("left_hand",)
+    assert Protocol("half").choose(clip, one).joints == ("left_hand",)
 
 
 def many(count=12, length=20):
     return ClipDataset("made", SKELETON, "test", Path("."), tuple(walking(length, f"walk {n}") for n in range(count)))
 
 
-def test_a_data_set_behind_an_occluder_is_a_data_set():
+def test_an_occluded_data_set_is_a_data_set():
     dataset = many()
-    hidden = occlude_dataset(dataset, "joint", start=5, length=6, size=0.06)
-    assert len({tuple(np.flatnonzero(clip.extra["occluder"].any(axis=0))) for clip in hidden}) > 3
+    hidden = Protocol("joint", start=5, length=6, size=0.06).hide(dataset)
+    assert len({tuple(np.flatnonzero(clip.truth.occlusion.occluder.any(axis=0))) for clip in hidden}) > 3
     assert hidden.checksum() != dataset.checksum()
-    assert occlude_dataset(dataset, "joint", start=5, length=6, size=0.06).checksum() == hidden.checksum()
+    assert Protocol("joint", start=5, length=6, size=0.06).hide(dataset).checksum() == hidden.checksum()
 
 
 def annotated(clip, *names):
@@ -213,9 +211,9 @@ def annotated(clip, *names):
 def test_half_the_body_is_what_is_annotated_of_it():
     """As in one Penn Action test clip in five, where neither side has all its joints in any frame."""
     clip = annotated(walking(), "head", "left_wrist", "left_elbow", "right_hip")
-    drawn = {choose("half", clip, SKELETON, seed=seed).joints for seed in range(12)}
+    drawn = {Protocol("half", seed=seed).choose(clip, SKELETON).joints for seed in range(12)}
     assert drawn == {("left_elbow", "left_wrist"), ("right_hip",)}
-    hidden = occlude_dataset(replace(many(), clips=(clip,)), "half", start=5, length=6, size=0.06)[0]
+    hidden = Protocol("half", start=5, length=6, size=0.06).hide(replace(many(), clips=(clip,)))[0]
     now = (hidden.visibility == OCCLUDED).any(axis=0)
     assert {SKELETON.joints[joint] for joint in np.flatnonzero(now)} in map(set, drawn)
 
@@ -226,25 +224,23 @@ def test_clips_with_nothing_to_hide_are_left_out():
     for protocol, kept in (
         ("limb", ["walk 0", "walk 1"]), ("half", ["walk 0", "walk 1", "apart"]), ("joint", ["head", "walk 0", "walk 1", "apart"]),
     ):  # fmt: skip
-        hidden = occlude_dataset(dataset, protocol, start=5, length=6, size=0.06)
-        assert [clip.extra["unoccluded"] for clip in hidden] == kept
-        alone = occlude_dataset(many(2), protocol, start=5, length=6, size=0.06)
+        hidden = Protocol(protocol, start=5, length=6, size=0.06).hide(dataset)
+        assert [clip.truth.occlusion.unoccluded for clip in hidden] == kept
+        alone = Protocol(protocol, start=5, length=6, size=0.06).hide(many(2))
         assert {clip.id for clip in alone} <= {clip.id for clip in hidden}, "the others' occluders are what they were"
     with pytest.raises(UserError, match="no test clip of made has annotated joints for protocol 'limb'; choose another"):
-        occlude_dataset(replace(dataset, clips=(head, apart)), "limb")
+        Protocol("limb").hide(replace(dataset, clips=(head, apart)))
 
 
 def predicted(dataset, forget):
-    """Predictions that are right until a joint has been hidden for `forget` frames; visible joints are
-    right.
-    """
+    """Predictions that are correct until a joint has been hidden for `forget` frames; visible joints are correct."""
     joints = [np.where((hidden_lengths(clip.visibility) > forget)[..., None], clip.joints + 300, clip.joints) for clip in dataset]
     ids = tuple(clip.id for clip in dataset)
     return Predictions(ids, joints, [np.ones(clip.visibility.shape) for clip in dataset], [None] * len(ids))
 
 
 def test_curves_show_after_how_many_frames_a_network_forgets():
-    dataset = occlude_dataset(many(), "joint", start=4, length=8, size=0.06)
+    dataset = Protocol("joint", start=4, length=8, size=0.06).hide(many())
     bins = ((1, 1), (2, 2), (3, 3), (4, 8), (9, 12))
     long, short = predicted(dataset, 3), predicted(dataset, 1)
     curve = hidden_curve(long, dataset, bins, draws=200)
@@ -272,7 +268,7 @@ def test_only_what_the_occluder_hid_counts_as_hidden_by_it():
     dataset = replace(many(), clips=tuple(hidden))
     left, right = SKELETON.index("left_wrist"), SKELETON.index("right_wrist")
 
-    # Wrong where a joint was hidden already, right where the occluder alone hides it; and the other way round.
+    # Wrong where a joint was hidden already, correct where the occluder alone hides it; and the other way round.
     newly = [(a.visibility == VISIBLE) & (b.visibility == OCCLUDED) for a, b in zip(clips, hidden, strict=True)]
     assert newly[0][8:12, left].all() and not newly[0][8:10, right].any() and newly[0][10:12, right].all()
 
@@ -300,7 +296,7 @@ def test_hidden_by_an_occluder_needs_one():
     dataset = many(2)
     with pytest.raises(UserError, match="walk 0.*occluder"):
         hidden_curve(predicted(dataset, 3), dataset, by="occluder")
-    behind = occlude_dataset(dataset, "joint", start=5, length=6, size=0.06)
+    behind = Protocol("joint", start=5, length=6, size=0.06).hide(dataset)
     with pytest.raises(ValueError, match="by must"):
         hidden_curve(predicted(behind, 3), behind, by="body")
 

@@ -31,7 +31,7 @@ def said(dataset, wrong):
     return Predictions(ids, joints, [np.ones(clip.visibility.shape) for clip in dataset], [None] * len(ids))
 
 
-def right(dataset):
+def correct(dataset):
     return said(dataset, [np.zeros(clip.visibility.shape, bool) for clip in dataset])
 
 
@@ -43,7 +43,7 @@ def test_protocols_have_names_and_refuse_what_is_none():
         assert hidden.checksum() == again.checksum() != many(2).checksum()
         frames = [part.hide(many(2))[1].frames.read([6]) for part in (protocol, protocol, replace(protocol, seed=4))]
         assert (frames[0] == frames[1]).all() and (frames[0] != frames[2]).any()
-        assert any(clip.extra["newly_hidden"].any() for clip in hidden)
+        assert any(clip.truth.occlusion.newly_hidden.any() for clip in hidden)
     with pytest.raises(UserError, match="'lim'.*did you mean 'limb'"):
         Protocol("lim")
     with pytest.raises(UserError, match="attached.*'sky'"):
@@ -61,57 +61,57 @@ def test_clips_that_are_too_short_are_left_out_or_named():
         with_min_length(dataset, 30)
 
 
-def test_what_comes_back_and_what_stayed_is_counted_by_hand():
+def test_joints_that_reappear_and_that_stay_visible_are_counted_by_hand():
     clip = walking(12)
     wrist, elbow, knee, ankle = (SKELETON.index(name) for name in ("left_wrist", "left_elbow", "right_knee", "left_ankle"))
     hidden = occlude(clip, SKELETON, Occluder("joints", ("left_wrist",), start=3, length=4, size=0.06))
-    back, stayed = part_frames(hidden, "returned"), part_frames(hidden, "unoccluded_joints")
+    back, stayed = part_frames(hidden, "reappeared"), part_frames(hidden, "unoccluded_joints")
     np.testing.assert_array_equal(back[:, wrist], [0] * 7 + [1, 2, 3, 4, 5])
     assert not np.delete(back, wrist, axis=1).any()
     np.testing.assert_array_equal(stayed[:, elbow], [0] * 3 + [1, 2, 3, 4] + [0] * 5)
-    assert not stayed[:, [wrist, knee, ankle]].any(), "hidden, hidden by the body, absent: no bystander"
-    # A network that starts anew in frame 8 has forgotten what was hidden before.
-    np.testing.assert_array_equal(part_frames(hidden, "returned", 8)[:, wrist], [0] * 7 + [1] + [0] * 4)
+    assert not stayed[:, [wrist, knee, ankle]].any(), "hidden, hidden by the body, absent: not unoccluded"
+    # A network that restarts in frame 8 has forgotten what was hidden before.
+    np.testing.assert_array_equal(part_frames(hidden, "reappeared", 8)[:, wrist], [0] * 7 + [1] + [0] * 4)
     with pytest.raises(UserError, match="walk.*no occluder"):
-        part_frames(clip, "returned")
+        part_frames(clip, "reappeared")
     with pytest.raises(UserError, match="walk.*no cut"):
         part_frames(clip, "after_cut")
     with pytest.raises(ValueError, match="part"):
         part_frames(hidden, "before")
 
 
-def test_a_joint_that_is_hidden_twice_is_no_bystander_in_between():
+def test_a_joint_that_was_hidden_once_does_not_count_as_unoccluded():
     clip = walking(12)
     once = occlude(clip, SKELETON, Occluder("joints", ("left_wrist",), start=2, length=2, size=0.06))
     twice = occlude(once, SKELETON, Occluder("joints", ("left_knee",), start=6, length=2, size=0.06))
     wrist = SKELETON.index("left_wrist")
     # In frames 6 and 7 something is in the image again.
-    np.testing.assert_array_equal(part_frames(twice, "returned")[4:, wrist], [1, 2, 0, 0, 5, 6, 7, 8])
+    np.testing.assert_array_equal(part_frames(twice, "reappeared")[4:, wrist], [1, 2, 0, 0, 5, 6, 7, 8])
     assert not part_frames(twice, "unoccluded_joints")[:, wrist].any()
-    assert twice.extra["unoccluded"] == "walk"
+    assert twice.truth.occlusion.unoccluded == "walk"
 
 
-def test_a_joint_is_back_when_the_occluder_has_gone():
-    """The wrist walks out of a patch that stays in the image: what the patch does there is not yet an aftermath."""
+def test_a_joint_reappears_when_the_occluder_has_gone():
+    """The wrist walks out of a patch that stays in the image: what the patch does there is not yet recovery."""
     clip, wrist = walking(20), SKELETON.index("right_wrist")
     stays = occlude(clip, SKELETON, Occluder("joints", ("right_wrist",), start=2, length=6, size=0.08, attached="image"))
-    np.testing.assert_array_equal(np.flatnonzero(stays.extra["newly_hidden"][:, wrist]), [2, 3, 4, 5])
-    np.testing.assert_array_equal(np.flatnonzero(stays.extra["painted"]), np.arange(2, 8))
-    np.testing.assert_array_equal(part_frames(stays, "returned")[:, wrist], [0] * 8 + list(range(3, 15)))
+    np.testing.assert_array_equal(np.flatnonzero(stays.truth.occlusion.newly_hidden[:, wrist]), [2, 3, 4, 5])
+    np.testing.assert_array_equal(np.flatnonzero(stays.truth.occlusion.painted), np.arange(2, 8))
+    np.testing.assert_array_equal(part_frames(stays, "reappeared")[:, wrist], [0] * 8 + list(range(3, 15)))
 
 
-def test_effects_tell_a_memory_from_none_and_a_wrong_pose_carried_on():
+def test_effects_show_a_memory_and_a_wrong_pose_that_is_carried_on():
     """One network finds hidden joints for 3 frames and is wrong for 2 frames after; the other sees only what is visible."""
-    filmed = many(12)
-    behind = Protocol("joint", start=4, length=8, size=0.06).hide(filmed)
-    newly = [clip.extra["newly_hidden"] > 0 for clip in behind]
+    clips = many(12)
+    behind = Protocol("joint", start=4, length=8, size=0.06).hide(clips)
+    newly = [clip.truth.occlusion.newly_hidden > 0 for clip in behind]
     long = [np.cumsum(hide, axis=0) * hide > 3 for hide in newly]
-    late = [(part_frames(clip, "returned") > 0) & (part_frames(clip, "returned") <= 2) for clip in behind]
+    late = [(part_frames(clip, "reappeared") > 0) & (part_frames(clip, "reappeared") <= 2) for clip in behind]
     found = {
         "memory": said(behind, [a | b for a, b in zip(long, late, strict=True)]),
         "none": said(behind, newly),
     }
-    result = effects(behind, found, {name: right(filmed) for name in found}, "memory", "none", back=3)
+    result = effects(behind, found, {name: correct(clips) for name in found}, "memory", "none", back=3)
     assert result.hidden.estimate == pytest.approx(3 / 5) and result.hidden_baseline.estimate == 0
     assert result.gain.estimate == pytest.approx(3 / 5) and result.gain.excludes_zero and result.gain.groups == 12
     assert result.reappeared_gain.estimate == pytest.approx(-2 / 3) == pytest.approx(result.reappeared_cost.estimate)
@@ -121,35 +121,35 @@ def test_effects_tell_a_memory_from_none_and_a_wrong_pose_carried_on():
     )
 
 
-def test_the_error_of_bystanders_is_a_distance_over_the_persons_size():
+def test_the_error_of_unoccluded_joints_is_a_distance_over_the_persons_size():
     behind = Protocol("joint", start=4, length=4, size=0.06).hide(many(5))
-    off = replace(right(behind), joints=[clip.joints + np.float32([3, 4]) for clip in behind])
+    off = replace(correct(behind), joints=[clip.joints + np.float32([3, 4]) for clip in behind])
     size = float(behind[0].boxes[5, 2:].max())
     curve = part_curve(off, behind, "unoccluded_joints", ((1, 4),), measure="error")
     assert curve.intervals[0].estimate == pytest.approx(5 / size, rel=1e-5)
-    assert part_gain(off, right(behind), behind, "unoccluded_joints", ((1, 4),), measure="error").intervals[0].low > 0
+    assert part_gain(off, correct(behind), behind, "unoccluded_joints", ((1, 4),), measure="error").intervals[0].low > 0
     with pytest.raises(ValueError, match="measure"):
         part_curve(off, behind, "unoccluded_joints", measure="length")
 
 
 def test_effects_are_measured_without_the_clips_that_had_nothing_to_hide():
     head = annotated(walking(20, "head"), "head")
-    filmed = replace(many(6), clips=(head, *many(6)))
-    behind = Protocol("limb", start=4, length=8, size=0.06).hide(filmed)
+    clips = replace(many(6), clips=(head, *many(6)))
+    behind = Protocol("limb", start=4, length=8, size=0.06).hide(clips)
     assert len(behind) == 6
-    found, clear = ({name: right(part) for name in ("ours", "theirs")} for part in (behind, filmed))
+    found, clear = ({name: correct(part) for name in ("ours", "theirs")} for part in (behind, clips))
     result = effects(behind, found, clear, "ours", "theirs")
     assert result.hidden.estimate == 1 and result.hidden.groups == 6 and result.reappeared_cost.estimate == 0
 
 
-def test_predictions_as_filmed_go_by_name():
-    filmed = many(3)
-    some = replace(filmed, clips=(filmed[2], filmed[0]))
+def test_unoccluded_predictions_go_by_name():
+    clips = many(3)
+    some = replace(clips, clips=(clips[2], clips[0]))
     behind = Protocol("limb", start=4, length=4).hide(some)
-    given = replace(right(filmed), joints=[np.full_like(clip.joints, index) for index, clip in enumerate(filmed)])
+    given = replace(correct(clips), joints=[np.full_like(clip.joints, index) for index, clip in enumerate(clips)])
     assert [float(joints[0, 0, 0]) for joints in unoccluded(given, behind).joints] == [2, 0]
     with pytest.raises(UserError, match="walk 2"):
-        unoccluded(right(replace(filmed, clips=filmed.clips[:2])), behind)
+        unoccluded(correct(replace(clips, clips=clips.clips[:2])), behind)
 
 
 def interval_of(low, high):
@@ -185,10 +185,10 @@ def test_a_cut_joins_images_and_labels():
     np.testing.assert_array_equal(cut.frames.read([6, 1])[:, 0, 0, 0], [103, 11])
     np.testing.assert_array_equal(cut.joints[3:], second.joints[:5])
     np.testing.assert_array_equal(cut.joints[:3], first.joints[:3])
-    np.testing.assert_array_equal(cut.extra["since_cut"], [0, 0, 0, 1, 2, 3, 4, 5])
+    np.testing.assert_array_equal(cut.truth.since_cut, [0, 0, 0, 1, 2, 3, 4, 5])
     assert cut.group == "b" and len(cut) == 8
     annotated = cut.visibility != ABSENT
-    np.testing.assert_array_equal(part_frames(cut, "after_cut"), cut.extra["since_cut"][:, None] * annotated)
+    np.testing.assert_array_equal(part_frames(cut, "after_cut"), cut.truth.since_cut[:, None] * annotated)
     assert (cut.visibility == OCCLUDED).any() and (cut.visibility == VISIBLE).any()
 
 
@@ -207,7 +207,7 @@ def test_what_cannot_be_spliced_is_said():
         splice_dataset(replace(many(2), clips=tuple(replace(clip, group="one") for clip in many(2))), 4, 8)
 
 
-def test_every_clip_is_behind_a_cut_from_another_source():
+def test_every_clip_follows_a_cut_from_another_group():
     dataset = many(6)
     cuts = splice_dataset(dataset, 4, 10, seed=1)
     assert [clip.group for clip in cuts] == [clip.group for clip in dataset]
@@ -216,14 +216,14 @@ def test_every_clip_is_behind_a_cut_from_another_source():
     assert {clip.id for clip in cuts} != {clip.id for clip in splice_dataset(dataset, 4, 10, seed=2)}
 
 
-def test_clips_of_a_size_that_no_other_source_has_are_left_out():
+def test_clips_of_a_size_that_no_other_group_has_are_left_out():
     large = [replace(walking(20, name), frames=Gray(20, (200, 300))) for name in ("large", "larger")]
     wide = replace(walking(20, "wide"), frames=Gray(20, (100, 300)))
     cuts = splice_dataset(replace(many(3), clips=(wide, *many(3), *large)), 4, 10, seed=1)
     assert [clip.group for clip in cuts] == ["walk 0", "walk 1", "walk 2", "large", "larger"]
     assert [clip.id for clip in cuts][:3] == [clip.id for clip in splice_dataset(many(3), 4, 10, seed=1)]
     assert [clip.id for clip in cuts][3:] == ["larger cut at 4 to large", "large cut at 4 to larger"]
-    with pytest.raises(UserError, match="among 2 test clips of made, none.*another source.*take more clips"):
+    with pytest.raises(UserError, match="among 2 test clips of made, none.*another group.*take more clips"):
         splice_dataset(replace(many(3), clips=(wide, large[0])), 4, 10)
 
 
@@ -247,20 +247,20 @@ def noisy(name, seed):
     return replace(clip, frames=frames)
 
 
-def test_frame_by_frame_a_cut_changes_nothing_and_a_memory_is_cut_off_by_a_new_start(small):
-    """The crop is the same with and without a new start: a network without memory gives the same joints."""
+def test_a_restart_at_the_cut_changes_nothing_without_memory_and_something_with_it(small):
+    """The crop is the same with and without a restart: a network without memory gives the same joints."""
     model, metadata = small
     dataset = ClipDataset("made", SKELETON, "test", Path("."), (noisy("a", 0), noisy("b", 1)))
     cuts = splice_dataset(dataset, 3, 7)
-    behind = np.arange(7) >= 3
+    after = np.arange(7) >= 3
     for changes, differs in (({"relation": "off", "propagation": "none"}, False), ({}, True)):
         network = model(**changes)
         through = predict_clips(network, metadata, cuts, 24, progress=False)
-        anew = predict_restarted(network, metadata, cuts, 24, progress=False)
-        assert anew.ids == through.ids and np.isnan(anew.joints[0][~behind]).all()
-        apart = max(np.abs(a[behind] - b[behind]).max() for a, b in zip(through.joints, anew.joints, strict=True))
+        restarted = predict_restarted(network, metadata, cuts, 24, progress=False)
+        assert restarted.ids == through.ids and np.isnan(restarted.joints[0][~after]).all()
+        apart = max(np.abs(a[after] - b[after]).max() for a, b in zip(through.joints, restarted.joints, strict=True))
         assert (apart > 0.1) == differs and (differs or apart < 1e-3), (changes, apart)
-        same = part_gain(through, anew, cuts, "after_cut", ((1, 4),)).intervals[0]
+        same = part_gain(through, restarted, cuts, "after_cut", ((1, 4),)).intervals[0]
         assert same.samples > 50 and (differs or same.estimate == 0)
     with pytest.raises(UserError, match="window 5"):
         predict_restarted(network, metadata, cuts, 5, progress=False)
@@ -269,11 +269,11 @@ def test_frame_by_frame_a_cut_changes_nothing_and_a_memory_is_cut_off_by_a_new_s
 
 
 def test_a_wrong_pose_carried_over_a_cut_is_seen(small):
-    """Predictions that are wrong in the first frames behind the cut lose there, and only there."""
+    """Predictions that are wrong in the first frames after the cut lose there, and only there."""
     cuts = splice_dataset(many(8), 6, 14)
-    wrong = [(clip.extra["since_cut"][:, None] > 0) & (clip.extra["since_cut"][:, None] <= 2) for clip in cuts]
+    wrong = [(clip.truth.since_cut[:, None] > 0) & (clip.truth.since_cut[:, None] <= 2) for clip in cuts]
     wrong = [np.broadcast_to(bad, clip.visibility.shape) for bad, clip in zip(wrong, cuts, strict=True)]
-    curve = part_gain(said(cuts, wrong), right(cuts), cuts, "after_cut", ((1, 2), (3, 8)))
+    curve = part_gain(said(cuts, wrong), correct(cuts), cuts, "after_cut", ((1, 2), (3, 8)))
     np.testing.assert_array_equal(curve.column("estimate"), [-1, 0])
     assert curve.intervals[0].high < 0 and (curve.column("groups") == 8).all()
 

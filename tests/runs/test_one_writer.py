@@ -14,10 +14,12 @@ import torch
 
 from rpstn.cli.main import main
 from rpstn.errors import UserError
-from rpstn.models.weights import calibration_of
+from rpstn.models.calibration import calibration_of
 from rpstn.runs.locks import LOCK, sole_writer
+from rpstn.runs.parts import flatten
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
+from rpstn.video.calibrate import calibrate_run
 
 HOLD = """
 import sys, time
@@ -32,16 +34,16 @@ with sole_writer(sys.argv[1]):
 @pytest.fixture(scope="module")
 def alone(embedded_root, tmp_path_factory):
     """The configuration of a run, and the run as one process makes it without a stop."""
-    config = TrainConfig(
+    config = TrainConfig.of(
         root=str(embedded_root), out=str(tmp_path_factory.mktemp("alone") / "run"), frames=2, size=64, batch=2, steps=3, warmup=1,
         save_every=0.0, precision="fp32", device="cpu", calibration_frames=24,
     )  # fmt: skip
-    return config, train(config, progress=False)
+    return config, train(config, progress=False, calibrate=calibrate_run)
 
 
 @pytest.fixture
 def config(alone, tmp_path):
-    return dataclasses.replace(alone[0], out=str(tmp_path / "run"))
+    return alone[0].replace(out=str(tmp_path / "run"))
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def test_a_second_process_is_told_and_writes_nothing(config, holder, tmp_path):
     with pytest.raises(UserError, match=rf"process {holder.pid} on .* is writing there.*another out"):
         train(config, progress=False)
     assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
-    other = train(dataclasses.replace(config, out=str(tmp_path / "other"), steps=1), progress=False)
+    other = train(config.replace(out=str(tmp_path / "other"), steps=1), progress=False)
     assert other.checkpoint.is_file()
 
 
@@ -91,17 +93,17 @@ def test_a_holder_that_was_killed_is_no_obstacle(config, holder, tmp_path):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / "run" / LOCK).exists()
-    result = train(dataclasses.replace(config, steps=1), progress=False)
+    result = train(config.replace(steps=1), progress=False)
     assert not (result.run / LOCK).exists()
 
 
 def test_a_finished_run_is_read_by_many(config, tmp_path):
     """Also where nobody may write."""
-    first = train(dataclasses.replace(config, steps=1), progress=False)
+    first = train(config.replace(steps=1), progress=False)
     process = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path / "run")], stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout.readline() == "held\n"
-        assert train(dataclasses.replace(config, steps=1), progress=False) == first
+        assert train(config.replace(steps=1), progress=False) == first
     finally:
         process.kill()
         process.communicate()
@@ -118,7 +120,7 @@ def test_a_folder_is_free_again_after_an_error(tmp_path):
 
 def test_two_commands_at_once_make_one_run(config, alone, tmp_path):
     """Whichever comes first; the other is told. What is left is a whole run, as one process makes it."""
-    settings = json.loads(json.dumps(dataclasses.asdict(config)))
+    settings = flatten(config)
     words = [
         f"--{name.replace('_', '-')}={settings[name]}" for name in ("root", "out", "frames", "size", "batch", "steps", "warmup")
     ]
@@ -135,7 +137,7 @@ def test_two_commands_at_once_make_one_run(config, alone, tmp_path):
 
 def test_ranks_of_torchrun_make_one_run_between_them(config, alone):
     """The first trains, as it would alone; the second says that it stops. Numbers and limits are those of one process."""
-    words = ["--root", config.root, "--out", config.out, "--frames=2", "--size=64", "--batch=2", "--steps=3", "--warmup=1"]
+    words = ["--root", config.data.root, "--out", config.out, "--frames=2", "--size=64", "--batch=2", "--steps=3", "--warmup=1"]
     words += ["--precision=fp32", "--device=cpu", "--calibration-frames=24"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--standalone", "-m", "rpstn", "train"]
     ended = subprocess.run(
@@ -166,22 +168,22 @@ def test_ranks_after_the_first_stop_whatever_the_command(rank, stops, monkeypatc
 def test_a_run_is_resumed_with_other_settings_that_change_no_number(config, alone, change, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     interrupted(config, monkeypatch, after=2)
-    resumed = train(dataclasses.replace(config, **change), progress=False)
+    resumed = train(config.replace(**change), progress=False)
     assert same(alone[1], resumed) and alone[1].metrics == resumed.metrics
-    assert train(dataclasses.replace(config, **change), progress=False) == train(config, progress=False) == resumed
+    assert train(config.replace(**change), progress=False) == train(config, progress=False) == resumed
 
 
 def test_a_run_is_resumed_where_its_folder_was_moved_to(config, alone, tmp_path, monkeypatch):
     interrupted(config, monkeypatch, after=2)
     (tmp_path / "run").rename(tmp_path / "moved")
-    resumed = train(dataclasses.replace(config, out=str(tmp_path / "moved")), progress=False)
+    resumed = train(config.replace(out=str(tmp_path / "moved")), progress=False)
     assert same(alone[1], resumed) and resumed.run == tmp_path / "moved"
 
 
 @pytest.mark.parametrize("bf16", [True, False])
 def test_auto_precision_is_asked_once(config, bf16, monkeypatch):
     """A run that goes on where the hardware is another goes on in the precision that it began with."""
-    config = dataclasses.replace(config, precision="auto")
+    config = config.replace(precision="auto")
     monkeypatch.setattr(training, "use_bf16", lambda *_: bf16)
     interrupted(config, monkeypatch, after=2)
     monkeypatch.setattr(training, "use_bf16", lambda *_: not bf16)

@@ -1,6 +1,5 @@
 """Run directories: one run each, whatever way its paths are written."""
 
-import dataclasses
 import json
 import re
 
@@ -15,13 +14,13 @@ from rpstn.train import TrainConfig
 def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatch):
     """Relative or absolute: the run goes on. config.json keeps what was typed first."""
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(
+    config = TrainConfig.of(
         root="data/set", out="runs/a", init="runs/../runs/encoder/best.pt", aux_dataset="lspet", aux_root="data/lsp", frames=1
     )
     RunDirectory("runs/a").start(config)
     places = {"root": "data/set", "aux_root": "data/lsp", "out": "runs/a", "init": "runs/encoder/best.pt"}
     absolute = {name: f"{tmp_path}/{place}" for name, place in places.items()}
-    RunDirectory("runs/a").start(dataclasses.replace(config, **absolute))
+    RunDirectory("runs/a").start(config.replace(**absolute))
     assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["root"] == "data/set"
 
 
@@ -40,10 +39,10 @@ def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatc
 def test_another_configuration_is_refused_and_what_differs_is_told(tmp_path, monkeypatch, change, told):
     """With what was there and what is asked for now, and nobody is told to remove a run."""
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(root="data/set", out="runs/a")
+    config = TrainConfig.of(root="data/set", out="runs/a")
     RunDirectory("runs/a").start(config)
     with pytest.raises(UserError, match=re.escape(f"({told})")) as caught:
-        RunDirectory("runs/a").start(dataclasses.replace(config, **change))
+        RunDirectory("runs/a").start(config.replace(**change))
     assert "remove" not in str(caught.value) and "another out" in str(caught.value)
 
 
@@ -52,9 +51,9 @@ def test_another_configuration_is_refused_and_what_differs_is_told(tmp_path, mon
 )
 def test_what_changes_no_number_is_no_other_configuration(tmp_path, monkeypatch, change):
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(out="runs/a")
+    config = TrainConfig.of(out="runs/a")
     RunDirectory("runs/a").start(config)
-    RunDirectory("runs/a").start(dataclasses.replace(config, **change))
+    RunDirectory("runs/a").start(config.replace(**change))
     assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["workers"] == 0
 
 
@@ -68,7 +67,7 @@ def test_a_path_is_a_path_only_where_it_is_one(tmp_path, monkeypatch):
 
 def test_a_manifest_names_no_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig(root="/somewhere/of/mine/set", out="runs/a", init=f"{tmp_path}/runs/b/best.pt")
+    config = TrainConfig.of(root="/somewhere/of/mine/set", out="runs/a", init=f"{tmp_path}/runs/b/best.pt")
     written = RunDirectory("runs/a").start(config).finish(config)
     assert written["parameters"]["root"] == "set" and written["parameters"]["init"] == "runs/b/best.pt"
     text = (tmp_path / "runs" / "a" / "manifest.json").read_text()
@@ -77,11 +76,11 @@ def test_a_manifest_names_no_place(tmp_path, monkeypatch):
 
 def test_a_run_goes_on_in_a_version_with_more_settings(tmp_path):
     """What an older config.json lacks had its default; asked for anything else, it is another run."""
-    config = TrainConfig(out=str(tmp_path / "a"))
+    config = TrainConfig.of(out=str(tmp_path / "a"))
     RunDirectory(tmp_path / "a").start(config)
     path = tmp_path / "a" / "config.json"
     older = {name: value for name, value in json.loads(path.read_text()).items() if name not in ("skip_damaged", "convert_to")}
     path.write_text(json.dumps(older))
     RunDirectory(tmp_path / "a").start(config)
     with pytest.raises(UserError, match=r"\(skip_damaged: False there, True now\)"):
-        RunDirectory(tmp_path / "a").start(dataclasses.replace(config, skip_damaged=True))
+        RunDirectory(tmp_path / "a").start(config.replace(skip_damaged=True))

@@ -21,11 +21,13 @@ from rpstn.notebooks.ablations import AblationConfig
 from rpstn.notebooks.publish import PublishConfig
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.train import TrainConfig, train
+from rpstn.train.config import DataConfig, ModelConfig, OptimizerConfig
 from rpstn.train.recipes import ImagePretraining, ImageRecipe, Recipe
 
 NAN, INF = float("nan"), float("inf")
-NUMBERS = [f.name for f in dataclasses.fields(TrainConfig) if f.type == "float"]
-WHOLE = [f.name for f in dataclasses.fields(TrainConfig) if f.type == "int"]
+FIELDS = [f for kind in (TrainConfig, DataConfig, ModelConfig, OptimizerConfig) for f in dataclasses.fields(kind)]
+NUMBERS = [f.name for f in FIELDS if f.type == "float"]
+WHOLE = [f.name for f in FIELDS if f.type == "int"]
 
 
 # Values
@@ -35,7 +37,7 @@ WHOLE = [f.name for f in dataclasses.fields(TrainConfig) if f.type == "int"]
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_number_is_finite_and_no_bool(name, value):
     with pytest.raises(UserError, match=rf"^{name} must be a finite number, not "):
-        TrainConfig(**{name: value})
+        TrainConfig.of(**{name: value})
 
 
 @pytest.mark.parametrize("value", [True, False, 1.0, 2.5, NAN, "1", None, -1])
@@ -43,17 +45,17 @@ def test_a_number_is_finite_and_no_bool(name, value):
 def test_a_whole_number_is_whole_and_no_bool(name, value):
     if (name, value) != ("fold", -1):  # which folds there are depends on the data set
         with pytest.raises(UserError, match=f"{name}|-1"):
-            TrainConfig(**{name: value})
+            TrainConfig.of(**{name: value})
 
 
 @pytest.mark.parametrize(
     ("kind", "wrong", "named"),
     [
-        (TrainConfig, {"skip_damaged": 1}, "skip_damaged must be True or False"),
-        (TrainConfig, {"root": 5}, "root"),
-        (TrainConfig, {"out": ""}, "out is empty"),
-        (TrainConfig, {"augmentation": {"flip": 0.5}}, "augmentation"),
-        (TrainConfig, {"save_every": -1.0}, "save_every"),
+        (TrainConfig.of, {"skip_damaged": 1}, "skip_damaged must be True or False"),
+        (TrainConfig.of, {"root": 5}, "root"),
+        (TrainConfig.of, {"out": ""}, "out is empty"),
+        (TrainConfig.of, {"augmentation": {"flip": 0.5}}, "augmentation"),
+        (TrainConfig.of, {"save_every": -1.0}, "save_every"),
         (Augmentation, {"flip": 1.5}, "flip is a probability"),
         (Augmentation, {"full_rotation_prob": -0.1}, "full_rotation_prob is a probability"),
         (Augmentation, {"erasing": NAN}, "augmentation: erasing must be a finite number"),
@@ -82,8 +84,8 @@ def test_what_is_not_of_its_type_is_refused_by_name(kind, wrong, named):
 
 
 def test_numbers_of_numpy_and_paths_are_taken():
-    config = TrainConfig(steps=np.int64(3), lr=np.float32(0.5), weight_decay=0, root=Path("data/x"))
-    assert (config.steps, config.lr, config.root) == (3, 0.5, "data/x")
+    config = TrainConfig.of(steps=np.int64(3), lr=np.float32(0.5), weight_decay=0, root=Path("data/x"))
+    assert (config.optimizer.steps, config.optimizer.lr, config.data.root) == (3, 0.5, "data/x")
     assert EvaluateConfig("a.pt", root="data").root == Path("data")
     assert Augmentation(scale=[1, 2]).scale == (1, 2)
 
@@ -102,7 +104,7 @@ def test_the_command_line_names_the_setting_and_writes_nothing(option, value, tm
 @pytest.mark.parametrize("given", [{"aux_fraction": 0.3}, {"aux_root": "lsp"}, {"aux_fraction": 0.3, "aux_root": "lsp"}])
 def test_settings_of_an_aux_dataset_without_it_are_refused(given):
     with pytest.raises(UserError, match=f"{' and '.join(given)} without aux_dataset"):
-        TrainConfig(frames=1, **given)
+        TrainConfig.of(frames=1, **given)
 
 
 # BatchNorm
@@ -144,20 +146,20 @@ def test_image_networks_too(network, size, batch, frames):
 def _check(works, batch, settings):
     for accumulate in (1, 3):
         if works:
-            TrainConfig(batch=batch * accumulate, accumulate=accumulate, **settings)
+            TrainConfig.of(batch=batch * accumulate, accumulate=accumulate, **settings)
         else:
             with pytest.raises(UserError, match=rf"batch {batch * accumulate} .*give a batch of {2 * accumulate} or more"):
-                TrainConfig(batch=batch * accumulate, accumulate=accumulate, **settings)
+                TrainConfig.of(batch=batch * accumulate, accumulate=accumulate, **settings)
 
 
-def test_an_ablation_says_so_before_its_first_cell():
+def test_an_ablation_says_so_before_its_first_run():
     with pytest.raises(UserError, match="BatchNorm"):
-        AblationConfig(cells=("frame_by_frame", "full"), size=64, batch=1)
+        AblationConfig(runs=("frame_by_frame", "full"), size=64, batch=1)
 
 
 @pytest.mark.parametrize("settings", [{"frames": 1}, {"frames": 2, "propagation": "concat"}, {"batch": 2, "frames": 2}])
 def test_what_is_not_refused_trains(settings, embedded_root, tmp_path):
-    config = TrainConfig(root=str(embedded_root), out=str(tmp_path / "run"), size=64, steps=1, **{"batch": 1, **settings})
+    config = TrainConfig.of(root=str(embedded_root), out=str(tmp_path / "run"), size=64, steps=1, **{"batch": 1, **settings})
     assert np.isfinite(train(config, progress=False).metrics["loss"])
 
 

@@ -19,6 +19,7 @@ from rpstn.models.pixels import normalize
 from rpstn.models.starting import start_image_from, start_image_from_author
 from rpstn.relations import collect
 from rpstn.relations.interventions import Fixed, intervened
+from rpstn.runs.parts import flatten
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
 from rpstn.train.recipes import IMAGE_VARIANTS, ImageRecipe
@@ -28,7 +29,7 @@ from ..conftest import CHECKOUT
 
 @pytest.fixture
 def config(embedded_root, tmp_path):
-    return TrainConfig(
+    return TrainConfig.of(
         root=str(embedded_root), out=str(tmp_path / "run"), network="small", propagation="none", frames=1, size=64, batch=4,
         steps=3, warmup=1, precision="fp32", device="cpu", calibration_frames=0,
     )  # fmt: skip
@@ -43,12 +44,12 @@ def same(a, b):
 
 @pytest.mark.parametrize("relation", ["on", "off"])
 def test_a_run_is_saved_loaded_and_scored_like_any_other(config, relation, tmp_path):
-    result = train(dataclasses.replace(config, relation=relation), progress=False)
+    result = train(config.replace(relation=relation), progress=False)
     model, metadata = load_checkpoint(result.checkpoint)
     assert isinstance(model, FrameByFrame) and metadata["skeleton"] == "penn_action" and not model.training
     assert isinstance(model.network, WithRelation) == (relation == "on") == (model.relation is not None)
     found = evaluate(
-        EvaluateConfig(checkpoint=result.checkpoint, root=config.root, window=1, out=tmp_path / "test"), progress=False
+        EvaluateConfig(checkpoint=result.checkpoint, root=config.data.root, window=1, out=tmp_path / "test"), progress=False
     )
     assert 0 <= found.metrics["scores"]["person"]["all"]["mean"] <= 1
     rows = found.predictions.relations[0]
@@ -57,7 +58,7 @@ def test_a_run_is_saved_loaded_and_scored_like_any_other(config, relation, tmp_p
 
 def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch):
     whole = train(config, progress=False)
-    parted = dataclasses.replace(config, out=str(tmp_path / "parted"), save_every=0.0)
+    parted = config.replace(out=str(tmp_path / "parted"), save_every=0.0)
     genuine, calls = training.training_loss, []
 
     def interrupted(*arguments):
@@ -77,9 +78,9 @@ def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch):
 
 
 def test_training_moves_the_jre_from_the_identity(config):
-    dataset = open_dataset("embedded", config.root)
+    dataset = open_dataset("embedded", config.data.root)
     before, _ = training.new_model(config, dataset)
-    after, _ = load_checkpoint(train(dataclasses.replace(config, steps=6), progress=False).checkpoint)
+    after, _ = load_checkpoint(train(config.replace(steps=6), progress=False).checkpoint)
     assert not before.relation.o[1].weight.any() and after.relation.o[1].weight.abs().max() > 0
 
 
@@ -95,13 +96,13 @@ def test_training_moves_the_jre_from_the_identity(config):
 )
 def test_settings_that_cannot_work_are_refused(config, wrong, said):
     with pytest.raises(UserError, match=said):
-        dataclasses.replace(config, **wrong)
+        config.replace(**wrong)
 
 
 def test_an_image_network_takes_any_multiple_of_32(config):
-    assert dataclasses.replace(config, size=96).size == 96
+    assert config.replace(size=96).data.size == 96
     with pytest.raises(UserError, match="kernels"):
-        dataclasses.replace(config, size=96, network=None)
+        config.replace(size=96, network=None)
 
 
 # The fair pair
@@ -129,22 +130,18 @@ def test_both_start_from_the_same_weights_and_see_the_same_samples(config, pretr
         assert same(alone[0][0], again[0][0])
         trained = _bare(load_checkpoint(results["start"].checkpoint)[0]).state_dict()
         assert same(alone[0][0], trained)
-    differing = {
-        field.name
-        for field in dataclasses.fields(config)
-        if getattr(recipe.variant("alone"), field.name) != getattr(recipe.variant("with_jre"), field.name)
-    }
-    assert differing == {"relation", "out"}
+    alone, with_jre = (flatten(recipe.variant(name)) for name in ("alone", "with_jre"))
+    assert {name for name in alone if alone[name] != with_jre[name]} == {"relation", "out"}
 
 
 def test_official_weights_go_to_the_common_start_or_to_both(config, tmp_path):
-    given = dataclasses.replace(config, encoder_weights="file.pth")
+    given = config.replace(encoder_weights="file.pth")
     recipe = ImageRecipe(given, pretrain_steps=1, steps=1, pretrain_lr=1e-3)
-    assert recipe.start.encoder_weights == "file.pth" and recipe.variant("alone").encoder_weights is None
+    assert recipe.start.model.encoder_weights == "file.pth" and recipe.variant("alone").model.encoder_weights is None
     recipe = dataclasses.replace(recipe, pretrain_steps=0)
-    assert recipe.start is None and all(recipe.variant(name).encoder_weights == "file.pth" for name in IMAGE_VARIANTS)
+    assert recipe.start is None and all(recipe.variant(name).model.encoder_weights == "file.pth" for name in IMAGE_VARIANTS)
     with pytest.raises(UserError, match="network"):
-        ImageRecipe(dataclasses.replace(config, network=None), 1, 1, 1e-3)
+        ImageRecipe(config.replace(network=None), 1, 1, 1e-3)
     with pytest.raises(UserError, match="pretrain_steps"):
         dataclasses.replace(recipe, pretrain_steps=-1)
     with pytest.raises(UserError, match="other"):
@@ -189,7 +186,7 @@ def test_a_start_that_is_something_else_is_refused(tmp_path, config):
         model = image_model(dataclasses.replace(ImageConfig("small", 13, skeleton="penn_action"), **wrong))
         with pytest.raises(UserError, match=next(iter(wrong))):
             start_image_from(model, tmp_path / "a.pt")
-    rpstn = RPSTN(TrainConfig(frames=1).model_config(open_dataset("embedded", config.root)))
+    rpstn = RPSTN(TrainConfig.of(frames=1).model_config(open_dataset("embedded", config.data.root)))
     with pytest.raises(UserError, match="image network small"):
         start_from(rpstn, tmp_path / "a.pt")
     from rpstn.models.checkpoints import save_checkpoint

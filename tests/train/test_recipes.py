@@ -8,15 +8,16 @@ import pytest
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models import load_checkpoint
-from rpstn.models.weights import export_weights, without_places
+from rpstn.models.manifests import export_weights, without_folders
 from rpstn.runs import read_json
+from rpstn.runs.parts import flatten
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import TITLES, VARIANTS, ImagePretraining, Recipe, find_checkpoints
 
 
 @pytest.fixture
 def recipe(embedded_root, tmp_path):
-    base = TrainConfig(
+    base = TrainConfig.of(
         root=str(embedded_root), out=str(tmp_path / "runs"), frames=2, size=64, batch=2, precision="fp32", device="cpu"
     )
     return Recipe(base, pretrain_steps=2, steps=1, pretrain_lr=1e-3)
@@ -24,14 +25,11 @@ def recipe(embedded_root, tmp_path):
 
 def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
     full = recipe.variant("rpstn")
-    assert recipe.encoder.batch * recipe.encoder.frames == full.batch * full.frames
+    encoder = recipe.encoder.data
+    assert encoder.batch * encoder.frames == full.data.batch * full.data.frames
     for name, changes in VARIANTS.items():
         config = recipe.variant(name)
-        different = {
-            field.name
-            for field in dataclasses.fields(config)
-            if getattr(config, field.name) != getattr(full, field.name) and field.name != "out"
-        }
+        different = {setting for setting, value in flatten(config).items() if value != flatten(full)[setting]} - {"out"}
         assert different == set(changes) and config.init == f"{recipe.encoder.out}/best.pt"
         assert name in TITLES
     with pytest.raises(UserError, match="concat"):
@@ -41,8 +39,8 @@ def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
 def test_clips_may_be_varied_in_another_way_than_the_encoders_frames(recipe):
     clips = Augmentation(erasing=0.8, erasing_size=(0.1, 0.8))
     other = dataclasses.replace(recipe, clips=clips)
-    assert all(other.variant(name).augmentation == clips for name in VARIANTS)
-    assert other.encoder.augmentation == recipe.variant("rpstn").augmentation == recipe.base.augmentation != clips
+    assert all(other.variant(name).data.augmentation == clips for name in VARIANTS)
+    assert other.encoder.data == recipe.encoder.data and recipe.variant("rpstn").data.augmentation != clips
 
 
 def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
@@ -64,12 +62,12 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)  # manifests keep places that are relative
     # A second training that goes on from the first one's encoder tells of both.
-    base = dataclasses.replace(recipe.base, out="longer", encoder_weights="runs/encoder/best.pt")
+    base = recipe.base.replace(out="longer", encoder_weights="runs/encoder/best.pt")
     longer = dataclasses.replace(recipe, base=base)
     longer.train(["rpstn"], progress=False)
     told = read_json(export_weights(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
     assert [part["metrics"] for part in told["before"]] == [read_json(Path("runs/encoder/manifest.json"))["metrics"]]
-    assert told["encoder"]["parameters"]["encoder_weights"] == base.encoder_weights
+    assert told["encoder"]["parameters"]["encoder_weights"] == base.model.encoder_weights
     Path("longer/encoder/manifest.json").unlink()  # as if it were still running
     with pytest.raises(UserError, match="encoder"):
         export_weights("longer", "longer", ["rpstn"], tmp_path / "weights")
@@ -77,37 +75,38 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
 
 def test_a_recipe_makes_its_own_encoder(recipe):
     with pytest.raises(UserError, match="init"):
-        dataclasses.replace(recipe, base=dataclasses.replace(recipe.base, init="encoder.pt"))
+        dataclasses.replace(recipe, base=recipe.base.replace(init="encoder.pt"))
 
 
 def test_a_shipped_manifest_names_no_folders():
     run = {"parameters": {"root": "a/JHMDB", "aux_root": "b/LSPET", "steps": 3}}
-    told = without_places({**run, "encoder": run, "before": [run]})
+    told = without_folders({**run, "encoder": run, "before": [run]})
     assert told["encoder"] == told["before"][0] == {"parameters": {"root": "JHMDB", "aux_root": "LSPET", "steps": 3}}
     assert told["parameters"] == told["encoder"]["parameters"]
 
 
 def test_images_come_first_and_the_encoder_goes_on_from_them(recipe):
-    base = dataclasses.replace(recipe.base, dataset="sub_jhmdb", fold=2, encoder_weights="imagenet.pth")
+    base = recipe.base.replace(dataset="sub_jhmdb", fold=2, encoder_weights="imagenet.pth")
     whole = dataclasses.replace(recipe, base=base, images=ImagePretraining("lspet", "lsp", 3))
     start, encoder, full = whole.start, whole.encoder, whole.variant("rpstn")
-    assert (start.dataset, start.root, start.convert_to, start.steps) == ("lspet", "lsp", "sub_jhmdb", 3)
-    assert (start.frames, start.propagation, start.relation, start.fold) == (1, "none", "off", 1)
-    assert encoder.init == f"{start.out}/best.pt" and encoder.dataset == "sub_jhmdb" and encoder.fold == 2
-    assert start.lr == encoder.lr == whole.pretrain_lr and encoder.init_rate == 1.0
+    assert (start.data.dataset, start.data.root, start.data.convert_to, start.data.fold) == ("lspet", "lsp", "sub_jhmdb", 1)
+    assert (start.data.frames, start.model.propagation, start.model.relation, start.optimizer.steps) == (1, "none", "off", 3)
+    assert encoder.init == f"{start.out}/best.pt" and encoder.data.dataset == "sub_jhmdb" and encoder.data.fold == 2
+    assert start.optimizer.lr == encoder.optimizer.lr == whole.pretrain_lr and encoder.optimizer.init_rate == 1.0
     faster = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.5))
-    assert (faster.start.lr, faster.encoder.lr) == (0.5, whole.pretrain_lr)
+    assert (faster.start.optimizer.lr, faster.encoder.optimizer.lr) == (0.5, whole.pretrain_lr)
     with pytest.raises(UserError, match="lr"):
-        _ = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.0)).start
+        dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.0)).train([])
     # Some images may stay beside the encoder's frames, never beside clips.
     mixed = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, aux_fraction=0.4))
-    assert (mixed.encoder.beside, mixed.encoder.aux_root, mixed.encoder.aux_fraction) == ("lspet", "lsp", 0.4)
-    assert encoder.beside is mixed.start.beside is mixed.variant("rpstn").beside is None
+    given = mixed.encoder.data
+    assert (given.aux_dataset, given.aux_root, given.aux_fraction) == ("lspet", "lsp", 0.4)
+    assert all(run.data.aux_dataset is None for run in (encoder, mixed.start, mixed.variant("rpstn")))
     # Files that the first run starts from are not loaded a second time, over what has been learned.
-    assert [part.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
+    assert [part.model.encoder_weights for part in (start, encoder, full)] == ["imagenet.pth", None, None]
     with pytest.raises(UserError, match="at least 1"):
         ImagePretraining("lspet", None, 0)
-    with pytest.raises(UserError, match="aux_dataset"):
+    with pytest.raises(UserError, match="aux_fraction"):
         ImagePretraining("lspet", None, 1, aux_fraction=1.0)
     with pytest.raises(UserError, match="own"):
-        dataclasses.replace(whole, base=dataclasses.replace(base, dataset="own"))
+        dataclasses.replace(whole, base=base.replace(dataset="own"))

@@ -1,7 +1,6 @@
 """Training: it learns, it stops and goes on without a trace, and it does nothing twice."""
 
 import csv
-import dataclasses
 import shutil
 
 import numpy as np
@@ -35,7 +34,7 @@ TINY = {
 
 @pytest.fixture
 def config(embedded_root, tmp_path):
-    return TrainConfig(root=str(embedded_root), out=str(tmp_path / "run"), **TINY)
+    return TrainConfig.of(root=str(embedded_root), out=str(tmp_path / "run"), **TINY)
 
 
 def weights(path):
@@ -48,12 +47,12 @@ def same(a, b):
 
 def test_steps_lower_the_loss(config):
     """Ten steps on one batch, for each kind of propagation."""
-    dataset = open_dataset("embedded", config.root, "train")
+    dataset = open_dataset("embedded", config.data.root, "train")
     windows = TrainingWindows(dataset, 3, 64, steps=1, batch=4, augmentation=Augmentation.none())
     batch = torch.utils.data.default_collate([windows[i] for i in range(4)])
     for propagation in ("matching", "concat", "none"):
         torch.manual_seed(0)
-        changed = dataclasses.replace(config, propagation=propagation)
+        changed = config.replace(propagation=propagation)
         model = RPSTN(changed.model_config(dataset)).train()
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
         losses = []
@@ -81,8 +80,7 @@ def test_a_run_leaves_what_it_promises(config):
 
 def test_same_seed_same_weights_and_another_seed_others(config, tmp_path):
     runs = [
-        train(dataclasses.replace(config, out=str(tmp_path / str(index)), seed=seed), progress=False)
-        for index, seed in enumerate((1, 1, 2))
+        train(config.replace(out=str(tmp_path / str(index)), seed=seed), progress=False) for index, seed in enumerate((1, 1, 2))
     ]
     first, second, other = (weights(run.checkpoint) for run in runs)
     assert same(first, second) and not same(first, other)
@@ -90,9 +88,9 @@ def test_same_seed_same_weights_and_another_seed_others(config, tmp_path):
 
 @pytest.mark.parametrize("interrupted_after", [1, 3])
 def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch, interrupted_after):
-    config = dataclasses.replace(config, save_every=0.0, validate_every=2)
+    config = config.replace(save_every=0.0, validate_every=2)
     whole = train(config, progress=False)
-    parted = dataclasses.replace(config, out=str(tmp_path / "parted"))
+    parted = config.replace(out=str(tmp_path / "parted"))
     steps = 0
     genuine = training.training_loss
 
@@ -116,7 +114,7 @@ def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch, interrup
 
 def test_an_interruption_after_the_last_step_loses_nothing(config, tmp_path, monkeypatch):
     whole = train(config, progress=False)
-    parted = dataclasses.replace(config, out=str(tmp_path / "parted"))
+    parted = config.replace(out=str(tmp_path / "parted"))
     with monkeypatch.context() as patch:
         patch.setattr(training.RunDirectory, "finish", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
@@ -134,16 +132,16 @@ def test_a_finished_run_is_not_trained_twice(config, monkeypatch):
 def test_a_directory_of_another_run_is_refused(config):
     train(config, progress=False)
     with pytest.raises(UserError, match="steps"):
-        train(dataclasses.replace(config, steps=5), progress=False)
+        train(config.replace(steps=5), progress=False)
 
 
 def test_a_run_on_other_data_or_from_another_start_is_not_taken_for_this_one(config, tmp_path):
     """The configuration may be the same to the letter while the files behind it are not."""
     root, init = tmp_path / "data", tmp_path / "start.pt"
-    shutil.copytree(config.root, root)
-    first = train(dataclasses.replace(config, root=str(root), out=str(tmp_path / "first")), progress=False)
+    shutil.copytree(config.data.root, root)
+    first = train(config.replace(root=str(root), out=str(tmp_path / "first")), progress=False)
     shutil.copy(first.checkpoint, init)
-    second = dataclasses.replace(config, root=str(root), out=str(tmp_path / "second"), init=str(init))
+    second = config.replace(root=str(root), out=str(tmp_path / "second"), init=str(init))
     train(second, progress=False)
     content = torch.load(init, weights_only=True)
     content["state_dict"]["head.conv.bias"] += 1
@@ -160,7 +158,7 @@ def test_a_run_on_other_data_or_from_another_start_is_not_taken_for_this_one(con
 
 def test_parts_of_a_batch_give_the_whole_batchs_gradient(config):
     """In eval mode, where BatchNorm does not look at the batch; the parts have unequal numbers of annotated joints."""
-    dataset = open_dataset("embedded", config.root, "train")
+    dataset = open_dataset("embedded", config.data.root, "train")
     torch.manual_seed(0)
     model = RPSTN(config.model_config(dataset)).eval()
     windows = TrainingWindows(dataset, 2, 64, steps=1, batch=2, augmentation=Augmentation.none())
@@ -180,8 +178,8 @@ def test_parts_of_a_batch_give_the_whole_batchs_gradient(config):
 
 
 def test_the_rate_rises_and_falls():
-    config = TrainConfig(steps=100, warmup=10, lr=1.0)
-    rates = np.array([learning_rate(step, config) for step in range(100)])
+    config = TrainConfig.of(steps=100, warmup=10, lr=1.0)
+    rates = np.array([learning_rate(step, config.optimizer) for step in range(100)])
     assert rates[0] == pytest.approx(0.1) and rates[10] == pytest.approx(1.0) and rates[-1] < 0.01
     assert (np.diff(rates[:10]) > 0).all() and (np.diff(rates[10:]) < 0).all()
 
@@ -211,7 +209,7 @@ def test_precision_follows_the_hardware_unless_it_is_asked_for(monkeypatch, ther
 )
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(UserError, match=str(next(iter(wrong.values())))):
-        TrainConfig(**wrong)
+        TrainConfig.of(**wrong)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(config, monkeypatch):
@@ -224,8 +222,8 @@ def test_backbones_start_from_files_of_others_and_the_run_remembers_which(config
     torch.manual_seed(1)
     for part in ("encoder", "initializer"):
         torch.save(PoseResNet("resnet18").state_dict(), tmp_path / f"{part}.pth")
-    config = dataclasses.replace(
-        config, encoder="resnet18", initializer="resnet18", propagation="matching", steps=1, batch=2, frames=2, lr=1e-9,
+    config = config.replace(
+        encoder="resnet18", initializer="resnet18", propagation="matching", steps=1, batch=2, frames=2, lr=1e-9,
         encoder_weights=str(tmp_path / "encoder.pth"), initializer_weights=str(tmp_path / "initializer.pth"),
     )  # fmt: skip
     result = train(config, progress=False)
@@ -237,22 +235,20 @@ def test_backbones_start_from_files_of_others_and_the_run_remembers_which(config
     with pytest.raises(UserError, match="checksums of encoder_weights"):
         train(config, progress=False)
     with pytest.raises(UserError, match="no such file"):
-        train(
-            dataclasses.replace(config, encoder_weights=str(tmp_path / "absent.pth"), out=str(tmp_path / "other")), progress=False
-        )
+        train(config.replace(encoder_weights=str(tmp_path / "absent.pth"), out=str(tmp_path / "other")), progress=False)
     with pytest.raises(UserError, match="there is no initializer"):
-        dataclasses.replace(config, propagation="none")
+        config.replace(propagation="none")
 
 
 def test_what_started_trained_learns_at_a_share_of_the_rate(config, tmp_path):
-    start = train(dataclasses.replace(config, propagation="none", relation="off", out=str(tmp_path / "start")), progress=False)
-    config = dataclasses.replace(config, init=str(start.checkpoint), init_rate=1e-6, steps=3, lr=1e-2)
+    start = train(config.replace(propagation="none", relation="off", out=str(tmp_path / "start")), progress=False)
+    config = config.replace(init=str(start.checkpoint), init_rate=1e-6, steps=3, lr=1e-2)
     before, after = weights(start.checkpoint), weights(train(config, progress=False).checkpoint)
     for name in ("encoder.layer1.0.conv1.weight", "head.conv.weight"):
         torch.testing.assert_close(after[name], before[name], atol=1e-6, rtol=1e-5)
     # The propagator, which is new, learns at the full rate.
     torch.manual_seed(config.seed)
-    fresh = RPSTN(config.model_config(open_dataset("embedded", config.root, "train")))
+    fresh = RPSTN(config.model_config(open_dataset("embedded", config.data.root, "train")))
     assert (after["propagator.fuse.weight"] - fresh.propagator.fuse.weight).abs().max() > 1e-3
     with pytest.raises(UserError, match="init_rate must be positive"):
-        dataclasses.replace(config, init_rate=0.0)
+        config.replace(init_rate=0.0)

@@ -9,7 +9,6 @@ import torch
 from rpstn.errors import UserError
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, train
-from rpstn.train.config import aux_count
 from rpstn.train.data import batches, open_training_data
 
 from ..datasets import test_lspet
@@ -19,7 +18,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def config(embedded_root, tmp_path):
-    return TrainConfig(
+    return TrainConfig.of(
         root=str(embedded_root),
         out=str(tmp_path / "run"),
         frames=1,
@@ -37,39 +36,37 @@ def config(embedded_root, tmp_path):
 def mixed(config, tmp_path):
     """A third of each batch are images of LSP extended, made up."""
     test_lspet.write(tmp_path / "lsp")
-    return dataclasses.replace(config, aux_dataset="lspet", aux_root=str(tmp_path / "lsp"), aux_fraction=1 / 3)
+    return config.replace(aux_dataset="lspet", aux_root=str(tmp_path / "lsp"), aux_fraction=1 / 3)
 
 
 def without_images(config):
     """Clips alone, in the same batches."""
-    return dataclasses.replace(config, aux_dataset=None, aux_root=None, aux_fraction=0.5)
+    return config.replace(aux_dataset=None, aux_root=None, aux_fraction=0.5)
 
 
 def test_images_take_the_joints_of_the_clips(mixed):
-    data = open_training_data(mixed)
+    data = open_training_data(mixed.data)
     assert data.aux_dataset.skeleton == data.training.skeleton and data.aux_dataset.name == "lspet"
     assert data.checksums().keys() == {"train", "val", "aux_dataset"}
-    assert open_training_data(without_images(mixed)).checksums().keys() == {"train", "val"}
+    assert open_training_data(without_images(mixed).data).checksums().keys() == {"train", "val"}
 
 
 def test_each_part_of_a_batch_holds_its_share_of_the_images(mixed):
-    config = dataclasses.replace(mixed, accumulate=2)
-    assert aux_count(config) == 1 and aux_count(mixed) == 2
-    data = open_training_data(config)
+    config = mixed.replace(accumulate=2)
+    assert config.data.aux_count == 1 and mixed.data.aux_count == 2
+    data = open_training_data(config.data)
     parts = list(batches(config, data, 0, CPU))
     assert len(parts) == 6 and all(part["frames"].shape == (3, 1, 64, 64, 3) for part in parts)
     # What is beside changes nothing in what the clips give.
-    alone = list(
-        batches(dataclasses.replace(without_images(config), batch=4), dataclasses.replace(data, aux_dataset=None), 0, CPU)
-    )
+    alone = list(batches(without_images(config).replace(batch=4), dataclasses.replace(data, aux_dataset=None), 0, CPU))
     for part, own in zip(parts, alone, strict=True):
         assert torch.equal(part["frames"][:2], own["frames"]) and torch.equal(part["joints"][:2], own["joints"])
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_batches_go_on_where_they_stopped(mixed, accumulate):
-    config = dataclasses.replace(mixed, accumulate=accumulate)
-    data = open_training_data(config)
+    config = mixed.replace(accumulate=accumulate)
+    data = open_training_data(config.data)
     every, rest = list(batches(config, data, 0, CPU)), list(batches(config, data, 2, CPU))
     assert len(every) == 3 * accumulate and len(rest) == accumulate
     for a, b in zip(every[-accumulate:], rest, strict=True):
@@ -77,8 +74,8 @@ def test_batches_go_on_where_they_stopped(mixed, accumulate):
 
 
 def test_resuming_with_images_beside_equals_no_interruption(mixed, tmp_path, monkeypatch):
-    config = dataclasses.replace(mixed, accumulate=2, save_every=0.0)
-    whole = train(dataclasses.replace(config, out=str(tmp_path / "whole")), progress=False)
+    config = mixed.replace(accumulate=2, save_every=0.0)
+    whole = train(config.replace(out=str(tmp_path / "whole")), progress=False)
     learn = torch.optim.AdamW.step
     steps = []
 
@@ -116,10 +113,10 @@ def test_a_run_with_images_beside_says_so(mixed):
 )
 def test_what_cannot_stand_beside_is_refused(mixed, wrong, said):
     with pytest.raises(UserError, match=said):
-        dataclasses.replace(mixed, **wrong)
+        mixed.replace(**wrong)
 
 
 def test_clips_do_not_stand_beside_clips(config):
     """The train clips of one official split may be the test clips of another."""
     with pytest.raises(UserError, match="single images"):
-        open_training_data(dataclasses.replace(config, aux_dataset="embedded", aux_root=config.root))
+        open_training_data(config.replace(aux_dataset="embedded", aux_root=config.data.root).data)

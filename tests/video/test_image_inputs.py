@@ -98,7 +98,7 @@ def test_all_pages_of_a_tiff(tmp_path, order):
     assert grays(folder) == [0, 1, 2, 3, 4] and folder.notes == ["five.tif holds 5 images: they are frames 0 to 4"]
     for one, other in zip(source, folder, strict=True):
         np.testing.assert_array_equal(one.pixels, other.pixels)
-    assert len(folder.notes) == 1, "read again, it is told once"
+    assert len(folder.notes) == 1, "read again, it is noted once"
 
 
 def test_many_pages_and_pages_of_other_sizes(tmp_path):

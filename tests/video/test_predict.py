@@ -17,10 +17,11 @@ from rpstn.datasets.clip import VISIBLE
 from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, warp
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
+from rpstn.models.calibration import Calibration, calibration_file, calibration_of
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import WEIGHTS, default_checkpoint, find_weights
 from rpstn.models.pixels import normalize
-from rpstn.models.weights import Calibration, calibration_file, calibration_of, describe_weights
+from rpstn.models.weights import describe_weights
 from rpstn.video.boxes import read_boxes
 from rpstn.video.calibrate import calibrate
 from rpstn.video.input.arrays import ArrayInput
@@ -108,11 +109,11 @@ def test_the_box_is_where_the_network_looked(network, following, clip, frames):
     first, second = (stream.step(index, frames[index])[0] for index in range(2))
     np.testing.assert_array_equal(network.look(frames[0], first.box).joints, first.joints)
     side = clip.boxes[:2, 2:].max(axis=1)
-    assert second.box[2] == second.box[3] == pytest.approx(side[0] + following.side * (side[1] - side[0]))
+    assert second.box[2] == second.box[3] == pytest.approx(side[0] + following.size_rate * (side[1] - side[0]))
 
 
 def test_the_state_is_carried(frames):
-    """Each frame for itself gives other numbers: the network does not start anew in every frame."""
+    """Each frame for itself gives other numbers: the network keeps its state from frame to frame."""
     box = np.array([20.0, 20.0, 110.0, 110.0])
     stream = rpstn.predict(frames[:4], EMBEDDED, boxes=box, device="cpu")
     alone = rpstn.predict(frames[3:4], EMBEDDED, boxes=box, device="cpu")
@@ -144,7 +145,7 @@ def test_a_saved_stream_goes_on_as_if_it_had_not_stopped(network, following, wid
 
 
 def test_people_come_and_go(network, following, frames):
-    """Each id has its own state; one who was away starts anew, and whoever else is there changes nothing."""
+    """Each id has its own state; one who was away starts with a new state, and whoever else is there changes nothing."""
     box = [20.0, 20.0, 110.0, 110.0]
     gone = [np.nan] * 4
     table = {"a": [box] * 24, "b": [box, box, *[gone] * 18, *[box] * 4]}
@@ -199,7 +200,7 @@ def test_refusals_name_value_and_remedy(frames, tmp_path):
 
 
 def test_the_number_of_frames_and_boxes_of_a_camera_that_begins_late(frames, network, following):
-    """It may have dropped its first frames: a box outside of those that come is told all the same."""
+    """It may have dropped its first frames: a box outside of those that come is reported all the same."""
     assert len(rpstn.predict(frames[:4], EMBEDDED, "20,20,110,110", frames=3, device="cpu").poses) == 3
     late = open_input(frames[:4])
     late.__class__ = type("Late", (type(late),), {"__iter__": lambda self: islice(ArrayInput.__iter__(self), 2, None)})
@@ -242,12 +243,12 @@ def test_weights_that_are_shipped_are_found_by_their_name(tmp_path, monkeypatch)
 def test_the_training_command_is_one_that_train_takes():
     import tyro
 
-    from rpstn.train import TrainConfig
+    from rpstn.cli.train_options import TrainOptions
 
     command = describe_weights(EMBEDDED, load_checkpoint(EMBEDDED)[1]).command.split()
     assert command[:2] == ["rpstn", "train"]
-    config = tyro.cli(TrainConfig, args=command[2:])
-    assert config.dataset == "penn_action"
+    config = tyro.cli(TrainOptions, args=command[2:])
+    assert config.data.dataset == "penn_action"
 
 
 class TestFollowing:
@@ -284,11 +285,11 @@ class TestFollowing:
 
     def test_a_search_goes_on_below_the_limit_of_lost(self):
         limits = Calibration(hidden_below=0.3, lost_below=0.32, confident_from=0.345)
-        assert Following.by(limits).sure == 0.345 and Following.by(limits).lost_below == 0.32
-        assert Following.by(limits, 0.6).sure == Following.by(limits, 0.6).lost_below == 0.6
+        assert Following.by(limits).confident_from == 0.345 and Following.by(limits).lost_below == 0.32
+        assert Following.by(limits, 0.6).confident_from == Following.by(limits, 0.6).lost_below == 0.6
 
     def test_wrong_settings(self):
-        for wrong in ({"middle": 0.0}, {"side": 1.5}, {"patience": 0}, {"starts": 0}):
+        for wrong in ({"center_rate": 0.0}, {"size_rate": 1.5}, {"patience": 0}, {"starts": 0}):
             with pytest.raises(UserError, match=next(iter(wrong))):
                 Following(**wrong)
 
@@ -309,14 +310,14 @@ def test_calibration_measures_what_it_says(embedded_root, network, tmp_path):
 
 @pytest.mark.parametrize("checkpoint", sorted(WEIGHTS.glob("*_rpstn.pt")), ids=lambda path: path.stem)
 def test_a_calibration_is_that_of_these_very_weights(checkpoint, tmp_path):
-    """Trained again into the same file, nothing is measured: `python -m rpstn.video.calibrate` is to be called again."""
+    """Trained again into the same file, nothing is measured: `rpstn calibrate` is to be called again."""
     mine = Path(shutil.copy(checkpoint, tmp_path / "mine.pt"))
     shutil.copy(calibration_file(checkpoint), calibration_file(mine))
     assert calibration_of(mine) == calibration_of(checkpoint) and calibration_of(checkpoint).measured_on
     metadata = load_checkpoint(mine)[1]
     mine.write_bytes(mine.read_bytes() + b"trained again")
     assert calibration_of(mine) == Calibration()
-    assert "assumed, nothing was measured: python -m rpstn.video.calibrate" in "\n".join(describe_weights(mine, metadata).lines())
+    assert "assumed, nothing was measured: rpstn calibrate CHECKPOINT" in "\n".join(describe_weights(mine, metadata).lines())
 
 
 def test_cv2_and_numpy_agree_on_colors(tmp_path, frames):

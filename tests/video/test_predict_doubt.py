@@ -15,13 +15,14 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.sources import read_image
 from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
+from rpstn.models.calibration import COMMAND, Calibration, calibration_file
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.weights import COMMAND, Calibration, calibration_file, describe_weights
+from rpstn.models.weights import describe_weights
 from rpstn.runs import write_json
 from rpstn.video import write_webm
 from rpstn.video.job import predict_video
 
-from ..predicting import EMBEDDED, FILES, config, interrupt_at, read
+from ..predicting import BOX, EMBEDDED, FILES, config, interrupt_at, read
 
 WALL = "150,0,9,9"  # a box of `dance` in which nobody is
 WORDS = ["--device", "cpu", "--no-draw", "--frames", "3"]
@@ -103,7 +104,7 @@ def test_a_broken_calibration_is_refused(mine, wrong):
 def pair(embedded_root, tmp_path_factory):
     """A folder of frames with two people, side by side."""
     place = tmp_path_factory.mktemp("pair")
-    one, two = (open_dataset("embedded", embedded_root, split)[1].frames.read(range(6)) for split in ("test", "train"))
+    one, two = (open_dataset("embedded", embedded_root, split)[1].frames.read(range(5)) for split in ("test", "train"))
     for index, pixels in enumerate(np.concatenate([one, two], axis=2)):
         cv2.imwrite(str(place / f"{index}.png"), pixels[..., ::-1])
     return place
@@ -150,10 +151,10 @@ def test_a_search_for_others_changes_no_pose_and_is_resumed(pair, tmp_path, monk
 def test_the_files_lie_in_a_folder_of_any_name(dance, tmp_path, monkeypatch, name):
     """Relative, as it is typed: FFmpeg takes what stands before a colon for a protocol."""
     monkeypatch.chdir(tmp_path)
-    predict_video(config(dance, name, frames=2), progress=False)
+    predict_video(config(dance, name, frames=2, boxes=BOX), progress=False)
     assert {path.name for path in (tmp_path / name).iterdir()} == FILES
     assert len(decode_video(tmp_path / name / "annotated.webm")) == 2
-    predict_video(config(dance, name, frames=3, overwrite=True), progress=False)
+    predict_video(config(dance, name, frames=3, boxes=BOX, draw=False, overwrite=True), progress=False)
     assert len(read(tmp_path / name)["frames"]) == 3
 
 
@@ -167,11 +168,11 @@ def test_a_video_for_the_book_has_any_name(dance, tmp_path, monkeypatch):
 def test_a_folder_whose_name_is_not_utf8_holds_all_files(dance, tmp_path, capsys):
     """OpenCV alone would end the program, without a word."""
     out = os.fsdecode(os.fsencode(tmp_path) + b"/bad\xff")
-    result = predict_video(config(dance, out, frames=2), progress=True)
+    result = predict_video(config(dance, out, frames=2, boxes=BOX), progress=True)
     assert result.complete and set(os.listdir(out)) == FILES
     assert "2/2" in capsys.readouterr().err
     named = shutil.copytree(dance, os.fsdecode(os.fsencode(tmp_path) + b"/frames\xff\n"))
-    predict_video(config(named, tmp_path / "plain", frames=2), progress=True)
+    predict_video(config(named, tmp_path / "plain", frames=2, boxes=BOX, draw=False), progress=True)
     assert read(tmp_path / "plain")["video"]["name"] == "frames\udcff\n"
 
 

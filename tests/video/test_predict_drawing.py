@@ -1,4 +1,4 @@
-"""What is told and drawn of predicted poses: the summary in words, and the image with its relation."""
+"""What is said and drawn of predicted poses: the summary in words, and the image with its relation."""
 
 import numpy as np
 import pytest
@@ -15,10 +15,10 @@ from rpstn.video.stream import FOLLOWED, GIVEN, LOST, PersonPose
 class TestSummary:
     def entries(self, confidences, statuses=None, present=None):
         for index, value in enumerate(confidences):
-            sure = np.full(13, 0.9, np.float32)
-            sure[5] = value
+            confidence = np.full(13, 0.9, np.float32)
+            confidence[5] = value
             status = FOLLOWED if statuses is None else statuses[index]
-            pose = PersonPose("1", np.array([0, 0, 9, 9]), np.zeros((13, 2)), sure, None, status)
+            pose = PersonPose("1", np.array([0, 0, 9, 9]), np.zeros((13, 2)), confidence, None, status)
             here = present is None or present[index]
             yield frame_entry(index, index / 10, [pose] if here else [], 0.4)
 
@@ -57,10 +57,10 @@ class TestSummary:
 
     def test_given_boxes_around_nobody(self):
         """A mean of (12 * 0.9 + 0.1) / 13 = 0.84 lies below a limit of 0.85."""
-        for limit, unsure in ((0.85, 3), (0.8, 0)):
+        for limit, low in ((0.85, 3), (0.8, 0)):
             summary = summarize_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, limit)
             limits = Limit(limit, "measured on val"), Limit(0.4, "measured on val")
-            assert summary["1"]["unsure"] == unsure and len(doubt_notes(summary, *limits)) == bool(unsure)
+            assert summary["1"]["low_confidence"] == low and len(doubt_notes(summary, *limits)) == bool(low)
             half = summarize_poses(self.entries([0.1, 0.9], [GIVEN] * 2), PENN_ACTION, limit)
             assert not doubt_notes(half, *limits), "half is not most"
         summary = summarize_poses(self.entries([0.1] * 3 + [0.9], [GIVEN] * 4), PENN_ACTION, 0.85)
@@ -81,11 +81,11 @@ class TestDrawing:
     def test_joints_have_the_color_of_their_confidence_and_hidden_ones_are_hollow(self):
         pixels = np.full((160, 160, 3), 90, np.uint8)
         annotator = Annotator(PENN_ACTION, (160, 160), 0.4)
-        sure, unsure = (self.at_joint(annotator.draw(pixels, self.entry(value)), annotator.scale) for value in (1.0, 0.5))
-        assert sure[0] > 200 and sure[2] < 100, "yellow"
-        assert unsure[1] > unsure[0] and abs(sure - unsure).max() > 60, "green"
+        high, low = (self.at_joint(annotator.draw(pixels, self.entry(value)), annotator.scale) for value in (1.0, 0.5))
+        assert high[0] > 200 and high[2] < 100, "yellow"
+        assert low[1] > low[0] and abs(high - low).max() > 60, "green"
         empty = self.at_joint(annotator.draw(pixels, self.entry(0.1)), annotator.scale)
-        assert abs(empty - sure).max() > 60
+        assert abs(empty - high).max() > 60
         assert (annotator.draw(pixels, self.entry(0.9, LOST)) != annotator.draw(pixels, self.entry(0.9))).any()
 
     def test_the_matrix_follows_the_order_of_the_limbs(self):

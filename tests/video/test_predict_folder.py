@@ -10,11 +10,11 @@ from rpstn.cli import main as cli
 from rpstn.errors import UserError
 from rpstn.video import write_webm
 from rpstn.video.job import PredictConfig, predict_video
-from rpstn.video.output.files import read_result
+from rpstn.video.output.files import read_head, read_result
 
-from ..predicting import EMBEDDED, config, interrupt_at, read
+from ..predicting import BOX, EMBEDDED, config, interrupt_at, read
 
-SHORT = {"fps": None, "draw": False, "relation": False}
+SHORT = {"fps": None, "draw": False, "relation": False, "boxes": BOX}
 
 
 def make_video(path, dance, order):
@@ -38,7 +38,7 @@ def test_the_second_of_a_name_is_told_whose_results_lie_there(dance, tmp_path, m
     first = make_video(tmp_path / "a.mp4", dance, range(3))
     path = tmp_path / second
     other = copied(path, dance, (5, 6, 7)) if not path.suffix else make_video(path, dance, (5, 6, 7))
-    words = ["--checkpoint", str(EMBEDDED), "--device", "cpu", "--no-draw"]
+    words = ["--checkpoint", str(EMBEDDED), "--device", "cpu", "--no-draw", "--boxes", BOX]
     assert cli.main(["predict", str(first), *words]) == 0
     before = (tmp_path / "runs" / "predict" / "a" / "poses.json").read_bytes()
     capsys.readouterr()
@@ -46,7 +46,7 @@ def test_the_second_of_a_name_is_told_whose_results_lie_there(dance, tmp_path, m
         assert cli.main(["predict", str(other), *words, *more]) == 2
         said = capsys.readouterr().err
         assert "holds results of another video, a.mp4" in said and said.index("--out") < said.index("--overwrite")
-        assert "go on with" not in said and (tmp_path / "runs" / "predict" / "a" / "poses.json").read_bytes() == before
+        assert "continue with" not in said and (tmp_path / "runs" / "predict" / "a" / "poses.json").read_bytes() == before
     assert cli.main(["predict", str(other), *words, "--out", str(tmp_path / "elsewhere")]) == 0
     assert cli.main(["predict", str(first), *words]) == 2
     said = capsys.readouterr().err
@@ -105,6 +105,13 @@ def test_files_of_those_names_that_are_something_else(dance, tmp_path):
 def test_the_head_of_results_is_read_without_their_frames(whole_run):
     found, whole = read_result(whole_run.out / "poses.json"), read(whole_run.out)
     assert whole.pop("frames") and found == whole and json.dumps(found["summary"])
+
+
+def test_settings_of_an_older_version_are_read(tmp_path):
+    path, old = tmp_path / "journal.jsonl", {"middle": 0.7, "side": 0.25, "sure": 0.45, "patience": 5}
+    path.write_text(json.dumps({"settings": {"following": old, "frames": 3}, "video": {"name": "side"}}) + "\n")
+    today = {"center_rate": 0.7, "size_rate": 0.25, "confident_from": 0.45, "patience": 5}
+    assert read_head(path) == {"settings": {"following": today, "frames": 3}, "video": {"name": "side"}}
 
 
 def test_no_name_leads_out_of_the_folder_of_results():

@@ -27,7 +27,7 @@ BOX = [10.0, 20.0, 30.0, 40.0]
 
 
 def images(count=5, height=48, width=64):
-    """Frames that can be told apart: brighter from frame to frame, red on the left."""
+    """Frames that differ: brighter from frame to frame, red on the left."""
     frames = np.zeros((count, height, width, 3), np.uint8)
     frames[:] = (20 + 200 * np.arange(count) / max(count - 1, 1)).astype(np.uint8)[:, None, None, None]
     frames[:, :, : width // 2, 0] = 255

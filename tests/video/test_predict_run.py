@@ -29,7 +29,7 @@ from rpstn.video.output.overlay import Annotator
 from rpstn.video.stream import LOST, PoseStream
 from rpstn.video.threads import BEHIND, Behind
 
-from ..predicting import EMBEDDED, FILES, LENGTH, config, interrupt_at, read
+from ..predicting import BOX, EMBEDDED, FILES, LENGTH, config, interrupt_at, read
 
 
 def test_the_files(whole_run):
@@ -61,7 +61,7 @@ def test_the_table_says_the_same(whole_run):
 
 
 def test_the_video_plays(whole_run):
-    """As many images as frames, larger than the source, with the matrix beside it."""
+    """As many images as frames, larger than the source, with the matrix next to it."""
     frames = decode_video(whole_run.out / "annotated.webm")
     assert len(frames) == LENGTH
     assert frames.shape[1] >= 480 and frames.shape[2] > 1.8 * frames.shape[1] * 0.95
@@ -108,23 +108,23 @@ def test_a_killed_run_goes_on_from_its_last_state(dance, whole_run, tmp_path, mo
 def test_killed_before_a_state_was_saved(dance, whole_run, tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         interrupt_at(patch, 2)
-        predict_video(config(dance, tmp_path), progress=False)
+        predict_video(config(dance, tmp_path, draw=False), progress=False)
     (tmp_path / "state.pt").unlink()
-    assert predict_video(config(dance, tmp_path, resume=True), progress=False).complete
+    assert predict_video(config(dance, tmp_path, draw=False, resume=True), progress=False).complete
     assert read(tmp_path) == read(whole_run.out)
 
 
 def test_a_stop_while_resuming_loses_nothing(dance, whole_run, tmp_path, monkeypatch):
     """Stopped again before the old frames were drawn: the longer video stays."""
     with monkeypatch.context() as patch:
-        interrupt_at(patch, 8)
+        interrupt_at(patch, 7)
         predict_video(config(dance, tmp_path), progress=False)
     with monkeypatch.context() as patch:
         draw = Annotator.draw
         patch.setattr(Annotator, "draw", lambda *given: (signal.raise_signal(signal.SIGINT), draw(*given))[1])
         again = predict_video(config(dance, tmp_path, resume=True), progress=False)
-    assert not again.complete and len(read(tmp_path)["frames"]) == again.frames >= 9
-    assert len(decode_video(tmp_path / "annotated.webm")) >= 9
+    assert not again.complete and len(read(tmp_path)["frames"]) == again.frames >= 8
+    assert len(decode_video(tmp_path / "annotated.webm")) >= 8
     assert predict_video(config(dance, tmp_path, resume=True), progress=False).complete
     assert read(tmp_path)["frames"] == read(whole_run.out)["frames"]
 
@@ -198,7 +198,7 @@ def test_a_killed_recording_is_not_lost(camera, tmp_path, monkeypatch):
 
 
 def test_overwrite_and_a_finished_run(dance, tmp_path):
-    short = dict(frames=2, draw=False, relation=False)
+    short = dict(frames=2, draw=False, relation=False, boxes=BOX)
     predict_video(config(dance, tmp_path, **short), progress=False)
     for more in ({}, {"resume": True}):
         with pytest.raises(UserError, match="--overwrite"):
@@ -258,7 +258,7 @@ def test_memory_does_not_grow_with_the_video(dance, tmp_path, monkeypatch):
         (video / f"{index}.png").symlink_to(dance / f"{index % LENGTH}.png")
     monkeypatch.setattr(FrameFolder, "_read", watched)
     monkeypatch.setattr(PoseStream, "step", counted)
-    result = predict_video(config(video, tmp_path / "out", relation=False), progress=False)
+    result = predict_video(config(video, tmp_path / "out", relation=False, boxes=BOX), progress=False)
     # Besides, one is being read, one predicted, one drawn, and a thread may still hold the one before.
     assert len(alive) == result.frames == 2 * (AHEAD + BEHIND) and 0 < most <= AHEAD + BEHIND + 6
 
@@ -274,5 +274,5 @@ def test_states_are_saved_on_the_way(dance, tmp_path, monkeypatch):
         keep(values, path)
 
     monkeypatch.setattr(prediction_run, "save_atomically", note)
-    predict_video(config(dance, tmp_path, frames=3, draw=False), progress=False)
+    predict_video(config(dance, tmp_path, frames=3, draw=False, boxes=BOX), progress=False)
     assert saved == [1, 2, 3]

@@ -18,7 +18,7 @@ from rpstn.video.input.images import FrameFolder
 from rpstn.video.job import PredictConfig, predict_video
 from rpstn.video.output.files import Journal
 
-from ..predicting import EMBEDDED, FILES, config, read
+from ..predicting import BOX, EMBEDDED, FILES, config, read
 
 
 def test_an_error_in_the_middle_keeps_what_was_done(dance, tmp_path):
@@ -41,8 +41,8 @@ def test_a_broken_image_is_replaced_not_removed(dance, tmp_path):
     broken.mkdir()
     for index in range(5):
         (broken / f"{index}.png").write_bytes(b"broken" if index == 3 else (dance / f"{index}.png").read_bytes())
-    given = config(broken, tmp_path / "out", draw=False)
-    with pytest.raises(UserError, match="3.png.*a copy of its neighbor.*go on with --resume") as told:
+    given = config(broken, tmp_path / "out", draw=False, boxes=BOX)
+    with pytest.raises(UserError, match="3.png.*a copy of its neighbor.*continue with --resume") as told:
         predict_video(given, progress=False)
     assert "remove" not in str(told.value)
     (broken / "3.png").unlink()
@@ -60,12 +60,12 @@ def test_no_frame_more_than_asked_for_is_read(dance, tmp_path):
     for index in range(2):
         (short / f"{index}.png").write_bytes((dance / f"{index}.png").read_bytes())
     (short / "2.png").write_bytes(b"broken")
-    assert predict_video(config(short, tmp_path / "out", frames=2, draw=False), progress=False).complete
+    assert predict_video(config(short, tmp_path / "out", frames=2, draw=False, boxes=BOX), progress=False).complete
 
 
 def test_a_result_is_not_its_own_input(dance, tmp_path):
     """--overwrite would delete it before it is read."""
-    predict_video(config(dance, tmp_path / "out", frames=2), progress=False)
+    predict_video(config(dance, tmp_path / "out", frames=2, boxes=BOX), progress=False)
     video = tmp_path / "out" / "annotated.webm"
     before = video.read_bytes()
     with pytest.raises(UserError, match="annotated.webm.*--out"):
@@ -107,17 +107,17 @@ def test_boxes_outside_the_frame_and_around_nobody_are_noted(dance, tmp_path):
     said = "\n".join(result.notes)
     assert "2 of 5 boxes of person ann lie outside" in said and "5 of 5 boxes of person bob lie outside" in said
     assert "nobody in 5 of 5 boxes that were given for person wall" in said and "given for person ann" not in said
-    assert result.summary["wall"]["unsure"] == 5 and list(result.summary) == ["ann", "wall"]
+    assert result.summary["wall"]["low_confidence"] == 5 and list(result.summary) == ["ann", "wall"]
     fixed = predict_video(config(dance, tmp_path / "fixed", boxes="150,0,9,9", frames=3, draw=False), progress=False)
     assert any("nobody in 3 of 3 boxes" in note for note in fixed.notes)
 
 
 def test_a_rate_that_is_not_used_is_noted(dance, tmp_path):
     video = write_webm(tmp_path / "video.webm", [cv2.imread(str(dance / "0.png"))] * 2, fps=10)
-    said = predict_video(config(video, tmp_path / "out", fps=50.0, draw=False), progress=False)
+    said = predict_video(config(video, tmp_path / "out", fps=50.0, draw=False, boxes=BOX), progress=False)
     assert any("fps 50 was not used: video.webm has times of its own" in note for note in said.notes)
     assert read(tmp_path / "out")["video"]["fps"] == pytest.approx(10)
-    assert not predict_video(config(dance, tmp_path / "folder", fps=50.0, frames=1, draw=False), progress=False).notes
+    assert not predict_video(config(dance, tmp_path / "folder", fps=50.0, frames=1, draw=False, boxes=BOX), progress=False).notes
 
 
 @pytest.mark.parametrize("place", ["journal", "state", "results"])
@@ -128,6 +128,7 @@ def test_a_full_disk_is_told_and_resume_goes_on(dance, whole_run, tmp_path, monk
         raise OSError(errno.ENOSPC, "No space left on device")
 
     words = ["predict", str(dance), "--checkpoint", str(EMBEDDED), "--device", "cpu", "--fps", "10", "--relation"]
+    words += [] if place == "results" else ["--no-draw"]
     with monkeypatch.context() as patch:
         patch.setattr(prediction_run, "SAVE_EVERY", -1.0)
         append = Journal.append
@@ -144,7 +145,8 @@ def test_a_full_disk_is_told_and_resume_goes_on(dance, whole_run, tmp_path, monk
     assert f"{tmp_path}: the disk is full; what was predicted is kept in journal.jsonl" in said and "--resume" in said
     assert "Traceback" not in said and {"journal.jsonl", "state.pt"} <= {path.name for path in tmp_path.iterdir()}
     assert cli.main([*words, "--out", str(tmp_path), "--resume"]) == 0
-    assert read(tmp_path) == read(whole_run.out) and {path.name for path in tmp_path.iterdir()} == FILES
+    left = FILES if place == "results" else FILES - {"annotated.webm"}
+    assert read(tmp_path) == read(whole_run.out) and {path.name for path in tmp_path.iterdir()} == left
 
 
 def test_a_state_that_finds_no_room_says_what_the_system_says(tmp_path):
@@ -165,9 +167,9 @@ def test_a_variable_rate_is_shown_at_its_own_pace(dance, tmp_path, monkeypatch):
     frames = FrameFolder.__iter__
     times = [0, 0.1, 0.6, 0.61, 0.62]
     monkeypatch.setattr(
-        FrameFolder, "__iter__", lambda self: (f._replace(time=t) for f, t in zip(frames(self), times, strict=False))
+        FrameFolder, "__iter__", lambda self: (replace(f, time=t) for f, t in zip(frames(self), times, strict=False))
     )
-    predict_video(config(dance, tmp_path, frames=5), progress=False)
+    predict_video(config(dance, tmp_path, frames=5, boxes=BOX, relation=False), progress=False)
     assert [entry["time"] for entry in read(tmp_path)["frames"]] == times
     assert len(decode_video(tmp_path / "annotated.webm")) == 9
 

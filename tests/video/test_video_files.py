@@ -67,7 +67,7 @@ def test_a_damaged_frame_is_named_and_the_others_keep_number_and_time(tmp_path, 
     np.testing.assert_allclose([frame.time for frame in frames], np.array(rest) / FPS, atol=1e-6)
     (note,) = source.notes
     assert note.startswith(named) and "damaged" in note and sorted(source.lost) == lost
-    assert list(frame.index for frame in source) == rest and len(source.notes) == 1, "read again, it is told once"
+    assert list(frame.index for frame in source) == rest and len(source.notes) == 1, "read again, it is noted once"
     assert capfd.readouterr() == ("", ""), "FFmpeg's own lines stay off the terminal"
 
 

@@ -1,1 +1,1 @@
-"""File formats of labels: MAT, JSON and XML files, and the cache of what was read from them."""
+"""File formats of labels: MAT, JSON and XML files, read with care."""

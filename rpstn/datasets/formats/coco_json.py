@@ -1,4 +1,7 @@
-"""Label files in JSON, read with care: what is not as it should be becomes a UserError that says where."""
+"""Checks of label files in JSON: what is not as it should be becomes a UserError that says where, what and what to do.
+
+`where` stands at the beginning of each message (file and entry), `remedy` at its end.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.datasets.boxes import LEAST_EXTENT
+from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT
 from rpstn.errors import UserError
 
-# Images have a few thousand pixels a side; what lies further out is no position.
-FARTHEST = 1e5
 _LARGEST_ID = 2**63
 # What file systems allow for a part of a path, and less than they allow for a whole one, in bytes.
 _LONGEST_PART, _LONGEST_PATH = 255, 2048
 
 
 def read_json(path: Path, remedy: str) -> Any:
-    """The file's content. UserError where it is missing or no JSON; a pickle is none."""
+    """Read a file's content. UserError where it is missing or no JSON, as a pickle is, and where an object has a key twice."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -30,13 +31,22 @@ def read_json(path: Path, remedy: str) -> Any:
     if not data.strip():
         raise UserError(f"{path}: this label file is empty; {remedy}")
     try:
-        return json.loads(data)
+        return json.loads(data, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path}: not a readable JSON file ({error}); {remedy}") from error
 
 
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of a JSON file. ValueError where a key repeats: of its values all but the last would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r:.80} is there twice in one object")
+    return found
+
+
 def entries(content: Any, key: str, where: str, remedy: str) -> list[dict[str, Any]]:
-    """content[key], a list of objects."""
+    """Return content[key], a list of objects."""
     if not isinstance(content, dict):
         raise UserError(f"{where}: holds {_kind(content)} where an object with {key} is expected; {remedy}")
     if key not in content:
@@ -48,7 +58,7 @@ def entries(content: Any, key: str, where: str, remedy: str) -> list[dict[str, A
 
 
 def objects(found: list[Any], where: str, remedy: str) -> list[dict[str, Any]]:
-    """The list itself, if it holds objects only."""
+    """Return the list itself, if it holds objects only."""
     for index, entry in enumerate(found):
         if not isinstance(entry, dict):
             raise UserError(f"{where}: entry {index} is {_kind(entry)}, expected an object; {remedy}")
@@ -56,29 +66,37 @@ def objects(found: list[Any], where: str, remedy: str) -> list[dict[str, Any]]:
 
 
 def integer(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> int:
-    """entry[key], a whole number from 0 on. 3.0 is one, True and "3" are none."""
-    if key not in entry:
-        raise UserError(f"{where} lacks {key}; {remedy}")
-    value = entry[key]
-    if isinstance(value, bool) or not isinstance(value, Integral | float) or not 0 <= value < _LARGEST_ID or value != int(value):
+    """Return entry[key], a whole number from 0 on. 3.0 is one, True and "3" are none."""
+    value = _given(entry, key, where, remedy)
+    if not _is_whole(value) or not 0 <= value < _LARGEST_ID:
         raise UserError(f"{where}: {key} is {str(value)[:40]!r}, expected a whole number from 0 on; {remedy}")
     return int(value)
 
 
 def identity(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> int | str:
-    """entry[key], an id: any whole number or a string. 3.0 is 3; True, "" and nothing (null) are none."""
-    if key not in entry:
-        raise UserError(f"{where} lacks {key}; {remedy}")
-    value = entry[key]
+    """Return entry[key], an id: any whole number or a string. 3.0 is 3; True, "" and nothing (null) are none."""
+    value = _given(entry, key, where, remedy)
     if isinstance(value, str) and value:
         return value
-    if (isinstance(value, Integral) and not isinstance(value, bool)) or (isinstance(value, float) and value.is_integer()):
+    if _is_whole(value):
         return int(value)
     raise UserError(f"{where}: {key} is {str(value)[:40]!r}, expected an id, a whole number or a string; {remedy}")
 
 
+def _given(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> Any:
+    if key not in entry:
+        raise UserError(f"{where} lacks {key}; {remedy}")
+    return entry[key]
+
+
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, float):
+        return value.is_integer()
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def identified(content: Any, key: str, where: str, remedy: str) -> Iterator[tuple[int | str, str, dict[str, Any]]]:
-    """The entries of content[key] with their ids, each there once, and what to call them in a message."""
+    """Yield the entries of content[key] with their ids, each there once, and what to call them in a message."""
     name = {"images": "image", "annotations": "annotation", "categories": "category"}[key]
     seen: set[int | str] = set()
     for index, entry in enumerate(entries(content, key, where, remedy)):
@@ -90,34 +108,38 @@ def identified(content: Any, key: str, where: str, remedy: str) -> Iterator[tupl
         yield found, place, entry
 
 
-def array(entry: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str, remedy: str) -> np.ndarray:
-    """entry[key] as float64 of that shape; NaN and infinities may be in it, truth values may not."""
-    if key not in entry:
-        raise UserError(f"{where} lacks {key}; {remedy}")
+def array(entry: Mapping[str, Any], key: str, shape: tuple[int | None, ...], where: str, remedy: str) -> np.ndarray:
+    """Return entry[key] as float64 of that shape, None being any length from 1 on.
+
+    NaN and infinities may be in it, truth values may not.
+    """
+    value = _given(entry, key, where, remedy)
     try:
-        found = np.array(entry[key])
+        found = np.array(value)
     except (ValueError, OverflowError):  # rows of different length
         found = np.array(None)
     # Of [True, 2.5] NumPy makes [1.0, 2.5].
-    if (found.dtype.kind not in "iuf" and found.size) or _holds_truth_value(entry[key]):
+    if (found.dtype.kind not in "iuf" and found.size) or _holds_truth_value(value):
         raise UserError(f"{where}: {key} holds what are no plain numbers, or rows of different length; {remedy}")
-    if found.shape != shape:
-        raise UserError(f"{where}: {key} has shape {found.shape}, expected {shape}; {remedy}")
+    expected = tuple(max(have, 1) if want is None else want for have, want in zip(found.shape, shape, strict=False))
+    if found.shape != expected or len(shape) != found.ndim:
+        wanted = tuple("any" if want is None else want for want in shape)
+        raise UserError(f"{where}: {key} has shape {found.shape}, expected {wanted}; {remedy}")
     return found.astype(np.float64)  # the magnitude of the smallest whole number is no whole number
 
 
 def numbers(
-    entry: Mapping[str, Any], key: str, shape: tuple[int, ...], where: str, remedy: str, limit: float = FARTHEST
+    entry: Mapping[str, Any], key: str, shape: tuple[int | None, ...], where: str, remedy: str, limit: float = FARTHEST
 ) -> np.ndarray:
-    """entry[key] as float64 of that shape: finite, and no larger than the limit, up to which it can be a position."""
+    """Return entry[key] as float64 of that shape: finite, and no larger than the limit, up to which it can be a position."""
     found = array(entry, key, shape, where, remedy)
     if not np.isfinite(found).all() or np.abs(found).max(initial=0) > limit:
-        raise UserError(f"{where}: {key} holds a value that is no such number; {remedy}")
+        raise UserError(f"{where}: {key} holds a value that is not finite, or too large; {remedy}")
     return found
 
 
 def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) -> tuple[np.ndarray, np.ndarray]:
-    """COCO's form x, y, flag, x, y, flag ...: positions (K,2) float64 and flags (K,) uint8 of 0, 1, 2."""
+    """Return what COCO's form holds, x, y, flag, x, y, flag ...: positions (K,2) float64 and flags (K,) uint8 of 0, 1, 2."""
     stored = numbers(entry, "keypoints", (3 * joints,), where, remedy).reshape(-1, 3)
     flags = stored[:, 2]
     if ((flags != 0) & (flags != 1) & (flags != 2)).any():
@@ -126,7 +148,7 @@ def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) ->
 
 
 def box(entry: Mapping[str, Any], where: str, remedy: str, key: str = "bbox") -> np.ndarray:
-    """A box (4,) x, y, width, height with an extent."""
+    """Return a box (4,) x, y, width, height with an extent."""
     found = numbers(entry, key, (4,), where, remedy)
     if (found[2:] < LEAST_EXTENT).any():
         raise UserError(f"{where}: {key} is {found.tolist()}, a box without extent; {remedy}")
@@ -134,7 +156,7 @@ def box(entry: Mapping[str, Any], where: str, remedy: str, key: str = "bbox") ->
 
 
 def impossible(name: str) -> bool:
-    """Whether no file can have this name or path: it has a NUL, half a surrogate pair, or too many bytes in a part."""
+    """Say whether no file can have this name or path: it has a NUL, half a surrogate pair, or too many bytes in a part."""
     try:
         stored = name.encode()
     except UnicodeEncodeError:
@@ -142,8 +164,15 @@ def impossible(name: str) -> bool:
     return b"\0" in stored or len(stored) > _LONGEST_PATH or max(map(len, stored.split(b"/"))) > _LONGEST_PART
 
 
+def plain_name(name: Any, where: str, remedy: str) -> str:
+    """Return the name of an image. UserError for what is no name of a file, or leads to another folder."""
+    if not isinstance(name, str) or not name or impossible(name) or Path(name).name != name:
+        raise UserError(f"{where} has the image {name!r:.80}, expected a file's name; {remedy}")
+    return name
+
+
 def file_name(entry: Mapping[str, Any], where: str, remedy: str) -> PurePosixPath:
-    """entry["file_name"], a path that stays below the data set's folder."""
+    """Return entry["file_name"], a path that stays below the data set's folder."""
     name = entry.get("file_name")
     if not isinstance(name, str) or not name or impossible(name):
         raise UserError(f"{where}: file_name is {str(name)[:40]!r}, expected a file's name; {remedy}")
@@ -154,28 +183,28 @@ def file_name(entry: Mapping[str, Any], where: str, remedy: str) -> PurePosixPat
 
 
 def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: str) -> int:
-    """The id of the category whose keypoints are these joints, in this order."""
+    """Return the id of the category whose keypoints are these joints, in this order."""
     found = [entry for entry in entries(content, "categories", where, remedy) if entry.get("name") == "person"]
     if len(found) != 1:
         raise UserError(f"{where}: categories names person {len(found)} times, expected once; {remedy}")
     if found[0].get("keypoints") != list(joints):
         raise UserError(
             f"{where}: the keypoints of category person are {str(found[0].get('keypoints'))[:100]}, expected "
-            f"{', '.join(joints)}; give the key point annotations of this data set"
+            f"{', '.join(joints)}; give the keypoint annotations of this data set"
         )
     return integer(found[0], "id", f"{where}: category person", remedy)
 
 
 def inside(joints: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Which joints (...,2) lie in an image of that (height, width); of unknown size: right of and below its corner."""
-    within = (joints >= -0.5).all(axis=-1)
+    """Say which joints (...,2) lie in an image of that (height, width); of unknown size: right of and below its corner."""
+    within: np.ndarray = np.all(joints >= -0.5, axis=-1)
     if size is not None:
-        within &= (joints <= np.array([size[1], size[0]]) - 0.5).all(axis=-1)
+        within &= np.all(joints <= np.array([size[1], size[0]]) - 0.5, axis=-1)
     return within
 
 
 def listing(folder: Path, remedy: str) -> frozenset[str]:
-    """Names of the files in a folder: one listing instead of a question for each of a hundred thousand."""
+    """List the names of the files in a folder. One question per file would take long: there may be a hundred thousand."""
     try:
         return frozenset(os.listdir(folder))
     except OSError as error:
@@ -183,7 +212,7 @@ def listing(folder: Path, remedy: str) -> frozenset[str]:
 
 
 def _holds_truth_value(value: Any) -> bool:
-    """Whether a value of JSON is, or holds at any depth, true or false."""
+    """Say whether a value of JSON is, or holds at any depth, true or false."""
     if not isinstance(value, list | tuple):
         return isinstance(value, bool)
     kinds = set(map(type, value))

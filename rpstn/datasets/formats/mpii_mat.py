@@ -1,4 +1,4 @@
-"""MPII's MATLAB files: the official annotations, and the head boxes of the valid list."""
+"""MPII's MATLAB files: its annotations, and the head boxes of the valid list."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy as np
 
 from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
-from rpstn.datasets.formats.coco_json import impossible
-from rpstn.datasets.formats.mat import read_mat
+from rpstn.datasets.formats.coco_json import plain_name
+from rpstn.datasets.formats.mat import read_mat, read_numbers
 from rpstn.errors import UserError
 from rpstn.skeletons import MPII
 
-OFFICIAL = "mpii_human_pose_v1_u12_1.mat"
-_REMEDY = "restore the official file"
+ANNOTATIONS = "mpii_human_pose_v1_u12_1.mat"
+_REMEDY = "restore the original file"
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Person:
     joints      (16,2); visibility (16,).
     center      (2,) of the body; scale: its height / 200 px. NaN where the file has none.
     head_box    (4,) x, y, width, height, 0-based; None where the file has none.
-    train       whether the image is one of the official training images.
+    train       whether the image is one of the set's training images.
     """
 
     where: str
@@ -41,18 +41,14 @@ class Person:
     train: bool
 
 
-def find_official(root: Path) -> Path | None:
-    """The official annotation file, if it is there."""
-    return next((path for path in (root / OFFICIAL, root / "annot" / OFFICIAL) if path.is_file()), None)
+def find_annotations(root: Path) -> Path | None:
+    """Find the annotation file, if it is there."""
+    return next((path for path in (root / ANNOTATIONS, root / "annot" / ANNOTATIONS) if path.is_file()), None)
 
 
 def read_head_boxes(path: Path, count: int) -> np.ndarray:
-    """Head boxes (count,4) x, y, width, height, 0-based, of the valid list: `headboxes_src` (2,2,count), the corners."""
-    label = _load(path, "headboxes_src")
-    if label.dtype.kind not in "iuf":
-        raise UserError(f"{path}: headboxes_src holds no plain numbers; {_REMEDY}")
-    if label.ndim == 2:
-        label = label[:, :, None]
+    """Read head boxes (count,4) x, y, width, height, 0-based, of the valid list: `headboxes_src` (2,2,count), the corners."""
+    label = read_numbers(path, "headboxes_src", 3, _REMEDY)
     if label.shape != (2, 2, count):
         raise UserError(
             f"{path}: headboxes_src has shape {label.shape}, expected (2, 2, {count}), one box for each entry of the valid "
@@ -66,11 +62,15 @@ def read_head_boxes(path: Path, count: int) -> np.ndarray:
     return np.concatenate([corners[:, 0] - 1, corners[:, 1] - corners[:, 0]], axis=1)
 
 
-def read_official(path: Path, errors: list[UserError]) -> list[Person]:
-    """All people with labeled joints. Entries that cannot be used go to errors; people in the background, who have no
-    joints in the file, are left out: nobody labeled them.
+def read_annotations(path: Path, errors: list[UserError]) -> list[Person]:
+    """Read all people with labeled joints. Entries that cannot be used go to errors.
+
+    People in the background, who have no joints in the file, are left out: nobody labeled them.
     """
-    release = _load(path, "RELEASE")
+    stored = read_mat(path, ["RELEASE"], _REMEDY)
+    if "RELEASE" not in stored:
+        raise UserError(f"{path}: lacks RELEASE; {_REMEDY}")
+    release = stored["RELEASE"]
     annotated, train = _items(_get(release, "annolist")), _get(release, "img_train")
     if not annotated or train is None or train.dtype.kind not in "biuf" or train.size != len(annotated):
         raise UserError(f"{path}: RELEASE lacks annolist and img_train of one length; {_REMEDY}")
@@ -91,9 +91,7 @@ def read_official(path: Path, errors: list[UserError]) -> list[Person]:
 
 
 def _person(where: str, number: int, entry: Any, rect: Any, points: list[Any], train: bool) -> Person:
-    image = _text(_get(entry.get("image"), "name"))
-    if not image or impossible(image) or Path(image).name != image:
-        raise UserError(f"{where} has the image {image!r:.80}, expected a file's name; {_REMEDY}")
+    image = plain_name(_text(_get(entry.get("image"), "name")), where, _REMEDY)
     joints = np.full((len(MPII), 2), -1.0)
     visibility = np.full(len(MPII), ABSENT, np.uint8)
     for point in points:
@@ -117,20 +115,13 @@ def _person(where: str, number: int, entry: Any, rect: Any, points: list[Any], t
     return Person(where, name, image, joints, visibility, center, scale, head if known else None, train)
 
 
-def _load(path: Path, key: str) -> np.ndarray:
-    found = read_mat(path, [key], _REMEDY)
-    if key not in found:
-        raise UserError(f"{path}: lacks {key}; {_REMEDY}")
-    return found[key]
-
-
 def _items(value: Any) -> list[dict[str, Any]]:
-    """The structs of a MATLAB struct array; none where it is something else."""
+    """Return the structs of a MATLAB struct array; none where it is something else."""
     return [item for item in np.asarray(value).ravel() if isinstance(item, dict)] if value is not None else []
 
 
 def _get(value: Any, key: str) -> Any:
-    """A field of a single struct; None where there is no such struct or field."""
+    """Return a field of a single struct; None where there is no such struct or field."""
     items = [value] if isinstance(value, dict) else _items(value)
     return items[0].get(key) if len(items) == 1 else None
 
@@ -140,7 +131,7 @@ def _text(value: Any) -> str | None:
 
 
 def _optional(value: Any) -> float:
-    """A number, or NaN for anything else."""
+    """Return a number, or NaN for anything else."""
     single = isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iuf"
     return float(value.item()) if single else float("nan")
 

@@ -36,7 +36,7 @@ def keep_inside(
 
 
 def check_boxes(where: str, boxes: np.ndarray, size: tuple[int, int]) -> None:
-    """UserError for a stated box (T,4) that reaches as far out."""
+    """Raise UserError for a stated box (T,4) that reaches as far out."""
     far = np.flatnonzero(_far(boxes[:, :2], boxes[:, :2] + boxes[:, 2:], size))
     if len(far):
         raise UserError(
@@ -46,9 +46,10 @@ def check_boxes(where: str, boxes: np.ndarray, size: tuple[int, int]) -> None:
 
 
 def _far(low: np.ndarray, high: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Whether what reaches from low to high (...,2) is further outside the frame than the frame is wide or high."""
-    sides = np.array([size[1], size[0]])
-    return ((low < -0.5 - sides) | (high > 2 * sides - 0.5)).any(axis=-1)
+    """Say whether what reaches from low to high (...,2) is further outside the frame than the frame is wide or high."""
+    extent = np.array([size[1], size[0]])
+    far: np.ndarray = np.any((low < -0.5 - extent) | (high > 2 * extent - 0.5), axis=-1)
+    return far
 
 
 def _numbers(values: np.ndarray) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from rpstn.datasets.boxes import FARTHEST
+from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 from rpstn.skeletons import SKELETONS, Skeleton, get_skeleton
 
@@ -19,14 +18,9 @@ _SKELETON_KEYS = ("joints", "limbs", "flip_pairs", "torso", "order", "sigmas", "
 
 
 def read_description(root: Path) -> tuple[Path, dict[str, Any]]:
-    """The path and the content of root/dataset.json, its outermost level checked."""
+    """Read the path and the content of root/dataset.json, its outermost level checked."""
     path = root / FILE
-    try:
-        content = json.loads(path.read_bytes(), object_pairs_hook=_without_repeats)
-    except OSError as error:
-        raise UserError(f"{path}: cannot read it ({error.strerror}); {REMEDY}") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path}: not a readable JSON file ({error}); {REMEDY}") from error
+    content = coco_json.read_json(path, REMEDY)
     if not isinstance(content, dict):
         raise UserError(f"{path}: holds no object; {REMEDY}")
     known_keys(f"{path}", content, _KEYS)
@@ -39,24 +33,22 @@ def read_description(root: Path) -> tuple[Path, dict[str, Any]]:
     return path, content
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of a JSON file. ValueError where a key repeats: of its values all but the last would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!r:.80} is there twice in one object")
-    return found
-
-
 def read_skeleton(root: Path) -> Skeleton:
-    """The skeleton that root/dataset.json describes. Raises UserError naming the file and what is wrong."""
+    """Read the skeleton that root/dataset.json describes. Raises UserError naming the file and what is wrong."""
     path, content = read_description(root)
     stated = content["skeleton"]
     if isinstance(stated, str):
-        try:
+        with _located(path):
             return get_skeleton(stated)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
+    skeleton = _skeleton(path, stated, content["name"])
+    # Checkpoints and scores carry the name: it must not stand for two skeletons.
+    if SKELETONS.get(skeleton.name, skeleton) != skeleton:
+        raise UserError(f"{path}: a skeleton called {skeleton.name!r} is there already and is another; choose another name")
+    return skeleton
+
+
+def _skeleton(path: Path, stated: Any, name: Any) -> Skeleton:
+    """Make the skeleton of an object in dataset.json; name is the data set's."""
     if not isinstance(stated, dict):
         raise UserError(f"{path}: skeleton is neither an object nor a name; {REMEDY}")
     known_keys(f"{path}: skeleton", stated, _SKELETON_KEYS)
@@ -75,51 +67,34 @@ def read_skeleton(root: Path) -> Skeleton:
     order = _indices(path, "order", stated["order"], joints) if "order" in stated else tuple(range(len(joints)))
     if sorted(order) != list(range(len(joints))):
         raise UserError(f"{path}: skeleton's order must name each of the {len(joints)} joints once; correct it, or leave it out")
-    sigmas = stated.get("sigmas")
-    if sigmas is not None:
-        found = numbers(f"{path}: skeleton", "sigmas", sigmas, (len(joints),))
+    sigmas = None
+    if stated.get("sigmas") is not None:
+        found = coco_json.numbers(stated, "sigmas", (len(joints),), f"{path}: skeleton", "correct it")
         if not (found > 0).all():
             raise UserError(f"{path}: skeleton's sigmas must be positive; {REMEDY}")
         sigmas = tuple(found.tolist())
     unscored = _indices(path, "unscored", stated.get("unscored", []), joints)
-    name = stated.get("name", content["name"])
+    name = stated.get("name", name)
     if not isinstance(name, str):
         raise UserError(f"{path}: skeleton's name is {name!r:.80}, expected a text; {REMEDY}")
+    with _located(path):
+        return Skeleton(name, joints, limbs, flips, torso, order, sigmas, unscored)
+
+
+@contextmanager
+def _located(path: Path) -> Iterator[None]:
+    """Put the file's name in front of a UserError."""
     try:
-        skeleton = Skeleton(name, joints, limbs, flips, torso, order, sigmas, unscored)
+        yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    # Checkpoints and scores carry the name: it must not stand for two skeletons.
-    if name in SKELETONS and SKELETONS[name] != skeleton:
-        raise UserError(f"{path}: a skeleton called {name!r} is there already and is another; choose another name")
-    return skeleton
 
 
 def known_keys(where: str, content: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """UserError for a key that means nothing: most often a misspelled one."""
+    """Raise UserError for a key that means nothing: most often a misspelled one."""
     unknown = [key for key in content if key not in keys]
     if unknown:
         raise UserError(f"{where} has the key {unknown[0]!r:.80}; known are {', '.join(keys)}")
-
-
-def numbers(where: str, key: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """A nested list of finite numbers as float64; None in shape is any length from 1 on."""
-    try:
-        array = np.array(value)
-    except ValueError:
-        array = np.array(None)
-    if array.dtype.kind not in "iuf":
-        raise UserError(f"{where}: {key} holds what are no numbers, or rows of different length; correct it")
-    fits = array.ndim == len(shape) and all(
-        found == wanted if wanted is not None else found > 0 for found, wanted in zip(array.shape, shape, strict=True)
-    )
-    if not fits:
-        wanted = tuple("any" if side is None else side for side in shape)
-        raise UserError(f"{where}: {key} has shape {array.shape}, expected {wanted}; correct it")
-    array = array.astype(np.float64)  # first: the magnitude of the smallest whole number is no whole number
-    if not np.isfinite(array).all() or np.abs(array).max() > FARTHEST:
-        raise UserError(f"{where}: {key} holds a value that is no number of pixels; correct it")
-    return array
 
 
 def _names(path: Path, key: str, value: Any) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ _PEOPLE = ("id", "track_id", "person", "person_id")
 
 
 def read_joints_table(path: Path, skeleton: Skeleton, length: int | None) -> tuple[np.ndarray, np.ndarray]:
-    """joints (T,K,2) float32 and visibility (T,K) uint8 from lines frame,joint,x,y[,visibility].
+    """Read joints (T,K,2) float32 and visibility (T,K) uint8 from lines frame,joint,x,y[,visibility].
 
     length  T; None: up to the last frame of the table.
 
@@ -48,7 +48,7 @@ def read_joints_table(path: Path, skeleton: Skeleton, length: int | None) -> tup
 
 
 def read_boxes_table(path: Path, length: int) -> np.ndarray:
-    """boxes (T,4) from lines frame,x,y,width,height; a frame without a line has a box without extent."""
+    """Read boxes (T,4) from lines frame,x,y,width,height; a frame without a line has a box without extent."""
     boxes = np.zeros((length, 4))
     seen: set[int] = set()
     for line, row in _rows(path, ("frame", "x", "y", "width", "height"), ()):
@@ -61,7 +61,7 @@ def read_boxes_table(path: Path, length: int) -> np.ndarray:
 
 
 def _rows(path: Path, needed: tuple[str, ...], optional: tuple[str, ...]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The lines of a table with their numbers. Blanks around fields do not count, nor do lines of blanks alone.
+    """Yield the lines of a table with their numbers. Blanks around fields do not count, nor do lines of blanks alone.
 
     Raises UserError for what is no such table.
     """

@@ -17,6 +17,7 @@ from rpstn.datasets.frame_files import IMAGES
 from rpstn.datasets.own.bounds import keep_inside
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.splits import SPLITS
+from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.runs.paths import expanded
 from rpstn.skeletons import Skeleton
@@ -45,12 +46,26 @@ def write_own(
     described = root / "dataset.json"
     if described.exists() and not overwrite:
         raise UserError(f"{described}: there is a data set already; choose another folder, or overwrite it")
-    wrong = [split for split in clips if split not in SPLITS]
+    listed = [(split, clip) for split, members in clips.items() for clip in members]
+    _check(listed, list(clips), skeleton, suffix)
+    for folder in ("frames", "labels"):
+        if overwrite:
+            shutil.rmtree(root / folder, ignore_errors=True)
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    entries = [_write(root, split, clip, skeleton, suffix) for split, clip in listed]
+    content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
+    # Last, so that a folder with a dataset.json is a whole one.
+    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return root
+
+
+def _check(listed: list[tuple[str, Clip]], splits: list[str], skeleton: Skeleton, suffix: str) -> None:
+    """Raise UserError for what cannot be written, or could not be read again."""
+    wrong = [split for split in splits if split not in SPLITS]
     if wrong:
         raise UserError(f"there is no split {wrong[0]!r}; there are {', '.join(SPLITS)}")
     if suffix.lower() not in IMAGES:
         raise UserError(f"images cannot be written as {suffix!r}, which is not read again; use one of {', '.join(IMAGES)}")
-    listed = [(split, clip) for split, members in clips.items() for clip in members]
     ids = [clip.id for _, clip in listed]
     if not ids or len(set(ids)) != len(ids):
         raise UserError("write_own needs clips, each with an id of its own; give some, and rename those that repeat")
@@ -63,19 +78,10 @@ def write_own(
                 f"clip {clip.id!r} has {clip.visibility.shape[1]} joints, skeleton {skeleton.name!r} has {len(skeleton)}; "
                 f"convert it, or give its own skeleton"
             )
-    for folder in ("frames", "labels"):
-        if overwrite:
-            shutil.rmtree(root / folder, ignore_errors=True)
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    entries = [_write(root, split, clip, skeleton, suffix) for split, clip in listed]
-    content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
-    # Last, so that a folder with a dataset.json is a whole one.
-    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return root
 
 
 def describe_skeleton(skeleton: Skeleton) -> dict[str, Any]:
-    """A skeleton as dataset.json has it: by the names of its joints."""
+    """Describe a skeleton as dataset.json has it: by the names of its joints."""
 
     def named(indices: Iterable[int]) -> list[str]:
         return [skeleton.joints[index] for index in indices]
@@ -96,7 +102,7 @@ def own_clip(
     group: str | None = None,
     action: str = "",
 ) -> Clip:
-    """A clip from arrays.
+    """Make a clip from arrays.
 
     frames      (T,H,W,3) uint8 RGB.
     joints      (T,K,2) pixels, 0-based; a joint that is NaN or outside the frame is absent.
@@ -130,7 +136,7 @@ def own_clip(
         visibility=visibility,
         boxes=whole if boxes is None else np.asarray(boxes, np.float32),
         frames=held,
-        extra={"boxes_repaired": 0, "joints_outside": outside},
+        truth=Truth(joints_outside=outside),
     )
 
 
@@ -143,7 +149,7 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
             written, code = cv2.imencode(suffix, np.ascontiguousarray(frame[..., ::-1]))
             if not written:
                 raise UserError(f"{folder}: cannot write an image as {suffix!r}; use .png or .jpg")
-            (folder / f"{index:06d}{suffix}").write_bytes(code)
+            (folder / f"{index:06d}{suffix}").write_bytes(code.tobytes())
     _table(
         root / "labels" / f"{clip.id}.csv",
         ("frame", "joint", "x", "y", "visibility"),
@@ -154,7 +160,7 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
     )
     boxes = root / "labels" / f"{clip.id}.boxes.csv"
     _table(boxes, ("frame", "x", "y", "width", "height"), ((frame, *_plain(box)) for frame, box in enumerate(clip.boxes)))
-    entry = {"id": clip.id, "split": split, "source": clip.group, "action": clip.action, "frames": f"frames/{clip.id}"}
+    entry = {"id": clip.id, "split": split, "group": clip.group, "action": clip.action, "frames": f"frames/{clip.id}"}
     return entry | {"labels": f"labels/{clip.id}.csv", "boxes": f"labels/{clip.id}.boxes.csv"}
 
 

@@ -27,7 +27,7 @@ def counts_table(counted: Mapping[str, Any]) -> dict[str, int]:
 def how_trained(trainings: Mapping[str, Mapping[str, Any] | None]) -> str:
     """Compare how several networks were trained: steps and start, and whatever else differs, in one or two sentences.
 
-    trainings  by the network's name, the parameters of its run (`rpstn.models.weights.training_of`), or None where no
+    trainings  by the network's name, the parameters of its run (`rpstn.models.manifests.training_of`), or None where no
                manifest is found.
     Differences that the variants' names state (relation, propagation) and those of folders and speed (out, root,
     workers, device) are omitted. Raises ValueError for no network.

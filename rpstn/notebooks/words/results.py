@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rpstn.metrics.intervals import Interval
-from rpstn.notebooks.ablation_results import loss_interval
-from rpstn.notebooks.ablations import CELLS, AblationConfig
+from rpstn.notebooks.ablation_report import loss_interval
+from rpstn.notebooks.ablations import RUNS, AblationConfig
 from rpstn.notebooks.published import PublishedRow
 from rpstn.notebooks.results import (
     hidden_table,
@@ -32,21 +32,21 @@ def grid_table(config: AblationConfig) -> dict[str, dict[str, Any]]:
     return {
         name: {
             "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
-            "clips per step": config.cell(name, config.seeds[0]).batch,
+            "clips per step": config.run(name, config.seeds[0]).data.batch,
             "in the paper": _IN_PAPER.get(name, ""),
-            "here": "yes" if name in config.cells else "",
+            "here": "yes" if name in config.runs else "",
         }
-        for name, changes in CELLS.items()
+        for name, changes in RUNS.items()
     }
 
 
 def budget_row(study: Mapping[str, Any]) -> dict[str, Any]:
     """Make a row of what each training of a study got, and what it was scored on."""
     measured, budget = study["measured_on"], study["budget"]
-    seeds = sorted({len(cell["seeds"]) for cell in study["cells"].values()})
+    seeds = sorted({len(row["seeds"]) for row in study["rows"].values()})
     augmentation = budget["augmentation"]
     return {
-        "runs": len(study["cells"]),
+        "runs": len(study["rows"]),
         "seeds": " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))),
         "steps": budget["steps"],
         "clips per step": budget["batch"],
@@ -66,7 +66,7 @@ def published_grid_words(name: str, published: bool) -> str:
 
 def losses(study: Mapping[str, Any], subset: str = "all") -> dict[str, Interval]:
     """Look up what the full network scores more than each other run, by title: `PCK@0.2` by torso size, where it is known."""
-    found = {cell["title"]: loss_interval(study, name, "torso", subset) for name, cell in study["cells"].items()}
+    found = {row["title"]: loss_interval(study, name, "torso", subset) for name, row in study["rows"].items()}
     return {title: item for title, item in found.items() if item is not None and item.samples}
 
 
@@ -75,7 +75,7 @@ def paper_gains_table(study: Mapping[str, Any], paper: Sequence[PublishedRow]) -
     means = {row.method: row.mean for row in paper}
     table = {}
     for name, (suffix, title) in _TAKEN_AWAY.items():
-        here = loss_interval(study, name) if {name, "full"} <= set(study["cells"]) else None
+        here = loss_interval(study, name) if {name, "full"} <= set(study["rows"]) else None
         row = {f"paper, {net}": f"{means[f'RPSTN-{net}'] - means[f'RPSTN-{net}{suffix}']:+.1f}" for net in ("R18", "R50")}
         table[f"full minus {title}"] = row | {"here": "" if here is None else here.brief(signed=True)}
     return table

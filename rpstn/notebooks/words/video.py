@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.models.weights import COMMAND
+from rpstn.models.calibration import COMMAND
 from rpstn.notebooks.words.common import percent
 from rpstn.video.watch import Watched
 

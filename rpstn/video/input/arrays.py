@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +18,9 @@ _CHANNELS = (1, 3, 4)
 
 @dataclass
 class ArrayInput:
-    """Frames (T,H,W,3) uint8 RGB; (T,H,W) and (T,H,W,1) are gray, a fourth channel is dropped. (H,W) and (H,W,3) are one frame.
+    """Give frames that are in memory, (T,H,W,3) uint8 RGB.
+
+    (T,H,W) and (T,H,W,1) are gray, a fourth channel is dropped. (H,W) and (H,W,3) are one frame.
 
     frames  an array, a tensor of torch, or a list of images (H,W,3), (H,W,1), (H,W,4) or (H,W), which may differ in size.
 
@@ -33,11 +35,11 @@ class ArrayInput:
 
     def __post_init__(self) -> None:
         if isinstance(self.frames, list | tuple):
-            self._images: Sequence[np.ndarray] = [_image(frame, index) for index, frame in enumerate(self.frames)]
+            self._images = [_image(frame, index) for index, frame in enumerate(self.frames)]
             if not self._images:
                 raise UserError(f"the list of frames is empty; {WANTED}")
         else:
-            self._images = _stacked(_array(self.frames, "frames are"))
+            self._images = list(_stacked(_array(self.frames, "frames are")))
         self.count: int | None = len(self._images)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -46,7 +48,7 @@ class ArrayInput:
 
 
 def is_frames(value: Any) -> bool:
-    """Whether a value is meant as frames: an array, a tensor, or a list of these."""
+    """Say whether a value is meant as frames: an array, a tensor, or a list of these."""
     if isinstance(value, list | tuple):
         return all(isinstance(item, np.ndarray | torch.Tensor) for item in value)
     return isinstance(value, np.ndarray | torch.Tensor)
@@ -57,11 +59,11 @@ def _array(value: np.ndarray | torch.Tensor, what: str) -> np.ndarray:
     if isinstance(value, torch.Tensor):
         kind = str(value.dtype).removeprefix("torch.")
         remedy = _remedy(kind, "(frames * 255).round().to(torch.uint8)", "frames.to(torch.uint8)")
-        shape, right = tuple(value.shape), value.dtype == torch.uint8
+        shape, known = tuple(value.shape), value.dtype == torch.uint8
     else:
-        kind, shape, right = str(value.dtype), value.shape, value.dtype == np.uint8
+        kind, shape, known = str(value.dtype), value.shape, value.dtype == np.uint8
         remedy = _remedy(kind, "(frames * 255).round().astype(np.uint8)", "frames.astype(np.uint8)")
-    if not right:
+    if not known:
         raise UserError(f"{what} of shape {shape} and type {kind}, not uint8, so their range is not known; {remedy}")
     return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
 

@@ -32,7 +32,7 @@ def camera_index(video: str | os.PathLike[str]) -> int | None:
 
 @dataclass
 class Camera:
-    """A camera by its index. Times are those at which frames arrived. Raises UserError for an index that no camera has."""
+    """Read a camera by its index. Times are those at which frames arrived. Raises UserError for an index that no camera has."""
 
     index: int
     fps: float = DEFAULT_FPS

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -15,7 +16,8 @@ from rpstn.errors import UserError
 DEFAULT_FPS, FPS = 25.0, (0.1, 300.0)
 
 
-class Frame(NamedTuple):
+@dataclass(frozen=True, eq=False, slots=True)
+class Frame:
     """One frame: its number from 0, seconds since the first, and its pixels (H,W,3) uint8 RGB."""
 
     index: int
@@ -24,13 +26,13 @@ class Frame(NamedTuple):
 
 
 class VideoInput(Protocol):
-    """A source of frames. `fps` and `notes` are final once the first frame, and the last, have been taken.
+    """Give frames one after another. `fps` and `notes` are final once the first frame, and the last, have been taken.
 
     name   what it is called, without its folder.
     fps    frames per second, as far as one number says it.
     count  frames that the source states; None where it does not. No promise.
     live   a camera: frames that nobody takes are lost, and it cannot be read again.
-    notes  what was noticed about the frames and had to be put right.
+    notes  what was noticed about the frames and had to be corrected.
     """
 
     name: str
@@ -43,7 +45,7 @@ class VideoInput(Protocol):
 
 
 def usable(fps: float) -> bool:
-    """Whether a stated rate can be one."""
+    """Say whether a stated rate can be one."""
     return math.isfinite(fps) and FPS[0] <= fps <= FPS[1]
 
 
@@ -83,5 +85,5 @@ def same_size(frames: Iterator[Frame], notes: list[str]) -> Iterator[Frame]:
                     f"frame {frame.index} has {given[1]}x{given[0]} pixels, the first {size[1]}x{size[0]}: it and all others "
                     "that differ are scaled into the first one's size, and poses are in its pixels"
                 )
-            frame = frame._replace(pixels=fit(frame.pixels, size))
+            frame = replace(frame, pixels=fit(frame.pixels, size))
         yield frame

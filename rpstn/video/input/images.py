@@ -12,16 +12,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.frame_files import IMAGES, TIFF, describe_left_out, frame_files, tiff_pages, visible
+from rpstn.datasets.frame_files import IMAGES, describe_left_out, frame_files, visible
+from rpstn.datasets.image_pages import is_animated, is_animated_png, tiff_pages
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
 from rpstn.runs.opencv_paths import opencv_path
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, same_size, usable
 
-# Removing it would move the times and the boxes of all frames behind it.
+# Removing it would move the times and the boxes of all frames after it.
 REMEDY = "put a whole image in its place, such as a copy of its neighbor"
 _NAMED = 5  # names that one line has room for
-_PNG, _GIF = b"\x89PNG\r\n\x1a\n", (b"GIF87a", b"GIF89a")
+_GIF = (b"GIF87a", b"GIF89a")
 _HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
 _JPEG_STREAMS = (".mjpeg", ".mjpg")
 _SHORTEST, _USUAL = 10, 0.1  # browsers show for 0.1 s what an animation wants shown for 10 ms or less
@@ -30,7 +31,7 @@ _BATCH = 8  # pages decoded at once: finding one goes through all before it
 
 @dataclass
 class FrameFolder:
-    """Images of a folder as frames, in the order of the numbers in their names (2.png before 10.png), upright.
+    """Read the images of a folder as frames, in the order of the numbers in their names (2.png before 10.png), upright.
 
     A file of several images gives all of them. What of the folder is no frame is named in the notes.
     """
@@ -75,7 +76,7 @@ class FrameFolder:
 
 @dataclass
 class ImageFile:
-    """An image file as a video of one upright frame, or of all the images that it holds. An animation has times of its own."""
+    """Read an image file as a video of one upright frame, or of all the images that it holds. An animation has its own times."""
 
     path: Path
     fps: float = DEFAULT_FPS
@@ -130,7 +131,7 @@ def is_image(path: Path) -> bool:
     with opencv_path(path) as name:
         if not cv2.haveImageReader(name):
             return False
-    return not start.startswith(_GIF) and not _is_animated_png(start)
+    return not start.startswith(_GIF) and not is_animated_png(start)
 
 
 def read_pages(path: Path, remedy: str) -> Iterator[Page]:
@@ -142,27 +143,17 @@ def read_pages(path: Path, remedy: str) -> Iterator[Page]:
     try:
         with path.open("rb") as file:
             start = file.read(1 << 16)
-            pages = tiff_pages(start + file.read()) if start[:4] in TIFF else []
+            pages = tiff_pages(start + file.read()) if start[:2] in (b"II", b"MM") else []
     except OSError as error:
         raise UserError(f"{path}: cannot read this image ({error.strerror}); {remedy}") from error
     if pages and not any(pages):
         raise UserError(f"{path}: it shows only smaller copies of its image, as raw files of cameras do; convert it to PNG")
     if len(pages) > 1:
         yield from _read_tiff(path, pages, remedy)
-    elif _is_animated(start):
+    elif is_animated(start):
         yield from _read_animation(path, remedy)
     else:
         yield Page(read_image(path, upright=True, remedy=remedy))
-
-
-def _is_animated_png(start: bytes) -> bool:
-    """The chunk that says so stands before the pixels."""
-    return start.startswith(_PNG) and b"acTL" in start.partition(b"IDAT")[0]
-
-
-def _is_animated(start: bytes) -> bool:
-    webp = start[:4] == b"RIFF" and start[8:16] == b"WEBPVP8X" and len(start) > 20 and bool(start[20] & 2)
-    return webp or _is_animated_png(start)
 
 
 def _read_tiff(path: Path, pages: list[bool], remedy: str) -> Iterator[Page]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from rpstn.datasets.decoding import Decoded, decode, open_capture, packet_times
 from rpstn.errors import UserError
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, as_rgb, same_size, usable
 
-_LOOK = 12  # frames whose times tell the rate where the header does not
+_LOOK = 12  # frames whose times give the rate where the header does not
 _NAMED = 8  # stretches of lost frames that a note names
 _IMAGE_CODECS = ("mjpg", "mpng", "png", "apng", "jpeg", "bmp", "gif", "webp", "tiff")
 _CODECS = {"av01": "AV1", "vvc1": "H.266", "vvi1": "H.266", "hevc": "H.265", "hev1": "H.265", "hvc1": "H.265", "h264": "H.264"}
@@ -25,7 +26,7 @@ _CONVERT = "convert it, for example with ffmpeg -i IN -c:v libx264 OUT.mp4"
 
 @dataclass
 class VideoFile:
-    """A video file, decoded from its start by OpenCV. Times are the stream's own where they increase.
+    """Decode a video file from its start, with OpenCV. Times are the stream's own where they increase.
 
     lost  times of the frames that cannot be decoded, by number, as far as it is read. They are left out; all others keep number
           and time.
@@ -84,7 +85,7 @@ class VideoFile:
 
     def _timed(self) -> Iterator[Frame]:
         decoded = self._decoded()
-        first = list(itertools.islice(decoded, _LOOK))
+        first = deque(itertools.islice(decoded, _LOOK))
         if not first:
             raise UserError(f"{self.path}: {self._why_no_frame()}")
         if not self.fps:
@@ -105,7 +106,7 @@ class VideoFile:
                 else:
                     yield Frame(index, moment, image)
             if self.count is None or index + 1 < self.count:
-                self._look_behind_the_end(index + 1, seconds, last)
+                self._look_past_the_end(index + 1, seconds, last)
         finally:  # also where no more is wanted
             if self.lost:
                 named, one = _in_words(list(self.lost)), len(self.lost) == 1
@@ -124,18 +125,18 @@ class VideoFile:
             return f"OpenCV has no decoder here for its codec, {codec}; {_CONVERT}, or give another file"
         return f"no frame of its {count} can be decoded: it is broken, or OpenCV cannot decode its codec, {codec}; {_CONVERT}"
 
-    def _look_behind_the_end(self, frames: int, seconds: float, last: float) -> None:
+    def _look_past_the_end(self, frames: int, seconds: float, last: float) -> None:
         """What the file holds, or its header promises, beyond the last of `frames`, which stands at `seconds`."""
         stored = packet_times(self.path)[0]
-        behind = sum(time > seconds + 0.5 / self.fps for time in stored)
-        if behind and self._may_be_edited():
+        further = sum(time > seconds + 0.5 / self.fps for time in stored)
+        if further and self._may_be_edited():
             self.notes.append(
-                f"{behind} of the {len(stored)} frames in the file are not shown: an edit list leaves them out, or the last ones "
-                "are damaged"
+                f"{further} of the {len(stored)} frames in the file are not shown: an edit list leaves them out, or the last "
+                "ones are damaged"
             )
             return
-        self.lost |= {frames + number: last + (number + 1) / self.fps for number in range(behind)}
-        stated, end = (self.count or 0) / self.fps, last + (behind + 1) / self.fps
+        self.lost |= {frames + number: last + (number + 1) / self.fps for number in range(further)}
+        stated, end = (self.count or 0) / self.fps, last + (further + 1) / self.fps
         if stated - end > 1.5 / self.fps:
             self.notes.append(
                 f"by its header the file lasts {stated:.2f} s, its frames end at {end:.2f} s: its sound is longer or "
@@ -148,10 +149,10 @@ class VideoFile:
             return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
     @staticmethod
-    def _from(first: list[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
-        """What was looked at, given away one by one, then the rest."""
+    def _from(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
+        """The frames that were looked at, none of which is kept, then the rest."""
         while first:
-            yield first.pop(0)
+            yield first.popleft()
         yield from rest
 
     def _decoded(self) -> Iterator[Decoded]:
@@ -180,7 +181,7 @@ def _codec(capture: cv2.VideoCapture) -> str:
 
 def _in_words(numbers: list[int]) -> str:
     """Ascending numbers, such as 3, 7-9; the first stretches of many."""
-    place = itertools.count()
-    stretches = [[*group] for _, group in itertools.groupby(numbers, key=lambda number: number - next(place))]
+    position = itertools.count()
+    stretches = [[*group] for _, group in itertools.groupby(numbers, key=lambda number: number - next(position))]
     words = [str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in stretches]
     return ", ".join(words[:_NAMED]) + (f" and {len(words) - _NAMED} more stretches" if len(words) > _NAMED else "")

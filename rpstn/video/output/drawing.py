@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import cv2
 import numpy as np
@@ -12,6 +12,18 @@ from rpstn.skeletons import Skeleton
 
 # The person's left and right as in the figures, and what lies between; RGB.
 COLORS = {"left": (213, 94, 0), "right": (0, 114, 178), "": (0, 158, 115)}
+Color = tuple[int, int, int]
+
+
+def joint_colors(skeleton: Skeleton) -> list[Color]:
+    """Give the color of each joint: its side of the person."""
+    return [COLORS.get(name.partition("_")[0], COLORS[""]) for name in skeleton.joints]
+
+
+def limb_colors(skeleton: Skeleton) -> list[Color]:
+    """Give the color of each limb: that of its joints, and of the one on a side where they differ."""
+    joints, between = joint_colors(skeleton), COLORS[""]
+    return [joints[a] if joints[b] in (joints[a], between) else joints[b] for a, b in skeleton.limbs]
 
 
 def draw_pose(
@@ -21,35 +33,33 @@ def draw_pose(
     visibility: np.ndarray | None = None,
     scale: int = 2,
 ) -> np.ndarray:
-    """A copy of a frame (H,W,3) uint8, `scale` times as large, with a pose (K,2) in pixels of the frame.
+    """Draw a pose (K,2), in pixels of the frame, on a copy of a frame (H,W,3) uint8 that is `scale` times as large.
 
-    visibility  (K,): occluded joints are drawn hollow, absent ones not at all; None: all are visible. Joints
-                that are not finite are left out.
+    visibility  (K,): occluded joints are drawn hollow, absent ones not at all; None: all are visible. Joints that are not
+                finite are left out.
+    Raises ValueError for a scale below 2.
     """
-    canvas = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
     if scale < 2:
         raise ValueError(f"scale {scale} leaves no room for joints; draw at least twice as large")
-    subset = np.full(len(skeleton), VISIBLE) if visibility is None else np.asarray(visibility)
-    shown = (subset != ABSENT) & np.isfinite(joints).all(axis=-1)
+    canvas = cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
+    seen = np.full(len(skeleton), VISIBLE) if visibility is None else np.asarray(visibility)
+    shown = (seen != ABSENT) & np.isfinite(joints).all(axis=-1)
     # The center of source pixel 0 lies at (scale - 1) / 2 of the larger image.
-    places = np.round(np.where(shown[:, None], joints, 0) * scale + (scale - 1) / 2).astype(int)
-    sides = [name.partition("_")[0] for name in skeleton.joints]
-    colors = [COLORS.get(side, COLORS[""]) for side in sides]
-    for a, b in skeleton.limbs:
+    points = np.round(np.where(shown[:, None], joints, 0) * scale + (scale - 1) / 2).astype(int).tolist()
+    for (a, b), color in zip(skeleton.limbs, limb_colors(skeleton), strict=True):
         if shown[a] and shown[b]:
-            color = colors[a] if sides[a] == sides[b] or sides[b] not in COLORS else colors[b]
-            cv2.line(canvas, places[a].tolist(), places[b].tolist(), (20, 20, 20), scale + 2, cv2.LINE_AA)
-            cv2.line(canvas, places[a].tolist(), places[b].tolist(), color, scale, cv2.LINE_AA)
+            cv2.line(canvas, points[a], points[b], (20, 20, 20), scale + 2, cv2.LINE_AA)
+            cv2.line(canvas, points[a], points[b], color, scale, cv2.LINE_AA)
+    colors, white = joint_colors(skeleton), (255, 255, 255)
     for joint in np.flatnonzero(shown):
-        place, white = places[joint].tolist(), (255, 255, 255)
-        edge, face = (colors[joint], white) if subset[joint] != VISIBLE else (white, colors[joint])
-        cv2.circle(canvas, place, 2 * scale, edge, -1, cv2.LINE_AA)
-        cv2.circle(canvas, place, 2 * scale - 2, face, -1, cv2.LINE_AA)
+        edge, face = (colors[joint], white) if seen[joint] != VISIBLE else (white, colors[joint])
+        cv2.circle(canvas, points[joint], 2 * scale, edge, -1, cv2.LINE_AA)
+        cv2.circle(canvas, points[joint], 2 * scale - 2, face, -1, cv2.LINE_AA)
     return canvas
 
 
 def side_by_side(videos: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Videos (T,H,W,3) of one size beside each other, each under its name: (T,H+24,sum of W,3) uint8."""
+    """Put videos (T,H,W,3) of one size next to each other, each under its name: (T,H+24,sum of W,3) uint8."""
     parts = []
     for name, frames in videos.items():
         title = np.full((24, frames.shape[2], 3), 255, np.uint8)
@@ -65,20 +75,17 @@ def compare_poses(
     visibility: np.ndarray | None = None,
     scale: int = 2,
 ) -> np.ndarray:
-    """One clip several times beside each other, each with a pose of its own: (T,H,W,3) uint8, for `write_webm`.
+    """Draw one clip several times side by side, each time with another pose: (T,H,W,3) uint8, for `write_webm`.
 
     frames      (T,S,S,3) uint8.
     poses       (T,K,2) pixels of those frames, by name: the truth, and what networks found.
     visibility  (T,K): joints that are occluded are drawn hollow in all of them, absent ones not at all.
     """
-    subsets = [None] * len(frames) if visibility is None else visibility
+    seen = np.full((len(frames), len(skeleton)), VISIBLE) if visibility is None else visibility
     videos = {
-        name: np.stack([draw_pose(*each, scale) for each in _drawn(frames, joints, skeleton, subsets)])
+        name: np.stack(
+            [draw_pose(frame, pose, skeleton, states, scale) for frame, pose, states in zip(frames, joints, seen, strict=True)]
+        )
         for name, joints in poses.items()
     }
     return side_by_side(videos)
-
-
-def _drawn(frames: np.ndarray, joints: np.ndarray, skeleton: Skeleton, subsets) -> Iterator[tuple]:
-    for frame, pose, subset in zip(frames, joints, subsets, strict=True):
-        yield frame, pose, skeleton, subset

@@ -1,6 +1,6 @@
 """Poses on disk: a journal while frames come in, JSON and CSV made from it.
 
-The journal is a text file with one JSON line of settings and one line a frame, which is only ever appended to. Whatever ends a
+The journal is a text file with one JSON line of settings and one line per frame, which is only ever appended to. Whatever ends a
 run, what was done is in it. poses.json and poses.csv are made from it line by line, so memory does not grow with the video, and
 appear whole or not at all. An entry of a frame, in the journal as in poses.json:
 
@@ -20,14 +20,15 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from rpstn.errors import UserError
 from rpstn.runs.files import plain, replacing
+from rpstn.runs.renamed import FOLLOWING, rename_keys
 from rpstn.skeletons import Skeleton
 from rpstn.video.stream import LOST, PersonPose
 
@@ -35,7 +36,7 @@ from rpstn.video.stream import LOST, PersonPose
 def frame_entry(
     index: int, time: float, people: Sequence[PersonPose], hidden_below: float, *, relation: bool = False
 ) -> dict[str, Any]:
-    """The entry of one frame. Pixels are rounded to 1/100, confidences and weights to 1/10,000."""
+    """Make the entry of one frame. Pixels are rounded to 1/100, confidences and weights to 1/10,000."""
     return {
         "frame": index,
         "time": round(time, 4),
@@ -45,14 +46,14 @@ def frame_entry(
 
 def _person(pose: PersonPose, hidden_below: float, relation: bool) -> dict[str, Any]:
     hidden = np.flatnonzero((pose.confidence < hidden_below) | (pose.status == LOST))
-    places = np.column_stack([np.round(pose.joints, 2), np.round(pose.confidence, 4)])
+    keypoints = np.column_stack([np.round(pose.joints, 2), np.round(pose.confidence, 4)])
     entry = {
         "id": pose.id,
         "status": pose.status,
         "category_id": 1,
         "score": round(float(pose.confidence.mean()), 4),
         "bbox": [round(float(value), 2) for value in pose.box],
-        "keypoints": [round(float(value), 4) for value in places.ravel()],
+        "keypoints": [round(float(value), 4) for value in keypoints.ravel()],
         "hidden": hidden.tolist(),
     }
     if pose.others is not None:
@@ -63,29 +64,32 @@ def _person(pose: PersonPose, hidden_below: float, relation: bool) -> dict[str, 
 
 
 class Journal:
-    """An append-only file of frame entries.
+    """Append frame entries to a file; `create` and `resume` open one.
 
     frames  how many it holds. offset: its length in bytes, with which a saved state says where it belongs.
     """
 
-    def __init__(self, path: Path, settings: Mapping[str, Any], video: Mapping[str, Any]) -> None:
-        """A new journal; one that is there is replaced. What its settings and its video are stands in its first line."""
-        self.path, self.frames = path, 0
-        self._file = path.open("wb")
-        self._line(plain({"settings": settings, "video": video}))
+    def __init__(self, file: BinaryIO, frames: int) -> None:
+        self._file, self.frames = file, frames
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any], video: Mapping[str, Any]) -> Journal:
+        """Begin a new journal, in place of one that is there. Its first line holds the settings and the video."""
+        journal = cls(path.open("wb"), 0)
+        journal._line(plain({"settings": settings, "video": video}))
+        return journal
 
     @classmethod
     def resume(cls, path: Path, offset: int, frames: int) -> Journal:
-        """The journal as it was when it had that many frames and bytes; what came after is cut off."""
-        journal = cls.__new__(cls)
-        journal.path, journal.frames = path, frames
-        journal._file = path.open("r+b")
-        journal._file.truncate(offset)
-        journal._file.seek(offset)
-        return journal
+        """Open the journal as it was when it had that many frames and bytes; what came after is cut off."""
+        file = path.open("r+b")
+        file.truncate(offset)
+        file.seek(offset)
+        return cls(file, frames)
 
     @property
     def offset(self) -> int:
+        """Length in bytes."""
         return self._file.tell()
 
     def append(self, entry: Mapping[str, Any]) -> None:
@@ -98,19 +102,23 @@ class Journal:
         self._file.flush()
 
     def sync(self) -> None:
-        """Have the disk hold what was written."""
+        """Make sure that the disk holds what was written."""
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
 def read_head(path: Path) -> dict[str, dict[str, Any]]:
-    """The "settings" and the "video" that a journal was begun with. UserError where it is broken."""
+    """Read the "settings" and the "video" that a journal was begun with. UserError where it is broken.
+
+    Names that older versions gave to settings are translated.
+    """
     try:
         with path.open("rb") as file:
             head = json.loads(file.readline())
-            return {name: dict(head[name]) for name in ("settings", "video")}
+            return {"settings": rename_keys(dict(head["settings"]), FOLLOWING), "video": dict(head["video"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: is no journal of poses ({type(error).__name__}); start over with --overwrite, or choose another folder "
@@ -120,7 +128,7 @@ def read_head(path: Path) -> dict[str, dict[str, Any]]:
 
 def read_result(path: Path) -> dict[str, Any]:
     """Read what stands before the frames in a poses.json, which may be long; empty for a file that is something else."""
-    lines = []
+    lines: list[str] = []
     try:
         with path.open(encoding="utf-8") as file:
             for line in file:
@@ -132,8 +140,8 @@ def read_result(path: Path) -> dict[str, Any]:
     return {}
 
 
-def read_entries(path: Path, frames: int | None = None) -> Iterator[dict[str, Any]]:
-    """The entries of a journal, one at a time; the first `frames` of them, or all. A last line cut short is left out."""
+def read_entries(path: Path, frames: int | None = None) -> Generator[dict[str, Any], None, None]:
+    """Read the entries of a journal, one at a time; the first `frames` of them, or all. A last line cut short is left out."""
     with path.open("rb") as file:
         file.readline()
         for count, line in enumerate(file):
@@ -143,7 +151,7 @@ def read_entries(path: Path, frames: int | None = None) -> Iterator[dict[str, An
 
 
 def write_poses_json(path: Path, head: Mapping[str, Any], entries: Iterable[Mapping[str, Any]]) -> Path:
-    """A JSON object of the head's values and "frames", a list with one entry a line. Whole or not at all."""
+    """Write a JSON object of the head's values and "frames", a list with one entry per line. Whole or not at all."""
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         for name, value in plain(head).items():
             file.write("{\n" if file.tell() == 0 else ",\n")
@@ -160,7 +168,7 @@ COLUMNS = ("frame", "time", "person", "status", "joint", "x", "y", "confidence",
 
 
 def write_poses_csv(path: Path, skeleton: Skeleton, entries: Iterable[Mapping[str, Any]]) -> Path:
-    """A table with one line for each joint of each person in each frame; hidden is 0 or 1. Whole or not at all."""
+    """Write a table with one line for each joint of each person in each frame; hidden is 0 or 1. Whole or not at all."""
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -169,6 +177,6 @@ def write_poses_csv(path: Path, skeleton: Skeleton, entries: Iterable[Mapping[st
                 hidden = set(person["hidden"])
                 first = (entry["frame"], entry["time"], person["id"], person["status"])
                 for joint, name in enumerate(skeleton.joints):
-                    place = person["keypoints"][3 * joint : 3 * joint + 3]
-                    writer.writerow((*first, name, *place, int(joint in hidden)))
+                    keypoint = person["keypoints"][3 * joint : 3 * joint + 3]
+                    writer.writerow((*first, name, *keypoint, int(joint in hidden)))
     return path

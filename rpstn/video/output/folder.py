@@ -1,4 +1,4 @@
-"""The folder of a prediction: its results, what an unfinished run holds besides, and what may be written over."""
+"""The folder of a prediction: its results, what an unfinished run holds besides, and what may be overwritten."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from rpstn.video.input.images import FrameFolder
 from rpstn.video.input.video_file import VideoFile
 from rpstn.video.output.files import Journal, read_head, read_result
 
-_ENDS = 2**16  # bytes of a file's beginning and end that tell it from another
+_ENDS = 2**16  # bytes of a file's beginning and end that distinguish it from another
 FULL = (errno.ENOSPC, errno.EDQUOT)  # the disk, or what its owner grants
 
 
 class PredictionFolder:
-    """Paths in `out`, which need not exist yet.
+    """Keep a run's files in `out`, which need not exist yet.
 
     results   poses.json, poses.csv and annotated.webm, by name: what a finished run leaves.
     journal, state, part   poses of an unfinished run, the saved stream, and the video while it is written.
@@ -40,14 +40,14 @@ class PredictionFolder:
         return (*self.results.values(), self.state, self.part, self.journal)
 
     def files(self) -> tuple[Path, ...]:
-        """The results that are there."""
+        """List the results that are there."""
         return tuple(path for path in self.results.values() if os.path.isfile(path))
 
     def check(self, video: str, settings: Mapping[str, Any], live: bool, resume: bool, overwrite: bool) -> bool:
-        """Whether a run lies here that is to be gone on with. Nothing is changed.
+        """Say whether a run lies here that is to be resumed. Nothing is changed.
 
         settings  of the run; its "video" and "content" (`fingerprint`) say whether what lies here is of the same video.
-        Raises UserError where the video itself is one of these files, where something would be written over unasked, and where
+        Raises UserError where the video itself is one of these files, where something would be overwritten unasked, and where
         the run that lies here was of another video, or had other settings.
         """
         if expanded(video).resolve() in {path.resolve() for path in self._all}:
@@ -62,17 +62,17 @@ class PredictionFolder:
             if unfinished and live:
                 what = "a recording that was cut off: --resume makes its files of what was recorded, --overwrite deletes it"
             elif unfinished:
-                what = f"an interrupted run {whose}: go on with --resume, or start over with --overwrite"
+                what = f"an interrupted run {whose}: continue with --resume, or start over with --overwrite"
             raise UserError(f"{self.out} holds {what}; or {elsewhere}")
         if not unfinished:
             raise UserError(
-                f"{self.out} holds finished results {whose}, nothing to go on with; start over with --overwrite, or {elsewhere}"
+                f"{self.out} holds finished results {whose}, nothing to resume; start over with --overwrite, or {elsewhere}"
             )
         differing = sorted(name for name in {*found, *settings} if found.get(name) != settings.get(name))
         if differing:
             raise UserError(
-                f"{self.out} holds an interrupted run with other settings ({', '.join(differing)}); give the same ones to go "
-                "on, or start over with --overwrite"
+                f"{self.out} holds an interrupted run with other settings ({', '.join(differing)}); give the same ones to "
+                "continue, or start over with --overwrite"
             )
         return True
 
@@ -83,7 +83,8 @@ class PredictionFolder:
         if name is None:
             return found, f"of a video that they do not name ({', '.join(path.name for path in self.files())})"
         ours, content, known = portable(settings["video"]), settings["content"], found.get("content") or head.get("fingerprint")
-        if content != known if content and known else name != ours:
+        same = content == known if content and known else name == ours
+        if not same:
             changed = ", or of this one as it was before" if name == ours else ""
             raise UserError(
                 f"{self.out} holds {'an interrupted run' if unfinished else 'results'} of another video, {name}{changed}; choose "
@@ -92,7 +93,7 @@ class PredictionFolder:
         return found, f"of {name}"
 
     def load_state(self) -> dict[str, Any] | None:
-        """What was saved: frames done, the journal's length then, the stream. None: killed before the first save."""
+        """Load what was saved: frames done, the journal's length then, the stream. None: killed before the first save."""
         if not os.path.exists(self.state):
             return None
         state = load_tensors(self.state, remedy="start over with --overwrite")
@@ -103,14 +104,14 @@ class PredictionFolder:
         return state
 
     def begin(self, settings: Mapping[str, Any], video: Mapping[str, Any], state: Mapping[str, Any] | None) -> Journal:
-        """The journal to write to: a new one in an empty folder, or that of the saved state. UserError where it cannot be."""
+        """Open the journal: a new one in an empty folder, or that of the saved state. UserError where it cannot be written."""
         with self._writable():
             if state is not None:
                 return Journal.resume(self.journal, state["offset"], state["frames"])
             self.out.mkdir(parents=True, exist_ok=True)
             for path in self._all:
                 path.unlink(missing_ok=True)
-            return Journal(self.journal, settings, video)
+            return Journal.create(self.journal, settings, video)
 
     @contextmanager
     def _writable(self) -> Iterator[None]:
@@ -121,7 +122,7 @@ class PredictionFolder:
 
     @contextmanager
     def room(self) -> Iterator[None]:
-        """A disk that gets full in the block is told as a UserError. Journal and saved state stay, for a second call to go on."""
+        """Turn the error of a disk that gets full in the block into a UserError. Journal and saved state stay, to be resumed."""
         try:
             yield
         except OSError as error:
@@ -135,7 +136,7 @@ class PredictionFolder:
             ) from error
 
     def keep_video(self, longer: bool) -> None:
-        """What was drawn becomes annotated.webm if it shows more than the one that is there; else it goes."""
+        """Make what was drawn annotated.webm if it shows more than the one that is there; else remove it."""
         video = self.results["annotated.webm"]
         if self.part.is_file() and _plays(self.part) and (longer or not video.exists()):
             os.replace(self.part, video)
@@ -153,15 +154,13 @@ class PredictionFolder:
 
 
 def fingerprint(source: VideoInput, frame: int = 0) -> str | None:
-    """What tells a video from another of its name: the size, beginning and end of a file, or, of a folder, the image of a frame.
+    """Give what distinguishes a video from another of its name.
 
-    None for what is in no file, such as a camera.
+    That is the size, beginning and end of a file; in a folder, of the image of a frame. None without a file.
     """
-    path = (
-        source.paths[min(max(frame, 0), len(source.paths) - 1)]
-        if isinstance(source, FrameFolder)
-        else getattr(source, "path", None)
-    )
+    path: Path | None = getattr(source, "path", None)
+    if isinstance(source, FrameFolder):
+        path = source.paths[min(max(frame, 0), len(source.paths) - 1)]
     if path is None or not os.path.isfile(path):
         return None
     size = os.path.getsize(path)

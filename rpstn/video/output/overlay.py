@@ -1,5 +1,4 @@
-"""Poses drawn on the frames of a video: joints colored by confidence, hidden joints hollow, a relation matrix beside the
-image.
+"""The frames of annotated.webm: joints colored by confidence, hidden joints hollow, a relation matrix next to the image.
 
 OpenCV only: it draws a frame in a few milliseconds.
 """
@@ -15,13 +14,11 @@ import numpy as np
 
 from rpstn.skeletons import Skeleton
 from rpstn.video.input.frames import Frame
-from rpstn.video.output.drawing import COLORS
+from rpstn.video.output.drawing import Color, limb_colors
 from rpstn.video.output.webm import WebmWriter
 
-# Images that a frame may stand for: a gap in a camera's times is not drawn out for ever.
-LONGEST_STAND = 250
-
-LONGEST = 1280  # pixels a side of the drawn image: larger frames are drawn smaller
+LONGEST_STAND = 250  # images that a frame may stand for: a gap in a camera's times is not drawn out forever
+LONGEST = 1280  # pixels on the longer side of the drawn image: larger frames are drawn smaller
 SMALLEST = 480  # frames are enlarged by whole numbers up to this longer side
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _DARK, _LIGHT = (34, 34, 34), (245, 245, 245)
@@ -29,23 +26,23 @@ _STRIP = 34  # height of what stands below the image
 
 
 def scale_of(size: tuple[int, int]) -> float:
-    """How many drawn pixels a pixel of the video is wide."""
+    """Say how many drawn pixels a pixel of the video is wide."""
     longer = max(size)
     return LONGEST / longer if longer > LONGEST else float(max(-(-SMALLEST // longer), 1))
 
 
 def _colors() -> np.ndarray:
-    """256 colors (RGB) from unsure to sure: dark violet, green, yellow, in an order that the color-blind and a copier keep."""
+    """256 colors (RGB) of confidence 0 to 1: dark violet, green, yellow, in an order that the color-blind and a copier keep."""
     ramp = np.arange(256, dtype=np.uint8)[:, None]
     return cv2.applyColorMap(ramp, cv2.COLORMAP_VIRIDIS)[:, 0, ::-1].astype(int)
 
 
 class Annotator:
-    """Draws frame after frame of one video.
+    """Draw frame after frame of one video.
 
     size      (height, width) of its frames.
     limit     confidence below which a joint counts as hidden; marked on the color bar.
-    relation  whether the matrix of the first person stands beside the image.
+    relation  whether the matrix of the first person stands next to the image.
     """
 
     def __init__(self, skeleton: Skeleton, size: tuple[int, int], limit: float, relation: bool = False) -> None:
@@ -54,11 +51,7 @@ class Annotator:
         self.height, self.width = (max(round(side * self.scale), 1) for side in size)
         self._ramp = _colors()
         self._bar = self._legend()
-        sides = [name.partition("_")[0] for name in skeleton.joints]
-        self._sides = [COLORS.get(side, COLORS[""]) for side in sides]
-        self._of_limb = [
-            self._sides[a] if sides[a] == sides[b] or sides[b] not in COLORS else self._sides[b] for a, b in skeleton.limbs
-        ]
+        self._limb_colors = limb_colors(skeleton)
         self._thick = max(round(max(self.height, self.width) / 320), 1)
 
     def draw(self, pixels: np.ndarray, entry: Mapping[str, Any]) -> np.ndarray:
@@ -77,7 +70,7 @@ class Annotator:
 
     def _person(self, canvas: np.ndarray, person: Mapping[str, Any], named: bool) -> None:
         points = np.array(person["keypoints"], np.float64).reshape(-1, 3)
-        places = self._drawn(points[:, :2])
+        drawn = self._drawn(points[:, :2])
         hidden = set(person["hidden"])
         box = np.array(person["bbox"])
         low, high = self._drawn(np.stack([box[:2], box[:2] + box[2:]])).tolist()
@@ -85,21 +78,21 @@ class Annotator:
         if named:
             cv2.putText(canvas, person["id"], (low[0] + 3, max(low[1] - 4, 12)), _FONT, 0.45, _LIGHT, 2, cv2.LINE_AA)
             cv2.putText(canvas, person["id"], (low[0] + 3, max(low[1] - 4, 12)), _FONT, 0.45, _DARK, 1, cv2.LINE_AA)
-        for (a, b), color in zip(self.skeleton.limbs, self._of_limb, strict=True):
+        for (a, b), color in zip(self.skeleton.limbs, self._limb_colors, strict=True):
             if a in hidden or b in hidden:
-                _dashed(canvas, places[a], places[b], color, self._thick)
+                _dashed(canvas, drawn[a], drawn[b], color, self._thick)
             else:
-                cv2.line(canvas, places[a].tolist(), places[b].tolist(), _DARK, self._thick + 2, cv2.LINE_AA)
-                cv2.line(canvas, places[a].tolist(), places[b].tolist(), color, self._thick, cv2.LINE_AA)
+                cv2.line(canvas, drawn[a].tolist(), drawn[b].tolist(), _DARK, self._thick + 2, cv2.LINE_AA)
+                cv2.line(canvas, drawn[a].tolist(), drawn[b].tolist(), color, self._thick, cv2.LINE_AA)
         radius = 2 * self._thick + 1
-        for joint, (place, sure) in enumerate(zip(places.tolist(), points[:, 2], strict=True)):
-            color = self._ramp[int(np.clip(sure, 0, 1) * 255)].tolist()
+        for joint, (center, confidence) in enumerate(zip(drawn.tolist(), points[:, 2], strict=True)):
+            color = self._ramp[int(np.clip(confidence, 0, 1) * 255)].tolist()
             if joint in hidden:
-                cv2.circle(canvas, place, radius, _LIGHT, 3, cv2.LINE_AA)
-                cv2.circle(canvas, place, radius, color, 1, cv2.LINE_AA)
+                cv2.circle(canvas, center, radius, _LIGHT, 3, cv2.LINE_AA)
+                cv2.circle(canvas, center, radius, color, 1, cv2.LINE_AA)
             else:
-                cv2.circle(canvas, place, radius + 1, _LIGHT, -1, cv2.LINE_AA)
-                cv2.circle(canvas, place, radius, color, -1, cv2.LINE_AA)
+                cv2.circle(canvas, center, radius + 1, _LIGHT, -1, cv2.LINE_AA)
+                cv2.circle(canvas, center, radius, color, -1, cv2.LINE_AA)
 
     def _drawn(self, points: np.ndarray) -> np.ndarray:
         """Pixels of the drawn image. The center of source pixel 0 lies at (scale - 1) / 2 of it."""
@@ -142,7 +135,7 @@ class Annotator:
         return panel
 
 
-def _dashed(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple[int, int, int], thick: int) -> None:
+def _dashed(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, color: Color, thick: int) -> None:
     length = float(np.hypot(*(end - start)))
     dashes = int(np.clip(length / (5 * thick + 3), 1, 60))
     for number in range(dashes):
@@ -151,7 +144,7 @@ def _dashed(canvas: np.ndarray, start: np.ndarray, end: np.ndarray, color: tuple
 
 
 class AnnotatedVideo:
-    """Frames drawn one after another into a .webm with an even rate of `fps`: no frame is left out.
+    """Draw frames one after another into a .webm with an even rate of `fps`: no frame is left out.
 
     A frame stands until the next one's time, for LONGEST_STAND images at most; what a longer gap has more is skipped. `close`
     makes the file whole.
@@ -166,11 +159,11 @@ class AnnotatedVideo:
     def draw(self, item: tuple[Frame, dict[str, Any]]) -> None:
         """Add a frame with its entry (`rpstn.video.output.files`)."""
         frame, entry = item
-        image, place = self.annotator.draw(frame.pixels, entry), round(entry["time"] * self.fps)
+        image, position = self.annotator.draw(frame.pixels, entry), round(entry["time"] * self.fps)
         if self._held is None:
-            self._skipped = place
+            self._skipped = position
         else:
-            due = place - self._skipped - self.writer.count
+            due = position - self._skipped - self.writer.count
             self._skipped += max(due - LONGEST_STAND, 0)
             self.writer.write(self._held, min(max(due, 1), LONGEST_STAND))
         self._held = image

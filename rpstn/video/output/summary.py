@@ -1,8 +1,8 @@
-"""What happened to the joints in a video: which were hidden, for how long, and when they came back."""
+"""What happened to the joints in a video: which were hidden, for how long, and when they were seen again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,84 +37,87 @@ class _Joint:
 
 @dataclass
 class _Person:
+    joints: list[_Joint]
     frames: int = 0
     lost: int = 0
-    unsure: int = 0
+    low_confidence: int = 0
     found: int = 0
     unseen: tuple[float, float] | None = None
     followed: bool = False
     searched: int = 0
     others: list[int] = field(default_factory=list)
-    joints: dict[int, _Joint] = field(default_factory=dict)
+
+    def see(self, frame: int, time: float, person: Mapping[str, Any], lost_below: float) -> None:
+        score, status = person["score"], person["status"]
+        low = status == GIVEN and score < lost_below
+        self.frames += 1
+        self.lost += status == LOST
+        self.low_confidence += low
+        self.found += status == FOUND
+        if low or status == LOST:
+            least, most = self.unseen or (score, score)
+            self.unseen = min(least, score), max(most, score)
+        self.followed |= status != GIVEN
+        self.searched += "others" in person
+        if person.get("others"):
+            self.others.append(frame)
+        for joint, track in enumerate(self.joints):
+            track.see(frame, time, joint in person["hidden"])
+
+    def leave(self, time: float) -> None:
+        for track in self.joints:
+            track.end(None, time)
+
+    def values(self, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "frames": self.frames,
+            "lost": self.lost,
+            "low_confidence": self.low_confidence,
+            "found": self.found,
+            "unseen": self.unseen,
+            "others": {"searched": self.searched, "seen": self.others} if self.followed else None,
+            "joints": {
+                name: {"hidden": track.hidden, "stretches": track.stretches}
+                for name, track in zip(names, self.joints, strict=True)
+            },
+        }
 
 
 def summarize_poses(entries: Iterable[Mapping[str, Any]], skeleton: Skeleton, lost_below: float = 0.0) -> dict[str, Any]:
-    """Sum up each person, by id: frames with a pose, frames lost, given boxes in which the network is as unsure (mean confidence
-    below `lost_below`), searches that found, "unseen", the lowest and highest mean confidence of the frames lost or unsure,
-    "others" of a person who is followed, in how many frames other people were searched for and in which they were seen, and for
-    each joint
+    """Sum up each person, by id.
 
-        hidden     in how many frames.
-        stretches  those of at least SHORTEST frames: first frame, number of frames, seconds, and the frame in which the joint
-                   was seen again, or None where the person left or the video ended first.
+    frames          with a pose; lost: those in which the person was lost; found: those in which a search found the person.
+    low_confidence  given boxes in which the mean confidence is below `lost_below`.
+    unseen          lowest and highest mean confidence of the frames lost or of low confidence; None without such frames.
+    others          of a person who is followed: in how many frames other people were searched for, and in which they were seen.
+    joints          for each joint
+        hidden      in how many frames.
+        stretches   those of at least SHORTEST frames: first frame, number of frames, seconds, and the frame in which the joint
+                    was seen again, or None where the person left or the video ended first.
 
     entries  as `rpstn.video.output.files` writes them, in order. The last frame is taken to last as long as the one before it.
     """
     people: dict[str, _Person] = {}
     time = end = 0.0
     for entry in entries:
-        frame, before, time = entry["frame"], time, entry["time"]
+        before, time = time, entry["time"]
         end = 2 * time - before
-        here = {person["id"] for person in entry["people"]}
-        for name, known in people.items():
-            if name not in here:
-                _leave(known, time)
-        for person in entry["people"]:
-            known = people.setdefault(person["id"], _Person(joints={joint: _Joint() for joint in range(len(skeleton))}))
-            known.frames += 1
-            score, lost = person["score"], person["status"] == LOST
-            unsure = person["status"] == GIVEN and score < lost_below
-            known.lost += lost
-            known.unsure += unsure
-            known.found += person["status"] == FOUND
-            if lost or unsure:
-                low, high = known.unseen or (score, score)
-                known.unseen = min(low, score), max(high, score)
-            known.followed |= person["status"] != GIVEN
-            known.searched += "others" in person
-            known.others += [frame] if person.get("others") else []
-            hidden = set(person["hidden"])
-            for joint, track in known.joints.items():
-                track.see(frame, time, joint in hidden)
+        here = {person["id"]: person for person in entry["people"]}
+        for name in people.keys() - here.keys():
+            people[name].leave(time)
+        for name, person in here.items():
+            known = people.setdefault(name, _Person([_Joint() for _ in skeleton.joints]))
+            known.see(entry["frame"], time, person, lost_below)
     for known in people.values():
-        _leave(known, end)
-    return {
-        name: {
-            "frames": known.frames,
-            "lost": known.lost,
-            "unsure": known.unsure,
-            "found": known.found,
-            "unseen": known.unseen,
-            "others": {"searched": known.searched, "seen": known.others} if known.followed else None,
-            "joints": {
-                skeleton.joints[joint]: {"hidden": track.hidden, "stretches": track.stretches}
-                for joint, track in known.joints.items()
-            },
-        }
-        for name, known in people.items()
-    }
-
-
-def _leave(person: _Person, time: float) -> None:
-    for track in person.joints.values():
-        track.end(None, time)
+        known.leave(end)
+    return {name: known.values(skeleton.joints) for name, known in people.items()}
 
 
 def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
-    """The summary for a terminal: each person, and the joints that were hidden longest."""
+    """Put the summary into lines for a terminal: each person, and the joints that were hidden longest."""
     lines = []
     for name, person in summary.items():
-        frames, unseen = person["frames"], person["lost"] + person["unsure"]
+        frames, unseen = person["frames"], person["lost"] + person["low_confidence"]
         if unseen == frames:  # then its joints are hidden throughout, which says nothing more
             lines.append(f"person {name}: not seen in any of {frames} frames")
             continue
@@ -126,7 +129,7 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
         for joint, values in ranked[:shown]:
             lines.append(f"  {joint.replace('_', ' ')}: hidden in {values['hidden']} frames{_longest(values['stretches'])}")
         if len(ranked) > shown:
-            most, least = (ranked[place][1]["hidden"] for place in (shown, -1))
+            most, least = (ranked[rank][1]["hidden"] for rank in (shown, -1))
             lines.append(f"  {len(ranked) - shown} more: hidden in {least if least == most else f'{least} to {most}'} frames")
         if not ranked:
             lines.append("  no joint was hidden")
@@ -134,7 +137,7 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
 
 
 def _alone(searched: int, seen: list[int]) -> str:
-    """That one person is followed. A search that saw nobody else proves nothing, so it is not told."""
+    """That one person is followed. A search that saw nobody else proves nothing, so it is not mentioned."""
     if not seen:
         return "  one person is followed; others, if there are any, get no poses"
     return (
@@ -144,8 +147,9 @@ def _alone(searched: int, seen: list[int]) -> str:
 
 
 def doubt_notes(summary: Mapping[str, Any], lost: Limit, hidden: Limit) -> list[str]:
-    """Say whom the network saw in less than half of the frames, and where an assumed limit hides most joints: what was seen, and
-    where the limits come from.
+    """Name whom the network saw in less than half of the frames, and those most of whose joints an assumed limit hides.
+
+    The notes say what was seen, and where the limits come from.
     """
     notes = []
     for name, person in summary.items():
@@ -155,10 +159,10 @@ def doubt_notes(summary: Mapping[str, Any], lost: Limit, hidden: Limit) -> list[
         why = f", and below {lost.value:g} nobody counts as seen ({lost.source})"
         if person["unseen"]:
             why = "its mean confidence there is {:.2f} to {:.2f}".format(*person["unseen"]) + why
-        if person["unsure"] > frames / 2:
+        if person["low_confidence"] > frames / 2:
             notes.append(
-                f"the network saw nobody in {person['unsure']} of {frames} boxes that were given for person {name}: {why}. See "
-                "whether they lie around a person; boxes are x, y, width, height in pixels of the video"
+                f"the network saw nobody in {person['low_confidence']} of {frames} boxes that were given for person {name}: "
+                f"{why}. See whether they lie around a person; boxes are x, y, width, height in pixels of the video"
             )
         elif person["lost"] > frames / 2:
             notes.append(

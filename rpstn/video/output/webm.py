@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,27 +21,29 @@ CODECS = {"vp8": "VP80", "vp9": "VP90"}
 def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0, codec: str = "vp8") -> Path:
     """Write RGB frames as .webm, whole or not at all, and read it back to check.
 
-    frames  (H,W,3) uint8, all of one size. A side of odd length is repeated by one pixel, which the codec
-            needs.
-    Returns the path. Raises UserError for another suffix or codec, ValueError for frames that are not such
-    images or for none at all, OSError where OpenCV cannot write or the file does not hold as many frames as
-    it was given.
+    frames  (H,W,3) uint8, all of one size. An odd width or height is padded by one pixel, which the codec needs.
+    Returns the path. Raises UserError for another suffix or codec, ValueError for frames that are not such images or for none
+    at all, OSError where OpenCV cannot write or the file does not hold as many frames as it was given.
     """
     path = Path(path)
     if path.suffix != ".webm" or codec not in CODECS:
         raise UserError(f"{path} with codec {codec!r}: name a .webm file and one of {', '.join(CODECS)}")
     with replacing(path.absolute()) as temporary:
-        count = _write(temporary, frames, fps, CODECS[codec])
+        with contextlib.closing(WebmWriter(temporary, fps, CODECS[codec])) as writer:
+            for frame in frames:
+                writer.write(frame)
+        if not writer.count:
+            raise ValueError("there are no frames to write")
         found = count_frames(temporary)
-        if found != count:
-            raise OSError(f"{path}: {count} frames were written but {found} can be read; try another codec")
+        if found != writer.count:
+            raise OSError(f"{path}: {writer.count} frames were written but {found} can be read; try another codec")
     return path
 
 
 class WebmWriter:
-    """A .webm that is written frame by frame; `close` makes the file whole, also after fewer frames than were planned.
+    """Write a .webm frame by frame; `close` makes the file whole, also after fewer frames than were planned.
 
-    frames  (H,W,3) uint8 RGB, all of one size. A side of odd length is repeated by one pixel, which the codec needs.
+    frames  (H,W,3) uint8 RGB, all of one size. An odd width or height is padded by one pixel, which the codec needs.
     `write` raises ValueError for another frame and OSError where OpenCV cannot write.
     """
 
@@ -59,7 +62,7 @@ class WebmWriter:
             self._size = frame.shape
             even = (frame.shape[1] + frame.shape[1] % 2, frame.shape[0] + frame.shape[0] % 2)
             with quiet(), opencv_path(self.path) as name:
-                self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*self.code), self.fps, even)
+                self._writer = cv2.VideoWriter(name, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*self.code), self.fps, even)
             if not self._writer.isOpened():
                 raise OSError(f"OpenCV cannot write {self.code} to {self.path}; install opencv-python from its wheel")
         if frame.shape[0] % 2 or frame.shape[1] % 2:
@@ -74,15 +77,3 @@ class WebmWriter:
         if self._writer is not None:
             self._writer.release()
             self._writer = None
-
-
-def _write(path: Path, frames: Iterable[np.ndarray], fps: float, code: str) -> int:
-    writer = WebmWriter(path, fps, code)
-    try:
-        for frame in frames:
-            writer.write(frame)
-    finally:
-        writer.close()
-    if not writer.count:
-        raise ValueError("there are no frames to write")
-    return writer.count

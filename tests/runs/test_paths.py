@@ -1,6 +1,5 @@
 """Where things lie if nothing is said: in the checkout that one works in, from whichever of its folders."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,10 +8,10 @@ from rpstn.datasets import dataset_root
 from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig
 from rpstn.evaluate.scoring import default_out as evaluation_folder
-from rpstn.models.weights import manifest_of
+from rpstn.models.manifests import manifest_of
 from rpstn.notebooks.run import default_out, find_notebooks, resolve
 from rpstn.runs import RunDirectory, read_json, write_json
-from rpstn.runs.project import data_folder, default_place, project_folder
+from rpstn.runs.paths import data_folder, default_place, project_folder
 from rpstn.train import TrainConfig
 from rpstn.train.recipes import run_folder
 from rpstn.video.job import PredictConfig
@@ -87,7 +86,7 @@ def test_a_run_is_the_same_from_every_folder(checkout, monkeypatch, first, then)
 
     def config():
         encoder = default_place("runs", "embedded", "encoder", "best.pt")
-        return TrainConfig(out=f"{run_folder('embedded')}/rpstn", init=str(encoder), root=str(default_place("data", "mine")))
+        return TrainConfig.of(out=f"{run_folder('embedded')}/rpstn", init=str(encoder), root=str(default_place("data", "mine")))
 
     start = checkout / "runs" / "embedded" / "encoder" / "best.pt"
     start.parent.mkdir(parents=True)
@@ -102,11 +101,11 @@ def test_a_run_is_the_same_from_every_folder(checkout, monkeypatch, first, then)
         assert settings["out"] == "runs/embedded/rpstn" and settings["init"] == "runs/embedded/encoder/best.pt"
         assert settings["root"] == "data/mine"
     with pytest.raises(UserError, match=r"another configuration \(root: data/mine there, "):
-        RunDirectory(config().out).start(replace(config(), root="elsewhere/data/mine"))
+        RunDirectory(config().out).start(config().replace(root="elsewhere/data/mine"))
 
 
 def test_names_of_weights_are_no_paths(checkout):
-    config = TrainConfig(out="mine", encoder_weights="imagenet", init="embedded_rpstn")
+    config = TrainConfig.of(out="mine", encoder_weights="imagenet", init="embedded_rpstn")
     settings = RunDirectory("mine").start(config).finish(config)["parameters"]
     assert (settings["encoder_weights"], settings["init"], settings["out"]) == ("imagenet", "embedded_rpstn", "notebooks/mine")
 

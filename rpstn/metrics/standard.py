@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets import coco
-from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.clip import ClipDataset, known
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.average_precision import oks_average_precision, usual_detections
@@ -57,15 +57,14 @@ def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]
 
     "mean" pools all samples, as the column Mean of published tables does; pelvis and thorax do not count in it.
     """
-    nothing = np.full((1, 4), np.nan)
-    boxes = np.concatenate([clip.extra.get("head_box", nothing) for clip in dataset])
+    boxes = np.concatenate([known(clip.truth.head_boxes, clip, "head boxes") for clip in dataset])
     without = int(np.isnan(head_sizes(boxes)).sum())
     if without == len(boxes):
         return _none("no head boxes, without which there is no PCKh; put annot/gt_valid.mat beside the lists")
     found, truth = np.concatenate(predictions.joints), np.concatenate([clip.joints for clip in dataset])
-    known = np.concatenate([clip.extra["annotated"] for clip in dataset])
-    result = pckh(found, truth, known, head_boxes=boxes, threshold=HEAD_THRESHOLD)
-    right = correct(found, truth, known, size=head_sizes(boxes), threshold=HEAD_THRESHOLD)
+    labeled = np.concatenate([known(clip.truth.annotated, clip, "which joints are labeled") for clip in dataset])
+    result = pckh(found, truth, labeled, head_boxes=boxes, threshold=HEAD_THRESHOLD)
+    right = correct(found, truth, labeled, size=head_sizes(boxes), threshold=HEAD_THRESHOLD)
     return {
         "mean": result.micro,
         "mean_of": f"PCKh@{HEAD_THRESHOLD:g}, all samples but those of "
@@ -89,15 +88,16 @@ def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) 
         ]
     )
     finite = np.isfinite(poses).all(axis=(1, 2))
+    people = [known(clip.truth.coco, clip, "what OKS needs") for clip in dataset]
     poses, scores, images = usual_detections(
         poses[finite],
-        np.array([clip.extra["score"] for clip in dataset])[finite],
-        np.array([clip.extra["image_id"] for clip in dataset])[finite],
+        np.array([person.score for person in people])[finite],
+        np.array([person.image_id for person in people])[finite],
         np.concatenate([clip.boxes for clip in dataset])[finite],
     )
     truth = coco.ground_truth(dataset.root, dataset.split, seed)
     numbers = oks_average_precision(poses, scores, images, truth)
-    boxes = "a detector's" if dataset[0].extra["detected"] else "ground-truth"
+    boxes = "a detector's" if people[0].detected else "ground-truth"
     return {
         "mean": numbers["AP"],
         "mean_of": f"OKS AP, thresholds 0.50 to 0.95, {boxes} boxes",
@@ -115,12 +115,16 @@ def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any
     it. Ignored regions are those of the label files.
     """
     frames: dict[tuple[str, int], list[tuple[int, int]]] = defaultdict(list)
+    tracks = [known(clip.truth.track, clip, "tracks") for clip in dataset]
+    head_boxes = [known(clip.truth.head_boxes, clip, "head boxes") for clip in dataset]
+    labeled = [known(clip.truth.annotated, clip, "which joints are labeled") for clip in dataset]
     for index, clip in enumerate(dataset):
-        for frame in np.flatnonzero(clip.extra["labeled"]):
-            frames[clip.group, int(clip.extra["image_ids"][frame])].append((index, int(frame)))
+        image_ids = known(tracks[index].image_ids, clip, "the images of a track")
+        for frame in np.flatnonzero(tracks[index].labeled):
+            frames[clip.group, int(image_ids[frame])].append((index, int(frame)))
     annotated, detected, lost = [], [], 0
     for people in frames.values():
-        heads = np.stack([dataset[index].extra["head_boxes"][frame] for index, frame in people])
+        heads = np.stack([head_boxes[index][frame] for index, frame in people])
         if np.isnan(head_sizes(heads)).any():
             clip = dataset[people[0][0]]
             return _none(f"{clip.group}: a labeled person has no head box, by which PoseTrack measures; restore the label file")
@@ -128,9 +132,9 @@ def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any
         annotated.append(
             AnnotatedFrame(
                 np.stack([dataset[index].joints[frame] for index, frame in people]),
-                np.stack([dataset[index].extra["annotated"][frame] for index, frame in people]),
+                np.stack([labeled[index][frame] for index, frame in people]),
                 heads,
-                tuple(dataset[first].extra["ignore_regions"][at]),
+                tracks[first].ignore_regions[at],
             )
         )
         joints = np.stack([predictions.joints[index][frame] for index, frame in people])
