@@ -24,16 +24,16 @@ def coverage_words(covers: bool) -> str:
 def noise_table(scores: NoiseScores, strict: Mapping[Rule, float], looked_at: float) -> dict[str, dict[str, str]]:
     """Make one row per rule: PCK of the truth with the least noise and with one more, of guesses, and the noise that halves it.
 
-    strict  by rule, what guesses score at threshold 1. looked_at: one of the deviations of `scores`, map px.
+    strict  by rule, what guesses score at threshold 1. looked_at: one of the standard deviations of `scores`, map px.
     """
-    column = scores.deviations.index(looked_at)
+    column = scores.standard_deviations.index(looked_at)
     table = {}
     for rule, values in scores.values.items():
         half = reaches(scores, *rule)
         table[", ".join(rule)] = {
-            f"truth, noise {scores.deviations[0]:g} px": f"{values[0]:.3f}",
+            f"truth, noise {scores.standard_deviations[0]:g} px": f"{values[0]:.3f}",
             f"truth, noise {looked_at:g} px": f"{values[column]:.3f}",
-            "noise that halves it, px": f"{half:.1f}" if np.isfinite(half) else f"above {scores.deviations[-1]:g}",
+            "noise that halves it, px": f"{half:.1f}" if np.isfinite(half) else f"above {scores.standard_deviations[-1]:g}",
             "guesses": f"{scores.guesses[rule]:.3f}",
             "guesses, threshold 1": f"{strict[rule]:.3f}",
         }
