@@ -210,7 +210,7 @@ pd.DataFrame(words.taken_table(taken, seen.hidden)).T
 
 # %% tags=["hide-input"]
 path = write_webm(
-    Path(out or default_place("runs", "your_video")) / "film.webm",
+    Path(out or default_place("runs", "your_video")) / "video.webm",
     seen.images(),
     fps=min(seen.fps, 12.0) if video is None else seen.fps,
 )

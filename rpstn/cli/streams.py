@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def escaping() -> Iterator[None]:
-    """Let standard output and error take any text while it lasts.
+    r"""Let standard output and error take any text while it lasts.
 
     Python raises UnicodeEncodeError where a stream's encoding lacks a character, be it after hours of work. Here it becomes an
     escape, such as \\xe9. A file name's bytes that Python could not decode (PEP 383) are passed on as they came.
