@@ -49,8 +49,7 @@ from rpstn import EvaluateConfig, load_checkpoint, open_dataset, plots, relation
 from rpstn.datasets import OCCLUDED, VISIBLE
 from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import contrast_interval, interval
-from rpstn.notebooks import words
-from rpstn.notebooks.run import CHECKOUT
+from rpstn.notebooks import CHECKOUT, words
 from rpstn.runs import read_json
 from rpstn.train.recipes import TITLES, find_checkpoints
 

@@ -183,7 +183,7 @@ axes = plots.effect_panels(
     pair_matrix(weights.mean(axis=0), pairs, len(skeleton)),
     {title: pair_matrix(100 * np.nan_to_num(item.estimate), pairs, len(skeleton)) for title, item in panels.items()},
     skeleton,
-    {title: pair_matrix(item.sure, pairs, len(skeleton)) > 0 for title, item in panels.items()},
+    {title: pair_matrix(item.significant, pairs, len(skeleton)) > 0 for title, item in panels.items()},
     sums=sums,
 )
 

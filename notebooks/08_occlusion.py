@@ -43,7 +43,7 @@ table_start: int = 6  # first hidden frame in that table, so that frames are lef
 each: int = 1  # test clips of each group in that table; 0: all
 cut: int = 12  # frame of the cut, in clips that continue as long after it
 cuts_each: int = 2  # test clips of each group that get a cut; 0: all
-film: Optional[str] = None  # .webm that is written; None: runs/occlusion-<dataset>.webm
+webm: Optional[str] = None  # .webm that is written; None: runs/occlusion-<dataset>.webm
 cover: float = 0.1  # radius of the occluder, as a fraction of the box's longer side
 window: int = 24  # frames that go through a network at once; its state is reset after them
 batch: int = 8  # windows at once
@@ -193,7 +193,7 @@ shots = compare_poses(
     skeleton,
     views["occluded"].visibility,
 )
-path = write_webm(film or default_place("runs", f"occlusion-{dataset}.webm"), shots, fps=6)
+path = write_webm(webm or default_place("runs", f"occlusion-{dataset}.webm"), shots, fps=6)
 label = f"The clip several times side by side, with the true pose and with the predictions of {', '.join(blind)}; one joint is hidden for some frames."
 Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" aria-label="{label}"')
 

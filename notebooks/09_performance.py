@@ -35,8 +35,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from rpstn.notebooks import words
-from rpstn.notebooks.run import CHECKOUT
+from rpstn.notebooks import CHECKOUT, words
 from rpstn.runs import read_json
 
 sys.path.insert(0, str(CHECKOUT))  # benchmarks/ belongs to the checkout, not to the package

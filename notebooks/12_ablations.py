@@ -51,12 +51,11 @@ import pandas as pd
 from IPython.display import Markdown
 
 from rpstn import plots
-from rpstn.notebooks import words
+from rpstn.notebooks import CHECKOUT, words
 from rpstn.notebooks.ablation_report import interval_words, paper_table, verdicts
 from rpstn.notebooks.ablation_results import read_runs, read_studies, study_name, summarize
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.published import published_rows
-from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs.memory import keep_memory
 from rpstn.train.recipes import run_folder
 

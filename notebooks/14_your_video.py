@@ -55,9 +55,8 @@ from IPython.display import HTML, Markdown, display
 import rpstn
 from rpstn import UserError, open_dataset, plots
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE
-from rpstn.notebooks import words
+from rpstn.notebooks import CHECKOUT, words
 from rpstn.notebooks.results import prediction_table
-from rpstn.notebooks.run import CHECKOUT
 from rpstn.runs import read_json
 from rpstn.runs.paths import default_place
 from rpstn.train.recipes import shipped_checkpoints
@@ -211,7 +210,7 @@ pd.DataFrame(words.taken_table(taken, seen.hidden)).T
 
 # %% tags=["hide-input"]
 path = write_webm(
-    Path(out or default_place("runs", "your_video")) / "film.webm",
+    Path(out or default_place("runs", "your_video")) / "video.webm",
     seen.images(),
     fps=min(seen.fps, 12.0) if video is None else seen.fps,
 )

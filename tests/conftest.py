@@ -11,6 +11,15 @@ import pytest
 from filelock import FileLock
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+SHARED = CHECKOUT.parent / "shared" / "data"
+
+
+def pytest_runtest_setup(item):
+    """Skip a test that is marked with `data("COCO")` where ../shared/data/COCO is not there."""
+    for marker in item.iter_markers("data"):
+        for folder in marker.args:
+            if not (SHARED / folder).exists():
+                pytest.skip(f"no ../shared/data/{folder}")
 
 
 @pytest.fixture(scope="session")

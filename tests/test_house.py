@@ -17,8 +17,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from rpstn.notebooks.find import find_notebooks, read_table, resolve
 from rpstn.notebooks.readme import BEGIN, END, insert, published
-from rpstn.notebooks.run import find_notebooks, read_table, resolve
 from rpstn.runs import read_json
 
 from .conftest import CHECKOUT
@@ -133,6 +133,24 @@ def test_import_is_light():
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+def loaded(code):
+    """Names of all modules that are loaded after some code."""
+    told = subprocess.check_output([sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules)"], text=True)
+    return set(told.splitlines()[-1].split())
+
+
+def test_help_is_quick():
+    """Within 0.3 s on an idle machine: none of what takes time is loaded."""
+    found = loaded("from rpstn.cli.main import main; main(['--help'])")
+    assert "rpstn.cli.main" in found and not {"torch", "numpy", "scipy", "cv2", "tyro"} & found
+
+
+def test_prediction_needs_neither_training_nor_the_book():
+    found = loaded("from rpstn.cli.main import main; main(['predict', '--help']); import rpstn.video.job, rpstn.video.predict")
+    rooms = {name.split(".")[1] for name in found if name.startswith("rpstn.")}
+    assert {"video", "models"} <= rooms and not {"train", "notebooks", "plots", "embedded"} & rooms
+
+
 def test_unknown_name_of_the_package_is_an_attribute_error():
     import rpstn
 
@@ -204,9 +222,65 @@ def test_readme_points_at_what_is_there():
     assert not missing, f"README.md points at {missing}"
 
 
-def test_ruff_finds_nothing():
-    run = subprocess.run([sys.executable, "-m", "ruff", "check"], cwd=CHECKOUT, capture_output=True, text=True)
+@pytest.mark.parametrize("words", [["check"], ["format", "--check"]], ids=" ".join)
+def test_ruff_finds_nothing(words):
+    run = subprocess.run([sys.executable, "-m", "ruff", *words], cwd=CHECKOUT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout
+
+
+@pytest.mark.slow
+def test_mypy_finds_nothing():
+    run = subprocess.run([sys.executable, "-m", "mypy"], cwd=CHECKOUT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def functions(path):
+    """Functions of a file by name, with their numbers of lines."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name, node.end_lineno - node.lineno + 1
+
+
+def test_functions_and_files_are_short():
+    files = {str(path.relative_to(CHECKOUT / "rpstn")): path for _, path in modules(CHECKOUT)}
+    assert not [name for name, path in files.items() if len(path.read_text().splitlines()) > 400]
+    assert not [f"{name}: {function}" for name, path in files.items() for function, lines in functions(path) if lines > 60]
+
+
+# Words that no longer name anything here; their successors are in CONTRIBUTING.md.
+OLD_WORDS = re.compile(
+    r"\b(pictures?|films?|filmed|told apart|tell apart|colours?|coloured|normalis\w*|summaris\w*"
+    r"|(?:centi|milli)?metres?|centres?|centred|greys?|mended|tumbl\w*|beside_share)\b|\bsights?\b(?=\s*[=:.(,)])",
+    re.IGNORECASE,
+)
+# Files that speak of the old names because they translate or test them.
+SPEAK_OLD = {
+    "rpstn/runs/renamed.py",
+    "tests/runs/test_renamed.py",
+    "tests/test_house.py",
+    "tests/notebooks/test_ablations.py",
+    "tests/notebooks/test_chapters.py",
+}
+
+
+def old_words(path):
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        for found in OLD_WORDS.finditer(line):
+            yield f"{path.relative_to(CHECKOUT)}:{number}: {found[0]}"
+
+
+def speaking():
+    """What is read for old words: rooms with their tests, the notebooks, the book; (name, files) each."""
+    for room in sorted(path.name for path in (CHECKOUT / "rpstn").iterdir() if (path / "__init__.py").is_file()):
+        yield room, [path for top in ("rpstn", "tests") for path in (CHECKOUT / top / room).rglob("*.py")]
+    yield "top", [path for top in ("rpstn", "tests") for path in (CHECKOUT / top).glob("*.py")]
+    yield "book", [*(CHECKOUT / "notebooks").glob("*.py"), *(CHECKOUT / "book").glob("*.md")]
+
+
+@pytest.mark.parametrize(("place", "files"), [pytest.param(*pair, id=pair[0]) for pair in speaking()])
+def test_words_are_those_of_the_field(place, files):
+    files = [path for path in files if str(path.relative_to(CHECKOUT)) not in SPEAK_OLD]
+    assert files and not [found for path in files for found in old_words(path)]
 
 
 def test_makefile_says_what_is_missing(tmp_path):

@@ -1,6 +1,6 @@
 """`rpstn ...`: the command line. Options come from the same dataclasses and functions that the library has.
 
-What a user can fix (UserError) is told in one line, without a traceback, and ends with exit code 2; a notebook or run that
+What a user can fix (UserError) is reported in one line, without a traceback, and ends with exit code 2; a notebook or run that
 fails by itself ends with 1, an interruption with 130.
 """
 
@@ -108,7 +108,7 @@ def _run(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("rpstn: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output, such as `head`, has gone
+    except BrokenPipeError:  # the reader of our output, such as `head`, has closed it
         sys.stderr.close()
         return 1
     except OSError as error:  # a place that cannot be read or written; without a name, it is a fault of the program
@@ -116,7 +116,7 @@ def _run(words: list[str]) -> int:
         if not named and error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         where = f"{os.fsdecode(error.filename)}: " if named else ""
-        return _refuse(f"{where}{error.strerror}; name a place that can be read and written, or see to this one")
+        return _refuse(f"{where}{error.strerror}; name a place that can be read and written, or make this one so")
     except UnicodeEncodeError as error:  # of a path on a system whose file names are not UTF-8; `escaping` takes all output
         if error.encoding != sys.getfilesystemencoding():
             raise

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def escaping() -> Iterator[None]:
-    """Lets standard output and error take any text while it lasts.
+    r"""Let standard output and error take any text while it lasts.
 
     Python raises UnicodeEncodeError where a stream's encoding lacks a character, be it after hours of work. Here it becomes an
     escape, such as \\xe9. A file name's bytes that Python could not decode (PEP 383) are passed on as they came.
@@ -25,12 +25,12 @@ def escaping() -> Iterator[None]:
         yield
     finally:
         for stream, errors in zip(streams, before, strict=True):
-            with contextlib.suppress(ValueError):  # closed, when the reader of our output had gone
+            with contextlib.suppress(ValueError):  # closed, when the reader of our output has closed it
                 stream.reconfigure(errors=errors)
 
 
 def _escape(error: UnicodeError) -> tuple[str | bytes, int]:
-    """The bytes of a file name in UTF-8, which another encoding's system keeps undecoded; else escapes of the characters."""
+    """Return a file name's bytes in UTF-8, which a system of another encoding keeps undecoded; else escapes of the characters."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     with contextlib.suppress(UnicodeError):

@@ -50,17 +50,17 @@ def bind(functions: Mapping[str, Callable[..., Any]], words: Sequence[str], prog
     if {"-h", "--help"} & set(words):
         return tell(target, args=words, prog=prog)
     words = [_renamed(word) for word in words]
-    told = io.StringIO()
+    output = io.StringIO()
     try:
-        with _unwrapped(), contextlib.redirect_stdout(told), contextlib.redirect_stderr(told):
+        with _unwrapped(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             made = tell(target, args=words, prog=prog, registry=_rules())
     except SystemExit as stop:
         if not stop.code:  # such as a completion script
-            print(told.getvalue(), end="")
+            print(output.getvalue(), end="")
             raise
         command = prog if "" in calls or not words else f"{prog} {words[0]}"
-        raise UserError(f"{_one_line(told.getvalue())}; see {command} --help") from None
-    sys.stderr.write(told.getvalue())  # such as warnings
+        raise UserError(f"{_one_line(output.getvalue())}; see {command} --help") from None
+    sys.stderr.write(output.getvalue())  # such as warnings
     for value in made.keywords.values():
         out = getattr(value, "out", None) if dataclasses.is_dataclass(value) else None
         if out is not None:  # a configuration's folder of results
@@ -97,7 +97,7 @@ def refuse_empty(words: Sequence[str]) -> None:
 
 
 def pairs(words: Sequence[str]) -> list[str]:
-    """The words of `rpstn run` with each -p NAME=VALUE made into -p NAME VALUE. Raises UserError where one has no value."""
+    """Write each -p NAME=VALUE as -p NAME VALUE. Raises UserError where one has no value."""
     found: list[str] = []
     rest = list(words)
     while rest:
@@ -113,7 +113,7 @@ def pairs(words: Sequence[str]) -> list[str]:
 
 
 def _rules() -> tyro.constructors.ConstructorRegistry:
-    """Floats are finite: `nan` and `inf` pass every comparison that a configuration makes, or none."""
+    """Let floats be finite: `nan` and `inf` pass every comparison that a configuration makes, or none."""
     registry = tyro.constructors.ConstructorRegistry()
 
     @registry.primitive_rule
@@ -140,7 +140,7 @@ def _finite(text: str) -> float:
 
 @contextlib.contextmanager
 def _unwrapped() -> Iterator[None]:
-    """A terminal so wide that no line is broken, which could be in the middle of a path."""
+    """Claim a terminal so wide that no line is broken, which could be in the middle of a path."""
     before = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = "100000"
     try:
@@ -153,7 +153,7 @@ def _unwrapped() -> Iterator[None]:
 
 
 def _one_line(box: str) -> str:
-    """What tyro's box says: the fault, and the names that may have been meant.
+    """Condense what tyro's box says: the fault, and the names that may have been meant.
 
     Without a terminal it has a title, and rules between its parts; each line begins with two blanks.
     """

@@ -10,7 +10,8 @@ import numpy as np
 @dataclass(frozen=True)
 class Camera:
     """Perspective cameras of T frames: position (T, 3) meters; axes (T, 3, 3), rows right, up, forward; focal (T,) pixels;
-    center (T, 2) pixels where the forward axis meets the image of `size` x `size` pixels."""
+    center (T, 2) pixels where the forward axis meets the image of `size` x `size` pixels.
+    """
 
     position: np.ndarray
     axes: np.ndarray

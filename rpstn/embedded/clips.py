@@ -46,7 +46,8 @@ def draw_clip(plan: ClipPlan, frames: int, size: int) -> tuple[Rendered, str]:
 
 def _lift(lowest: np.ndarray) -> np.ndarray:
     """Return how far to lift each frame (T,) so that the body stands on the ground: one shift for the clip, so that flights stay
-    flights, and what still would lie below the ground softly raised."""
+    flights, and what still would lie below the ground softly raised.
+    """
     shift = -np.percentile(lowest, 15)
     deep = np.maximum(0.0, -(lowest + shift) - 0.005)
     padded = np.pad(deep, 3, mode="edge")

@@ -125,7 +125,8 @@ def surface_distance(p: np.ndarray, hair: str, skirt: bool) -> np.ndarray:
 @dataclass(frozen=True)
 class Template:
     """vertices (V, 3) meters from the root; faces (F, 3) outward; weights (V, 13) of segments, rows sum to 1; arm (V,):
-    meters along the arm from the shoulder, -0.1 where the vertex is no part of an arm; leg (V,) share of the legs."""
+    meters along the arm from the shoulder, -0.1 where the vertex is no part of an arm; leg (V,) share of the legs.
+    """
 
     vertices: np.ndarray
     faces: np.ndarray

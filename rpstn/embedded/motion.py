@@ -113,7 +113,8 @@ def _alignment(fixed: np.ndarray, moving: np.ndarray) -> tuple[float, np.ndarray
 
 def junction_distances(first: Poses, second: Poses) -> np.ndarray:
     """Measure how far apart poses are: (n, m) meters, mean over points, of each of n poses of `first` and each of m of `second`,
-    which is rotated about the vertical and shifted along the ground to lie as near as it can."""
+    which is rotated about the vertical and shifted along the ground to lie as near as it can.
+    """
     (xa, ya, za), (xb, yb, zb) = (np.moveaxis(p.points, -1, 0) for p in (first, second))
     xa, za, xb, zb = (v - v.mean(1, keepdims=True) for v in (xa, za, xb, zb))
     yaw = np.arctan2(xa @ zb.T - za @ xb.T, xa @ xb.T + za @ zb.T)[..., None]

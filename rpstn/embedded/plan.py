@@ -99,7 +99,8 @@ class ClipPlan:
     @property
     def group(self) -> str:
         """The stretch shown, or, of a joined training clip, both. In val and test the unit of independence: mirrored, faster and
-        slower clips of one stretch have one group, and clips of two groups share neither motion nor body nor place."""
+        slower clips of one stretch have one group, and clips of two groups share neither motion nor body nor place.
+        """
         return "+".join(part.label for part in self.parts)
 
     @property
@@ -235,7 +236,8 @@ def _of_join(pair: Join, step: float, frames: int, rng: np.random.Generator) -> 
 
 def _fit(poses: Poses, step: float, gaps: int) -> tuple[float, Poses]:
     """Return a step with which `gaps` steps stay within poses at RATE. Where even the finest would not do, as in long clips, the
-    motion goes back the way it came."""
+    motion goes back the way it came.
+    """
     seconds = (len(poses) - 1) / RATE
     finest = 0.8 / _FASTEST
     step = max(min(step, seconds / gaps), finest)

@@ -75,7 +75,8 @@ def make_lens(rng: np.random.Generator) -> Lens:
 @dataclass(frozen=True)
 class Rendered:
     """frames (T, S, S, 3) uint8 RGB; joints (T, 13, 2) pixels; state, occluded_by (T, 13); corners (T, 4) of the body's box:
-    x, y of its least and greatest pixel coordinates, held to the frame; quality: of the JPEG files."""
+    x, y of its least and greatest pixel coordinates, held to the frame; quality: of the JPEG files.
+    """
 
     frames: np.ndarray
     joints: np.ndarray
@@ -161,7 +162,8 @@ def render(
     rng: np.random.Generator, surface: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Rendered:  # fmt: skip
     """Draw a clip. points (T, 16, 3) meters and matrices (T, 13, 3, 3) as motion.with_proportions gives them; surface: what
-    pose_body makes of them, where it is known already."""
+    pose_body makes of them, where it is known already.
+    """
     frames, size = len(points), camera.size
     vertices, normals = surface or pose_body(body, points, matrices)
     outline, outline_depth = camera.project(vertices)
@@ -196,7 +198,8 @@ def _draw_body(
     body: Body, normals: np.ndarray, outline: np.ndarray, depth: np.ndarray, camera: Camera, light: Light, t: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw the body in one frame at FINE times the size: premultiplied RGBA (h, w, 4), its depth (h, w), infinite elsewhere, and
-    the segment seen (h, w)."""
+    the segment seen (h, w).
+    """
     side = camera.size * FINE
     layer = np.zeros((side, side, 4), np.float32)
     near = np.full((side, side), np.inf, np.float32)
@@ -228,7 +231,8 @@ def _draw_body(
 
 def _put_things(image: np.ndarray, layer: np.ndarray, near: np.ndarray, drawn: list[DrawnThing], furthest: float) -> np.ndarray:
     """Add the things, sorted from the furthest, to the frame `image` where they lie behind all of the body (`furthest` meters),
-    else to the body's layer, each pixel in its order. Returns the nearest thing's depth at every fine pixel."""
+    else to the body's layer, each pixel in its order. Returns the nearest thing's depth at every fine pixel.
+    """
     cover = np.full(near.shape, np.inf, np.float32)
     behind = [d for d in drawn if d.depth > furthest]
     for d in behind:

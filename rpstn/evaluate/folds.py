@@ -1,4 +1,4 @@
-"""Sub-JHMDB's three splits together: one network for each, scored on that split's test part, and the mean that papers print.
+"""Sub-JHMDB's three splits together: one network per split, scored on that split's test part, and the mean that papers print.
 
 The splits share clips, so a network trained on one must not be scored on another, and the three are never merged.
 """
@@ -25,7 +25,12 @@ _ALIKE = ("dataset", "split", "skeleton", "threshold", "window", "flip_test", "r
 
 @dataclass(frozen=True)
 class FoldsResult:
-    """metrics: see `mean_over_splits`; results by split's number; out: the directory with mean.json."""
+    """What three evaluations found.
+
+    metrics  see `mean_over_splits`.
+    results  by split's number.
+    out      the directory with mean.json.
+    """
 
     metrics: dict[str, Any]
     results: dict[int, EvaluationResult]
@@ -66,13 +71,13 @@ def evaluate_folds(
 
 
 def mean_over_splits(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
-    """The plain mean over the three splits of what `rpstn.evaluate.scoring.evaluate` gives as metrics for each.
+    """Average over the three splits what `rpstn.evaluate.scoring.evaluate` gives as metrics of each.
 
     results  by split's number: 1, 2 and 3.
 
     "scores"[reference][subset] has the keys that a single split's has, so that the same tables print it: "mean" over all
     15 joints and "mean_scored" over the 13 without neck and belly ("joints_scored" says how many), "joints" and
-    "groups", each the mean of three numbers, None where a split has none. "interval" is [None, None]: the test parts
+    "joint_types", each the mean of three numbers, None where a split has none. "interval" is [None, None]: the test parts
     share clips, so their scores are not independent. "splits"[number] has each split's own scores, "checkpoints" and
     "counted" what they are of. Raises UserError where a split is missing, or where splits were scored in different ways.
     """
@@ -100,7 +105,7 @@ def mean_over_splits(results: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]
 
 
 def find_folds(folder: str | Path, fold: int) -> dict[str, dict[int, Path]]:
-    """Networks trained on all three splits: variant -> split -> checkpoint, for variants that all three have.
+    """Find networks trained on all three splits: variant -> split -> checkpoint, for variants that all three have.
 
     folder  the runs of one split, whose name ends with its number, such as runs/sub_jhmdb-1: the others lie beside it.
             Empty where the name does not, or where no variant is finished on all.
@@ -121,13 +126,13 @@ def find_folds(folder: str | Path, fold: int) -> dict[str, dict[int, Path]]:
 
 
 def rows_of(metrics: Mapping[str, Any], reference: str, subset: str = "all") -> dict[str, Any]:
-    """Rows for `rpstn.metrics.tables.table`: each split, then the mean."""
+    """Make rows for `rpstn.metrics.tables.table`: each split, then the mean."""
     rows = {f"split {fold}": scores[reference][subset] for fold, scores in metrics["splits"].items()}
     return rows | {"mean of 3": metrics["scores"][reference][subset]}
 
 
 def means_by_split(metrics: Mapping[str, Any], subset: str = "all") -> dict[str, dict[str, float | None]]:
-    """The means alone, named by reference length and number of joints: {"split 1": {"person, 15 joints": 0.96, ...}, ...}."""
+    """Collect the means, named by reference length and number of joints: {"split 1": {"person, 15 joints": 0.96, ...}, ...}."""
     found: dict[str, dict[str, float | None]] = {}
     for reference in metrics["scores"]:
         for name, part in rows_of(metrics, reference, subset).items():
@@ -139,7 +144,7 @@ def means_by_split(metrics: Mapping[str, Any], subset: str = "all") -> dict[str,
 
 
 def _mean(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
-    """One part of what `rpstn.metrics.scores.describe` returns, as mean over the splits."""
+    """Average one part of what `rpstn.metrics.scores.describe` returns."""
 
     def over(values: list[float | None]) -> float | None:
         known = [value for value in values if value is not None]

@@ -1,4 +1,4 @@
-"""Scores, and how sure one can be of them."""
+"""Scores and their confidence intervals; a score knows no network."""
 
 from rpstn.metrics.intervals import Interval, contrast_interval, interval, paired_interval
 from rpstn.metrics.keypoints import PCK, correct, head_sizes, pck, pckh, reference_sizes, summarize

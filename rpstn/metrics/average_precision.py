@@ -38,7 +38,7 @@ def oks_average_precision(
     boxes: Any | None = None,
     skeleton: Skeleton = COCO,
 ) -> dict[str, float]:
-    """AP and AR of detected poses over all images of the ground truth, as fractions.
+    """Compute AP and AR of detected poses over all images of the ground truth, as fractions.
 
     keypoints     (N,K,3) x, y in px and a confidence, which COCO's evaluation does not read; the skeleton's order.
     scores        (N,) of each pose; the 20 best of an image count.
@@ -74,7 +74,7 @@ def oks_average_precision(
 
 
 def rescore(box_scores: Any, confidences: Any, threshold: float = 0.2) -> np.ndarray:
-    """The score of a pose in published COCO tables: (N,) float64.
+    """Score poses as published COCO tables do: (N,) float64.
 
         score = box score * mean of the confidences above the threshold,   0 where none is above it
 
@@ -84,14 +84,14 @@ def rescore(box_scores: Any, confidences: Any, threshold: float = 0.2) -> np.nda
     box_scores, confidences = as_array(box_scores).astype(np.float64), as_array(confidences).astype(np.float64)
     if confidences.ndim != 2 or box_scores.shape != confidences.shape[:1]:
         raise ValueError(f"box_scores {box_scores.shape} and confidences {confidences.shape} must be (N,) and (N, K)")
-    sure = confidences > threshold
-    return box_scores * np.where(sure, confidences, 0.0).sum(axis=1) / np.maximum(sure.sum(axis=1), 1)
+    confident = confidences > threshold
+    return box_scores * np.where(confident, confidences, 0.0).sum(axis=1) / np.maximum(confident.sum(axis=1), 1)
 
 
 def crop_areas(boxes: Any, aspect: float = 0.75, padding: float = 1.25) -> np.ndarray:
-    """Areas (N,) in px^2 of the crops that published tables take `oks_nms` by.
+    """Compute the areas (N,) in px^2 of the crops that published tables take `oks_nms` by.
 
-    boxes    (N,4) x, y, width, height. Each is enlarged to width / height = aspect and then by padding a side.
+    boxes    (N,4) x, y, width, height. Each is enlarged to width / height = aspect and then by the factor padding.
     """
     width, height = as_array(boxes).astype(np.float64)[:, 2:].T
     height = np.maximum(height, width / aspect)
@@ -99,7 +99,7 @@ def crop_areas(boxes: Any, aspect: float = 0.75, padding: float = 1.25) -> np.nd
 
 
 def similarity(pose: Any, others: Any, area: Any, areas: Any, sigmas: Any) -> np.ndarray:
-    """OKS of one detected pose with others: (M,).
+    """Compute the OKS of one detected pose with others: (M,).
 
     No joint of a detection is unlabeled, so this is the mean over all K joints; a is the mean of the two areas.
     pose (K,2), others (M,K,2) px; area and areas (M,) px^2; sigmas (K,).
@@ -110,9 +110,9 @@ def similarity(pose: Any, others: Any, area: Any, areas: Any, sigmas: Any) -> np
 
 
 def oks_nms(poses: Any, scores: Any, areas: Any, *, threshold: float = 0.9, skeleton: Skeleton = COCO) -> np.ndarray:
-    """Suppression of double detections in one image: indices of the poses kept, the best first.
+    """Suppress double detections in one image: indices of the poses kept, the best first.
 
-    A pose goes if its OKS with a better one that stays is greater than the threshold (Papandreou et al., 2017).
+    A pose is dropped if its OKS with a better one that is kept is greater than the threshold (Papandreou et al., 2017).
     poses (N,K,2) px, scores (N,), areas (N,) px^2. Of equal scores the earlier pose comes first. Raises ValueError
     for a skeleton without sigmas.
     """
@@ -137,7 +137,7 @@ def usual_detections(
     nms: float = 0.9,
     skeleton: Skeleton = COCO,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Detections as published COCO tables score them: rescored, then OKS-NMS image by image.
+    """Treat detections as published COCO tables do: rescored, then OKS-NMS image by image.
 
     keypoints (N,K,3) x, y, confidence; box_scores (N,); image_ids (N,); boxes (N,4), from which the poses were found.
     Returns keypoints, scores and image_ids of the poses kept, for `oks_average_precision`, in the order given.
@@ -159,7 +159,7 @@ def usual_detections(
 
 
 def _evaluate(truth: GroundTruth, detections: list[dict[str, Any]], sigmas: np.ndarray) -> np.ndarray:
-    """COCOeval's ten numbers. What it prints on its way is dropped."""
+    """Compute COCOeval's ten numbers; what it prints is dropped."""
     try:  # late: whoever scores by PCK needs no pycocotools
         from pycocotools.coco import COCO as Annotations
         from pycocotools.cocoeval import COCOeval
@@ -181,7 +181,7 @@ def _evaluate(truth: GroundTruth, detections: list[dict[str, Any]], sigmas: np.n
 
 
 def _ids(values: Any) -> np.ndarray:
-    """Ids (N,) as they were given: of whole numbers beyond 64 bits, or mixed with strings, NumPy would make others."""
+    """Keep ids (N,) as given: of whole numbers beyond 64 bits, or mixed with strings, NumPy would make others."""
     if not isinstance(values, list | tuple):
         return as_array(values)
     found = np.empty(len(values), dtype=object)

@@ -30,10 +30,10 @@ class GroundTruth:
 
 
 def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton) -> GroundTruth:
-    """A file in COCO's key point form, or its content, which is not changed.
+    """Read a file in COCO's key point form, or its content, which is not changed.
 
     Ids are whole numbers or strings, each once. Annotations of other categories are left out. Raises UserError, with the name of
-    the annotation, for what is missing or not what it should be.
+    the annotation, for what is missing or malformed.
     """
     if isinstance(source, str | Path):
         whole, where = coco_json.read_json(Path(source), _REMEDY), str(source)
@@ -64,7 +64,7 @@ def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton
 
 
 def _person(whole: Any, where: str, skeleton: Skeleton) -> tuple[int | str, set[int | str]]:
-    """The id of the one category that has the skeleton's joints, and the ids of all."""
+    """Find the id of the one category that has the skeleton's joints, and the ids of all."""
     found = list(coco_json.identified(whole, "categories", where, _REMEDY))
     named = [(identity, entry["keypoints"]) for identity, _, entry in found if isinstance(entry.get("keypoints"), list | tuple)]
     persons = [(identity, joints) for identity, joints in named if len(joints) == len(skeleton)]
@@ -83,7 +83,7 @@ def _person(whole: Any, where: str, skeleton: Skeleton) -> tuple[int | str, set[
 
 
 def _scored(entry: Mapping[str, Any], joints: int, where: str) -> dict[str, Any]:
-    """What COCO's code reads of a person."""
+    """Collect what COCO's code reads of a person."""
     count, crowd = (coco_json.integer(entry, key, where, _REMEDY) for key in ("num_keypoints", "iscrowd"))
     if crowd > 1:
         raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")

@@ -20,11 +20,10 @@ BINS = ((1, 1), (2, 2), (3, 3), (4, 5), (6, 8), (9, 12), (13, 20))
 
 @dataclass(frozen=True)
 class HiddenCurve:
-    """One interval per bin.
+    """PCK, or a difference of two, per bin of hidden frames.
 
     bins       first and last number of hidden frames of each bin, both included.
-    intervals  PCK, or a difference of two, with its bootstrap interval over groups; NaN where a bin has no
-               sample.
+    intervals  one per bin, from a bootstrap over groups; NaN where a bin has no sample.
     """
 
     bins: tuple[tuple[int, int], ...]
@@ -35,7 +34,7 @@ class HiddenCurve:
         return tuple(f"{low}" if low == high else f"{low}-{high}" for low, high in self.bins)
 
     def column(self, name: str) -> np.ndarray:
-        """One field of all intervals: "estimate", "low", "high", "groups" or "samples"."""
+        """Collect one field of all intervals: "estimate", "low", "high", "groups" or "samples"."""
         return np.array([getattr(item, name) for item in self.intervals], dtype=np.float64)
 
 
@@ -48,7 +47,7 @@ def hidden_samples(
     threshold: float = 0.2,
     by: str = "anything",
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """Right and wrong (N,K) per bin, NaN outside the bin, and the source of each row (N,).
+    """Judge hidden joints: correct or not (N,K) per bin, NaN outside the bin, and the group of each row (N,).
 
     by     "anything": every occluded joint. "occluder": those alone that `rpstn.occlusion.occlude` has hidden
            and that could be seen without it. The frames since a joint was last seen count for either, whatever
@@ -78,9 +77,9 @@ def hidden_curve(
     seed: int = 0,
     **settings: Any,
 ) -> HiddenCurve:
-    """PCK of hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
-    rights, groups = hidden_samples(predictions, dataset, bins, **settings)
-    return HiddenCurve(tuple(bins), tuple(interval(right, groups, draws=draws, seed=seed) for right in rights))
+    """Score hidden joints by the number of frames hidden so far; settings as for `hidden_samples`."""
+    parts, groups = hidden_samples(predictions, dataset, bins, **settings)
+    return HiddenCurve(tuple(bins), tuple(interval(part, groups, draws=draws, seed=seed) for part in parts))
 
 
 def hidden_gain(
@@ -93,7 +92,7 @@ def hidden_gain(
     seed: int = 0,
     **settings: Any,
 ) -> HiddenCurve:
-    """What `predictions` gain over `baseline`, paired over groups; settings as for `hidden_samples`.
+    """Compute what `predictions` gain over `baseline`, paired over groups; settings as for `hidden_samples`.
 
     With bins ((1, 5),) this is one number: the gain on joints hidden for up to five frames.
     """
@@ -108,12 +107,12 @@ def hidden_gain(
 
 
 def hidden_lengths(visibility: np.ndarray, window: int = 0) -> np.ndarray:
-    """For how many frames each joint has been hidden so far: (T,K) int64.
+    """Count for how many frames each joint has been hidden so far: (T,K) int64.
 
     0 where the joint is visible. n >= 1 where it is occluded and was last visible n frames ago. -1 where it
     is occluded but was never visible before, and where it is absent: nothing could have been carried into
     such a frame.
-    window  frames after which the network starts anew and with it the count; 0 for never.
+    window  frames after which the network is reset and with it the count; 0 for never.
     """
     visibility = np.asarray(visibility)
     length = len(visibility)

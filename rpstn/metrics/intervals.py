@@ -47,7 +47,7 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """False where there are no bounds, and where trainings were drawn and are too few to say anything about others."""
+        """Whether zero lies outside the bounds; False without bounds, and with too few trainings to say anything about others."""
         return not self.few_seeds and (self.low > 0 or self.high < 0)
 
     @property
@@ -72,10 +72,10 @@ class Interval:
         unit: str = "",
         counted: str = "joints",
     ) -> str:
-        """In words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 groups)".
+        """Write the interval in words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 groups)".
 
         percent  times 100. signed: with + or -, as a difference needs it. digits: after the point.
-        unit     written behind the estimate, e.g. " %". counted: what the samples are.
+        unit     written after the estimate, e.g. " %". counted: what the samples are.
         """
         if not self.samples:
             return "nothing to count"
@@ -87,7 +87,7 @@ class Interval:
         return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {groups}{seeds})"
 
     def brief(self, *, percent: bool = True, signed: bool = False, digits: int = 1) -> str:
-        """Short enough for a table: "81.3 (78.0 to 84.1)"; empty where there is no estimate. Arguments as for `text`."""
+        """Write the interval for a table: "81.3 (78.0 to 84.1)"; empty without an estimate. Arguments as in `text`."""
         if not self.samples or np.isnan(self.estimate):
             return ""
         estimate, low, high = self._numbers(percent, signed, digits)
@@ -99,19 +99,19 @@ class Interval:
 
 
 def levels(groups: int, level: float = 0.95) -> np.ndarray:
-    """Between which quantiles of the draws the interval of n groups lies: the lower and the upper level.
+    """Compute between which quantiles of the draws the interval of n groups lies: the lower and the upper level.
 
         Phi(sqrt(n / (n - 1)) t_{n-1, alpha/2})  and 1 minus that,  alpha = 1 - level
 
-    With them a mean of normal values gets Student's interval: t for its deviation not being known, the root for the bootstrap's
-    deviation being too small by that much. For n < 5 they lie beyond all draws. Source: Hesterberg (2015).
+    With them a mean of normal values gets Student's interval: t since its standard deviation is not known, the root since the
+    bootstrap's is too small by that much. For n < 5 they lie beyond all draws. Source: Hesterberg (2015).
     """
     tail = ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 - level) / 2))
     return np.array([tail, 1 - tail])
 
 
 def bounds(drawn: np.ndarray, groups: int, level: float = 0.95) -> tuple[float, float]:
-    """The expanded percentile interval of draws (D,), NaN left out; NaN for fewer than five groups."""
+    """Compute the expanded percentile interval of draws (D,), NaN left out; NaN for fewer than five groups."""
     if groups < LEAST:
         return np.nan, np.nan
     low, high = np.nanquantile(drawn, levels(groups, level))
@@ -127,11 +127,11 @@ def interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of one method's PCK.
+    """Compute the interval of one method's PCK.
 
     correct  (N,K) or (N,) of 1, 0 and NaN, as `rpstn.metrics.correct` returns it.
     groups   (N,) the group of each row.
-    pool     "samples": right samples over scored samples of all joints (micro). "joints": the mean over
+    pool     "samples": correct samples over scored samples of all joints (micro). "joints": the mean over
              joints, a joint without a sample in a draw being left out of that draw.
     """
     _, hits, counts = sums_per_group(_as_matrix(correct), groups)
@@ -148,7 +148,7 @@ def paired_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of the difference PCK(a) - PCK(b) of two methods on the same samples.
+    """Compute the interval of the difference PCK(a) - PCK(b) of two methods on the same samples.
 
     Arguments as for `interval`. Raises ValueError where the two do not score the same samples.
     """
@@ -172,7 +172,7 @@ def contrast_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of mean(first) - mean(second) of one quantity, within each joint, then averaged over joints.
+    """Compute the interval of mean(first) - mean(second) of one quantity, within each joint, then averaged over joints.
 
     For two kinds of samples that exclude each other, such as hidden and visible joints. Both means of a draw
     come from the same groups. Joints are compared with themselves only, so it does not matter that one kind
@@ -205,7 +205,7 @@ def contrast_interval(
 
 
 def _contrast(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """sums, counts (2,G,K) and weights (D,G) -> (D,): NaN for a draw in which no joint has both kinds."""
+    """Compute the contrast of sums, counts (2,G,K) per row of weights (D,G): (D,), NaN where no joint has both kinds."""
     totals, numbers = weights @ sums, weights @ counts  # (2,D,K)
     means = np.divide(totals, numbers, out=np.zeros_like(totals), where=numbers > 0)
     present = (numbers > 0).all(axis=0)
@@ -221,7 +221,7 @@ def _as_matrix(correct: np.ndarray) -> np.ndarray:
 
 
 def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int) -> Interval:
-    """hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
+    """Draw groups for hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
     if pool not in POOLS:
         raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
     used = counts.sum(axis=1) > 0
@@ -235,7 +235,7 @@ def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, leve
 
 
 def _score(hits: np.ndarray, counts: np.ndarray, weights: np.ndarray, pool: str) -> np.ndarray:
-    """The score, or the difference of two, for each row of weights (D,G): how often each group was drawn."""
+    """Compute the score, or the difference of two, per row of weights (D,G): how often each group was drawn."""
     drawn_counts = weights @ counts  # (D,K)
     drawn_hits = np.stack([weights @ method for method in hits])  # (M,D,K)
     if pool == "samples":

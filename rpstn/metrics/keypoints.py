@@ -1,8 +1,7 @@
 """PCK: the fraction of joints found within a fraction of the body's size.
 
-A joint is right if |predicted - target| <= threshold * size, all three in pixels of the same image. The size
-is taken per frame, from the same frame as the joint (Yang and Ramanan, 2013; Zhang et al., Penn Action,
-2013).
+A joint is correct if |predicted - target| <= threshold * size, all three in pixels of the same image. The size is taken per
+frame, from the same frame as the joint (Yang and Ramanan, 2013; Zhang et al., Penn Action, 2013).
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ MPII_LEFT_OUT = (6, 7)  # pelvis and thorax, which published means leave out
 class PCK:
     """Fractions between 0 and 1.
 
-    per_joint  (K,) fraction of right samples of each joint; NaN for a joint without a scored sample.
+    per_joint  (K,) fraction of correct samples of each joint; NaN for a joint without a scored sample.
     mean       plain mean of per_joint, NaN joints left out.
-    micro      right samples of all joints / scored samples of all joints.
+    micro      correct samples of all joints / scored samples of all joints.
     counts     (K,) number of scored samples of each joint.
     """
 
@@ -38,20 +37,20 @@ class PCK:
 
 
 def as_array(values: Any) -> np.ndarray:
-    """A NumPy array from an array, a list, or a tensor on any device."""
+    """Make a NumPy array of an array, a list, or a tensor on any device."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
     return np.asarray(values)
 
 
 def correct(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: float = 0.2) -> np.ndarray:
-    """Which joints were found: (N,K) float64 of 1 (right), 0 (wrong) and NaN (not scored).
+    """Judge which joints were found: (N,K) float64 of 1 (correct), 0 (wrong) and NaN (not scored).
 
     predicted, target  (N,K,2) pixels. A prediction that is not finite is wrong.
     visible            (N,K): what is scored, true or non-zero. Pass `visibility == VISIBLE`, `== OCCLUDED` or
                        `!= ABSENT`.
     size               (N,) reference length in pixels. NaN says that the frame has none: it is not scored.
-    threshold          fraction of the size; an error equal to threshold * size is right.
+    threshold          fraction of the size; an error equal to threshold * size is correct.
 
     Raises ValueError for shapes that do not fit, for a size that is zero, negative or infinite, for a
     threshold that is not positive, and for a scored target that is not finite.
@@ -76,17 +75,15 @@ def correct(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: 
         raise ValueError("a scored target is not finite; mark such joints as not visible")
     # The distance of a NaN prediction is NaN, and the comparison with NaN is False: wrong.
     distance = np.hypot(*np.moveaxis(predicted - np.where(scored[..., None], target, 0.0), -1, 0))
-    right = distance <= threshold * np.where(known, size, 1.0)[:, None]
-    return np.where(scored, right.astype(np.float64), np.nan)
+    within = distance <= threshold * np.where(known, size, 1.0)[:, None]
+    return np.where(scored, within.astype(np.float64), np.nan)
 
 
-def summarize(right: np.ndarray) -> PCK:
-    """PCK of what `correct` returns, (N,K) of 1, 0 and NaN. Arrays of several clips may be concatenated
-    first.
-    """
-    scored = ~np.isnan(right)
+def summarize(judged: np.ndarray) -> PCK:
+    """Summarize what `correct` returns, (N,K) of 1, 0 and NaN, of one clip or of several concatenated."""
+    scored = ~np.isnan(judged)
     counts = scored.sum(axis=0)
-    hits = np.where(scored, right, 0.0).sum(axis=0)
+    hits = np.where(scored, judged, 0.0).sum(axis=0)
     per_joint = np.divide(hits, counts, out=np.full(len(counts), np.nan), where=counts > 0)
     mean = float(per_joint[counts > 0].mean()) if counts.any() else float("nan")
     micro = float(hits.sum() / counts.sum()) if counts.any() else float("nan")
@@ -94,10 +91,9 @@ def summarize(right: np.ndarray) -> PCK:
 
 
 def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: float = 0.2) -> PCK:
-    """Percentage of correct keypoints, as a fraction. NumPy arrays or tensors; shapes and errors as for
-    `correct`.
+    """Compute the percentage of correct keypoints, as a fraction, of NumPy arrays or tensors.
 
-    A joint without a scored sample is NaN and left out of the mean.
+    A joint without a scored sample is NaN and left out of the mean. Shapes and errors as for `correct`.
     """
     return summarize(correct(predicted, target, visible, size=size, threshold=threshold))
 
@@ -111,7 +107,7 @@ def pckh(
     threshold: float = 0.5,
     left_out: Sequence[int] = MPII_LEFT_OUT,
 ) -> PCK:
-    """PCK by the size of the head (Andriluka et al., MPII, 2014): right if |error| <= threshold * head size.
+    """Compute PCK by the size of the head (Andriluka et al., MPII, 2014): correct if |error| <= threshold * head size.
 
     predicted, target, visible  as for `correct`; MPII scores every annotated joint, hidden or not.
     head_boxes                  (N,4) x, y, width, height in pixels of the same image; see `head_sizes`.
@@ -120,15 +116,15 @@ def pckh(
     `per_joint` and `counts` have all K joints. The column "Mean" of published MPII tables is `micro`: it weights
     each joint by its number of samples. Raises ValueError as `correct`, and for a joint left out that is not there.
     """
-    right = correct(predicted, target, visible, size=head_sizes(head_boxes), threshold=threshold)
-    if any(not 0 <= joint < right.shape[1] for joint in left_out):
-        raise ValueError(f"left_out {tuple(left_out)} names a joint outside 0..{right.shape[1] - 1}")
-    rest = summarize(np.delete(right, list(left_out), axis=1))
-    return replace(summarize(right), mean=rest.mean, micro=rest.micro)
+    judged = correct(predicted, target, visible, size=head_sizes(head_boxes), threshold=threshold)
+    if any(not 0 <= joint < judged.shape[1] for joint in left_out):
+        raise ValueError(f"left_out {tuple(left_out)} names a joint outside 0..{judged.shape[1] - 1}")
+    rest = summarize(np.delete(judged, list(left_out), axis=1))
+    return replace(summarize(judged), mean=rest.mean, micro=rest.micro)
 
 
 def head_sizes(head_boxes: Any) -> np.ndarray:
-    """0.6 times the diagonal of each head box (N,4) x, y, width, height: (N,) float64; NaN for a box without extent."""
+    """Compute 0.6 times the diagonal of each head box (N,4) x, y, width, height: (N,) float64; NaN for a box without extent."""
     boxes = as_array(head_boxes).astype(np.float64)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"head_boxes {boxes.shape} must be (N, 4): x, y, width, height")
@@ -137,7 +133,7 @@ def head_sizes(head_boxes: Any) -> np.ndarray:
 
 
 def reference_sizes(joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton, reference: str) -> np.ndarray:
-    """The reference length of each frame in pixels, (T,) float64; NaN where the frame has none.
+    """Compute the reference length of each frame in pixels, (T,) float64; NaN where the frame has none.
 
     reference "person": the longer side of the frame's box. "torso": the distance of the skeleton's torso
     pair. joints (T,K,2), visibility (T,K), boxes (T,4) as in a Clip. A torso joint may be occluded, as long

@@ -1,8 +1,8 @@
-"""Many means at once, one for each pair of joints, with what a bootstrap over groups says of them together.
+"""Many means at once, one per pair of joints, with what a bootstrap over groups says of them together.
 
-Of 156 intervals of 95 %, about eight miss zero by chance. So a pair counts as told apart from zero only by a bound that holds for
-all pairs at once: that of the largest |t| of all means (the max-t method; Westfall and Young, 1993). How large it gets by chance
-is found by flipping the signs of whole groups, which changes nothing where the pairs have no effect.
+Of 156 intervals of 95 %, about eight miss zero by chance. So a pair counts as significantly different from zero only by a bound
+that holds for all pairs at once: that of the largest |t| of all means (the max-t method; Westfall and Young, 1993). How large it
+gets by chance is found by flipping the signs of whole groups, which changes nothing where the pairs have no effect.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ FLIPS = 4096  # patterns of signs: all there are, or as many drawn at random
 class PairMeans:
     """Means of P quantities, (P,) each.
 
-    estimate   the mean over all samples; NaN for a quantity without any.
-    low, high  bounds of each quantity's own interval; NaN for one with samples in fewer than five groups.
-    sure       whether |t| exceeds the bound that holds for all P together.
-    groups     number of groups with a sample. level of the intervals and of the common bound.
+    estimate     the mean over all samples; NaN for a quantity without any.
+    low, high    bounds of each quantity's own interval; NaN for one with samples in fewer than five groups.
+    significant  whether |t| exceeds the bound that holds for all P together.
+    groups       number of groups with a sample.
+    level        of the intervals and of the common bound.
     """
 
     estimate: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    sure: np.ndarray
+    significant: np.ndarray
     groups: int
     level: float = 0.95
 
@@ -41,35 +42,36 @@ class PairMeans:
 def pair_means(
     values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, draws: int = 2000, level: float = 0.95, seed: int = 0
 ) -> PairMeans:
-    """Means over the samples (N,P), NaN left out, with a bootstrap over groups (N,), and which of them are told apart from zero.
+    """Average samples (N,P), NaN left out, with a bootstrap over groups (N,), and test which means differ from zero.
 
-    A quantity is sure at a level that holds for all P together: by flipped signs (`_apart`). That is exact where a source's
-    effect is as likely to be -x as x, however the P depend on each other. Where effects are strongly skewed over groups, it is
-    not: of eleven or twenty groups with exponential effects, two studies of three call some null sure among 156. Nothing is
-    sure with fewer than six groups, and no quantity with samples in fewer than five of them or with the same mean in all.
+    A quantity is significant at a level that holds for all P together: by flipped signs (`_differ`). That is exact where a
+    group's effect is as likely to be -x as x, however the P depend on each other. Where effects are strongly skewed over groups,
+    it is not: of eleven or twenty groups with exponential effects, two studies of three call some null significant among 156.
+    Nothing is significant with fewer than six groups, and no quantity with samples in fewer than five of them or with the same
+    mean in all.
     """
     _, sums, counts = sums_per_group(values, groups)
     estimate = _means(sums, counts, np.ones((1, len(sums))))[0]
     number = (counts > 0).sum(axis=0)
     many = number >= LEAST
     low, high = np.full((2, len(estimate)), np.nan)
-    sure = np.zeros(len(estimate), dtype=bool)
+    significant = np.zeros(len(estimate), dtype=bool)
     if many.any():
         drawn = _means(sums, counts, draw_groups(len(sums), draws, level, seed))
-        for place in np.flatnonzero(many):
-            low[place], high[place] = bounds(drawn[:, place], number[place], level)
-        sure[many] = _apart(sums[:, many], counts[:, many], level, seed)
-    return PairMeans(estimate, low, high, sure, int(counts.any(axis=1).sum()), level)
+        for index in np.flatnonzero(many):
+            low[index], high[index] = bounds(drawn[:, index], number[index], level)
+        significant[many] = _differ(sums[:, many], counts[:, many], level, seed)
+    return PairMeans(estimate, low, high, significant, int(counts.any(axis=1).sum()), level)
 
 
-def _apart(sums: np.ndarray, counts: np.ndarray, level: float, seed: int) -> np.ndarray:
-    """Which of the means of sums, counts (G,P) are told apart from zero at a level that holds for all: (P,) bool.
+def _differ(sums: np.ndarray, counts: np.ndarray, level: float, seed: int) -> np.ndarray:
+    """Test which of the means of sums, counts (G,P) differ from zero, at a level that holds for all: (P,) bool.
 
         t_p = sum_g s_g S_gp / sqrt(n_p / (n_p - 1) sum_g (s_g S_gp - m_p C_gp)^2),    m_p = sum_g s_g S_gp / sum_g C_gp
 
-    for sums S, counts C and signs s_g of the groups, of which n_p have samples of p; t is computed anew for every pattern of
-    signs. A mean is told apart if its |t| is reached by the largest |t| of all P in no more than 1 - level of the patterns, the
-    one without a flip among them. Source: Westfall and Young (1993), with sign flips as the resampling.
+    for sums S, counts C and signs s_g of the groups, of which n_p have samples of p; t is computed for every pattern of signs. A
+    mean is significant if its |t| is reached by the largest |t| of all P in no more than 1 - level of the patterns, the one
+    without a flip among them. Source: Westfall and Young (1993), with sign flips as the resampling.
     """
     t = _t(_signs(len(sums), seed), sums, counts)
     own = t[0]
@@ -80,7 +82,7 @@ def _apart(sums: np.ndarray, counts: np.ndarray, level: float, seed: int) -> np.
 
 
 def _t(signs: np.ndarray, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """|t| of all P for patterns (F,G): (F,P); infinite where all groups have the same mean."""
+    """Compute |t| of all P for patterns (F,G): (F,P); infinite where all groups have the same mean."""
     number = (counts > 0).sum(axis=0)
     total, square = signs @ sums, (sums**2).sum(axis=0)
     mean = total / counts.sum(axis=0)
@@ -91,7 +93,7 @@ def _t(signs: np.ndarray, sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def _signs(groups: int, seed: int) -> np.ndarray:
-    """Patterns (F,G) of 1 and -1, first the one without a flip; the first group keeps its sign, since -s gives the |t| of s."""
+    """Make patterns (F,G) of 1 and -1, the one without a flip first; the first group keeps its sign: -s has the |t| of s."""
     if 2 ** (groups - 1) <= FLIPS:
         flipped = np.arange(2 ** (groups - 1))[:, None] >> np.arange(groups)[::-1] & 1
     else:
@@ -109,7 +111,7 @@ def rank_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Spearman's correlation, over P pairs, of two quantities that are means over samples, with a bootstrap over groups.
+    """Correlate two quantities in rank (Spearman) over P pairs, each a mean over samples, with a bootstrap over groups.
 
     first, second  (N,P) of the same frames, NaN left out of a mean. A draw takes the same groups for both.
     The interval's samples are the pairs that both have. Sampling noise pulls a rank correlation towards zero, in a draw more than
@@ -138,7 +140,7 @@ def rank_interval(
 
 
 def rank_ceiling(values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, splits: int = 200, seed: int = 0) -> float:
-    """How well the means of P quantities would agree in rank with the same means over as many other groups.
+    """Estimate how well the means of P quantities would agree in rank with the same means over as many other groups.
 
         2 r / (1 + r),    r = Spearman's correlation between the means of two halves of the groups, averaged over splits
 
@@ -164,7 +166,7 @@ def rank_ceiling(values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, spli
 
 
 def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Pearson's correlation of the ranks, equal values sharing the mean of their ranks."""
+    """Correlate ranks (Pearson), equal values sharing the mean of their ranks."""
     if len(a) < 3:
         return np.nan
     a, b = rankdata(a), rankdata(b)
@@ -174,6 +176,6 @@ def _spearman(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def _means(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """(D,P) for weights (D,G); NaN where a draw has no sample."""
+    """Average per draw: (D,P) for weights (D,G); NaN where a draw has no sample."""
     numbers = weights @ counts
     return np.divide(weights @ sums, numbers, out=np.full_like(numbers, np.nan), where=numbers > 0)

@@ -1,6 +1,6 @@
 """Average precision of joints of several people, as PoseTrack scores it (Andriluka et al., PoseTrack, 2018).
 
-Every predicted joint is a detection with a score of its own. It is right if its person was matched to an annotated
+Every predicted joint is a detection with a score of its own. It is correct if its person was matched to an annotated
 person and it lies within half a head of that person's joint; the head's size is 0.6 times the diagonal of its box.
 Per joint, all detections of all frames are sorted by score, and AP is the area under precision over recall, the
 precision being made monotone first. The score is the mean over 15 joints: the ears of the 17 slots do not count.
@@ -32,7 +32,7 @@ class AnnotatedFrame:
     """The people of one labeled frame, in pixels.
 
     joints      (P,K,2); what is not labeled may hold anything.
-    labeled    (P,K) bool.
+    labeled     (P,K) bool.
     head_boxes  (P,4) x, y, width, height.
     ignored     polygons (n,2): joints inside one, predicted or annotated, do not count.
     image_id    the file's own number of the frame, if it came from one.
@@ -87,7 +87,7 @@ class PoseTrackAP:
     per_joint          (K,) average precision; NaN for a joint that is not scored or nowhere labeled.
     mean               plain mean of per_joint, NaN left out: PoseTrack's mAP.
     precision, recall  (K,) of all detections taken together; precision is NaN without a detection.
-    labeled           (K,) number of labeled joints.
+    labeled            (K,) number of labeled joints.
     """
 
     per_joint: np.ndarray
@@ -104,10 +104,10 @@ def posetrack_average_precision(
     threshold: float = 0.5,
     scored: Sequence[int] = SCORED,
 ) -> PoseTrackAP:
-    """PoseTrack's mAP of several people in frames.
+    """Compute PoseTrack's mAP of several people in frames.
 
     detected   one per frame of annotated, in the same order.
-    threshold  fraction of the head size; an error equal to it is right.
+    threshold  fraction of the head size; an error equal to it is correct.
     scored     joints of the mean; the default suits PoseTrack2018's 17 slots.
     Raises ValueError where frames or joints do not fit.
     """
@@ -120,20 +120,20 @@ def posetrack_average_precision(
     if not scored or any(not 0 <= joint < joints for joint in scored):
         raise ValueError(f"scored {tuple(scored)} must name joints of 0..{joints - 1}")
     scores: list[np.ndarray] = [np.empty((0, joints))]
-    right: list[np.ndarray] = [np.empty((0, joints))]
+    judged: list[np.ndarray] = [np.empty((0, joints))]
     labeled = np.zeros(joints, dtype=int)
     for found, frame in zip(detected, annotated, strict=True):
         if not len(frame.joints):  # nobody says whether somebody was there
             continue
         frame, found = _unignored(frame, found)
         scores.append(found.scores)
-        right.append(_judge(found, frame, threshold, list(scored)))
+        judged.append(_judge(found, frame, threshold, list(scored)))
         labeled += frame.labeled.sum(axis=0)
-    return _summarize(np.concatenate(scores), np.concatenate(right), labeled, list(scored))
+    return _summarize(np.concatenate(scores), np.concatenate(judged), labeled, list(scored))
 
 
 def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFrame, ...]:
-    """The labeled frames of one of PoseTrack2018's per-video files, or of its content.
+    """Read the labeled frames of one of PoseTrack2018's per-video files, or of its content.
 
     Frames that the file marks as not labeled are left out. Raises UserError, with the name of the image or annotation, for a
     file that is not of that form.
@@ -178,7 +178,7 @@ def _frame(
 
 
 def _polygons(where: str, image: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
-    """The regions of a frame in which nothing is scored; fewer than three corners enclose nothing."""
+    """Read the regions of a frame in which nothing is scored; fewer than three corners enclose nothing."""
     try:
         regions = list(zip(image.get("ignore_regions_x") or (), image.get("ignore_regions_y") or (), strict=True))
         polygons = [np.array([x, y], dtype=np.float64).T for x, y in regions]
@@ -190,7 +190,7 @@ def _polygons(where: str, image: Mapping[str, Any]) -> tuple[np.ndarray, ...]:
 
 
 def _unignored(frame: AnnotatedFrame, found: DetectedFrame) -> tuple[AnnotatedFrame, DetectedFrame]:
-    """Without the joints that lie in an ignored region, and without people of whom nothing is left."""
+    """Drop joints that lie in an ignored region, and people of whom nothing is left."""
     labeled, joints = frame.labeled.copy(), found.joints.copy()
     for polygon in frame.ignored:
         labeled &= ~inside(frame.joints, polygon)
@@ -203,9 +203,9 @@ def _unignored(frame: AnnotatedFrame, found: DetectedFrame) -> tuple[AnnotatedFr
 
 
 def _judge(found: DetectedFrame, frame: AnnotatedFrame, threshold: float, scored: list[int]) -> np.ndarray:
-    """Which joints are right: (D,K) of 1, 0 and NaN (not found).
+    """Judge which joints are correct: (D,K) of 1, 0 and NaN (not found).
 
-    Each found person goes to the annotated one of whose labeled joints it has the largest share right; of those that go to the
+    Each found person goes to the annotated one of whose labeled joints it has the largest share correct; of those that go to the
     same one, that with the largest share is matched and the others are wrong. The first wins a tie.
     """
     present = np.isfinite(found.joints).all(axis=-1)
@@ -224,11 +224,11 @@ def _judge(found: DetectedFrame, frame: AnnotatedFrame, threshold: float, scored
     return wrong
 
 
-def _summarize(scores: np.ndarray, right: np.ndarray, labeled: np.ndarray, scored: list[int]) -> PoseTrackAP:
+def _summarize(scores: np.ndarray, judged: np.ndarray, labeled: np.ndarray, scored: list[int]) -> PoseTrackAP:
     per_joint, precision, recall = (np.full(len(labeled), np.nan) for _ in range(3))
     for joint in scored:
-        counted = ~np.isnan(right[:, joint])
-        hits = right[counted, joint][np.argsort(-scores[counted, joint], kind="stable")]
+        counted = ~np.isnan(judged[:, joint])
+        hits = judged[counted, joint][np.argsort(-scores[counted, joint], kind="stable")]
         if len(hits):
             precision[joint] = hits.mean()
         if labeled[joint]:
@@ -239,19 +239,19 @@ def _summarize(scores: np.ndarray, right: np.ndarray, labeled: np.ndarray, score
 
 
 def average_precision(hits: np.ndarray, positives: int) -> float:
-    """Area under precision over recall, all points, as VOC defines it since 2010 (Everingham et al.).
+    """Compute the area under precision over recall, all points, as VOC defines it since 2010 (Everingham et al.).
 
     hits       (N,) 1 or 0, the detection with the highest score first.
     positives  what there was to find.
     """
-    right = np.cumsum(hits)
-    precision = right / np.arange(1, len(hits) + 1)
+    correct = np.cumsum(hits)
+    precision = correct / np.arange(1, len(hits) + 1)
     best = np.maximum.accumulate(precision[::-1])[::-1]  # the best precision at this recall or a higher one
     return float((best * hits).sum() / positives)  # recall grows by 1 / positives at each hit, and only there
 
 
 def inside(points: Any, polygon: Any) -> np.ndarray:
-    """Which points (...,2) lie inside a polygon (n,2): (...) bool. From there a ray crosses the sides an odd number of times."""
+    """Test which points (...,2) lie inside a polygon (n,2): (...) bool. A ray from there crosses an odd number of sides."""
     points, polygon = as_array(points).astype(np.float64), as_array(polygon).astype(np.float64)
     x, y = points[..., 0, None], points[..., 1, None]
     (x1, y1), (x2, y2) = polygon.T, np.roll(polygon, -1, axis=0).T

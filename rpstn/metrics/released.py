@@ -1,13 +1,13 @@
 """The released evaluator as it is, so that its scores can stand beside the correct ones of the same predictions.
 
-Facts about it (repository YHDang/pose-estimation, commit f7dcd3e), told in our own words. It works in pixels of the
-heatmaps, 64 a side, into which a person's box is stretched. A joint is called right if
+Facts about it (repository YHDang/pose-estimation, commit f7dcd3e), in our own words. It works in pixels of the
+heatmaps, 64 a side, into which a person's box is stretched. A joint is called correct if
 
     || (p - t) / 6.4 + (1, 1) ||  <=  0.2 * size
 
-with p the predicted and t the true place, and four things are unusual about that:
+with p the predicted and t the true position, and four things are unusual about that:
 
-1. The distance is divided by a tenth of the map's side, 6.4 px, and then compared with a threshold in px: at a torso of
+1. The distance is divided by a tenth of the map's size, 6.4 px, and then compared with a threshold in px: at a torso of
    25.6 px the radius is not 5.1 px but 32.8 px, more than half the map.
 2. 1 is added to both components inside the norm, after the division: the circle's center lies 6.4 px left of and above
    the joint, so an exact prediction has a distance of 1.41, not 0.
@@ -34,7 +34,7 @@ FRAMES = 5  # of a released clip
 
 
 def released_correct(predicted: Any, target: Any, size: Any, *, threshold: float = 0.2, side: int = SIDE) -> np.ndarray:
-    """Which joints the released evaluator calls right: (N,T,K) float64 of 1 and 0.
+    """Judge joints as the released evaluator does: (N,T,K) float64 of 1 and 0.
 
     predicted, target  (N,T,K,2) heatmap px of N clips. All joints are scored.
     size               (N,) heatmap px, of each clip's first frame; see `first_frame_sizes`.
@@ -52,7 +52,7 @@ def released_correct(predicted: Any, target: Any, size: Any, *, threshold: float
 
 
 def first_frame_sizes(target: Any, torso: tuple[int, int], reference: str, *, side: int = SIDE) -> np.ndarray:
-    """The length that the released evaluator measures a clip by, (N,) heatmap px.
+    """Compute the length that the released evaluator measures a clip by, (N,) heatmap px.
 
     reference  "torso": the distance of the torso pair in the first frame, hidden or not. "person": the box, which is stretched
                to the whole map, so its side. Raises ValueError for another reference.
@@ -74,14 +74,14 @@ def released_pck(
     threshold: float = 0.2,
     side: int = SIDE,
 ) -> PCK:
-    """The released score of clips: (N,T,K,2) heatmap px. Errors as for `released_correct` and `first_frame_sizes`."""
+    """Compute the released score of clips: (N,T,K,2) heatmap px. Errors as for `released_correct` and `first_frame_sizes`."""
     size = first_frame_sizes(target, torso, reference, side=side)
-    right = released_correct(predicted, target, size, threshold=threshold, side=side)
-    return summarize(right.reshape(-1, right.shape[-1]))
+    judged = released_correct(predicted, target, size, threshold=threshold, side=side)
+    return summarize(judged.reshape(-1, judged.shape[-1]))
 
 
 def to_map(points: Any, boxes: Any, *, side: int = SIDE) -> np.ndarray:
-    """Source px to px of a map into which each frame's box is stretched, whatever its aspect: (T,K,2) and (T,4) to (T,K,2).
+    """Map source px to px of a map into which each frame's box is stretched, whatever its aspect: (T,K,2) and (T,4) to (T,K,2).
 
     Nothing lies outside a map: points beyond it are moved to its border.
     """
@@ -99,14 +99,14 @@ def released_correct_frames(
     side: int = SIDE,
     frames: int = FRAMES,
 ) -> np.ndarray:
-    """Which joints of which frames the released evaluator calls right: (N,K) of 1 and 0, all frames in the data set's order.
+    """Judge the joints of all frames as the released evaluator does: (N,K) of 1 and 0, in the data set's order.
 
     Each clip is cut into stretches of five frames, the last as short as what is left; the released test takes one at random
     from each video. A joint that was not predicted is wrong, an absent one has its target in the map's corner.
     Raises UserError where predictions and data set do not belong together.
     """
     predictions.check(dataset)
-    right = []
+    judged = []
     for clip, joints in zip(dataset, predictions.joints, strict=True):
         known = (clip.visibility != ABSENT)[..., None]
         target = np.where(known, to_map(clip.joints, clip.boxes, side=side), 0.0)
@@ -115,12 +115,12 @@ def released_correct_frames(
             here = slice(start, start + frames)
             size = first_frame_sizes(target[None, here], dataset.skeleton.torso, reference, side=side)
             found = released_correct(predicted[None, here], target[None, here], size, threshold=threshold, side=side)
-            right.append(found.reshape(-1, found.shape[-1]))
-    return np.concatenate(right)
+            judged.append(found.reshape(-1, found.shape[-1]))
+    return np.concatenate(judged)
 
 
 def released_score(predictions: Predictions, dataset: ClipDataset, **settings: Any) -> PCK:
-    """What the released evaluator says of the predictions that `rpstn.metrics.scores.score` scores correctly.
+    """Score predictions as the released evaluator does; `rpstn.metrics.scores.score` scores them correctly.
 
     Settings and errors as for `released_correct_frames`.
     """
@@ -128,11 +128,11 @@ def released_score(predictions: Predictions, dataset: ClipDataset, **settings: A
 
 
 def noisy(target: Any, deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:
-    """Predictions off by Gaussian noise of so many px in x and in y, kept inside the map as an argmax is. Shape of target."""
+    """Make predictions off by Gaussian noise of so many px in x and y, kept inside the map as an argmax is. Shape of target."""
     target = as_array(target).astype(np.float64)
     return (target + np.random.default_rng(seed).normal(0.0, deviation, target.shape)).clip(0, side - 1)
 
 
 def guesses(shape: tuple[int, ...], *, side: int = SIDE, seed: int = 0) -> np.ndarray:
-    """Predictions drawn uniformly from the map: shape (...,2), heatmap px."""
+    """Draw predictions uniformly from the map: shape (...,2), heatmap px."""
     return np.random.default_rng(seed).uniform(0.0, side - 1, shape)

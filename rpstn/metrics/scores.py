@@ -1,6 +1,4 @@
-"""The scores of a whole split: PCK by reference, visibility, joint, action and held-out motion, as plain data
-for JSON.
-"""
+"""The scores of a whole split: PCK by reference, visibility, joint, action and held-out motion, as plain data for JSON."""
 
 from __future__ import annotations
 
@@ -22,11 +20,12 @@ VISIBILITY_SUBSETS = ("all", "visible", "occluded")
 
 @dataclass(frozen=True)
 class Samples:
-    """Right and wrong, one row per frame of all clips.
+    """Which joints are correct, one row per frame of all clips.
 
-    right    (N,K) of 1, 0 and NaN (not scored).
-    groups  (N,) name of the source, the unit of the bootstrap.
-    clips    (N,) index of the clip; frames (N,) index of the frame in it.
+    correct  (N,K) of 1, 0 and NaN (not scored).
+    groups   (N,) name of the clip's group, the unit of the bootstrap.
+    clips    (N,) index of the clip.
+    frames   (N,) index of the frame in it.
     """
 
     correct: np.ndarray
@@ -35,7 +34,7 @@ class Samples:
     frames: np.ndarray
 
     def of(self, clips: Iterable[int]) -> Samples:
-        """The rows of some clips."""
+        """Select the rows of some clips."""
         rows = np.isin(self.clips, list(clips))
         return Samples(self.correct[rows], self.groups[rows], self.clips[rows], self.frames[rows])
 
@@ -48,17 +47,17 @@ def samples(
     subset: str = "all",
     threshold: float = 0.2,
 ) -> Samples:
-    """Right and wrong of every joint of every frame.
+    """Judge every joint of every frame.
 
     reference  "person" or "torso": the reference length, per frame.
-    subset      which joints are scored: "all" (every annotated joint), "visible" or "occluded".
+    subset     which joints are scored: "all" (every annotated joint), "visible" or "occluded".
     Raises ValueError for another reference or subset, UserError where predictions and data set do not belong
     together.
     """
     if subset not in VISIBILITY_SUBSETS:
         raise ValueError(f"subset must be one of {', '.join(VISIBILITY_SUBSETS)}, not {subset!r}")
     predictions.check(dataset)
-    right = []
+    judged = []
     for clip, joints in zip(dataset, predictions.joints, strict=True):
         size = reference_sizes(clip.joints, clip.visibility, clip.boxes, dataset.skeleton, reference)
         scored = {
@@ -66,10 +65,10 @@ def samples(
             "visible": clip.visibility == VISIBLE,
             "occluded": clip.visibility == OCCLUDED,
         }
-        right.append(correct(joints, clip.joints, scored[subset], size=size, threshold=threshold))
+        judged.append(correct(joints, clip.joints, scored[subset], size=size, threshold=threshold))
     lengths = [len(clip) for clip in dataset]
     return Samples(
-        correct=np.concatenate(right),
+        correct=np.concatenate(judged),
         groups=np.repeat([clip.group for clip in dataset], lengths),
         clips=np.repeat(np.arange(len(dataset)), lengths),
         frames=np.concatenate([np.arange(length) for length in lengths]),
@@ -77,10 +76,10 @@ def samples(
 
 
 def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
-    """Scores of some samples by name.
+    """Summarize some samples: scores by name.
 
     "mean" is the plain mean over all joints that have a sample, "micro" pools all samples. "interval" is the
-    95 % bootstrap interval of the mean over groups. "groups" has left and right of a joint pooled. Where the
+    95 % bootstrap interval of the mean over groups. "joint_types" has left and right of a joint pooled. Where the
     data set leaves joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored"
     their number.
     """
@@ -103,11 +102,11 @@ def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
 
 
 def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 0.2) -> dict[str, Any]:
-    """All scores of a split, ready for JSON: None where a score has no sample.
+    """Compute all scores of a split, ready for JSON: None where a score has no sample.
 
     "scores"[reference][subset] is what `describe` returns for all clips. "held_out" and "not_held_out" have
     the same for the clips whose whole motion occurs in the test split only and for the others, where the data
-    set tells them apart. "actions"[action] has the same for the clips of an action. "counted" says how much
+    set distinguishes them. "actions"[action] has the same for the clips of an action. "counted" says how much
     there was and what was left out.
     """
     table = {
@@ -142,7 +141,7 @@ def score(predictions: Predictions, dataset: ClipDataset, *, threshold: float = 
 
 
 def count(dataset: ClipDataset) -> dict[str, Any]:
-    """How many clips, frames and joints are scored, and how many frames have no reference length."""
+    """Count clips, frames and joints that are scored, and frames without a reference length."""
     visibility = np.concatenate([clip.visibility for clip in dataset])
     sizes = {
         reference: np.concatenate(

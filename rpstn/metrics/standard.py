@@ -29,7 +29,7 @@ HEAD_THRESHOLD = 0.5
 
 
 def standard_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) -> dict[str, Any]:
-    """{key: score} of a data set's own kind, ready for JSON; empty for a set without one, and for converted joints.
+    """Compute a data set's own score, {key: score} ready for JSON; empty for a set without one, and for converted joints.
 
     seed  with which the data set was opened: it says which images COCO's val has.
     Each score has "mean" (a fraction), "mean_of" (what it is the mean of) and "joints", by group, where it has them.
@@ -53,7 +53,7 @@ def standard_score(predictions: Predictions, dataset: ClipDataset, *, seed: int 
 
 
 def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
-    """PCKh@0.5 of MPII's people: all annotated joints, hidden or outside the image, of whoever has a head box.
+    """Compute PCKh@0.5 of MPII's people: all annotated joints, hidden or outside the image, of whoever has a head box.
 
     "mean" pools all samples, as the column Mean of published tables does; pelvis and thorax do not count in it.
     """
@@ -64,27 +64,27 @@ def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]
     found, truth = np.concatenate(predictions.joints), np.concatenate([clip.joints for clip in dataset])
     labeled = np.concatenate([known(clip.truth.annotated, clip, "which joints are labeled") for clip in dataset])
     result = pckh(found, truth, labeled, head_boxes=boxes, threshold=HEAD_THRESHOLD)
-    right = correct(found, truth, labeled, size=head_sizes(boxes), threshold=HEAD_THRESHOLD)
+    judged = correct(found, truth, labeled, size=head_sizes(boxes), threshold=HEAD_THRESHOLD)
     return {
         "mean": result.micro,
         "mean_of": f"PCKh@{HEAD_THRESHOLD:g}, all samples but those of "
         + " and ".join(dataset.skeleton.joints[joint] for joint in MPII_LEFT_OUT),
         "mean_over_joints": result.mean,
-        "joints": {name: summarize(right[:, list(pair)]).micro for name, pair in dataset.skeleton.joint_types.items()},
+        "joints": {name: summarize(judged[:, list(pair)]).micro for name, pair in dataset.skeleton.joint_types.items()},
         "people": len(boxes) - without,
         "people_without_head_box": without,
     }
 
 
 def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) -> dict[str, Any]:
-    """COCO's AP and AR (pycocotools) of poses that are rescored and pass OKS-NMS. "mean" is AP.
+    """Compute COCO's AP and AR (pycocotools) of poses that are rescored and pass OKS-NMS. "mean" is AP.
 
     Poses that are not finite are left out, and "left_out" counts them: those people are missed.
     """
     poses = np.concatenate(
         [
-            np.concatenate([joints, sure[..., None]], axis=-1)
-            for joints, sure in zip(predictions.joints, predictions.confidence, strict=True)
+            np.concatenate([joints, confidence[..., None]], axis=-1)
+            for joints, confidence in zip(predictions.joints, predictions.confidence, strict=True)
         ]
     )
     finite = np.isfinite(poses).all(axis=(1, 2))
@@ -109,7 +109,7 @@ def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) 
 
 
 def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
-    """PoseTrack's mAP over all labeled frames; a frame's people are looked for in their ground-truth boxes.
+    """Compute PoseTrack's mAP over all labeled frames; a frame's people are looked for in their ground-truth boxes.
 
     A joint's score is the height of its heatmap's peak. Where that is not finite the joint was not found, and "left_out" counts
     it. Ignored regions are those of the label files.
@@ -154,7 +154,7 @@ def track_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any
 
 
 def standard_lines(metrics: Mapping[str, Any]) -> list[str]:
-    """The official score of a metrics.json for a terminal; nothing where there is none."""
+    """Write the standard score of a metrics.json for a terminal; nothing where there is none."""
     lines = []
     for key, title in (("pckh", "PCKh"), ("oks", "OKS average precision"), ("posetrack", "PoseTrack mAP")):
         if key not in metrics:
@@ -177,7 +177,7 @@ def _none(reason: str) -> dict[str, Any]:
 
 
 def _grouped(per_joint: np.ndarray, skeleton: Skeleton) -> dict[str, float]:
-    """The mean of left and right, by name; NaN for joints that are not scored."""
+    """Average left and right, by name; NaN for joints that are not scored."""
     found = {}
     for name, pair in skeleton.joint_types.items():
         values = per_joint[list(pair)]

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.metrics.intervals import LEAST, Interval
+from rpstn.metrics.groups import LEAST
+from rpstn.metrics.intervals import Interval
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
 from rpstn.skeletons import get_skeleton
 

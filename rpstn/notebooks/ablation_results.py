@@ -80,7 +80,7 @@ def read_run(path: str | Path) -> Run:
 
 
 def _with(table: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    """The table itself. Raises KeyError where it lacks a name."""
+    """Return the table itself. Raises KeyError where it lacks a name."""
     for name in names:
         if name not in table:
             raise KeyError(name)
@@ -125,7 +125,7 @@ def _check_comparable(run: Run, other: Run) -> None:
 
 
 def _differing(found: Any, wanted: Any) -> str:
-    """The names of differing entries in brackets, where the two are tables."""
+    """Return the names of differing entries in brackets, where the two are tables."""
     if not isinstance(found, Mapping):
         return ""
     return " (" + ", ".join(sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))) + ")"
@@ -163,7 +163,7 @@ def summarize(runs: Sequence[Run], *, draws: int = 2000) -> dict[str, Any]:
 
 
 def _score(members: Sequence[Run], full: Sequence[Run], key: tuple[str, str], skeleton: Skeleton, draws: int) -> dict[str, Any]:
-    """The scores of one row, by one reference and on one subset of joints."""
+    """Return the scores of one row, by one reference and on one subset of joints."""
     hits, counts = np.stack([run.hits[key] for run in members]), members[0].counts[key]
     bounds = crossed_interval(hits, counts, draws=draws)
     pooled, scored = hits.mean(axis=0).sum(axis=0), counts.sum(axis=0)
@@ -182,7 +182,7 @@ def _score(members: Sequence[Run], full: Sequence[Run], key: tuple[str, str], sk
 
 
 def _scored_mean(hits: np.ndarray, counts: np.ndarray, skeleton: Skeleton) -> dict[str, Any]:
-    """The mean over the joints of the data set's own mean, where that leaves some out; hits (R,G,K), counts (G,K)."""
+    """Return the mean over the joints of the data set's own mean, where that leaves some out; hits (R,G,K), counts (G,K)."""
     if not skeleton.unscored:
         return {}
     kept = list(skeleton.scored)
@@ -201,7 +201,7 @@ def _loss(full: Sequence[Run], members: Sequence[Run], key: tuple[str, str], dra
 
 
 def _traced(run: Run) -> dict[str, Any]:
-    """A run's manifest without the parameters that all share."""
+    """Return a run's manifest without the parameters that all share."""
     kept = {key: run.training[key] for key in ("commit", "versions", "device", "data", "seconds", "precision", "metrics")}
     own = {key: value for key, value in run.training["parameters"].items() if run.plan["shared"].get(key) != value}
     scored = {key: run.scoring[key] for key in ("device", "seconds", "commit")}

@@ -210,7 +210,7 @@ def make_run(config: AblationConfig, name: str, seed: int, test: ClipDataset, *,
 
 
 def _counts(predictions: Predictions, test: ClipDataset) -> dict[str, np.ndarray]:
-    """What counts.npz holds: "groups" (G,), and for every reference and subset _hits and _counts (G,K)."""
+    """Say what counts.npz holds: "groups" (G,), and for every reference and subset _hits and _counts (G,K)."""
     arrays = {}
     for reference in REFERENCES:
         for subset in VISIBILITY_SUBSETS:
@@ -279,6 +279,6 @@ def finished(folders: Iterable[str | Path]) -> list[Path]:
 
 
 def _stored(folder: Path, name: str) -> Path:
-    """The file of that name, or the one of an older version where only that is there."""
+    """Return the file of that name, or the one of an older version where only that is there."""
     today, older = folder / name, folder / _OLDER[name]
     return older if older.is_file() and not today.is_file() else today

@@ -1,4 +1,4 @@
-"""Building the book: Jupyter Book over book/, with warnings as errors. `python -m rpstn.notebooks.build`."""
+"""Build the book: Jupyter Book over book/, with warnings as errors. `python -m rpstn.notebooks.build`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rpstn.notebooks import CHECKOUT
 
 
 def pages(source: Path) -> list[str]:
-    """All pages that _toc.yml names, in order, without suffix; the front page first."""
+    """List all pages that _toc.yml names, in order, without suffix; the front page first."""
     import yaml
 
     toc = yaml.safe_load((source / "_toc.yml").read_text(encoding="utf-8"))
@@ -31,13 +31,13 @@ def build(root: Path = CHECKOUT, out: Path | None = None) -> Path:
     """Build the book of a checkout from nothing; returns its index.html.
 
     root: folder with _config.yml and book/. out: folder in which _build/ is made; the checkout if not given.
-    Errors: UserError for a page that is missing, before anything is built, and for a build with warnings.
+    Raises UserError for a page that is missing, before anything is built, and for a build with warnings.
     """
     source, out = root / "book", out or root
-    missing = [page for page in pages(source) if not _page(source, page)]
+    missing = [page for page in pages(source) if not any((source / f"{page}{suffix}").is_file() for suffix in (".md", ".ipynb"))]
     if missing:
         raise UserError(f"book: no page {', '.join(missing)}; executed/ is written by `rpstn run` (`make notebooks`)")
-    # All pages anew: a page kept from the last build would keep its warnings to itself.
+    # All pages: one that is kept from the last build would not repeat its warnings.
     start = "from jupyter_book.cli.main import main; main()"  # the script's shebang breaks if a checkout moves
     command = [sys.executable, "-c", start, "build", str(source), "--path-output", str(out)]
     command += ["--config", str(root / "_config.yml"), "--toc", str(source / "_toc.yml")]
@@ -46,18 +46,12 @@ def build(root: Path = CHECKOUT, out: Path | None = None) -> Path:
     index.unlink(missing_ok=True)
     finished = subprocess.run(command, cwd=root)
     if finished.returncode or not index.is_file():
-        raise UserError("book: not built, for the warnings and errors above; mend them, then call `make html`")
+        raise UserError("book: not built, for the warnings and errors above; fix them, then call `make html`")
     return index
 
 
-def _page(source: Path, page: str) -> Path | None:
-    """The file of a page."""
-    found = [source / f"{page}{suffix}" for suffix in (".md", ".ipynb") if (source / f"{page}{suffix}").is_file()]
-    return found[0] if found else None
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: build, print where the book is; 1 if it could not be built."""
+    """Build the book as the command line says, and print where it is; returns 1 if it could not be built."""
     parser = argparse.ArgumentParser(prog="python -m rpstn.notebooks.build", description="Build the book of this checkout.")
     parser.add_argument("--out", type=Path, help="folder in which _build/ is made (the checkout)")
     try:

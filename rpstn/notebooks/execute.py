@@ -1,4 +1,4 @@
-"""Papermill runs a notebook; what it wrote is made fit for the book: no absolute paths, no times of day, no progress bars."""
+"""Execute notebooks with papermill, and make the results fit for the book: no absolute paths, times of day or progress bars."""
 
 from __future__ import annotations
 
@@ -42,56 +42,58 @@ def execute(
 ) -> str | None:
     """Execute a notebook and move the result to its place; returns None, or what went wrong, in short.
 
-    values: of its parameters. out: file to write if it runs to its end; failed: file for how far it came if
-    not. kernel_name: see `kernel`. label: what the progress bar is called; None for no bar. Errors: UserError where the
-    notebook raised one.
+    values       of its parameters.
+    out, failed  file to write if it runs to its end, and for how far it came if not.
+    kernel_name  see `kernel`.
+    label        what the progress bar is called; None for no bar.
+
+    Raises UserError where the notebook raised one.
     """
     import nbformat
-    import papermill
-    from nbclient.exceptions import DeadKernelError
-    from papermill.engines import papermill_engines
-    from papermill.exceptions import PapermillExecutionError
 
-    papermill_engines.register("rpstn", _engine())
-    problem, mistake = None, None
     with tempfile.TemporaryDirectory() as scratch:
         draft = Path(scratch) / out.name
         source = Path(scratch) / f"source-{out.name}"
-        nbformat.write(_with_kernel(notebook), source)
-        layout = "{desc}  cell {n_fmt}/{total_fmt}  {elapsed}{postfix}"
-        bar = {"desc": label, "leave": False, "ncols": 90, "bar_format": layout} if label else False
-        try:
-            papermill.execute_notebook(
-                source,
-                draft,
-                parameters=dict(values),
-                engine_name="rpstn",
-                kernel_name=kernel_name,
-                progress_bar=bar,
-                cwd=Path.cwd(),
-            )
-        except PapermillExecutionError as error:
-            said = " ".join(f"{error.ename}: {error.evalue}".split())
-            problem = f"failed in cell {error.exec_count}: {said}"
-            mistake = error.evalue if error.ename in _MISTAKES else None
-        except DeadKernelError:
-            problem = "lost its kernel, most often for want of memory"
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, source)
+        problem, mistake = _run(source, draft, values, kernel_name, label)
         if problem:
             failed.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(draft if draft.is_file() else source, failed)
             if mistake is not None:
                 raise UserError(f"notebook {out.stem[3:]}: {mistake}; as far as it came: {failed}")
-            return f"{problem}\n  as far as it came: {failed}; call rpstn run again to go on from here"
+            return f"{problem}\n  as far as it came: {failed}; call rpstn run again to continue from here"
         result = clean(nbformat.read(draft, as_version=4), values)
         with replacing(out) as place:
             nbformat.write(result, place)
     return None
 
 
+def _run(
+    source: Path, draft: Path, values: Mapping[str, Any], kernel_name: str, label: str | None
+) -> tuple[str | None, str | None]:
+    """Run papermill; returns what went wrong, in short, and the message if it is one for the user, each None if nothing did."""
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.engines import papermill_engines
+    from papermill.exceptions import PapermillExecutionError
+
+    papermill_engines.register("rpstn", _engine())
+    layout = "{desc}  cell {n_fmt}/{total_fmt}  {elapsed}{postfix}"
+    bar = {"desc": label, "leave": False, "ncols": 90, "bar_format": layout} if label else False
+    settings = {"engine_name": "rpstn", "kernel_name": kernel_name, "progress_bar": bar, "cwd": Path.cwd()}
+    try:
+        papermill.execute_notebook(source, draft, parameters=dict(values), **settings)
+    except PapermillExecutionError as error:
+        said = " ".join(f"{error.ename}: {error.evalue}".split())
+        return f"failed in cell {error.exec_count}: {said}", error.evalue if error.ename in _MISTAKES else None
+    except DeadKernelError:
+        return "lost its kernel, most often for want of memory", None
+    return None, None
+
+
 def _engine() -> Any:
-    """Papermill's engine, which also shows beside its bar how far the running cell is by its own progress
-    bar.
-    """
+    """Make papermill's engine, which also shows after its bar how far the running cell is by its own progress bar."""
     from papermill.engines import NBClientEngine
 
     class Echo:
@@ -114,31 +116,15 @@ def _engine() -> Any:
     return Engine
 
 
-def _with_kernel(notebook: Any) -> Any:
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return notebook
-
-
 @contextmanager
 def kernel() -> Iterator[str]:
-    """A kernel of this very interpreter, whatever kernels are registered on the machine; gives its name."""
+    """Register a kernel of this very interpreter, whatever kernels the machine has; gives its name."""
     before = {name: os.environ.get(name) for name in ("JUPYTER_PATH", "PYDEVD_DISABLE_FILE_VALIDATION")}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "kernels" / "rpstn-run"
         place.mkdir(parents=True)
-        spec = {
-            "argv": [
-                sys.executable,
-                "-m",
-                "ipykernel_launcher",
-                "--log-level=ERROR",
-                "-f",
-                "{connection_file}",
-            ],
-            "display_name": "rpstn run",
-            "language": "python",
-            "env": {TEXT: "1"},
-        }
+        start = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
+        spec = {"argv": start, "display_name": "rpstn run", "language": "python", "env": {TEXT: "1"}}
         (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before["JUPYTER_PATH"]]))
         os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
@@ -153,7 +139,7 @@ def kernel() -> Iterator[str]:
 
 
 def clean(notebook: Any, values: Mapping[str, Any] | None = None) -> Any:
-    """The same notebook without what says when and where it ran; changes it in place and returns it.
+    """Remove from a notebook what says when and where it ran; changes it in place and returns it.
 
     values: the parameters it ran with; absolute paths among them are shortened wherever they appear.
     """
@@ -186,7 +172,7 @@ def _set_caption(figure: Any, cell: Any) -> None:
 
 
 def _shortener(values: Mapping[str, Any]) -> Any:
-    """A function that replaces this machine's paths in a text."""
+    """Make a function that replaces this machine's paths in a text."""
     replaced = {}
     for value in values.values():
         if isinstance(value, str) and os.path.isabs(value):
@@ -218,12 +204,12 @@ def _shorten_output(output: Any, shorten: Any) -> None:
 
 
 def _tidy(output: Any) -> Any:
-    """The output without progress bars, or None if nothing else is in it."""
+    """Return the output without progress bars, or None if nothing else is in it."""
     if _WIDGET in output.get("data", {}):
         return None
     if output.output_type != "stream":
         return output
-    # A carriage return starts the line anew: what stands before it was drawn over.
+    # A carriage return starts the line again: what comes before it was drawn over.
     lines = [line.rsplit("\r", 1)[-1] for line in output.text.replace("\r\n", "\n").split("\n")]
     if output.name == "stderr":
         lines = [line for line in lines if not _BAR.search(line)]

@@ -23,7 +23,7 @@ _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter: its name, its annotation as written, its default, and the comment beside it."""
+    """One parameter: its name, its annotation as written, its default, and the comment after it."""
 
     name: str
     annotation: str
@@ -31,9 +31,9 @@ class Parameter:
     comment: str
 
     def convert(self, value: Any) -> Any:
-        """The value in the parameter's type; text, as typed on a command line, is read as that type.
+        """Convert a value to the parameter's type; text, as typed on a command line, is read as that type.
 
-        Errors: UserError that names the parameter, the value and the type wanted.
+        Raises UserError that names the parameter, the value and the type wanted.
         """
         try:
             return _convert(value, ast.parse(self.annotation, mode="eval").body)
@@ -45,14 +45,14 @@ class Parameter:
 
 
 def read_parameters(source: str, where: str = "parameters cell") -> dict[str, Parameter]:
-    """Parameters by name from the source of a parameters cell, in order.
+    """Read the parameters by name from the source of a parameters cell, in order.
 
-    Errors: UserError if a statement is no annotated assignment of a literal, or its type cannot be checked.
+    Raises UserError if a statement is no annotated assignment of a literal, or its type cannot be checked.
     """
     try:
         body = ast.parse(source).body
     except SyntaxError as error:
-        raise UserError(f"{where}: line {error.lineno} is no Python ({error.msg}); mend the cell") from None
+        raise UserError(f"{where}: line {error.lineno} is no Python ({error.msg}); fix the cell") from None
     comments = {
         token.start[0]: token.string.lstrip("# ").strip()
         for token in tokenize.generate_tokens(io.StringIO(source).readline)
@@ -86,7 +86,7 @@ def choose(wanted: Mapping[str, Any], available: Mapping[str, Mapping[str, Param
     """Give each notebook those of the wanted values for which it has a parameter.
 
     wanted: values by parameter name. available: parameters by notebook. Returns converted values by notebook.
-    Errors: UserError for a name that no notebook has, with the nearest names and the list; for a wrong type.
+    Raises UserError for a name that no notebook has, with the nearest names and the list; for a wrong type.
     """
     everywhere = sorted({name for parameters in available.values() for name in parameters})
     wanted = {name if name in everywhere else PARAMETERS.get(name, name): value for name, value in wanted.items()}
@@ -103,17 +103,17 @@ def choose(wanted: Mapping[str, Any], available: Mapping[str, Mapping[str, Param
 
 
 def describe(annotation: str) -> str:
-    """A type in words: `Optional[int]` is "a whole number or none"."""
+    """Describe a type: `Optional[int]` is "a whole number or none"."""
     kind, inner = _split(ast.parse(annotation, mode="eval").body)
-    if kind == "Optional":
+    if kind == "Optional" and inner:
         return f"{describe(ast.unparse(inner))} or none"
-    if kind == "list":
+    if kind == "list" and inner:
         return f"a list, of which each item is {describe(ast.unparse(inner))}"
     return _WORDS.get(kind, kind)
 
 
 def _split(node: ast.expr) -> tuple[str, ast.expr | None]:
-    """`Optional[int]` into ("Optional", int), `int` into ("int", None)."""
+    """Split `Optional[int]` into ("Optional", int), `int` into ("int", None)."""
     if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
         return node.value.id.replace("List", "list"), node.slice
     return (node.id.replace("List", "list"), None) if isinstance(node, ast.Name) else ("", None)
@@ -128,11 +128,11 @@ def _known(node: ast.expr) -> bool:
 
 def _convert(value: Any, node: ast.expr) -> Any:
     kind, inner = _split(node)
-    if kind == "Optional":
+    if kind == "Optional" and inner:
         if value is None or (isinstance(value, str) and value.lower() in ("none", "null")):
             return None
         return _convert(value, inner)
-    if kind == "list":
+    if kind == "list" and inner:
         if isinstance(value, str):
             value = _items(value.strip())
         if not isinstance(value, list | tuple):
@@ -152,7 +152,7 @@ def _convert(value: Any, node: ast.expr) -> Any:
 
 
 def _items(text: str) -> Any:
-    """The items of a list as typed: a,b or [a, b] as Python writes it."""
+    """Read the items of a list as typed: a,b or [a, b] as Python writes it."""
     if text.startswith(("[", "(", "{")):
         return ast.literal_eval(text)
     items = [item.strip() for item in text.split(",")] if text else []
@@ -162,7 +162,7 @@ def _items(text: str) -> Any:
 
 
 def _exactly(value: Any, kind: type) -> Any:
-    """The value if it is of that type, and not a bool where a number is wanted."""
+    """Return the value if it is of that type, and not a bool where a number is wanted."""
     if type(value) is not kind:
         raise TypeError
     return value

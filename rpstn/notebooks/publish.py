@@ -188,12 +188,14 @@ def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
     for key in sorted({key for settings in known.values() for key in settings} - APART):
         values = {name: settings.get(key) for name, settings in known.items()}
         if any(value != next(iter(values.values())) for value in values.values()):
-            told = ", ".join(f"{name} {value}" for name, value in values.items())
-            raise UserError(f"the variants were trained with different {key} ({told}); train them alike, or publish them apart")
+            different = ", ".join(f"{name} {value}" for name, value in values.items())
+            raise UserError(
+                f"the variants were trained with different {key} ({different}); train them alike, or publish them separately"
+            )
 
 
 def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, by: str, length: int) -> dict[str, Any]:
-    """PCK of joints hidden for 1 to `length` frames, by variant, and what the first variant gains over the others."""
+    """Score joints hidden for 1 to `length` frames, by variant, and what the first variant gains over the others."""
     full, *others = predictions
     bins = ((1, length),)
     return {

@@ -1,4 +1,4 @@
-"""Figures that others have published, read from results/published.json; none is typed anywhere else."""
+"""Scores that others report, read from results/published.json; none is typed anywhere else."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PublishedRow:
     metric, reference  "PCK@0.2" by "person" or "torso" size, "AP" by "OKS", "mAP" by "head size (PCKh)".
     per_joint          percent by group of joints, left and right together; empty where only a mean is known.
     mean               percent, as printed. It need not be the plain mean of per_joint.
-    ms                 milliseconds a frame, as printed; None where the table has none.
+    ms                 milliseconds per frame, as printed; None where the table has none.
     source, note       where it is printed, and what has to be known to read it.
     """
 
@@ -52,7 +52,7 @@ class PublishedRow:
 
     @property
     def joints(self) -> int | None:
-        """How many joints the mean is of: as the note says, else all; None where the set leaves some out of its own mean."""
+        """Count the joints that the mean is of: as the note says, else all; None where the set leaves some out of its mean."""
         if said := re.search(r"mean over (\d+) joints", self.note):
             return int(said[1])
         skeleton = get_skeleton(TABLE[self.data_set].skeleton)
@@ -60,7 +60,7 @@ class PublishedRow:
 
 
 def load_published(path: str | Path | None = None) -> tuple[PublishedRow, ...]:
-    """All rows, in the file's order. path: another file of the same form.
+    """Load all rows, in the file's order. path: another file of the same form.
 
     Raises UserError for a file that is missing or of another form, naming the row.
     """
@@ -74,22 +74,22 @@ def load_published(path: str | Path | None = None) -> tuple[PublishedRow, ...]:
                 raise ValueError(f"row {number} has unknown keys: {', '.join(sorted(unknown))}")
         return tuple(PublishedRow(**row) for row in rows)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(f"{path}: not a file of published figures ({error}); restore it from the repository") from error
+        raise UserError(f"{path}: not a file of reported scores ({error}); restore it from the repository") from error
 
 
 def missing_tables(path: str | Path | None = None) -> dict[str, str]:
-    """By data set, why a table of the paper is left blank."""
+    """Say for which data sets a table of the paper is left blank, and why."""
     return {item["data_set"]: item["reason"] for item in read_json(path or PUBLISHED).get("missing", [])}
 
 
 def published_rows(path: str | Path | None = None, **wanted: Any) -> tuple[PublishedRow, ...]:
-    """The rows whose fields have the wanted values, such as data_set="penn_action", reference="torso".
+    """Find the rows whose fields have the wanted values, such as data_set="penn_action", reference="torso".
 
     Raises UserError where no row has them.
     """
     found = tuple(row for row in load_published(path) if all(getattr(row, name) == value for name, value in wanted.items()))
     if not found:
         raise UserError(
-            f"no published figure with {', '.join(f'{k} {v!r}' for k, v in wanted.items())}; see results/published.json"
+            f"no reported score with {', '.join(f'{k} {v!r}' for k, v in wanted.items())}; see results/published.json"
         )
     return found

@@ -9,6 +9,7 @@ from typing import Any
 
 from rpstn.errors import UserError
 from rpstn.metrics.tables import means
+from rpstn.notebooks.results import measured_on
 from rpstn.runs.files import read_json, write_text
 
 # Between these two comments a text holds a table that is made, not typed.
@@ -16,16 +17,12 @@ BEGIN, END = "<!-- results: made by `make readme` -->", "<!-- end of results -->
 
 
 def published(results: Mapping[str, Any]) -> str:
-    """The README's part of results/NAME.json: {"rows": {title: metrics["scores"], ...}, "measured_on": {...}}.
-
-    Returns the table of `means` and a line that says what it was measured on.
-    """
-    facts = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in results["measured_on"].items())
-    return f"{means(results['rows'])}\n\nMeasured on: {facts}."
+    """Make the README's part of results/NAME.json: the table of `means`, and a line that says what it was measured on."""
+    return f"{means(results['rows'])}\n\n{measured_on(results)}"
 
 
 def insert(text: str, content: str) -> str:
-    """The text with `content` between its two comments. Errors: UserError if they are not there, once each."""
+    """Put `content` between the two comments of a text. Raises UserError unless both are there, once each."""
     if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
         raise UserError(f"a table goes between the lines {BEGIN!r} and {END!r}; write each once, in this order")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -33,7 +30,7 @@ def insert(text: str, content: str) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: put the table of a results file into a text."""
+    """Put the table of a results file into a text, as the command line says."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if len(words) != 2:
         print("usage: python -m rpstn.notebooks.readme TEXT.md RESULTS.json", file=sys.stderr)

@@ -1,6 +1,6 @@
-"""The published results as tables: everything comes from results/*.json, nothing is computed and nothing typed.
+"""The book's results as tables: everything comes from results/*.json, nothing is computed and nothing typed.
 
-`rpstn publish` writes those files; figures of others are in results/published.json (`rpstn.notebooks.published`).
+`rpstn publish` writes those files; scores that others report are in results/published.json (`rpstn.notebooks.published`).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ RESULTS = CHECKOUT / "results"
 
 
 def load_results(folder: str | Path | None = None) -> dict[str, dict[str, Any]]:
-    """By name, the files of a folder that hold scores of runs (see `rpstn.notebooks.publish.publish`).
+    """Load the files of a folder that hold scores of runs (see `rpstn.notebooks.publish.publish`), by name.
 
-    folder  None: the checkout's results/. Raises UserError where none is found.
+    folder: the checkout's results/ if not given. Raises UserError where none is found.
     """
     folder = Path(folder or RESULTS)
     files = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"), key=lambda path: path.stem)}
@@ -32,18 +32,18 @@ def load_results(folder: str | Path | None = None) -> dict[str, dict[str, Any]]:
     }
     if not found:
         raise UserError(
-            f"no published run in {folder}; score finished runs with `rpstn publish`, or name the folder that holds some"
+            f"no scored run in {folder}; score finished runs with `rpstn publish`, or name the folder that holds some"
         )
     return found
 
 
 def measured_on(result: Mapping[str, Any]) -> str:
-    """What a result was measured on, as a line of text."""
+    """Say what a result was measured on, in a line."""
     return "Measured on: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in result["measured_on"].items()) + "."
 
 
 def joint_table(result: Mapping[str, Any], reference: str = "person", others: Sequence[PublishedRow] = ()) -> str:
-    """Markdown: PCK@0.2 by group of joints and the mean, a row per variant; below them rows of others, named as such.
+    """Tabulate PCK@0.2 by type of joint and the mean, one row per variant; below them rows that others report, in italics.
 
     Ours are all annotated joints. Where a data set leaves joints out of its own mean, both means stand there.
     """
@@ -53,7 +53,7 @@ def joint_table(result: Mapping[str, Any], reference: str = "person", others: Se
 
 
 def _as_part(row: PublishedRow, ours: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of others in the form of our scores. A published mean goes under the number of joints that it is of."""
+    """Bring a reported row into the form of our scores. Its mean goes under the number of joints that it is of."""
     scored = ours.get("joints_scored")
     return {
         "joint_types": {name: value / 100 for name, value in row.per_joint.items() if name in ours["joint_types"]},
@@ -65,7 +65,7 @@ def _as_part(row: PublishedRow, ours: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def hidden_table(result: Mapping[str, Any]) -> str:
-    """Markdown: PCK of hidden joints behind each occluder, by variant, and what the full network gains over each other one."""
+    """Tabulate the PCK of joints that each occluder hides, by variant, and the full network's gain over each other one."""
     parts = result.get("hidden", {})
     titles = [title for title in result["rows"] if any(title in part["rows"] for part in parts.values())]
     return markdown(
@@ -79,7 +79,7 @@ def hidden_table(result: Mapping[str, Any]) -> str:
 
 
 def verdict(result: Mapping[str, Any], other: str) -> str:
-    """In words, what one training of the full network gains over one of another variant: on all joints, and on hidden ones.
+    """Say what one training of the full network gains over one of another variant, on all joints and on hidden ones.
 
     The intervals are over groups, so the sentences end with what they leave out.
     """
@@ -89,7 +89,7 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
         for name, part in result["hidden"].items()
         if other in part["gains"]
     }
-    words = {1: "above", -1: "below", 0: "not told apart from"}
+    words = {1: "above", -1: "below", 0: "not significantly different from"}
     sentences = [
         f"On {where}, {first} is {words[_sign(value)]} {other}: {gain(value)} points, {value['samples']} joints, "
         f"{value['groups']} groups."
@@ -100,21 +100,21 @@ def verdict(result: Mapping[str, Any], other: str) -> str:
 
 
 def weakest_group(result: Mapping[str, Any]) -> str:
-    """In words, on which source the full network finds least, by person size, and what it finds on the others."""
+    """Say in which group of clips the full network's PCK is lowest, by person size, and what it is in the others."""
     title, scores = next(iter(result.get("by_group", {}).items()), ("", {}))
-    scores = {source: value for source, value in scores.items() if value is not None}  # None: no joint of it is annotated
+    scores = {group: value for group, value in scores.items() if value is not None}  # None: no joint of it is annotated
     if len(scores) < 2:
         return ""
     least = min(scores, key=scores.__getitem__)
-    others = [value for source, value in scores.items() if source != least]
+    others = [value for group, value in scores.items() if group != least]
     return (
-        f"Of {len(scores)} groups, {title} finds least on {least}: {100 * scores[least]:.1f} %. On the others it finds "
+        f"Of {len(scores)} groups, {title} has its lowest PCK in {least}: {100 * scores[least]:.1f} %. In the others it is "
         f"{100 * min(others):.1f} to {100 * max(others):.1f} %, {100 * sum(others) / len(others):.1f} % on average."
     )
 
 
 def trained_otherwise(result: Mapping[str, Any], again: Mapping[str, Any]) -> str:
-    """In words, two trainings side by side: the variants' means by person size, and the gain on joints hidden as they are."""
+    """Compare two trainings: the variants' means by person size, and the gain on joints that the unaltered clips hide."""
     means = [
         f"{title} {100 * scores['person']['all']['mean']:.1f} and {100 * again['rows'][title]['person']['all']['mean']:.1f}"
         for title, scores in result["rows"].items()
@@ -129,7 +129,7 @@ def trained_otherwise(result: Mapping[str, Any], again: Mapping[str, Any]) -> st
 
 
 def trainings_table(runs: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown: several trainings on one data set, a row each: what the full network's encoder learned from, and its means.
+    """Tabulate trainings on one data set, one row each: what the full network's encoder learned from, and its means.
 
     Where a data set leaves joints out of its own mean, the means are of those that count.
     """
@@ -148,28 +148,28 @@ def trainings_table(runs: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def check_table(check: Mapping[str, Any]) -> str:
-    """Markdown: an evaluation on a data set that the weights were not made for, by person size, and what it was measured on.
+    """Tabulate an evaluation on a data set that the weights were not made for, by person size, and what it was measured on.
 
     check  evaluation: metrics.json of `rpstn evaluate`; manifest: that of the same folder; note: what a reader has to know.
     """
     found = check["evaluation"]
     counted = found["counted"]
-    told = (
+    line = (
         f"Measured on: {found['dataset']}, {counted['clips']} people from {counted['groups']} groups, "
         f"{counted['visible_joints']} visible and {counted['occluded_joints']} occluded joints, boxes {found['boxes']}, weights "
         f"{Path(found['checkpoint']['name']).name}; {check['note']}."
     )
-    return f"{table(found['scores']['person'])}\n\n{told}"
+    return f"{table(found['scores']['person'])}\n\n{line}"
 
 
 def prediction_table(quality: Mapping[str, Any]) -> str:
-    """Markdown: PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
+    """Tabulate PCK@0.2 by person size of `rpstn predict`, as `benchmarks/predict_quality.py` writes it."""
     titles = {"windows": "windows of 8 frames, one crop each", "given": "as a stream, boxes given", "auto": "as a stream, auto"}
     return table({title: quality["pck"][name] for name, title in titles.items()})
 
 
 def others_table(rows: Sequence[PublishedRow]) -> str:
-    """Markdown: figures of others, each with what it was measured on and where it is printed."""
+    """Tabulate scores that others report, each with what it was measured on and where it is printed."""
     return markdown(
         [
             {"method": row.method, "split": row.split, "score": f"`{row.metric}`", "by": row.reference}
@@ -182,7 +182,7 @@ def others_table(rows: Sequence[PublishedRow]) -> str:
 
 
 def how_made(result: Mapping[str, Any]) -> str:
-    """Markdown: steps, clips a step, sizes and time of each training behind a result, the earlier ones first."""
+    """Tabulate steps, frames per step, sizes and time of each training that led to a result, the earlier ones first."""
     runs: dict[str, Mapping[str, Any]] = {}
     for title, trained in result.get("trained", {}).items():
         for number, run in enumerate(trained.get("before", []), start=1):
@@ -200,7 +200,7 @@ def how_made(result: Mapping[str, Any]) -> str:
                 "data set": _learned(settings),
                 "encoder": settings["encoder"],
                 "steps": str(settings["steps"]),
-                "frames a step": str(settings["batch"] * settings["frames"]),
+                "frames per step": str(settings["batch"] * settings["frames"]),
                 "px": str(settings["size"]),
                 "minutes": "" if seconds is None else f"{seconds / 60:.0f}",
                 "device": str(run.get("device", "")),
@@ -210,7 +210,7 @@ def how_made(result: Mapping[str, Any]) -> str:
 
 
 def _learned(settings: Mapping[str, Any]) -> str:
-    """What a training's batches came from. Older runs know of nothing but their data set."""
+    """Say what a training's batches came from. Older runs know of nothing but their data set."""
     if not settings.get("aux_dataset"):
         return settings["dataset"]
     part = settings["batch"] // settings["accumulate"]
@@ -218,7 +218,7 @@ def _learned(settings: Mapping[str, Any]) -> str:
 
 
 def gain(value: Mapping[str, Any]) -> str:
-    """A difference in points with its interval, signed; empty where nothing was to be counted."""
+    """Write a difference in points with its interval, signed; empty where nothing was to be counted."""
     if value["estimate"] is None:
         return ""
     low, high = value["interval"]
@@ -227,6 +227,6 @@ def gain(value: Mapping[str, Any]) -> str:
 
 
 def _sign(value: Mapping[str, Any]) -> int:
-    """1 or -1 where the interval excludes zero, else 0."""
+    """Return 1 or -1 where the interval excludes zero, else 0."""
     low, high = value["interval"]
     return 0 if low is None or low <= 0 <= high else int(low > 0) - int(high < 0)

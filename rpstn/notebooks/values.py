@@ -1,4 +1,4 @@
-"""Values of notebooks' parameters that have the right type but name nothing that is there, told before a kernel starts."""
+"""Values of notebooks' parameters that have the right type but name nothing that exists: refused before a kernel starts."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def check_values(parameters: Mapping[str, Parameter], values: Mapping[str, Any])
 
 
 def _check_clip(values: Mapping[str, Any]) -> None:
-    """That the split has the clip, the clip the frame, and the skeleton the joint."""
+    """Check that the split has the clip, the clip the frame, and the skeleton the joint."""
     from rpstn.datasets import open_dataset
 
     name, fold = values.get("dataset", "embedded"), values.get("fold", 1)

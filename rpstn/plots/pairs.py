@@ -72,7 +72,7 @@ def weight_against_loss(
     ax = ax or plt.subplots(figsize=(6.4, 3.6))[1]
     middle, low, high = (factor * np.asarray(part) for part in (losses.estimate, losses.low, losses.high))
     ax.vlines(weights, low, high, color=BLUE, lw=0.8, alpha=0.45)
-    for members, fill in ((losses.sure, BLUE), (~losses.sure, "white")):
+    for members, fill in ((losses.significant, BLUE), (~losses.significant, "white")):
         ax.plot(np.asarray(weights)[members], middle[members], "o", ms=4, color=fill, mec=BLUE, mew=0.9)
     ax.axhline(0, color=DARK, lw=1)
     named = np.argsort(-np.abs(np.nan_to_num(middle)), kind="stable")[:names]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from rpstn.errors import UserError
 from rpstn.heatmaps import decode, to_heatmap
 from rpstn.models.rpstn import RPSTN
 from rpstn.relations.interventions import Cut
@@ -122,6 +123,8 @@ def cut_pairs(
     truth     of these N frames. stride: input px per heatmap px.
     """
     extractor = model.relation
+    if extractor is None:
+        raise UserError("this network has no relations, so no pair can be cut; give one that was trained with a relation")
     own = measure(model.norm(extractor.apply_relation(heatmaps, relation)), truth, stride)
     losses: dict[str, list[np.ndarray]] = {name: [] for name in MEASURES}
     for i, j in pairs:

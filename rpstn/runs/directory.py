@@ -17,9 +17,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from rpstn.errors import UserError
 from rpstn.runs.files import plain, portable, read_json, write_json
@@ -27,6 +25,9 @@ from rpstn.runs.parts import part_of
 from rpstn.runs.paths import expanded
 from rpstn.runs.renamed import rename_keys
 from rpstn.runs.same_run import differences, recorded
+
+if TYPE_CHECKING:
+    import numpy as np
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
@@ -38,6 +39,7 @@ def seed_everything(seed: int) -> np.random.Generator:
     Code of this package takes its randomness from explicit generators; the global ones are seeded for
     what a library draws by itself. Errors: ValueError for a seed outside 0 .. 2**32 - 1.
     """
+    import numpy as np  # late, as torch: `rpstn --help` needs neither
     import torch
 
     if not 0 <= seed < 2**32:
@@ -49,7 +51,7 @@ def seed_everything(seed: int) -> np.random.Generator:
 
 
 def git_commit(directory: str | Path | None = None) -> str | None:
-    """Commit of the checkout that holds this package, "-dirty" added where files differ; None outside one."""
+    """Return the commit of the checkout that holds this package, "-dirty" added where files differ; None outside one."""
     directory = Path(directory) if directory else Path(__file__).resolve().parents[2]
     if not (directory / ".git").exists():
         return None
@@ -67,7 +69,7 @@ def _git(directory: Path, *arguments: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that numbers depend on."""
+    """Collect the versions of Python and of the packages that numbers depend on."""
     found = {"python": platform.python_version()}
     for name in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
@@ -76,7 +78,7 @@ def versions() -> dict[str, str]:
 
 
 def describe_device(device: Any = "cpu") -> str:
-    """The device in words: the GPU's name, or the processor and the number of threads torch uses."""
+    """Describe a device: the GPU's name, or the processor and the number of threads torch uses."""
     import torch
 
     device = torch.device(device)
@@ -89,8 +91,8 @@ def describe_device(device: Any = "cpu") -> str:
 
 def _processor() -> str:
     with contextlib.suppress(OSError):
-        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-        found = re.search(r"^model name\s*:\s*(.+)$", told, re.MULTILINE)
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        found = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
         if found:
             return found.group(1).strip()
     return platform.processor() or platform.machine()
@@ -106,7 +108,7 @@ def manifest(
     metrics: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """What has to be known to trace a run's numbers, ready for JSON and free of absolute paths.
+    """Collect what has to be known to trace a run's numbers, ready for JSON and free of absolute paths.
 
     parameters: a configuration dataclass or mapping; `str` values that are absolute paths are shortened too.
     data: checksum of the data set's labels, or checksums by name. seconds: wall time of the run.
@@ -135,9 +137,9 @@ def manifest(
 
 
 def defaults(config: Any) -> dict[str, Any]:
-    """The settings of a configuration, or of its class, that have a plain default, by name.
+    """Collect the defaults of a configuration, or of its class, by name.
 
-    A run of an older version says nothing of settings that came later: it is what it is if nobody asks for them.
+    A run of an older version records nothing of settings that came later: it had their defaults.
     """
     if not dataclasses.is_dataclass(config):
         return {}

@@ -1,17 +1,16 @@
-"""Files that appear whole or not at all, and JSON that says nothing about this machine."""
+"""Files that are written whole or not at all, and JSON that says nothing about this machine."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from rpstn.errors import UserError
 from rpstn.runs.parts import flatten
@@ -58,7 +57,7 @@ def write_json(path: str | Path, value: Any) -> Path:
 
 
 def read_json(path: str | Path) -> Any:
-    """Read JSON. Errors: UserError that names the file if it is absent or broken."""
+    """Read JSON. Raises UserError, which names the file, if it is absent or broken."""
     try:
         return json.loads(expanded(path).read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
@@ -68,7 +67,7 @@ def read_json(path: str | Path) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """The same value in JSON's own types. Dataclasses become dicts (`flatten`), arrays lists, NaN and infinities None."""
+    """Convert a value to JSON's own types. Dataclasses become dicts (`flatten`), arrays lists, NaN and infinities None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         value = flatten(value)
     if isinstance(value, Mapping):
@@ -80,14 +79,14 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):  # NumPy arrays and scalars, torch tensors
         return plain(value.tolist())
     if isinstance(value, float):
-        return value if np.isfinite(value) else None
+        return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):
         return value
     return str(value)
 
 
 def portable(path: str | Path) -> str:
-    """A path that says nothing about this machine.
+    """Shorten a path so that it says nothing about this machine.
 
     Relative paths stay as they are; absolute ones become relative to the working directory if they lie below
     it, else only their last part remains.

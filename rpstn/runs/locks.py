@@ -1,4 +1,4 @@
-"""One writer for a folder: a second process is told so, and what two would write is never mixed."""
+"""One writer per folder: a second process is refused, and what two would write is never mixed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rpstn.runs.paths import expanded
 
 try:
     import fcntl
-except ImportError:  # Windows: nobody is told there
+except ImportError:  # Windows: nobody is refused there
     fcntl = None  # type: ignore[assignment]
 
 LOCK = ".lock"
@@ -22,7 +22,7 @@ LOCK = ".lock"
 
 @contextlib.contextmanager
 def sole_writer(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold a folder for this process, and make it where it is missing. Raises UserError where another process holds it.
+    """Lock a folder for this process, and make it where it is missing. Raises UserError where another process holds it.
 
     The lock ends with the process, however that ends, and does not pass to its children: loader workers may outlive it a while.
     """

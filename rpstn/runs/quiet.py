@@ -11,7 +11,7 @@ from typing import TextIO
 
 
 class _Silence:
-    """Sends file descriptor 2 away when the first block begins and brings it back when the last one ends.
+    """Point file descriptor 2 at nothing when the first block begins, and back when the last one ends.
 
     It belongs to the whole process: of two blocks that overlap in time, as those of two threads do, the second would keep, and
     bring back, what the first had put there.
@@ -34,7 +34,7 @@ class _Silence:
                 os.close(self._kept)
 
     def copy(self) -> int:
-        """A file descriptor of what 2 is outside of all blocks. OSError where that is closed."""
+        """Return a file descriptor of what 2 is outside of all blocks. Raises OSError where that is closed."""
         with self._lock:
             return os.dup(self._kept if self._blocks else 2)
 
@@ -54,10 +54,10 @@ _SILENCE = _Silence()
 
 
 def quiet() -> _Silence:
-    """`with quiet():` keeps what C code prints on stderr out of terminals and notebooks. Blocks of several threads may overlap.
+    """Keep what C code prints on stderr within `with quiet():` out of terminals and notebooks; blocks may overlap.
 
-    For every .webm, FFmpeg notes that the codec's tag is none of the container's, takes the right one and
-    goes on; for a damaged frame it writes several lines.
+    For every .webm, FFmpeg notes that the codec's tag is none of the container's, takes the correct one and
+    continues; for a damaged frame it writes several lines.
     """
     return _SILENCE
 

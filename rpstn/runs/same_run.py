@@ -1,4 +1,4 @@
-"""Whether two runs are one: which settings change no number, and what differs in the others, in words."""
+"""Whether two configurations are one run: which settings change no number, and what differs in the others, in words."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ NUMBERLESS = frozenset({"out", "workers", "device", "save_every", "calibration_f
 
 
 def recorded(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the settings with relative paths as they read from the project's folder, wherever in it one works."""
+    """Return the settings with relative paths as they read from the project's folder, wherever in it one works."""
 
     def is_path(name: str, value: Any) -> bool:  # weights may have a name that is no file's, such as "imagenet"
         return name in PATHS and isinstance(value, str) and (name in _FOLDERS or os.path.exists(value))
@@ -47,4 +47,4 @@ def _value(settings: Mapping[str, Any], name: str) -> Any:
 
 def _word(settings: Mapping[str, Any], name: str) -> str:
     value = str(settings.get(name, "nothing"))
-    return value if len(value) < 60 or name in PATHS else f"{value[:12]}..."  # a checksum or a table, of which the start will do
+    return value if len(value) < 60 or name in PATHS else f"{value[:12]}..."  # of a checksum or a table, the start is enough

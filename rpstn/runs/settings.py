@@ -62,7 +62,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _describe(kind: Any) -> str:
-    """Give a type in words: `tuple[float, float]` is "2 values, each a finite number"."""
+    """Describe a type in words: `tuple[float, float]` is "2 values, each a finite number"."""
     origin, parts = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_describe(part) for part in parts))

@@ -188,7 +188,7 @@ def _input(model: Network) -> str:
 
 
 def _metadata(config: TrainConfig, dataset: ClipDataset, model: Network) -> dict[str, Any]:
-    """What a checkpoint says of its training."""
+    """Say what a checkpoint says of its training."""
     described = {name: getattr(config.data, name) for name in ("fold", "size", "sigma", "frames")}
     return {**name_skeleton(dataset.skeleton), "dataset": dataset.name, **described, "input": _input(model)}
 

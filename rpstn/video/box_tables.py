@@ -78,7 +78,7 @@ def _csv_rows(path: Path, reader: Any, decimal: str) -> list[Row]:
 
 
 def _meanings(names: Iterable[str], where: str, remedy: str, known: tuple[str, ...] = ("frame", "id", *SIDES)) -> dict[str, str]:
-    """The names of a table by what they mean. UserError for those that mean nothing here, and for two that mean the same."""
+    """Return the names of a table by what they mean. UserError for one without meaning here and for two of one meaning."""
     found: dict[str, str] = {}
     unknown = []
     for name in names:
@@ -144,7 +144,7 @@ def _json_row(index: int, entry: Any, where: str) -> Row:
 
 
 def _row(values: dict[str, Any], box: Any, decimal: str = ".") -> Row:
-    """A row of values by their meaning. ValueError says what is wrong with it."""
+    """Return a row of values by their meaning. ValueError says what is wrong with it."""
     frame = _number(values["frame"], decimal)
     if not abs(frame) <= LAST_FRAME or frame % 1:
         raise ValueError(f"frame {reprlib.repr(values['frame'])} is no whole number")
@@ -172,7 +172,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _id(value: Any) -> str | None:
-    """An id as text: 1, 1.0, "1" and "1.0" are one person. None where it is left open."""
+    """Return an id as text: 1, 1.0, "1" and "1.0" are one person. None where it is left open."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:

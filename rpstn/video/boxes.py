@@ -88,7 +88,9 @@ class BoxTable:
         return int(max(frames[-1] for frames, _ in self.people.values()))
 
     def at(self, frame: int) -> dict[str, np.ndarray]:
-        """Give the box of each person who is there in a frame. Between frames a and b, at most MAX_GAP apart without a box:
+        """Give the box of each person who is there in a frame.
+
+        Between frames a and b, at most MAX_GAP apart without a box, it is
 
         (1 - s) box_a + s box_b,  s = (frame - a) / (b - a)
         """

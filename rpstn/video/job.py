@@ -140,7 +140,7 @@ class _Run:
         self.dropped = self.taken = 0
 
     def _settings(self) -> dict[str, Any]:
-        """What must be the same for a run to be resumed."""
+        """Say what must be the same for a run to be resumed."""
         source = self.source
         return {
             "format": FORMAT,
@@ -189,7 +189,7 @@ class _Run:
         return replace(result, signal=asked.signal)
 
     def _restored(self) -> dict[str, Any] | None:
-        """The saved state of an interrupted run, from which the stream continues; None where none was saved."""
+        """Return the saved state of an interrupted run, from which the stream continues; None where none was saved."""
         state = self.folder.load_state()
         if state is None:
             return None
@@ -281,7 +281,7 @@ class _Run:
         return PredictResult(self.folder.out, self.folder.files(), count, complete, summary, tuple(notes), self.weights, seconds)
 
     def _notes(self, summary: dict[str, Any], last: int, complete: bool) -> list[str]:
-        """What was noticed of the source, the boxes, the poses and the camera. last: the last frame with an entry."""
+        """Say what was noticed of the source, the boxes, the poses and the camera. last: the last frame with an entry."""
         config, notes = self.config, list(self.source.notes)
         if config.fps is not None and isinstance(self.source, VideoFile | Camera):
             notes.append(f"fps {config.fps:g} was not used: {self.source.name} has times of its own, a folder has none")

@@ -177,7 +177,7 @@ def _only(
 def _with_lost(
     stream: Iterator[tuple[Frame, list[PersonPose]]], lost: Mapping[int, float]
 ) -> Iterator[tuple[Frame, list[PersonPose]]]:
-    """The frames, with those that were lost at their positions. lost: times by number, known once a later frame is there."""
+    """Return the frames, with lost ones at their positions. lost: times by number, known once a later frame is there."""
     number, shown = 0, None
     for frame, people in stream:
         shown = np.zeros_like(frame.pixels) if shown is None else shown

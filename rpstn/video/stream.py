@@ -133,7 +133,7 @@ class PoseStream:
         return PersonPose.of("1", look, LOST)
 
     def _with_others(self, index: int, pixels: np.ndarray, pose: PersonPose) -> PersonPose:
-        """The pose, with what a search for others sees where one is due and the person is in sight."""
+        """Return the pose, with what a search for others sees where one is due and the person is seen."""
         person, every = self._people["1"], self.others_every
         if every is None or pose.status == LOST or (person.searched is not None and index - person.searched < every):
             return pose
@@ -150,12 +150,12 @@ class PoseStream:
         return pose._replace(others=tuple(others))
 
     def _new(self, look: Look, known: list[np.ndarray]) -> np.ndarray | None:
-        """The box around a pose that is none of those known; None where it may be one of them."""
+        """Return the box around a pose that is none of those known; None where it may be one of them."""
         box = pose_box(look.joints, look.confidence, self.following)
         return box if box is not None and all(overlap(box, other) < SAME_PERSON for other in known) else None
 
     def _seen(self, look: Look, size: tuple[int, int]) -> np.ndarray | None:
-        """The box around the person, where the network sees one."""
+        """Return the box around the person, where the network sees one."""
         box = pose_box(look.joints, look.confidence, self.following)
         if box is None or not is_inside(box, size) or not look.confidence.mean() >= self.following.lost_below:
             return None
@@ -165,7 +165,7 @@ class PoseStream:
         return [self.network.look(pixels, box) for box in search_boxes(pixels.shape[:2])]
 
     def _search(self, pixels: np.ndarray, everywhere: bool) -> Look:
-        """The look with the highest confidence: the whole frame and closer, then, where that is not confident, parts of it."""
+        """Return the most confident look: the whole frame and closer, then, where that is not confident, parts of it."""
         best = self._closer(pixels, self.network.look(pixels, whole_frame(pixels.shape[:2])))
         if everywhere and _mean(best) < self.following.confident_from:
             starts = sorted(self._looks(pixels), key=_mean, reverse=True)[: self.following.starts]

@@ -185,7 +185,7 @@ def _smaller(pixels: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _scaled(pose: PersonPose, scale: float) -> PersonPose:
-    """A pose in pixels of the smaller frame: the center of pixel 0 goes to (scale - 1) / 2."""
+    """Return a pose in pixels of the smaller frame: the center of pixel 0 goes to (scale - 1) / 2."""
     shift = (scale - 1) / 2
     box = np.concatenate([pose.box[:2] * scale + shift, pose.box[2:] * scale])
     return pose._replace(joints=pose.joints * scale + shift, box=box)

@@ -25,6 +25,7 @@ NEEDS = {
     "publish": "--name",
     "ablate merge": "FOLDER",
     "predict": "VIDEO",
+    "calibrate": "CHECKPOINT",
     "convert": "CHECKPOINT",
     "export": "CHECKPOINT",
 }

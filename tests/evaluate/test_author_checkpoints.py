@@ -25,7 +25,7 @@ PEOPLE = {51: [(901, [3.5, 2, 40.25, 44]), (902, [20, 0, 44, 30])], 52: [(903, [
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """Two pictures of noise with three people."""
+    """Two images of noise with three people."""
     root = tmp_path_factory.mktemp("coco")
     people = [test_coco.person(identity, image, bbox=box) for image, rows in PEOPLE.items() for identity, box in rows]
     test_coco.write(root, "val2017", test_coco.content(PEOPLE, [entry | {"area": 1500.0} for entry in people]))
@@ -72,9 +72,9 @@ def the_authors_way(network, path, box, colors, size=(256, 192)):
         target = np.float32([there, there + here, there + here + [here[1], 0]])
         return cv2.getAffineTransform(target, source) if inverse else cv2.getAffineTransform(source, target)
 
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    picture = picture[..., ::-1] if colors == "rgb" else picture
-    crop = cv2.warpAffine(picture, affine((width, height)), (width, height), flags=cv2.INTER_LINEAR)
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    image = image[..., ::-1] if colors == "rgb" else image
+    crop = cv2.warpAffine(image, affine((width, height)), (width, height), flags=cv2.INTER_LINEAR)
     values = (crop / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
     given = torch.from_numpy(values.transpose(2, 0, 1)).float()[None]
     with torch.no_grad():
@@ -210,7 +210,7 @@ def test_mpii_files_are_scored_by_pckh(tmp_path):
     ("changes", "reason"),
     [
         ({"network": "simplebaseline_resnet34"}, "does not fit"),
-        ({"network": "resnet18"}, "no official network"),
+        ({"network": "resnet18"}, "no network of the authors"),
         ({"dataset": "mpii"}, "coco.*mpii"),
         ({"joints": 13}, "13 joints"),
         ({"image_size": (0, 96)}, "image_size 0 96"),

@@ -21,10 +21,12 @@ from rpstn.models import RPSTN, RPSTNConfig
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.skeletons import get_skeleton
 
+from ..conftest import SHARED
+
 SKELETON = get_skeleton("penn_action")
 SIDE, SIZE = 200, 128
 META = {"skeleton": "penn_action", "size": SIZE, "input": "released_bgr255"}
-JHMDB = Path(__file__).parents[3] / "shared" / "data" / "JHMDB"
+JHMDB = SHARED / "JHMDB"
 
 
 class Coordinates:
@@ -271,7 +273,7 @@ def test_a_checkpoint_of_another_skeleton_is_refused(tmp_path):
         EvaluateConfig(tmp_path, threshold=0)
 
 
-@pytest.mark.skipif(not JHMDB.is_dir(), reason="no Sub-JHMDB here")
+@pytest.mark.data("JHMDB")
 def test_real_clips_are_scored_and_saved(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     checkpoint = small_checkpoint(tmp_path / "run" / "best.pt", "sub_jhmdb")

@@ -22,10 +22,10 @@ from rpstn.metrics.average_precision import (
 )
 from rpstn.skeletons import COCO, get_skeleton
 
-from ..conftest import CHECKOUT
+from ..conftest import SHARED
 
 pytest.importorskip("pycocotools")
-SAMPLE = CHECKOUT.parent / "shared" / "data" / "COCO" / "annotations" / "person_keypoints_val2017.json"
+SAMPLE = SHARED / "COCO" / "annotations" / "person_keypoints_val2017.json"
 
 
 def person(number, image, origin, side=120.0, hidden=()):
@@ -130,10 +130,9 @@ def test_what_cannot_be_measured_is_nan(truth):
     assert np.isnan(found["AP_medium"]) and found["AP_large"] == pytest.approx(1)
 
 
+@pytest.mark.data("COCO")
 def test_real_annotations_and_coco_agree(tmp_path):
     """COCO's own people, found exactly, then badly; every number is COCOeval's."""
-    if not SAMPLE.is_file():
-        pytest.skip("no ../shared/data/COCO")
     truth = json.loads(SAMPLE.read_text())
     keypoints, scores, images = detections(truth)
     exact = oks_average_precision(keypoints, scores, images, SAMPLE)
@@ -223,11 +222,9 @@ def detected(truth):
     return poses, np.concatenate([sure, 0.9 * sure, 0.8 * rng.random(len(images))]), np.tile(images, 3), np.tile(boxes, (3, 1))
 
 
-@pytest.mark.parametrize("real", [False, True])
+@pytest.mark.parametrize("real", [False, pytest.param(True, marks=pytest.mark.data("COCO"))])
 def test_rescored_and_suppressed_detections_score_as_coco_says(truth, real):
     """The numbers are COCOeval's for the detections that are left, and those are fewer and better."""
-    if real and not SAMPLE.is_file():
-        pytest.skip("no ../shared/data/COCO")
     truth = json.loads(SAMPLE.read_text()) if real else truth
     poses, box_scores, images, boxes = detected(truth)
     kept, scores, ids = usual_detections(poses, box_scores, images, boxes)
@@ -256,9 +253,8 @@ def test_the_truth_still_scores_one(truth):
         usual_detections(keypoints[..., :2], np.ones(3), images, boxes)
 
 
+@pytest.mark.data("COCO")
 def test_the_skeleton_is_the_files():
-    if not SAMPLE.is_file():
-        pytest.skip("no ../shared/data/COCO")
     (category,) = json.loads(SAMPLE.read_text())["categories"]
     assert tuple(category["keypoints"]) == COCO.joints
     assert {frozenset(pair) for pair in COCO.limbs} == {frozenset((a - 1, b - 1)) for a, b in category["skeleton"]}

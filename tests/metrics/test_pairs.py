@@ -14,36 +14,36 @@ def test_means_of_pairs_and_the_bound_for_all_of_them():
     values[0, 3] = np.nan
     found = pair_means(values, groups, seed=1)
     np.testing.assert_allclose(found.estimate, np.nanmean(values, axis=0))
-    assert found.sure[7] and found.sure.sum() <= 3, "of 99 without an effect hardly one is taken for one"
+    assert found.significant[7] and found.significant.sum() <= 3, "of 99 without an effect hardly one is taken for one"
     alone = (found.low > 0) | (found.high < 0)
-    assert alone.sum() > found.sure.sum() and alone[7]
-    assert found.groups == 20 and not pair_means(values[:10], groups[:10]).sure.any()
+    assert alone.sum() > found.significant.sum() and alone[7]
+    assert found.groups == 20 and not pair_means(values[:10], groups[:10]).significant.any()
     constant = pair_means(np.zeros((200, 3)), groups)
-    assert not constant.sure.any() and (constant.estimate == 0).all()
+    assert not constant.significant.any() and (constant.estimate == 0).all()
 
 
 @pytest.mark.parametrize("groups", [8, 11])
 def test_the_bound_for_all_pairs_holds_with_few_sources(groups):
-    """156 pairs without any effect: in no more than about 5 % of studies is one of them told apart."""
+    """156 pairs without any effect: in no more than about 5 % of studies is one of them significant."""
     false = 0
     for seed in range(40):
         values = np.random.default_rng(seed).normal(size=(groups, 156))
-        false += pair_means(values, np.arange(groups), draws=2, seed=seed).sure.any()
+        false += pair_means(values, np.arange(groups), draws=2, seed=seed).significant.any()
     assert false <= 6, f"{false} of 40"
 
 
 def test_sure_means_by_hand():
     """Six groups have 32 patterns of signs, but for the sign of all; a common effect is reached by one of them, 1/32 < 5 %."""
     values = np.array([1.0, 2, 3, 4, 5, 6])[:, None]
-    assert pair_means(values, range(6)).sure.all() and pair_means(-values, range(6)).sure.all()
-    assert not pair_means(values, range(6), level=0.97).sure.any(), "1/32 > 3 %"
-    assert not pair_means(values[:5], range(5)).sure.any(), "1/16 > 5 %"
-    assert not pair_means(values * [[-1], [1], [1], [1], [1], [1]], range(6)).sure.any(), "two patterns reach it"
+    assert pair_means(values, range(6)).significant.all() and pair_means(-values, range(6)).significant.all()
+    assert not pair_means(values, range(6), level=0.97).significant.any(), "1/32 > 3 %"
+    assert not pair_means(values[:5], range(5)).significant.any(), "1/16 > 5 %"
+    assert not pair_means(values * [[-1], [1], [1], [1], [1], [1]], range(6)).significant.any(), "two patterns reach it"
     rare = np.where(np.arange(20)[:, None] < [20, 4], 1.0 + np.arange(20)[:, None] / 20, np.nan)
     found = pair_means(rare, range(20))  # more groups than patterns are drawn for; the second has samples in four of them
-    assert found.sure.tolist() == [True, False] and np.isnan(found.low[1]) and found.low[0] > 0
+    assert found.significant.tolist() == [True, False] and np.isnan(found.low[1]) and found.low[0] > 0
     uneven = pair_means(np.repeat(values, [1, 2, 3, 4, 5, 6], axis=0), np.repeat(np.arange(6), [1, 2, 3, 4, 5, 6]))
-    assert uneven.sure.all() and uneven.estimate[0] == pytest.approx(91 / 21)
+    assert uneven.significant.all() and uneven.estimate[0] == pytest.approx(91 / 21)
 
 
 def test_the_ceiling_is_what_other_sources_would_agree_at():

@@ -19,9 +19,9 @@ from rpstn.metrics.posetrack import (
     read_people,
 )
 
-from ..conftest import CHECKOUT
+from ..conftest import SHARED
 
-SAMPLES = CHECKOUT.parent / "shared" / "data" / "PoseTrack18" / "annotations" / "val"
+SAMPLES = SHARED / "PoseTrack18" / "annotations" / "val"
 HEAD = [0.0, 0.0, 60.0, 80.0]  # a diagonal of 100 px: the head's size is 60 px, and 30 px are still right
 WRIST = 9
 
@@ -190,10 +190,9 @@ def test_average_precision_is_the_area_under_the_envelope():
     assert average_precision(hits, 150) == pytest.approx(area, abs=1e-3)
 
 
+@pytest.mark.data("PoseTrack18")
 def test_real_people_found_exactly_score_one():
     paths = sorted(SAMPLES.glob("*.json"))
-    if not paths:
-        pytest.skip("no ../shared/data/PoseTrack18")
     frames = [frame for path in paths for frame in read_people(path)]
     assert [len(frame.joints) for frame in frames] == [1, 2, 11] and all(frame.ignored for frame in frames)
     labeled = [np.where(frame.labeled[..., None], frame.joints, np.nan) for frame in frames]

@@ -13,7 +13,8 @@ import pytest
 import rpstn
 from rpstn.errors import UserError
 from rpstn.notebooks import build as book
-from rpstn.notebooks.run import find_notebooks, load, run_notebooks
+from rpstn.notebooks.find import find_notebooks, load
+from rpstn.notebooks.run import run_notebooks
 from rpstn.runs import read_json
 
 from ..conftest import CHECKOUT

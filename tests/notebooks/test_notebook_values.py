@@ -9,7 +9,7 @@ from rpstn.cli import main as cli
 from rpstn.datasets.transforms import Augmentation
 from rpstn.datasets.windows import make_window
 from rpstn.errors import UserError
-from rpstn.notebooks.run import find_notebooks
+from rpstn.notebooks.find import find_notebooks
 from rpstn.notebooks.values import check_values
 from rpstn.train.recipes import find_checkpoints
 

@@ -62,8 +62,8 @@ def test_what_cannot_be_published_is_said(embedded_root, tmp_path, capsys):
     assert not (tmp_path / "x.json").exists()
 
 
-def test_few_sources_have_a_gain_and_no_interval():
+def test_few_groups_have_a_gain_and_no_interval():
     value = {"estimate": 0.012, "interval": [None, None], "samples": 40, "groups": 3}
     assert gain(value) == "+1.2 (no interval)" and gain(value | {"interval": [0.01, 0.02]}) == "+1.2 (1.0 to 2.0)"
     result = {"rows": {"ours": {}, "other": {}}, "gains": {"other": value}, "hidden": {}}
-    assert "not told apart from other: +1.2 (no interval) points, 40 joints, 3 groups" in verdict(result, "other")
+    assert "not significantly different from other: +1.2 (no interval) points, 40 joints, 3 groups" in verdict(result, "other")

@@ -1,4 +1,4 @@
-"""Published figures are whole, have a source, and are what their tables' arithmetic says."""
+"""Reported scores are whole, have a source, and are what their tables' arithmetic says."""
 
 import json
 

@@ -27,7 +27,7 @@ def test_studies_of_another_form_are_no_published_runs(tmp_path):
     assert "embedded" in found and not {"relation_scale", "bench", "published", "predict_memory", "predict_quality"} & set(found)
     assert all({"rows", "gains", "measured_on", "hidden", "trained"} <= set(run) for run in found.values())
     (tmp_path / "scale.json").write_text((CHECKOUT / "results" / "relation_scale.json").read_text())
-    with pytest.raises(UserError, match="no published run"):
+    with pytest.raises(UserError, match="no scored run"):
         load_results(tmp_path)
     write_json(tmp_path / "mine.json", found["embedded"])
     assert list(load_results(tmp_path)) == ["mine"]
@@ -58,7 +58,7 @@ def test_a_verdict_says_what_its_intervals_leave_out():
     assert verdict({"rows": {"RPSTN": {}}, "gains": {"other": value}, "hidden": {}}, "other") == ""
 
 
-def test_published_means_stand_under_their_number_of_joints():
+def test_reported_means_stand_under_their_number_of_joints():
     rows = {(row.method, row.split, row.reference, row.joints): row for row in load_published() if row.data_set == "sub_jhmdb"}
     assert {joints for *_, joints in rows} == {13, 15, None}  # of one, nobody says how many
     assert {row.joints for row in load_published() if row.data_set == "penn_action"} == {13}
@@ -121,12 +121,12 @@ def test_quality_of_prediction_stands_in_a_table():
     assert len(lines) == 5 and f"{100 * quality['pck']['auto']['mean']:.1f}" in lines[-1]
 
 
-def test_the_weakest_source_is_named_with_what_the_others_reach():
+def test_the_weakest_group_is_named_with_what_the_others_reach():
     result = {
         "by_group": {"RPSTN": {"walk:1": 0.9, "fall:0": 0.5, "run:2": 0.8, "unseen:3": None}, "frame by frame": {"walk:1": 0.1}}
     }
     assert weakest_group(result) == (
-        "Of 3 groups, RPSTN finds least on fall:0: 50.0 %. On the others it finds 80.0 to 90.0 %, 85.0 % on average."
+        "Of 3 groups, RPSTN has its lowest PCK in fall:0: 50.0 %. In the others it is 80.0 to 90.0 %, 85.0 % on average."
     )
     assert weakest_group({}) == ""
     assert "getup_faceup" in weakest_group(load_results()["embedded"])

@@ -316,7 +316,7 @@ def test_videos_read_back(tmp_path):
     with pytest.raises(ValueError, match="frame 1"):
         write_webm(tmp_path / "mixed.webm", [frames[0], frames[0, :20]])
     with pytest.raises(UserError, match="webm"):
-        write_webm(tmp_path / "film.mp4", frames)
+        write_webm(tmp_path / "video.mp4", frames)
     with pytest.raises(UserError, match="absent"):
         decode_video(tmp_path / "absent.webm")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["vp8.webm", "vp9.webm"]
@@ -335,9 +335,9 @@ def test_poses_are_drawn_where_the_joints_are():
 
     assert at(1) == COLORS["left"] and at(2) == COLORS["right"] and at(0) == COLORS[""]
     assert at(5) == (255, 255, 255) and at(6) == (90, 90, 90)
-    film = side_by_side({"one": drawn[None].repeat(4, 0), "two": drawn[None].repeat(4, 0)})
-    assert film.shape == (4, 384, 660, 3)
-    np.testing.assert_array_equal(film[2, 24:, 330:], drawn)
+    video = side_by_side({"one": drawn[None].repeat(4, 0), "two": drawn[None].repeat(4, 0)})
+    assert video.shape == (4, 384, 660, 3)
+    np.testing.assert_array_equal(video[2, 24:, 330:], drawn)
 
 
 def test_poses_of_one_clip_stand_side_by_side():
@@ -345,10 +345,10 @@ def test_poses_of_one_clip_stand_side_by_side():
     visibility = np.full((3, 13), VISIBLE)
     visibility[1, 5] = OCCLUDED
     truth = np.stack([POSE + [t, 0] for t in range(3)])
-    film = compare_poses(frames, {"truth": truth, "found": truth + [0, 4]}, SKELETON, visibility)
-    assert film.shape == (3, 264, 440, 3)
+    video = compare_poses(frames, {"truth": truth, "found": truth + [0, 4]}, SKELETON, visibility)
+    assert video.shape == (3, 264, 440, 3)
     for t in range(3):
-        np.testing.assert_array_equal(film[t, 24:, :220], draw_pose(frames[t], truth[t], SKELETON, visibility[t]))
+        np.testing.assert_array_equal(video[t, 24:, :220], draw_pose(frames[t], truth[t], SKELETON, visibility[t]))
     x, y = (truth[1, 5] * 2).astype(int)
-    assert tuple(film[1, 24 + y, x]) == (255, 255, 255) and tuple(film[0, 24 + y, x - 2]) == COLORS["left"]
-    assert tuple(film[0, 24 + y + 8, 220 + x - 2]) == COLORS["left"]
+    assert tuple(video[1, 24 + y, x]) == (255, 255, 255) and tuple(video[0, 24 + y, x - 2]) == COLORS["left"]
+    assert tuple(video[0, 24 + y + 8, 220 + x - 2]) == COLORS["left"]

@@ -9,7 +9,8 @@ from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig
 from rpstn.evaluate.scoring import default_out as evaluation_folder
 from rpstn.models.manifests import manifest_of
-from rpstn.notebooks.run import default_out, find_notebooks, resolve
+from rpstn.notebooks.find import find_notebooks, resolve
+from rpstn.notebooks.run import default_out
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.runs.paths import data_folder, default_place, project_folder
 from rpstn.train import TrainConfig

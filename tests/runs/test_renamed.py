@@ -10,7 +10,7 @@ from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.models import RPSTN, RPSTNConfig
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
-from rpstn.notebooks.run import find_notebooks, resolve
+from rpstn.notebooks.find import find_notebooks, resolve
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.runs.renamed import CALIBRATION, PARAMETERS, SETTINGS, rename_keys
 

@@ -205,16 +205,16 @@ def test_an_official_file_gives_its_last_layer_to_its_own_joints_alone(tmp_path,
     assert start_image_from_author(model, tmp_path / "a.pth") is taken
     own, theirs = _bare(model).state_dict(), official.state_dict()
     fits = {key for key in own if own[key].shape == theirs[key].shape and torch.equal(own[key], theirs[key])}
-    # The stem is made to take RGB; what it computes from a picture stays, but at the crop's edge.
+    # The stem is made to take RGB; what it computes from an image stays, but at the crop's edge.
     stem = {"conv1.weight", "bn1.running_mean"}
     assert {key for key in own if not key.startswith("final_layer.")} - stem == fits - {"final_layer.weight", "final_layer.bias"}
-    picture = torch.randint(0, 256, (1, 40, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    image = torch.randint(0, 256, (1, 40, 40, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     first = [
-        part.eval().bn1(part.conv1(normalize(picture, given)))[..., 2:-2, 2:-2]
+        part.eval().bn1(part.conv1(normalize(image, given)))[..., 2:-2, 2:-2]
         for part, given in ((_bare(model), "rgb_imagenet"), (official, "bgr_imagenet"))
     ]
     torch.testing.assert_close(*first, rtol=1e-4, atol=1e-4)
-    assert not torch.allclose(first[0], official.bn1(official.conv1(normalize(picture)))[..., 2:-2, 2:-2], atol=1e-2)
+    assert not torch.allclose(first[0], official.bn1(official.conv1(normalize(image)))[..., 2:-2, 2:-2], atol=1e-2)
     assert ("final_layer.weight" in fits) is taken
     with pytest.raises(UserError, match="none.pth"):
         start_image_from_author(model, tmp_path / "none.pth")

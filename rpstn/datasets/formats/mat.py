@@ -114,7 +114,7 @@ def _element(data: memoryview, place: int, order: str, *, padded: bool = True) -
 
 
 def _unpack(packed: memoryview, keys: set[str], order: str) -> memoryview | None:
-    """The array in a packed element, checked by its checksum; None if it is not one of the keys."""
+    """Return the array in a packed element, checked by its checksum; None if it is not one of the keys."""
     unpacker = zlib.decompressobj()
     try:
         head = unpacker.decompress(packed, _NAME_WITHIN)
@@ -142,7 +142,7 @@ def _ends_on_a_block(count: int) -> bool:
 
 
 def _start(content: memoryview, order: str) -> tuple[int, tuple[int, ...], str, int]:
-    """Flags, dimensions and name of an array, and where its contents begin."""
+    """Return flags, dimensions and name of an array, and where its contents begin."""
     kind, flags, place = _element(content, 0, order)
     if kind != _UINT32 or len(flags) != 8:
         raise _BrokenError("an array without flags")

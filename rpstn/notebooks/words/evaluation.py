@@ -73,7 +73,7 @@ def _start(init: Any) -> str:
 
 
 def _each(runs: Mapping[str, Mapping[str, Any]], key: str, label: str) -> str:
-    """The values of one parameter by network; the label alone where they are tables of their own."""
+    """Return the values of one parameter by network; the label alone where they are tables of their own."""
     if any(isinstance(run.get(key), Mapping) for run in runs.values()):
         return label
     return f"{label} (" + ", ".join(f"{name}: {run.get(key)}" for name, run in runs.items()) + ")"

@@ -107,7 +107,7 @@ def pairs_table(
             "largest loss": f"{100 * np.nanmax(means[key].estimate):+.3f}",
             "pair": " from ".join(joints[joint] for joint in worst),
             "largest gain": f"{-100 * np.nanmin(means[key].estimate):+.3f}",
-            "significant pairs": str(int(means[key].sure.sum())),
+            "significant pairs": str(int(means[key].significant.sum())),
             "rank correlation with the weight": ranks[key].brief(percent=False, signed=True, digits=2),
             "with losses on other groups": f"{ceilings[key]:+.2f}" if np.isfinite(ceilings[key]) else "",
             "share of the change in joint i itself": "" if np.isnan(part) else f"{part:.0%}",
@@ -121,13 +121,13 @@ def pairs_words(means: Mapping[str, PairMeans], frames: int) -> str:
     ends = 100 * np.nan_to_num(pck.high, nan=-np.inf).max()
     largest = f"the largest mean loss is {100 * np.nanmax(pck.estimate):.2f} points"
     text = f"Each of {len(pck.estimate)} pairs was cut in {frames} frames from {pck.groups} groups. "
-    if count := int(pck.sure.sum()):
+    if count := int(pck.significant.sum()):
         text += f"**For {count} of them, the PCK of the joint changes significantly**; {largest}."
     else:
         text += f"**None changes PCK significantly.** That does not mean that none matters: {largest}"
         text += f", and the pairs' own intervals end at {ends:.2f} points at most." if np.isfinite(ends) else "."
     return (
-        f"{text} By the value at the true position, {int(share.sure.sum())} are significant, and the largest mean loss is "
+        f"{text} By the value at the true position, {int(share.significant.sum())} are significant, and the largest mean loss is "
         f"{100 * np.nanmax(share.estimate):.2f} % of the peak."
     )
 

@@ -55,7 +55,7 @@ def is_frames(value: Any) -> bool:
 
 
 def _array(value: np.ndarray | torch.Tensor, what: str) -> np.ndarray:
-    """The value as an array of uint8. `what` opens the error, such as "frames are"."""
+    """Return the value as an array of uint8. `what` opens the error, such as "frames are"."""
     if isinstance(value, torch.Tensor):
         kind = str(value.dtype).removeprefix("torch.")
         remedy = _remedy(kind, "(frames * 255).round().to(torch.uint8)", "frames.to(torch.uint8)")
@@ -90,7 +90,7 @@ def _image(frame: np.ndarray | torch.Tensor, index: int) -> np.ndarray:
 
 
 def _stacked(array: np.ndarray) -> np.ndarray:
-    """The array as (T,H,W) or (T,H,W,C) with C one of 1, 3, 4."""
+    """Return the array as (T,H,W) or (T,H,W,C) with C one of 1, 3, 4."""
     shape = array.shape
     where = f"frames are an array of shape {shape}"
     if array.size == 0 or array.ndim not in (2, 3, 4):

@@ -76,7 +76,7 @@ class Camera:
 
 
 def _patient_read(capture: cv2.VideoCapture) -> np.ndarray | None:
-    """The next image of a camera; None where it gives none for a while. A single read may fail."""
+    """Return the next image of a camera; None where it gives none for a while. A single read may fail."""
     until = time.monotonic() + _PATIENCE
     while True:
         whole, image = capture.read()

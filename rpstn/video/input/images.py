@@ -98,7 +98,7 @@ class ImageFile:
 
 
 def _some(names: Sequence[str]) -> str:
-    """The names, or the first of many."""
+    """Return the names, or the first of many."""
     shown = ", ".join(names[:_NAMED])
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 

@@ -126,7 +126,7 @@ class VideoFile:
         return f"no frame of its {count} can be decoded: it is broken, or OpenCV cannot decode its codec, {codec}; {_CONVERT}"
 
     def _look_past_the_end(self, frames: int, seconds: float, last: float) -> None:
-        """What the file holds, or its header promises, beyond the last of `frames`, which stands at `seconds`."""
+        """Say what the file holds, or its header promises, beyond the last of `frames`, which stands at `seconds`."""
         stored = packet_times(self.path)[0]
         further = sum(time > seconds + 0.5 / self.fps for time in stored)
         if further and self._may_be_edited():
@@ -150,7 +150,7 @@ class VideoFile:
 
     @staticmethod
     def _from(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
-        """The frames that were looked at, none of which is kept, then the rest."""
+        """Return the frames that were looked at, none of which is kept, then the rest."""
         while first:
             yield first.popleft()
         yield from rest
@@ -174,7 +174,7 @@ def _fourcc(capture: cv2.VideoCapture) -> str:
 
 
 def _codec(capture: cv2.VideoCapture) -> str:
-    """The codec in words that a person can look up."""
+    """Return the codec in words that a person can look up."""
     code = _fourcc(capture)
     return _CODECS.get(code, code if code.isprintable() and code else "an unknown one")
 

@@ -77,7 +77,7 @@ class PredictionFolder:
         return True
 
     def _whose(self, unfinished: bool, settings: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-        """The settings of what lies here, and "of NAME". Raises UserError where it is of another video."""
+        """Return the settings of what lies here, and "of NAME". Raises UserError where it is of another video."""
         head = read_head(self.journal) if unfinished else read_result(self.results["poses.json"])
         found, name = head.get("settings", {}), head.get("video", {}).get("name")
         if name is None:

@@ -99,7 +99,7 @@ class Annotator:
         return np.round(np.clip(points * self.scale + (self.scale - 1) / 2, -1e4, 1e4)).astype(int)
 
     def _legend(self) -> np.ndarray:
-        """What stands below each image: the colors of confidence 0 to 1, with the limit of hidden."""
+        """Say what stands below each image: the colors of confidence 0 to 1, with the limit of hidden."""
         strip = np.full((_STRIP, self.width, 3), 255, np.uint8)
         begin, length = 76, min(120, max(self.width - 200, 20))
         cv2.putText(strip, "confidence", (6, 29), _FONT, 0.36, _DARK, 1, cv2.LINE_AA)
@@ -111,7 +111,7 @@ class Annotator:
         return strip
 
     def _matrix(self, entry: Mapping[str, Any]) -> np.ndarray:
-        """The first person's relation, joints along the limbs, as a panel as high as the image. White 0, blue 1, in every
+        """Return the first person's relation, joints along the limbs, as a panel as high as the image. White 0, blue 1, in every
         frame.
         """
         height = self.height + _STRIP

@@ -28,7 +28,7 @@ class _Joint:
             self.end(frame, time)
 
     def end(self, frame: int | None, time: float) -> None:
-        """The stretch ends: the joint is seen in `frame`, or, with None, is not seen any more."""
+        """Return the stretch ends: the joint is seen in `frame`, or, with None, is not seen any more."""
         if self.since is not None and self.length >= SHORTEST:
             first, begun = self.since
             self.stretches.append({"first": first, "frames": self.length, "seconds": round(time - begun, 4), "seen_again": frame})
@@ -137,7 +137,7 @@ def summary_lines(summary: Mapping[str, Any], shown: int = 5) -> list[str]:
 
 
 def _alone(searched: int, seen: list[int]) -> str:
-    """That one person is followed. A search that saw nobody else proves nothing, so it is not mentioned."""
+    """Say that one person is followed. A search that saw nobody else proves nothing, so it is not mentioned."""
     if not seen:
         return "  one person is followed; others, if there are any, get no poses"
     return (
