@@ -75,7 +75,7 @@ def test_sections_of_published_runs():
     runs = load_results()
     drawn, gentle = runs["embedded"], runs["embedded-gentle"]
     scores = plainly(words.scores_section(drawn))
-    assert scores.startswith("| | head | shoulder") and "Measured on: data set embedded" in scores and "On the others" in scores
+    assert scores.startswith("| | head | shoulder") and "Measured on: data set embedded" in scores and "In the others" in scores
     gains = plainly(words.gains_section(drawn))
     assert gains.startswith("| joints hidden by |") and "frame by frame: " in gains
     assert plainly(words.training_section(drawn)).startswith("| training | data set |")
