@@ -220,7 +220,7 @@ ax = plots.skeleton_overlay(still.frames[0], still.joints[0], skeleton, still.vi
 # a patch moves through the window and hides what is behind it; the joints under it become occluded.
 
 # %% mystnb={"figure": {"name": "fig-data-augmentation"}, "image": {"alt": "Four rows of the same few frames: unchanged, then rotated, scaled, mirrored and recolored with the skeleton following."}}
-rng = np.random.default_rng(config.seed)
+rng = np.random.default_rng(seed)
 windows = {"original": make_window(clip, skeleton, 0, config.frames, config.size)}
 for number in (1, 2, 3):
     windows[f"augmented {number}"] = make_window(clip, skeleton, 0, config.frames, config.size, config.augmentation, rng)
