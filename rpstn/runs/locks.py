@@ -41,7 +41,7 @@ def sole_writer(folder: str | os.PathLike[str]) -> Iterator[None]:
 
 def _lock(path: Path) -> IO[str] | None:
     """Lock the file, and say in it who holds it; None where its last holder removed it meanwhile."""
-    file = path.open("a+")
+    file = path.open("a+", encoding="utf-8")
     try:
         fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):

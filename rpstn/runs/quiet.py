@@ -45,7 +45,7 @@ def _send_away(descriptor: int) -> int:
         kept = os.dup(descriptor)
     except OSError:
         return -1
-    with open(os.devnull, "w") as nowhere:
+    with open(os.devnull, "w", encoding="utf-8") as nowhere:
         os.dup2(nowhere.fileno(), descriptor)
     return kept
 
@@ -66,7 +66,7 @@ def quiet() -> _Silence:
 def audible() -> Iterator[TextIO]:
     """Give sys.stderr as a stream that `quiet` does not silence: for a progress bar while another thread decodes."""
     if sys.stderr is None:  # started with 2>&-
-        with open(os.devnull, "w") as nowhere:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere:
             yield nowhere
         return
     try:

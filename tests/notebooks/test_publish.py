@@ -1,5 +1,7 @@
 """results/NAME.json: scores, gains on hidden joints and what made them, of the weights that are there."""
 
+import re
+
 import pytest
 
 from rpstn.cli.main import main
@@ -29,7 +31,8 @@ def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_ro
     assert result["gains"]["frame by frame"]["interval"] == [None, None], "four groups say too little about others"
     assert result["trained"]["RPSTN"]["parameters"]["propagation"] == "matching"
     assert str(tmp_path) not in (tmp_path / "drawn.json").read_text()
-    assert "| RPSTN |" in published(result) and "Measured on: data set embedded (drawn bodies)" in published(result)
+    table = re.sub(r" +", " ", published(result))
+    assert "| RPSTN |" in table and "Measured on: data set embedded (drawn bodies)" in table
 
 
 @pytest.mark.parametrize(("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.pt"), ("size", 96), ("seed", 7)])

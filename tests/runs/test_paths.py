@@ -60,7 +60,7 @@ def test_defaults_are_the_checkouts(checkout, monkeypatch, where):
     found = places()
     assert found["data"] == checkout / "data" / "embedded" and found["runs"] == checkout / "runs" / "sub_jhmdb-2"
     assert {path.relative_to(checkout).parts[0] for name, path in found.items() if name != "data"} == {"runs"}
-    with pytest.raises(UserError, match=f"no folder {checkout}/data/embedded .the default place"):
+    with pytest.raises(UserError, match=f"no folder {checkout}/data/embedded .the default"):
         dataset_root("embedded")
 
 
