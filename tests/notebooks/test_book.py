@@ -218,6 +218,7 @@ def test_a_warning_is_an_error(tmp_path, capfd):
     (tmp_path / "book" / "references.bib").touch()
     (tmp_path / "book" / "index.md").write_text("# Title\n\n[nothing there](nowhere.md)\n")
     shutil.copy(CHECKOUT / "_config.yml", tmp_path)
+    shutil.copytree(CHECKOUT / "book" / "_ext", tmp_path / "book" / "_ext")
     for _ in range(2):
         with pytest.raises(UserError, match="not built"):
             book.build(tmp_path)
