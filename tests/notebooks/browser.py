@@ -53,7 +53,7 @@ class Page:
     def has(self, script):
         """Whether an expression is true; not while the page is being replaced by another, which ends its scripts."""
         with suppress(AssertionError):
-            return bool(self.run(script))
+            return self.run(f"!!({script})")  # an element of the page has no value that could be sent
         return False
 
     def open(self, address):
