@@ -73,7 +73,8 @@ def test_type_checkers_read_the_names_that_there_are():
 @pytest.mark.parametrize("checker", ["pyright", "mypy"])
 def test_a_type_checker_agrees(checker, tmp_path):
     """What is right passes, what is wrong is an error on its line: nothing of it is Any."""
-    program = shutil.which(checker)
+    # The one of this environment, whether or not it is on the path.
+    program = shutil.which(checker, path=os.path.dirname(sys.executable)) or shutil.which(checker)
     if program is None:
         pytest.skip(f"{checker} is not installed")
     (tmp_path / "user.py").write_text("\n".join(["import rpstn", *USES]), encoding="utf-8")
