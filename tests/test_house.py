@@ -283,6 +283,15 @@ def test_words_are_those_of_the_field(place, files):
     assert files and not [found for path in files for found in old_words(path)]
 
 
+def test_the_tests_readme_names_tests_that_there_are():
+    """What was tried stands in tests/README.md with the test that holds it; a test that is renamed is renamed there."""
+    files = list((CHECKOUT / "tests").rglob("*.py"))
+    known = {path.stem for path in files}
+    known |= {name for path in files for name in re.findall(r"def (test_\w+)", path.read_text(encoding="utf-8"))}
+    named = set(re.findall(r"\btest_\w+", (CHECKOUT / "tests" / "README.md").read_text(encoding="utf-8")))
+    assert len(named) > 50 and not named - known
+
+
 def test_makefile_says_what_is_missing(tmp_path):
     """A Python that is too old is named, with the remedy, and no environment is made."""
     old = tmp_path / "python-old"
