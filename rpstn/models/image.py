@@ -13,15 +13,16 @@ import torch
 from torch import nn
 
 from rpstn.errors import whole
-from rpstn.models.backbones import PoseResNet
+from rpstn.models.backbones import PoseResNet, usual_input
 from rpstn.models.cost import dry_run
 from rpstn.models.hrnet import HRNETS, HRNet
+from rpstn.models.movenet import JOINTS, WIDTHS, MoveNet
 from rpstn.models.pixels import INPUTS
 from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor
 from rpstn.models.rpstn import RPSTNOutput
 
 SIMPLE_BASELINES = {f"simplebaseline_{depth}": depth for depth in ("resnet18", "resnet34", "resnet50", "resnet101", "resnet152")}
-# Those of the papers; `image_network` also knows "small", ours for CPUs.
+# Those of the papers; `image_network` also knows "small", ours for CPUs, and MoveNet.
 IMAGE_NETWORKS = (*SIMPLE_BASELINES, *HRNETS)
 
 
@@ -44,13 +45,20 @@ class SimpleBaseline(PoseResNet):
         return self.final_layer(super().forward(images))
 
 
-def image_network(name: str, joints: int) -> SimpleBaseline | HRNet:
-    """Make one of IMAGE_NETWORKS, or "small", with random weights. Raises ValueError for another name."""
+def image_network(name: str, joints: int) -> SimpleBaseline | HRNet | MoveNet:
+    """Make one of IMAGE_NETWORKS, "small" or MoveNet, with random weights.
+
+    Raises ValueError for another name, and for another number of joints than MoveNet has.
+    """
     if name in SIMPLE_BASELINES or name == "small":
         return SimpleBaseline(SIMPLE_BASELINES.get(name, name), joints)
     if name in HRNETS:
         return HRNet(name, joints)
-    raise ValueError(f"no image network is called {name!r}; known are small, {', '.join(IMAGE_NETWORKS)}")
+    if name in WIDTHS:
+        if joints != JOINTS:
+            raise ValueError(f"{name} finds COCO's {JOINTS} joints, not {joints}; for others, take it as encoder of an RPSTN")
+        return MoveNet(name)
+    raise ValueError(f"no image network is called {name!r}; known are small, {', '.join((*IMAGE_NETWORKS, *WIDTHS))}")
 
 
 class WithRelation(nn.Module):
@@ -145,11 +153,11 @@ class FrameByFrame(nn.Module):
 class ImageConfig:
     """Define an image network, with or without the JRE. Raises ValueError for an unknown choice, TypeError for an unknown key.
 
-    network          "small", or one of `rpstn.models.image.IMAGE_NETWORKS`.
+    network          "small", one of `rpstn.models.image.IMAGE_NETWORKS`, or movenet_thunder or movenet_lightning.
     joints           K.
     relation         "on": the JRE after the network. "off": the network alone.
     relation_layout  and relation_scale: of the `JointRelationExtractor`.
-    input            how pixels are normalized, as in RPSTNConfig.
+    input            how pixels are normalized, as in RPSTNConfig; "auto" takes what the network usually takes.
     skeleton         name of the skeleton whose joints these are, if it is a known one.
     """
 
@@ -158,13 +166,15 @@ class ImageConfig:
     relation: str = "on"
     relation_layout: str = "paper"
     relation_scale: str = "none"
-    input: str = "rgb_imagenet"
+    input: str = "auto"
     skeleton: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "joints", whole("joints", self.joints))
+        if self.input == "auto":
+            object.__setattr__(self, "input", usual_input(self.network))
         for name, known in (
-            ("network", ("small", *IMAGE_NETWORKS)),
+            ("network", ("small", *IMAGE_NETWORKS, *WIDTHS)),
             ("relation", ("on", "off")),
             ("relation_layout", LAYOUTS),
             ("relation_scale", SCALES),

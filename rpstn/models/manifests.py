@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
-from rpstn.models.files import WEIGHTS
+from rpstn.models.files import BEST, WEIGHTS, with_today
 from rpstn.runs.directory import RunDirectory
 from rpstn.runs.files import read_json, write_json
 from rpstn.runs.paths import expanded, project_folder
@@ -60,11 +60,12 @@ def export_weights(folder: str | Path, name: str, variants: Iterable[str], weigh
     required = [part for part in ("encoder", "images") if part == "encoder" or (folder / part).is_dir()]
     for variant in variants:
         run = RunDirectory(folder / variant)
+        best = with_today(run / BEST)
         # RunDirectory.manifest, unlike manifest_of, refuses a run that is missing or not finished.
         finished = {**run.manifest, **{part: RunDirectory(folder / part).manifest for part in required}}
-        manifest = without_folders({**(manifest_of(run / "best.pt") or {}), **finished})
-        model, metadata = load_checkpoint(run / "best.pt")
-        path = weights / f"{name}_{variant}.pt"
+        manifest = without_folders({**(manifest_of(best) or {}), **finished})
+        model, metadata = load_checkpoint(best)
+        path = weights / f"{name}_{variant}.safetensors"
         save_checkpoint(path, model, {key: value for key, value in metadata.items() if key != "config"}, half=True)
         files += [path, write_json(path.with_suffix(".json"), manifest)]
     return files

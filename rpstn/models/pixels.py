@@ -7,7 +7,7 @@ import torch
 from rpstn.errors import UserError
 from rpstn.models.backbones import PoseResNet
 
-INPUTS = ("rgb_imagenet", "bgr_imagenet", "released_bgr255")
+INPUTS = ("rgb_imagenet", "bgr_imagenet", "released_bgr255", "rgb_symmetric")
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -17,7 +17,8 @@ def normalize(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor
 
     input  "rgb_imagenet": (value / 255 - mean) / std with ImageNet's mean and standard deviation, RGB;
            "bgr_imagenet": the same with blue and red swapped but not the means, as SimpleBaseline's authors do;
-           "released_bgr255": 0 .. 255, BGR, as in the released code.
+           "released_bgr255": 0 .. 255, BGR, as in the released code;
+           "rgb_symmetric": value / 127.5 - 1, from -1 to 1, RGB, as MoveNet takes them.
     Raises UserError for another input.
     """
     if input not in INPUTS:
@@ -25,8 +26,10 @@ def normalize(frames: torch.Tensor, input: str = "rgb_imagenet") -> torch.Tensor
     values = torch.empty(*frames.shape[:-3], 3, *frames.shape[-3:-1], device=frames.device)
     for channel in range(3):  # channel by channel is several times faster than over a last axis of three
         plane = values[..., channel, :, :]
-        plane.copy_(frames[..., channel if input == "rgb_imagenet" else 2 - channel])
-        if input != "released_bgr255":
+        plane.copy_(frames[..., channel if input.startswith("rgb") else 2 - channel])
+        if input == "rgb_symmetric":
+            plane.mul_(1 / 127.5).sub_(1)
+        elif input != "released_bgr255":
             mean, std = 255 * IMAGENET_MEAN[channel], 255 * IMAGENET_STD[channel]
             plane.sub_(mean).mul_(1 / std)
     return values

@@ -121,6 +121,9 @@ class ShiftedMatching(GlobalMatching):
         return total
 
 
+KERNEL_STARTS = ("delta", "average")
+
+
 def fuse_convolution(joints: int, channels: int, heatmap_std: float) -> nn.Conv2d:
     """Make Conv_a, 1x1 over heatmaps and features.
 
@@ -148,18 +151,22 @@ class PoseSemanticsPropagator(nn.Module):
         kernels = S(X_t)                           three times [Conv 3x3, BN, ReLU, MaxPool 2], then Conv 3x3, BN
 
     heatmaps (B,K,h,w) and features (B,C,h,w) of frame t -> kernels (B,C,k,k); k follows from h (`kernel_side`): the kernel's
-    positions are positions in the image, at a coarse resolution. The last normalization starts with weight and bias 1/9. The bias
-    makes the first kernels a plain average, so that a trained head still understands a trained encoder's features; the weight
-    adds variation of the same size, so that the kernels are informative from the first step. (1/9 averages the 3 x 3 kernels of
-    128 px; for larger ones the normalization after the matching absorbs the factor.)
+    positions are positions in the image, at a coarse resolution.
 
+    start      "delta": 1 is added at each kernel's center, and the rest starts at a hundredth of that: the features of frame
+               t + 1 pass through at first, so a trained head still understands a trained encoder, at any size. "average": the
+               last normalization starts with weight and bias 1/9, a plain average of 3 x 3 kernels; those of 256 px are 7 x 7,
+               and blur what they pass on.
     fuse_norm  a BatchNorm after Conv_a, as in the released code.
     Raises ValueError for joints and channels that are not whole numbers of at least 1, a standard deviation that is not positive,
     heatmaps and features that do not fit, and ones too small for a kernel.
     """
 
-    def __init__(self, joints: int, channels: int, heatmap_std: float = 0.055, fuse_norm: bool = False):
+    def __init__(self, joints: int, channels: int, heatmap_std: float = 0.055, fuse_norm: bool = False, start: str = "delta"):
         super().__init__()
+        if start not in KERNEL_STARTS:
+            raise ValueError(f"kernels start as one of {', '.join(KERNEL_STARTS)}, not {start!r}")
+        self.delta = start == "delta"
         self.joints, self.channels = whole("joints", joints), whole("channels", channels)
         positive("heatmap_std", heatmap_std)
         self.fuse = fuse_convolution(joints, channels, heatmap_std)
@@ -173,8 +180,8 @@ class PoseSemanticsPropagator(nn.Module):
                 nn.MaxPool2d(2),
             ]
         last = nn.BatchNorm2d(channels)
-        nn.init.constant_(last.weight, 1.0 / 9)
-        nn.init.constant_(last.bias, 1.0 / 9)
+        nn.init.constant_(last.weight, 0.01 if self.delta else 1.0 / 9)
+        nn.init.constant_(last.bias, 0.0 if self.delta else 1.0 / 9)
         self.semantics = nn.Sequential(*layers, nn.Conv2d(channels, channels, 3, padding=1), last)
 
     def forward(self, heatmaps: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
@@ -186,4 +193,8 @@ class PoseSemanticsPropagator(nn.Module):
             )
         if min(map(kernel_side, features.shape[2:])) < 1:
             raise ValueError(f"features of {tuple(features.shape[2:])} are too small for a kernel; give 10 x 10 or more")
-        return self.semantics(self.fuse_norm(self.fuse(torch.cat([heatmaps.to(features.dtype), features], dim=1))))
+        kernels = self.semantics(self.fuse_norm(self.fuse(torch.cat([heatmaps.to(features.dtype), features], dim=1))))
+        if not self.delta:
+            return kernels
+        side = kernels.shape[-1]
+        return kernels + functional.pad(kernels.new_ones(1, 1, 1, 1), [side // 2, (side - 1) // 2] * 2)

@@ -15,7 +15,8 @@ import torch
 from rpstn.errors import UserError
 from rpstn.models.backbones import BACKBONES, Bottleneck
 from rpstn.models.checkpoints import save_checkpoint
-from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.config import RPSTNConfig
+from rpstn.models.rpstn import RPSTN
 from rpstn.models.state_dicts import load_strictly, read_state_dict
 
 # Names of the released code's modules, and ours. `fea_ext` is a Sequential, so its ResNet's parts have numbers.

@@ -6,123 +6,21 @@ Dang, Yin, Zhang, "Relation-Based Associative Joint Location for Human Pose Esti
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import nn
 
-from rpstn.errors import whole
-from rpstn.models.backbones import ENCODERS, STRIDE, make_encoder
-from rpstn.models.pixels import INPUTS
-from rpstn.models.propagation import GlobalMatching, PoseSemanticsPropagator, fuse_convolution, kernel_side
-from rpstn.models.relation import LAYOUTS, SCALES, JointRelationExtractor, square
-from rpstn.skeletons import SKELETONS, get_skeleton
-
-RELATIONS = ("on", "off", "manual")
-PROPAGATIONS = ("matching", "concat", "none")
-NETWORK_VARIANTS = ("paper", "released_penn_action", "released_sub_jhmdb")
+from rpstn.models.backbones import make_encoder
+from rpstn.models.config import SHARED, RPSTNConfig, check_size
+from rpstn.models.movenet import PoseMoveNet, known_joints
+from rpstn.models.propagation import GlobalMatching, PoseSemanticsPropagator, fuse_convolution
+from rpstn.models.relation import JointRelationExtractor
+from rpstn.skeletons import get_skeleton
 
 # Standard deviation of a target heatmap's values, sqrt(pi sigma^2 / (h w)) with sigma 2 on 64 x 64 or sigma 1 on 32 x 32 pixels:
 # the scale of heatmaps.
 TARGET_STD = 0.055
-
-
-@dataclass(frozen=True)
-class RPSTNConfig:
-    """Define everything that decides what the network computes; stored in every checkpoint.
-
-    joints           K, the number of joints.
-    encoder          backbone of F, shared by all frames.
-    initializer      backbone of P, which finds the pose in the first frame; unused without propagation.
-    relation         "on", "off", or "manual": the Gram matrix is multiplied by a learnable K x K graph.
-    propagation      "matching": the frame before determines the kernels (the paper). "concat": its pose is concatenated instead
-                     (the paper's Cat). "none": every frame on its own (the paper's "without P").
-    relation_layout  "paper": rows of the relation sum to 1. "released": as the authors' code has it.
-    relation_scale   divisor of the Gram matrix: "none", "sqrt" (of h w), "mean" (h w) or "learned".
-    input            how pixels are normalized: "rgb_imagenet", "bgr_imagenet" or "released_bgr255" (`rpstn.models.pixels`).
-    variant          "paper", or as the released code connects the parts: "released_penn_action", "released_sub_jhmdb".
-    skeleton         name of the skeleton whose joints these are, if it is a known one.
-    graph            initial manual graph; None takes the skeleton's limbs and each joint itself.
-    Raises ValueError for an unknown choice, or choices that do not go together, and TypeError for an unknown key.
-    """
-
-    joints: int
-    encoder: str = "resnet50"
-    initializer: str = "resnet101"
-    relation: str = "on"
-    propagation: str = "matching"
-    relation_layout: str = "paper"
-    relation_scale: str = "none"
-    input: str = "rgb_imagenet"
-    variant: str = "paper"
-    skeleton: str | None = None
-    graph: tuple[tuple[float, ...], ...] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "joints", whole("joints", self.joints))
-        for name, known in (
-            ("encoder", ENCODERS),
-            ("initializer", ENCODERS),
-            ("relation", RELATIONS),
-            ("propagation", PROPAGATIONS),
-            ("relation_layout", LAYOUTS),
-            ("relation_scale", SCALES),
-            ("input", INPUTS),
-            ("variant", NETWORK_VARIANTS),
-        ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
-        if self.variant != "paper" and (self.propagation != "matching" or self.relation == "off"):
-            raise ValueError(
-                f"variant {self.variant!r} has a relation and propagation by matching; choose the paper's variant without"
-            )
-        if self.skeleton is not None and len(get_skeleton(self.skeleton)) != self.joints:
-            raise ValueError(
-                f"skeleton {self.skeleton!r} has {len(get_skeleton(self.skeleton))} joints, the network {self.joints}"
-            )
-        if self.graph is not None:
-            object.__setattr__(self, "graph", tuple(map(tuple, square(self.graph, self.joints))))
-
-    @classmethod
-    def released(cls, variant: str, *, initializer: str = "resnet101", encoder: str = "resnet50") -> RPSTNConfig:
-        """Configure the network as the released code connects it (repository YHDang/pose-estimation, commit f7dcd3e).
-
-        variant  "penn_action" (13 joints) or "sub_jhmdb" (15), which has one normalization more.
-        It takes BGR pixels of 0 to 255. Raises ValueError for another variant.
-        """
-        if variant not in ("penn_action", "sub_jhmdb"):
-            raise ValueError(f"the released code has the variants penn_action and sub_jhmdb, not {variant!r}")
-        return cls(
-            joints=len(get_skeleton(variant)), encoder=encoder, initializer=initializer, relation_layout="released",
-            input="released_bgr255", variant=f"released_{variant}", skeleton=variant,
-        )  # fmt: skip
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values, as checkpoints and manifests hold them."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> RPSTNConfig:
-        """Invert `to_dict`. Raises TypeError for an unknown key."""
-        return cls(**values)
-
-    def start_graph(self) -> tuple[tuple[float, ...], ...]:
-        """Return the initial manual graph: `graph`, or 1 for each joint itself and each limb of the skeleton."""
-        if self.graph is not None:
-            return self.graph
-        if self.skeleton is not None:
-            return get_skeleton(self.skeleton).graph
-        # The one known skeleton of that size, if there is one.
-        fitting = [skeleton for skeleton in SKELETONS.values() if len(skeleton) == self.joints]
-        return fitting[0].graph if len(fitting) == 1 else tuple(map(tuple, torch.eye(self.joints).tolist()))
-
-
-def check_size(height: int, width: int) -> None:
-    """Raise ValueError for an input size in pixels that does not lead to odd, square kernels."""
-    sides = kernel_side(height // STRIDE), kernel_side(width // STRIDE)
-    if height % 32 or width % 32 or sides[0] != sides[1] or sides[0] < 1 or sides[0] % 2 == 0:
-        raise ValueError(f"frames of {height} x {width} px do not lead to odd, square kernels; use 64, 128, 192 or 256 px a side")
 
 
 class RPSTNOutput(NamedTuple):
@@ -178,6 +76,22 @@ class Head(nn.Module):
         assert self.conv.bias is not None
         nn.init.zeros_(self.conv.bias)
 
+    @torch.no_grad()
+    def pass_on(self, joints: dict[int, int], first: int, mean: float, std: float) -> None:
+        """Start with the heatmaps among the features: joint k is feature `first` + joints[k], and 0 for joints not in it.
+
+        mean, std  of targets, which the features' heatmaps are taken to have too.
+        """
+        if not isinstance(self.norm, nn.BatchNorm2d):
+            return
+        assert self.norm.running_mean is not None and self.norm.running_var is not None and self.conv.bias is not None
+        self.norm.running_mean[first:] = mean
+        self.norm.running_var[first:] = std**2
+        for joint, feature in joints.items():
+            self.conv.weight[joint] = 0.0
+            self.conv.weight[joint, first + feature] = std / self.factor
+            self.conv.bias[joint] = mean / self.factor
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         return self.factor * self.conv(self.norm(features))
 
@@ -204,10 +118,15 @@ class RPSTN(nn.Module):
         released = config.variant != "paper"
         self.head = Head(channels, config.joints, plain=released)
         if config.propagation != "none":
-            self.initializer = make_encoder(config.initializer)
-            self.initializer_head = Head(self.initializer.channels, config.joints, plain=released)
+            inputs = channels
+            if config.initializer != SHARED:  # a second backbone; else P is a head on F
+                self.initializer = make_encoder(config.initializer)
+                inputs = self.initializer.channels
+            self.initializer_head = Head(inputs, config.joints, plain=released)
         if config.propagation == "matching":
-            self.propagator = PoseSemanticsPropagator(config.joints, channels, TARGET_STD, fuse_norm=released)
+            self.propagator = PoseSemanticsPropagator(
+                config.joints, channels, TARGET_STD, fuse_norm=released, start=config.kernel_start
+            )
             self.matching = GlobalMatching()
         elif config.propagation == "concat":
             self.fuse = fuse_convolution(config.joints, channels, TARGET_STD)  # X_t, as the propagator has it
@@ -235,13 +154,29 @@ class RPSTN(nn.Module):
 
         A weight of 1 would start 18 times above the targets, and hundreds of steps would go into shrinking it. After a head that
         was trained frame by frame the normalization thus starts as the identity.
+        Heads behind an encoder that has found joints before, MoveNet's, start with what it found (`Head.pass_on`).
         """
+        if self.config.skeleton is not None:
+            for head, backbone in self._heads():
+                if isinstance(backbone, PoseMoveNet):
+                    head.pass_on(known_joints(get_skeleton(self.config.skeleton)), backbone.first_heatmap, mean, std)
         if isinstance(self.norm, nn.BatchNorm2d) and self.config.variant == "paper":
             assert self.norm.running_mean is not None and self.norm.running_var is not None
             self.norm.bias.fill_(mean)
             self.norm.weight.fill_((std**2 + self.norm.eps) ** 0.5)
             self.norm.running_mean.fill_(mean)
             self.norm.running_var.fill_(std**2)
+
+    def _heads(self) -> list[tuple[Head, nn.Module]]:
+        """List the heads, each with the backbone whose features it takes."""
+        pairs: list[tuple[Head, nn.Module]] = [(self.head, self.encoder)]
+        if self.config.propagation != "none":
+            pairs.append((self.initializer_head, self.encoder if self.config.initializer == SHARED else self.initializer))
+        return pairs
+
+    def _first(self, frame: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+        """Find the pose in a first frame (B,3,H,W) with these features: P."""
+        return self.initializer_head(features if self.config.initializer == SHARED else self.initializer(frame))
 
     def forward(self, frames: torch.Tensor) -> RPSTNOutput:
         """Predict clips: (B,T,3,H,W) -> RPSTNOutput. Raises ValueError for a size whose kernels would not be odd."""
@@ -259,7 +194,7 @@ class RPSTN(nn.Module):
         # contiguous: split along a further axis, gradients came back in another memory layout than the features have, and
         # BatchNorm was several times slower.
         features = self.encoder(frames.transpose(0, 1).flatten(0, 1))
-        first = None if self.config.propagation == "none" else self.initializer_head(self.initializer(frames[:, 0]))
+        first = None if self.config.propagation == "none" else self._first(frames[:, 0], features[: frames.shape[0]])
         return Encoded(features, frames.shape[0], first)  # not len(frames): an exporter would fix the batch at its example's
 
     def locate(self, encoded: Encoded) -> RPSTNOutput:
@@ -292,7 +227,7 @@ class RPSTN(nn.Module):
         if self.config.propagation == "none":
             maps = self.head(features)
         elif state is None:
-            maps = self.initializer_head(self.initializer(frame))
+            maps = self._first(frame, features)
         else:
             features = self._carried(features)
             maps, kernels = self._propagate(state, features)

@@ -10,12 +10,14 @@ from torch import nn
 
 from rpstn.errors import UserError
 from rpstn.models.author_checkpoints import author_input, load_author_checkpoint
-from rpstn.models.backbones import PoseResNet
+from rpstn.models.backbones import Encoder, PoseResNet
 from rpstn.models.checkpoints import check_fold, naming_the_file, read_checkpoint
+from rpstn.models.config import SHARED, RPSTNConfig
 from rpstn.models.efficientnet import PoseEfficientNet, has_imagenet_keys, our_key
 from rpstn.models.image import FrameByFrame, ImageConfig, WithRelation
+from rpstn.models.movenet import PoseMoveNet
 from rpstn.models.pixels import take_rgb
-from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.rpstn import RPSTN
 from rpstn.models.state_dicts import load_strictly, read_state_dict
 from rpstn.skeletons import Skeleton, skeleton_of
 
@@ -54,6 +56,8 @@ def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None,
     if model.config.propagation != "none":
         if other.propagation != "none" and other.initializer == model.config.initializer:
             copies |= {"initializer": "initializer", "initializer_head": "initializer_head"}
+        elif model.config.initializer == SHARED:
+            copies |= {"initializer_head": "head"}
         elif other.encoder == model.config.initializer:
             copies |= {"initializer": "encoder", "initializer_head": "head"}
         if other.propagation == model.config.propagation:
@@ -128,7 +132,7 @@ def _config(model: FrameByFrame) -> ImageConfig:
 
 
 def load_backbone(
-    backbone: PoseResNet | PoseEfficientNet,
+    backbone: Encoder,
     path_or_state_dict: str | Path | Mapping[str, torch.Tensor],
     fold: int | None = None,
 ) -> list[str]:
@@ -142,6 +146,12 @@ def load_backbone(
     Raises UserError for a file that cannot be read, that does not fit, or that was trained on another split.
     """
     state, where = read_state_dict(path_or_state_dict)
+    if isinstance(backbone, PoseMoveNet):
+        # A MoveNet as its converted files have it, or the encoder of an RPSTN.
+        state = {key.removeprefix("encoder.").removeprefix("network."): value for key, value in state.items()}
+        taken = {key: (key, value) for key, value in state.items() if key.startswith(("pyramid.", "heatmaps."))}
+        load_strictly(backbone, taken, where)
+        return ["heatmaps", "pyramid"]
     if isinstance(backbone, PoseEfficientNet) and has_imagenet_keys(state):
         taken = {ours: (key, value) for key, value in state.items() if (ours := our_key(key)) is not None}
         load_strictly(backbone, taken, where, optional=("lateral.", "mix."))

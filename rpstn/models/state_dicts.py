@@ -11,7 +11,7 @@ import torch
 
 from rpstn.errors import UserError
 from rpstn.models.efficientnet import imagenet_file
-from rpstn.models.files import find_weights, load_tensors
+from rpstn.models.files import find_weights, is_safetensors, load_tensors, read_tensors
 
 _MANY = 30  # keys that an error lists of one kind
 
@@ -24,6 +24,8 @@ def read_state_dict(source: str | Path | Mapping[str, torch.Tensor]) -> tuple[di
     if not isinstance(source, Mapping):
         source = find_weights(source)
         where = str(source)
+        if is_safetensors(source):
+            return {key.removeprefix("module."): value for key, value in read_tensors(source)[0].items()}, where
         # A training script's best score may be stored with the weights, as a NumPy number: plain data too. The first of these
         # types is the function that pickle makes it with.
         numbers = (np.float64(0).__reduce__()[0], np.dtype, type(np.dtype(np.float64)))

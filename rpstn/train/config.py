@@ -12,9 +12,9 @@ from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.models.backbones import STRIDE
+from rpstn.models.config import SHARED, RPSTNConfig, check_size
 from rpstn.models.image import ImageConfig, check_image_size
 from rpstn.models.propagation import kernel_side
-from rpstn.models.rpstn import RPSTNConfig, check_size
 from rpstn.runs.parts import build, flatten, part
 from rpstn.runs.paths import default_place
 from rpstn.runs.same_run import PATHS
@@ -94,6 +94,7 @@ class ModelConfig:
     propagation: str = "matching"  # matching, concat, none
     relation_layout: str = "paper"  # paper, released
     relation_scale: str = "none"  # none, sqrt, mean, learned
+    kernel_start: str = "delta"  # of matching's kernels: delta, which changes nothing, or average, a blur, as before version 0.3
     encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; author checkpoint of network
     initializer_weights: str | None = None  # the same for the initializer
 
@@ -101,6 +102,8 @@ class ModelConfig:
         check_settings(self, paths=PATHS)
         if self.initializer_weights is not None and self.propagation == "none":
             raise UserError("without propagation there is no initializer; leave initializer_weights empty")
+        if self.initializer_weights is not None and self.initializer == SHARED:
+            raise UserError("a shared initializer is a head on the encoder; leave initializer_weights empty")
         try:  # the names of backbones and variants
             self.describe(1)
         except ValueError as error:
@@ -132,6 +135,8 @@ class OptimizerConfig:
     steps: int = 1000  # of batch clips each
     lr: float = 2e-3  # highest learning rate of AdamW
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
+    encoder_rate: float = 1.0  # learning rate of the backbones, as a fraction of the others'; 0: they stay as they start
+    ema: float = 0.0  # decay of the running mean of the weights, which then is what is validated and kept; 0: none
     warmup: int = 50  # steps in which the rate rises to lr; then it falls to 0 along a cosine
     weight_decay: float = 1e-2  # of AdamW
     clip_norm: float = 10.0  # gradients above this norm are scaled down to it
@@ -139,7 +144,9 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         check_settings(self)
         _at_least(self, 1, "steps")
-        _at_least(self, 0, "warmup", "weight_decay")
+        _at_least(self, 0, "warmup", "weight_decay", "encoder_rate", "ema")
+        if not self.ema < 1:
+            raise UserError(f"ema is the decay of a running mean, {self.ema}; give 0 to below 1, such as 0.998")
         _above_zero(self, "lr", "clip_norm", "init_rate")
 
 

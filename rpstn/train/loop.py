@@ -24,6 +24,7 @@ from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
 from rpstn.models.checkpoints import save_checkpoint
+from rpstn.models.files import BEST
 from rpstn.models.pixels import normalize
 from rpstn.runs.devices import choose_device, use_bf16
 from rpstn.runs.directory import RunDirectory, seed_everything
@@ -33,7 +34,7 @@ from rpstn.runs.progress import tqdm
 from rpstn.skeletons import name_skeleton
 from rpstn.train.config import TrainConfig
 from rpstn.train.data import TrainingData, batches, open_training_data
-from rpstn.train.rates import learning_rate, parameter_groups
+from rpstn.train.rates import BACKBONES, learning_rate, parameter_groups, running_mean
 from rpstn.train.resume import Progress, check_inputs, resume, save_state, smoothed
 from rpstn.train.start import Network, new_model
 
@@ -54,11 +55,11 @@ def train(config: TrainConfig, *, progress: bool = True, calibrate: Calibrate | 
     """Train a network, resume an interrupted run, or return a finished one at once.
 
     Writes into config.out: config.json and inputs.json (what it was asked for and given), log.csv (one row per step), last.pt
-    (to resume), best.pt (best on val, the result), manifest.json (at the end). Raises UserError for a missing data set, for a
-    directory that holds a run of another configuration, of other data or from another start, and where another process writes
-    into it.
+    (to resume), best.safetensors (best on val, the result), manifest.json (at the end). Raises UserError for a missing data set,
+    for a directory that holds a run of another configuration, of other data or from another start, and where another process
+    writes into it.
 
-    calibrate  measures which confidences of best.pt are low, on config.calibration_frames frames of val, before the run counts
+    calibrate  measures which confidences of the result are low, on config.calibration_frames frames of val, before the run counts
                as finished: `rpstn.video.calibrate.calibrate_run`, which the command line gives. None: they are assumed.
     """
     device = choose_device(config.device)
@@ -72,9 +73,9 @@ def train(config: TrainConfig, *, progress: bool = True, calibrate: Calibrate | 
             model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
             state = _take_steps(config, data, run, model, trained, device, progress)
             if calibrate is not None:
-                calibrate(run / "best.pt", data.validation, config.calibration_frames, device, progress)
+                calibrate(run / BEST, data.validation, config.calibration_frames, device, progress)
             _finish(config, data, run, model, state, device)
-    return TrainResult(run.path, run / "best.pt", run.manifest["metrics"])
+    return TrainResult(run.path, run / BEST, run.manifest["metrics"])
 
 
 def _take_steps(
@@ -89,7 +90,8 @@ def _take_steps(
     """Take the steps that are left, and leave the best checkpoint in the run's directory."""
     plan = config.optimizer
     optimizer = torch.optim.AdamW(parameter_groups(model, trained, plan), lr=plan.lr, weight_decay=plan.weight_decay)
-    state = resume(run, model, optimizer, device, use_bf16(config.precision, device))
+    average = running_mean(model, plan.ema)
+    state = resume(run, model, average, optimizer, device, use_bf16(config.precision, device))
     metadata = _metadata(config, data.training, model)
     parts = batches(config, data, state.step, device)
     smooth, started, saved = state.loss, time.monotonic() - state.seconds, time.monotonic()
@@ -101,21 +103,24 @@ def _take_steps(
             if not math.isfinite(loss):
                 raise UserError(f"{config.out}: the loss is {loss} at step {step}; lower lr (now {plan.lr}), start a new run")
             smooth = smoothed(smooth, loss)
+            if average is not None:
+                average.update_parameters(model)
             bar.update()
             bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
 
             done, score = step + 1, None
             if done == plan.steps or (config.validate_every and done % config.validate_every == 0):
-                score = validate(model, metadata, data.validation, config, state.bf16)
+                kept: Network = model if average is None else average.module  # type: ignore[assignment]  # of the same class
+                score = validate(kept, metadata, data.validation, config, state.bf16)
                 if score > state.best:
                     state.best = score
-                    save_checkpoint(run / "best.pt", model, {**metadata, "step": done, "val_pck": score})
+                    save_checkpoint(run / BEST, kept, {**metadata, "step": done, "val_pck": score})
 
             state.log.append({"step": done, "loss": loss, "lr": rate, "val_pck": "" if score is None else score})
             state.step, state.seconds = done, time.monotonic() - started
             if done == plan.steps or time.monotonic() - saved > config.save_every:
                 saved = time.monotonic()
-                save_state(run, model, optimizer, state)
+                save_state(run, model, average, optimizer, state)
     return state
 
 
@@ -129,6 +134,9 @@ def _step(
 ) -> float:
     """Learn from one batch, given in parts, at a learning rate; return the loss. A loss that is not finite changes nothing."""
     model.train()
+    if config.optimizer.encoder_rate == 0:  # frozen, statistics of its BatchNorms included
+        for name, part in model.named_children():
+            part.train(f"{name}." not in BACKBONES)
     for group in optimizer.param_groups:
         group["lr"] = rate * group["share"]
     optimizer.zero_grad(set_to_none=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from rpstn.errors import UserError
 from rpstn.models.checkpoints import save_atomically
@@ -80,9 +81,13 @@ def smoothed(smooth: float | None, loss: float) -> float:
     return loss if smooth is None else 0.95 * smooth + 0.05 * loss
 
 
-def save_state(run: RunDirectory, model: Network, optimizer: torch.optim.Optimizer, progress: Progress) -> None:
+def save_state(
+    run: RunDirectory, model: Network, average: AveragedModel | None, optimizer: torch.optim.Optimizer, progress: Progress
+) -> None:
     """Save what a resumed run needs. The log goes into it too, so that the CSV never runs ahead of the weights."""
-    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    state: dict[str, Any] = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    if average is not None:
+        state["average"] = average.state_dict()
     save_atomically(state | vars(progress), run / "last.pt")
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, fieldnames=["step", "loss", "lr", "val_pck"], lineterminator="\n")
@@ -92,9 +97,14 @@ def save_state(run: RunDirectory, model: Network, optimizer: torch.optim.Optimiz
 
 
 def resume(
-    run: RunDirectory, model: Network, optimizer: torch.optim.Optimizer, device: torch.device, bf16: bool = False
+    run: RunDirectory,
+    model: Network,
+    average: AveragedModel | None,
+    optimizer: torch.optim.Optimizer,
+    device: torch.device,
+    bf16: bool = False,
 ) -> Progress:
-    """Load an interrupted run into model and optimizer, and return how far it is; bf16: what a new run computes in.
+    """Load an interrupted run into model, running mean and optimizer, and return how far it is; bf16: what a new run computes in.
 
     Raises UserError for a damaged state.
     """
@@ -104,6 +114,8 @@ def resume(
     state = load_tensors(path, remedy="restore it, or train into another out directory", device=device)
     try:
         model.load_state_dict(state["model"])
+        if average is not None:
+            average.load_state_dict(state["average"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:
         raise UserError(

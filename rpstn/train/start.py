@@ -5,8 +5,9 @@ from __future__ import annotations
 from rpstn.datasets.clip import ClipDataset
 from rpstn.heatmaps import target_statistics
 from rpstn.models.backbones import STRIDE
+from rpstn.models.config import RPSTNConfig
 from rpstn.models.image import FrameByFrame, ImageConfig, image_model
-from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.rpstn import RPSTN
 from rpstn.models.starting import load_backbone, start_from, start_image_from, start_image_from_author
 from rpstn.train.config import TrainConfig
 

@@ -14,8 +14,9 @@ from rpstn.datasets.transforms import apply_affine, crop_affine, invert_affine, 
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.config import check_size
 from rpstn.models.pixels import normalize
-from rpstn.models.rpstn import RPSTN, State, check_size
+from rpstn.models.rpstn import RPSTN, State
 from rpstn.runs.devices import choose_device
 from rpstn.skeletons import Skeleton, skeleton_of
 from rpstn.video.tracking import PADDING

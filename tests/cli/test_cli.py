@@ -21,7 +21,7 @@ def checkpoint(embedded_root, tmp_path_factory):
     """A network that made one step."""
     run = tmp_path_factory.mktemp("run") / "tiny"
     assert cli.main(["train", "--root", str(embedded_root), "--out", str(run), *TINY]) == 0
-    return run / "best.pt"
+    return run / "best.safetensors"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_evaluate_shows_what_it_measured_and_on_what(checkpoint, embedded_root, 
     assert cli.main([*words, "--threshold", "0.5", "--window", "3"]) == 0
     said, metrics = capsys.readouterr().out, json.loads((out / "metrics.json").read_text())
     counted = metrics["counted"]
-    assert f"tiny/best.pt on embedded, split test: {counted['clips']} clips" in said
+    assert f"tiny/best.safetensors on embedded, split test: {counted['clips']} clips" in said
     assert f"{counted['frames']} frames" in said and f"{counted['occluded_joints']} occluded" in said
     assert "windows of 3 frames" in said and "boxes: ground truth" in said
     for reference, parts in metrics["scores"].items():

@@ -219,7 +219,7 @@ def test_paths_that_the_terminal_cannot_show(tmp_path, embedded_root):
         (["data", "make", "embedded", f"{place}/made", "--train", "1", "--val", "1", "--test", "1", *small], 0),
         (["data", "check", "embedded", f"{place}/missing"], 2),
         (["train", "--root", f"{place}/set", "--out", f"{place}/run", "--steps", "1", "--batch", "2", *small], 0),
-        (["evaluate", "--root", f"{place}/set", "--checkpoint", f"{place}/run/best.pt", "--out", f"{place}/scores"], 0),
+        (["evaluate", "--root", f"{place}/set", "--checkpoint", f"{place}/run/best.safetensors", "--out", f"{place}/scores"], 0),
         (["predict", f"{place}/made/frames/0001", "--checkpoint", "embedded_rpstn", "--out", f"{place}/poses"], 0),
     ]
     for words, code in steps:

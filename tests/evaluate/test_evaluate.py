@@ -276,7 +276,7 @@ def test_a_checkpoint_of_another_skeleton_is_refused(tmp_path):
 @pytest.mark.data("JHMDB")
 def test_real_clips_are_scored_and_saved(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    checkpoint = small_checkpoint(tmp_path / "run" / "best.pt", "sub_jhmdb")
+    checkpoint = small_checkpoint(tmp_path / "run" / "best.safetensors", "sub_jhmdb")
     result = evaluate(EvaluateConfig(checkpoint, "sub_jhmdb", root=JHMDB, window=12), progress=False)
     assert result.out.parent == Path("runs/evaluate") and result.out.name.startswith("run-best-sub_jhmdb-fold1-test-")
     metrics = json.loads((result.out / "metrics.json").read_text())
@@ -293,9 +293,9 @@ def test_real_clips_are_scored_and_saved(tmp_path, monkeypatch):
 
 
 def test_evaluations_that_differ_do_not_share_a_folder():
-    base = EvaluateConfig(checkpoint=Path("runs/a/rpstn/best.pt"))
+    base = EvaluateConfig(checkpoint=Path("runs/a/rpstn/best.safetensors"))
     others = [
-        replace(base, checkpoint=Path("runs/b/rpstn/best.pt")),
+        replace(base, checkpoint=Path("runs/b/rpstn/best.safetensors")),
         replace(base, window=5),
         replace(base, flip_test=True),
     ]

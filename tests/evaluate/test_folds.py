@@ -60,17 +60,21 @@ def runs(tmp_path_factory):
         }
         place = folder / f"set-{fold}" / "rpstn"
         place.mkdir(parents=True)
-        save_checkpoint(place / "best.pt", RPSTN(NETWORK), metadata | {"fold": fold})
+        save_checkpoint(place / "best.safetensors", RPSTN(NETWORK), metadata | {"fold": fold})
         (place / "manifest.json").write_text("{}")
     return folder
 
 
 def test_three_checkpoints_become_one_mean(root, runs, tmp_path):
-    config = EvaluateConfig(runs / "set-{fold}" / "rpstn" / "best.pt", "sub_jhmdb", root=root, device="cpu", threshold=0.5)
+    config = EvaluateConfig(
+        runs / "set-{fold}" / "rpstn" / "best.safetensors", "sub_jhmdb", root=root, device="cpu", threshold=0.5
+    )
     result = evaluate_folds(replace(config, out=tmp_path / "out"), progress=False)
     alone = {
         fold: evaluate(
-            replace(config, checkpoint=runs / f"set-{fold}" / "rpstn" / "best.pt", fold=fold, out=tmp_path / f"alone-{fold}"),
+            replace(
+                config, checkpoint=runs / f"set-{fold}" / "rpstn" / "best.safetensors", fold=fold, out=tmp_path / f"alone-{fold}"
+            ),
             progress=False,
         ).metrics
         for fold in (1, 2, 3)
@@ -123,21 +127,23 @@ def test_what_makes_no_mean_is_refused(root, runs, tmp_path):
         mean_over_splits(three | {3: three[1]})
     with pytest.raises(UserError, match="refine: gaussian, quarter, gaussian"):
         mean_over_splits(three | {2: made(2, 0.5, 0.5, refine="quarter")})
-    config = EvaluateConfig(runs / "set-{fold}" / "rpstn" / "best.pt", "sub_jhmdb", root=root, out=tmp_path, device="cpu")
-    own = {fold: runs / f"set-{fold}" / "rpstn" / "best.pt" for fold in (1, 2, 3)}
+    config = EvaluateConfig(
+        runs / "set-{fold}" / "rpstn" / "best.safetensors", "sub_jhmdb", root=root, out=tmp_path, device="cpu"
+    )
+    own = {fold: runs / f"set-{fold}" / "rpstn" / "best.safetensors" for fold in (1, 2, 3)}
     with pytest.raises(UserError, match="trained on split 1.*split 2"):
         evaluate_folds(config, own | {2: own[1]}, progress=False)
     with pytest.raises(UserError, match=r"\[1\]"):
         evaluate_folds(config, {1: own[1]}, progress=False)
     with pytest.raises(UserError, match="set-4"):
-        evaluate_folds(config, own | {3: runs / "set-4" / "best.pt"}, progress=False)
+        evaluate_folds(config, own | {3: runs / "set-4" / "best.safetensors"}, progress=False)
     with pytest.raises(UserError, match="embedded"):
         evaluate_folds(EvaluateConfig(own[1], "embedded"), progress=False)
 
 
 def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path):
     """What is scored, started from, published or ablated: the test clips of split 2 were trained on in split 1."""
-    first, refused = runs / "set-1" / "rpstn" / "best.pt", r"(?s)best\.pt was trained on split 1.*split 2"
+    first, refused = runs / "set-1" / "rpstn" / "best.safetensors", r"(?s)best\.safetensors was trained on split 1.*split 2"
     model, metadata = load_checkpoint(first)
     test = open_dataset("sub_jhmdb", root, "test", fold=2)
     for part in (test, Protocol("joint", start=1, length=2).hide(test), convert_dataset(test, test.skeleton)):
@@ -160,7 +166,7 @@ def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs,
 
 
 def test_its_own_split_and_other_data_sets_fit(root, runs):
-    model, metadata = load_checkpoint(runs / "set-1" / "rpstn" / "best.pt")
+    model, metadata = load_checkpoint(runs / "set-1" / "rpstn" / "best.safetensors")
     own = open_dataset("sub_jhmdb", root, "test", fold=1)
     assert own.fold == 1 and len(predict_clips(model, metadata, own, progress=False)) == 2
     elsewhere = replace(open_dataset("sub_jhmdb", root, "test", fold=2), fold=None)  # as a data set without such splits
@@ -176,7 +182,7 @@ def test_its_own_split_and_other_data_sets_fit(root, runs):
 
 def test_from_the_command_line(root, runs, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    words = ["folds", "--checkpoint", f"{runs}/set-{{fold}}/rpstn/best.pt", "--root", str(root), "--device", "cpu"]
+    words = ["folds", "--checkpoint", f"{runs}/set-{{fold}}/rpstn/best.safetensors", "--root", str(root), "--device", "cpu"]
     assert cli.main(words) == 0
     told = capsys.readouterr().out
     assert "split 3" in told and "mean of 3" in told and "mean (13 joints)" in told and "by torso size" in told
@@ -186,13 +192,15 @@ def test_from_the_command_line(root, runs, tmp_path, capsys, monkeypatch):
 
 
 def test_networks_of_all_three_splits_are_found(runs, tmp_path):
-    assert find_folds(runs / "set-1", 1) == {"rpstn": {fold: runs / f"set-{fold}" / "rpstn" / "best.pt" for fold in (1, 2, 3)}}
+    assert find_folds(runs / "set-1", 1) == {
+        "rpstn": {fold: runs / f"set-{fold}" / "rpstn" / "best.safetensors" for fold in (1, 2, 3)}
+    }
     assert find_folds(runs / "set-3", 3).keys() == {"rpstn"} and find_folds(runs / "set-1", 2) == {}
     assert find_folds("runs/smoke-sub_jhmdb", 1) == {}
     for fold in (1, 2, 3):
         place = tmp_path / f"half-{fold}" / "rpstn"
         place.mkdir(parents=True)
-        (place / "best.pt").touch()
+        (place / "best.safetensors").touch()
         if fold < 3:  # the third is still going on
             (place / "manifest.json").touch()
     assert find_folds(tmp_path / "half-1", 1) == {}
@@ -200,7 +208,7 @@ def test_networks_of_all_three_splits_are_found(runs, tmp_path):
 
 def test_the_split_is_the_one_it_was_trained_on(root, runs, tmp_path, capsys):
     """Where neither data set nor split is named, those of the checkpoint; of another split it is still refused."""
-    checkpoint = runs / "set-2" / "rpstn" / "best.pt"
+    checkpoint = runs / "set-2" / "rpstn" / "best.safetensors"
     words = ["evaluate", "--checkpoint", checkpoint, "--root", root, "--device", "cpu", "--out", tmp_path / "scores"]
     assert cli.main([str(word) for word in words]) == 0
     assert "data set sub_jhmdb, on which the checkpoint was trained" in capsys.readouterr().out

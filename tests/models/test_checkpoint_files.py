@@ -142,8 +142,8 @@ def test_the_command_line_tells_it_in_one_line(tmp_path, capsys, command):
 
 
 def test_a_run_given_for_its_checkpoint_names_the_file(tmp_path):
-    shutil.copy(EMBEDDED, tmp_path / "best.pt")
-    with pytest.raises(UserError, match=r"is a folder, no checkpoint; give .*best\.pt"):
+    shutil.copy(EMBEDDED, tmp_path / "best.safetensors")
+    with pytest.raises(UserError, match=r"is a folder, no checkpoint; give .*best\.safetensors"):
         rpstn.load_checkpoint(tmp_path)
 
 

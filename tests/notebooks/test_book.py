@@ -83,9 +83,9 @@ def test_kernels_in_notebooks_find_the_checkout_and_leave_nothing_beside_the_not
     sources = {path.name for path in (CHECKOUT / "notebooks").iterdir()} - {*NOT_SOURCE}
     assert {path.name for path in (root / "notebooks").iterdir()} == sources
     written = {path.relative_to(root / "runs").as_posix() for path in (root / "runs").rglob("*") if path.is_file()}
-    assert {"smoke-embedded/rpstn/best.pt", "smoke-video/video.webm", "occlusion-embedded.webm"} <= written
+    assert {"smoke-embedded/rpstn/best.safetensors", "smoke-video/video.webm", "occlusion-embedded.webm"} <= written
     settings = read_json(root / "runs" / "smoke-embedded" / "rpstn" / "config.json")
-    assert settings["init"] == "runs/smoke-embedded/encoder/best.pt", "as a run that was started in the checkout itself"
+    assert settings["init"] == "runs/smoke-embedded/encoder/best.safetensors", "as a run that was started in the checkout itself"
 
 
 def test_every_notebook_ran_without_complaint(root):

@@ -35,12 +35,14 @@ def test_shipped_weights_are_scored_as_they_are_and_behind_occluders(embedded_ro
     assert "| RPSTN |" in table and "Measured on: data set embedded (drawn bodies)" in table
 
 
-@pytest.mark.parametrize(("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.pt"), ("size", 96), ("seed", 7)])
+@pytest.mark.parametrize(
+    ("key", "value"), [("steps", 9), ("lr", 0.5), ("init", "other/best.safetensors"), ("size", 96), ("seed", 7)]
+)
 def test_variants_that_were_not_trained_alike_are_refused(embedded_root, tmp_path, key, value):
     for name, path in shipped_checkpoints("embedded").items():
         run = tmp_path / name
         run.mkdir()
-        (run / "best.pt").symlink_to(path)
+        (run / "best.safetensors").symlink_to(path)
         manifest = read_json(path.with_suffix(".json"))
         # The share has its default, of which the version that trained the others knew nothing.
         manifest["parameters"] |= {key: value, "aux_fraction": 0.5} if name == "frame_by_frame" else {}

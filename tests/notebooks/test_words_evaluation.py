@@ -7,7 +7,7 @@ from rpstn.metrics.intervals import Interval
 from rpstn.notebooks import words
 
 RUN = {
-    "steps": 350, "init": "runs/a/encoder/best.pt", "lr": 0.0015, "relation": "on", "propagation": "matching",
+    "steps": 350, "init": "runs/a/encoder/best.safetensors", "lr": 0.0015, "relation": "on", "propagation": "matching",
     "out": "runs/a/rpstn", "augmentation": {"flip": 0.5},
 }  # fmt: skip
 
@@ -21,7 +21,7 @@ def test_a_fair_comparison_is_called_one():
     assert words.how_trained({"RPSTN": RUN, "frame by frame": later}) == said
     three = words.how_trained({"a": RUN, "b": plain, "c": RUN})
     assert three == "All 3 networks were trained for 350 steps, starting from the same encoder."
-    assert words.how_trained({"a": RUN}) == "a was trained for 350 steps, starting from `runs/a/encoder/best.pt`."
+    assert words.how_trained({"a": RUN}) == "a was trained for 350 steps, starting from `runs/a/encoder/best.safetensors`."
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,11 @@ def test_a_fair_comparison_is_called_one():
             "for different numbers of steps (RPSTN: 350, alone: 700), starting from the same encoder",
             "also differ",
         ),
-        ({"init": "runs/b/encoder/best.pt"}, "different weights (RPSTN: `runs/a/encoder/best.pt`, alone: `runs/b/", "same enc"),
+        (
+            {"init": "runs/b/encoder/best.safetensors"},
+            "different weights (RPSTN: `runs/a/encoder/best.safetensors`, alone: `runs/b/",
+            "same enc",
+        ),
         ({"init": None}, "alone: random weights", "the same encoder"),
         ({"lr": 0.003}, "also differ in lr (RPSTN: 0.0015, alone: 0.003)", "different"),
         ({"augmentation": {"flip": 0.0}}, "also differ in augmentation.", "flip"),

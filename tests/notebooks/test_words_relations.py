@@ -12,8 +12,8 @@ from rpstn.notebooks import words
 
 def test_whose_relations():
     config = SimpleNamespace(relation_scale="none", relation_layout="paper")
-    row = words.relations_row(Path("runs/rpstn/best.pt"), config, 9, 3)
-    assert row["weights"] == "rpstn/best.pt" and row["groups"] == 3
+    row = words.relations_row(Path("runs/rpstn/best.safetensors"), config, 9, 3)
+    assert row["weights"] == "rpstn/best.safetensors" and row["groups"] == 3
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ class Joints(list):
     name = "penn_action"
 
 
-WEIGHTS = SimpleNamespace(name="best.pt", trained_on="data set embedded", val_pck=0.9, command="rpstn train")
+WEIGHTS = SimpleNamespace(name="best.safetensors", trained_on="data set embedded", val_pck=0.9, command="rpstn train")
 SEEN = {
     "frames": np.zeros((4, 30, 40, 3)), "scale": 1.0, "fps": 25.0, "status": ("found", "followed", "lost", "followed"),
     "weights": WEIGHTS, "skeleton": Joints(range(13)),
@@ -35,8 +35,8 @@ def test_what_was_watched():
 def test_with_which_weights():
     said = words.weights_words(Seen(**SEEN))
     assert said.startswith(
-        "**Weights:** `best.pt`, trained on data set embedded (`PCK@0.2` on its val split: 90.0%). They find the 13 joints of "
-        "the skeleton `penn_action`."
+        "**Weights:** `best.safetensors`, trained on data set embedded (`PCK@0.2` on its val split: 90.0%). They find the 13 "
+        "joints of the skeleton `penn_action`."
     )
     assert "`rpstn train` trains on your own copy" in said
     unknown = SimpleNamespace(**vars(WEIGHTS) | {"val_pck": None})

@@ -226,7 +226,7 @@ def test_a_network_without_relations_is_refused():
 def test_a_foreign_and_a_damaged_checkpoint_are_refused(plain, tmp_path):
     with pytest.raises(UserError, match="coco"):
         study(plain, {**META, "skeleton": "coco"}, dataset_of(2), {}, progress=False)
-    path = tmp_path / "best.pt"
+    path = tmp_path / "best.safetensors"
     path.write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(UserError, match="cannot be read as a checkpoint"):
         load_checkpoint(path)

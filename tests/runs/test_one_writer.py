@@ -144,7 +144,7 @@ def test_ranks_of_torchrun_make_one_run_between_them(config, alone):
         [*torchrun, *words], capture_output=True, text=True, timeout=240, env=os.environ | {"OMP_NUM_THREADS": "1"}
     )
     assert ended.returncode == 0, ended.stderr
-    assert "process 1 stops here" in ended.stderr and ended.stdout.count("best.pt") == 1
+    assert "process 1 stops here" in ended.stderr and ended.stdout.count("best.safetensors") == 1
     runs = (alone[1], ranks := train(config, progress=False))
     assert same(*runs) and alone[1].metrics == ranks.metrics
     assert len({(run.run / "log.csv").read_text() for run in runs}) == 1

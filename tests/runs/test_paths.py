@@ -46,7 +46,7 @@ def places():
         "data": data_folder("embedded"),
         "runs": run_folder("sub_jhmdb", 2),
         "training": TrainConfig().out,
-        "evaluation": evaluation_folder(EvaluateConfig(checkpoint=Path("/somewhere/best.pt"))),
+        "evaluation": evaluation_folder(EvaluateConfig(checkpoint=Path("/somewhere/best.safetensors"))),
         "prediction": PredictConfig("dance.mp4").folder,
         "notebooks": default_out("smoke", {"one": {}}, {"one": {}}),
     }
@@ -86,10 +86,10 @@ def test_a_run_is_the_same_from_every_folder(checkout, monkeypatch, first, then)
     """`make book` trains, and the notebook in JupyterLab takes what is there; or the other way round."""
 
     def config():
-        encoder = default_place("runs", "embedded", "encoder", "best.pt")
+        encoder = default_place("runs", "embedded", "encoder", "best.safetensors")
         return TrainConfig.of(out=f"{run_folder('embedded')}/rpstn", init=str(encoder), root=str(default_place("data", "mine")))
 
-    start = checkout / "runs" / "embedded" / "encoder" / "best.pt"
+    start = checkout / "runs" / "embedded" / "encoder" / "best.safetensors"
     start.parent.mkdir(parents=True)
     start.touch()
     monkeypatch.chdir(checkout / first)
@@ -99,7 +99,7 @@ def test_a_run_is_the_same_from_every_folder(checkout, monkeypatch, first, then)
     assert RunDirectory(config().out).start(config()).finished
     path = checkout / "runs" / "embedded" / "rpstn"
     for settings in (read_json(path / "config.json"), read_json(path / "manifest.json")["parameters"]):
-        assert settings["out"] == "runs/embedded/rpstn" and settings["init"] == "runs/embedded/encoder/best.pt"
+        assert settings["out"] == "runs/embedded/rpstn" and settings["init"] == "runs/embedded/encoder/best.safetensors"
         assert settings["root"] == "data/mine"
     with pytest.raises(UserError, match=r"another configuration \(root: data/mine there, "):
         RunDirectory(config().out).start(config().replace(root="elsewhere/data/mine"))
@@ -115,6 +115,6 @@ def test_earlier_runs_are_found_from_every_folder(checkout):
     """What an encoder went on from is named by a path from the checkout."""
     runs = checkout / "runs"
     write_json(runs / "first" / "manifest.json", {"parameters": {"steps": 1}})
-    write_json(runs / "new" / "encoder" / "manifest.json", {"parameters": {"encoder_weights": "runs/first/best.pt"}})
+    write_json(runs / "new" / "encoder" / "manifest.json", {"parameters": {"encoder_weights": "runs/first/best.safetensors"}})
     write_json(runs / "new" / "rpstn" / "manifest.json", {"parameters": {"steps": 2}})
-    assert [run["parameters"] for run in manifest_of(Path("../runs/new/rpstn/best.pt"))["before"]] == [{"steps": 1}]
+    assert [run["parameters"] for run in manifest_of(Path("../runs/new/rpstn/best.safetensors"))["before"]] == [{"steps": 1}]

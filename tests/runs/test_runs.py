@@ -15,10 +15,15 @@ def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatc
     """Relative or absolute: the run goes on. config.json keeps what was typed first."""
     monkeypatch.chdir(tmp_path)
     config = TrainConfig.of(
-        root="data/set", out="runs/a", init="runs/../runs/encoder/best.pt", aux_dataset="lspet", aux_root="data/lsp", frames=1
+        root="data/set",
+        out="runs/a",
+        init="runs/../runs/encoder/best.safetensors",
+        aux_dataset="lspet",
+        aux_root="data/lsp",
+        frames=1,
     )
     RunDirectory("runs/a").start(config)
-    places = {"root": "data/set", "aux_root": "data/lsp", "out": "runs/a", "init": "runs/encoder/best.pt"}
+    places = {"root": "data/set", "aux_root": "data/lsp", "out": "runs/a", "init": "runs/encoder/best.safetensors"}
     absolute = {name: f"{tmp_path}/{place}" for name, place in places.items()}
     RunDirectory("runs/a").start(config.replace(**absolute))
     assert json.loads((tmp_path / "runs" / "a" / "config.json").read_text())["root"] == "data/set"
@@ -29,7 +34,7 @@ def test_one_place_written_in_two_ways_is_one_configuration(tmp_path, monkeypatc
     [
         ({"root": "data/other"}, "root: data/set there, data/other now"),
         ({"root": None}, "root: data/set there, None now"),
-        ({"init": "runs/b/best.pt"}, "init: None there, runs/b/best.pt now"),
+        ({"init": "runs/b/best.safetensors"}, "init: None there, runs/b/best.safetensors now"),
         ({"lr": 0.1}, "lr: 0.002 there, 0.1 now"),
         ({"steps": 2, "seed": 7}, "seed: 2021 there, 7 now; steps: 1000 there, 2 now"),
         ({"augmentation": Augmentation(full_rotation_prob=0.3)}, "augmentation.full_rotation_prob: 0.0 there, 0.3 now"),
@@ -67,9 +72,9 @@ def test_a_path_is_a_path_only_where_it_is_one(tmp_path, monkeypatch):
 
 def test_a_manifest_names_no_place(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    config = TrainConfig.of(root="/somewhere/of/mine/set", out="runs/a", init=f"{tmp_path}/runs/b/best.pt")
+    config = TrainConfig.of(root="/somewhere/of/mine/set", out="runs/a", init=f"{tmp_path}/runs/b/best.safetensors")
     written = RunDirectory("runs/a").start(config).finish(config)
-    assert written["parameters"]["root"] == "set" and written["parameters"]["init"] == "runs/b/best.pt"
+    assert written["parameters"]["root"] == "set" and written["parameters"]["init"] == "runs/b/best.safetensors"
     text = (tmp_path / "runs" / "a" / "manifest.json").read_text()
     assert "/somewhere" not in text and str(tmp_path) not in text
 

@@ -15,8 +15,9 @@ from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig
 from rpstn.models.backbones import ENCODERS
+from rpstn.models.config import RPSTNConfig
 from rpstn.models.image import ImageConfig, image_model
-from rpstn.models.rpstn import RPSTN, RPSTNConfig
+from rpstn.models.rpstn import RPSTN
 from rpstn.notebooks.ablations import AblationConfig
 from rpstn.notebooks.publish import PublishConfig
 from rpstn.runs import RunDirectory, read_json, write_json
@@ -177,12 +178,14 @@ def test_a_home_folder_is_expanded_everywhere(embedded_root, tmp_path, monkeypat
     assert dataset_root("embedded") == dataset_root("embedded", "~/sets/embedded") == home / "sets" / "embedded"
     words = ["--size", "64", "--batch", "2", "--frames", "1", "--steps", "1", "--device", "cpu"]
     assert main(["train", *words, "--out=~/runs/a"]) == 0
-    assert main(["train", *words, "--root=~/sets/embedded", "--out=~/runs/b", "--init=~/runs/a/best.pt"]) == 0
-    assert main(["evaluate", "--checkpoint=~/runs/b/best.pt", "--split", "val", "--out=~/scores", "--device", "cpu"]) == 0
+    assert main(["train", *words, "--root=~/sets/embedded", "--out=~/runs/b", "--init=~/runs/a/best.safetensors"]) == 0
+    assert (
+        main(["evaluate", "--checkpoint=~/runs/b/best.safetensors", "--split", "val", "--out=~/scores", "--device", "cpu"]) == 0
+    )
     assert (home / "runs" / "b" / "manifest.json").is_file() and (home / "scores" / "metrics.json").is_file()
     assert write_json("~/x.json", {}) == home / "x.json" and read_json("~/x.json") == {}
     assert RunDirectory("~/runs/a").finished
-    for config in (PublishConfig("x", out="~/r", folder="~/runs"), AblationConfig(out="~/r", init="~/runs/a/best.pt")):
+    for config in (PublishConfig("x", out="~/r", folder="~/runs"), AblationConfig(out="~/r", init="~/runs/a/best.safetensors")):
         assert config.out == str(home / "r")
     assert ImagePretraining("lspet", "~/lsp", 1).root == str(home / "lsp")
     assert not os.listdir(elsewhere)

@@ -30,7 +30,7 @@ def test_variants_differ_in_what_their_name_says_and_see_as_many_frames(recipe):
     for name, changes in VARIANTS.items():
         config = recipe.variant(name)
         different = {setting for setting, value in flatten(config).items() if value != flatten(full)[setting]} - {"out"}
-        assert different == set(changes) and config.init == f"{recipe.encoder.out}/best.pt"
+        assert different == set(changes) and config.init == f"{recipe.encoder.out}/best.safetensors"
         assert name in TITLES
     with pytest.raises(UserError, match="concat"):
         recipe.variant("conkat")
@@ -62,7 +62,7 @@ def test_runs_are_found_shipped_and_loaded(recipe, tmp_path, monkeypatch):
 
     monkeypatch.chdir(tmp_path)  # manifests keep places that are relative
     # A second training that goes on from the first one's encoder tells of both.
-    base = recipe.base.replace(out="longer", encoder_weights="runs/encoder/best.pt")
+    base = recipe.base.replace(out="longer", encoder_weights="runs/encoder/best.safetensors")
     longer = dataclasses.replace(recipe, base=base)
     longer.train(["rpstn"], progress=False)
     told = read_json(export_weights(longer.base.out, "longer", ["rpstn"], tmp_path / "weights")[1])
@@ -91,7 +91,7 @@ def test_images_come_first_and_the_encoder_goes_on_from_them(recipe):
     start, encoder, full = whole.start, whole.encoder, whole.variant("rpstn")
     assert (start.data.dataset, start.data.root, start.data.convert_to, start.data.fold) == ("lspet", "lsp", "sub_jhmdb", 1)
     assert (start.data.frames, start.model.propagation, start.model.relation, start.optimizer.steps) == (1, "none", "off", 3)
-    assert encoder.init == f"{start.out}/best.pt" and encoder.data.dataset == "sub_jhmdb" and encoder.data.fold == 2
+    assert encoder.init == f"{start.out}/best.safetensors" and encoder.data.dataset == "sub_jhmdb" and encoder.data.fold == 2
     assert start.optimizer.lr == encoder.optimizer.lr == whole.pretrain_lr and encoder.optimizer.init_rate == 1.0
     faster = dataclasses.replace(whole, images=ImagePretraining("lspet", "lsp", 3, lr=0.5))
     assert (faster.start.optimizer.lr, faster.encoder.optimizer.lr) == (0.5, whole.pretrain_lr)

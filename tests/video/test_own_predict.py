@@ -54,7 +54,7 @@ def trained(embedded_root, tmp_path_factory):
 
 
 def test_the_checkpoint_carries_the_skeleton(trained):
-    model, metadata = load_checkpoint(trained[1] / "best.pt")
+    model, metadata = load_checkpoint(trained[1] / "best.safetensors")
     assert skeleton_of(metadata).joints == FIVE.joints and model.config.joints == 5
 
 
@@ -63,7 +63,7 @@ def test_what_was_labeled_is_found_in_a_video(trained, tmp_path, capsys):
     root, run = trained
     clip = open_dataset("own", root, "train")[0]
     out = tmp_path / "found"
-    words = ["predict", str(root / "frames" / clip.id), "--checkpoint", str(run / "best.pt")]
+    words = ["predict", str(root / "frames" / clip.id), "--checkpoint", str(run / "best.safetensors")]
     words += ["--boxes", str(root / "labels" / f"{clip.id}.boxes.csv"), "--out", str(out)]
     assert main(words) == 0
     said = capsys.readouterr().out

@@ -233,7 +233,7 @@ def test_images_that_stood_beside_are_named_too(tmp_path):
 def test_weights_that_are_shipped_are_found_by_their_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_weights("embedded_rpstn") == EMBEDDED and find_weights(None) == default_checkpoint()
-    assert find_weights("runs/mine/best.pt") == Path("runs/mine/best.pt")
+    assert find_weights("runs/mine/best.safetensors") == Path("runs/mine/best.safetensors")
     with pytest.raises(UserError, match="embeded_rpstn, and no weights of that name .*embedded_rpstn"):
         find_weights("embeded_rpstn")
     Path("embedded_rpstn").touch()  # a file of the user's own comes first

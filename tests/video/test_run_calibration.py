@@ -56,7 +56,7 @@ def test_the_limits_are_those_of_the_checkpoint_on_val(trained, seen):
 
 
 def test_the_command_measures_what_training_does(trained, embedded_root, tmp_path, capsys):
-    copy = tmp_path / "best.pt"
+    copy = tmp_path / "best.safetensors"
     copy.write_bytes(trained.checkpoint.read_bytes())
     assert main(["calibrate", str(copy), "--root", str(embedded_root)]) == 0
     assert capsys.readouterr().out.strip() == str(calibration_file(copy))
@@ -108,7 +108,7 @@ def test_an_interruption_while_it_is_measured_loses_nothing(config, tmp_path, mo
 
 
 def test_it_is_measured_once_and_again_for_other_weights(config, trained, val, tmp_path, monkeypatch):
-    copy = tmp_path / "best.pt"
+    copy = tmp_path / "best.safetensors"
     copy.write_bytes(trained.checkpoint.read_bytes())
     calibration_file(copy).write_bytes(calibration_file(trained.checkpoint).read_bytes())
     with monkeypatch.context() as patch:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.metrics.intervals import Interval
-from rpstn.models.rpstn import RPSTNConfig
+from rpstn.models.config import RPSTNConfig
 from rpstn.notebooks.words.common import POINTS, finding, listed
 
 # Where most of the variance of the weights lies, in the words of a conclusion.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from rpstn.errors import UserError
-from rpstn.models.files import WEIGHTS
+from rpstn.models.files import BEST, shipped_weights, with_today
 from rpstn.runs.paths import default_place, expanded
 from rpstn.train.recipes.variants import VARIANTS, check_variant
 
@@ -18,8 +18,8 @@ def run_folder(dataset: str, fold: int = 1) -> str:
 
 def shipped_checkpoints(dataset: str) -> dict[str, Path]:
     """Return the weights that the package ships for a data set, by variant; empty where it ships none."""
-    paths = {name: WEIGHTS / f"{dataset}_{name}.pt" for name in VARIANTS}
-    return {name: path for name, path in paths.items() if path.is_file()}
+    shipped = shipped_weights()
+    return {name: shipped[f"{dataset}_{name}"] for name in VARIANTS if f"{dataset}_{name}" in shipped}
 
 
 def find_checkpoints(
@@ -35,8 +35,8 @@ def find_checkpoints(
     found = shipped_checkpoints(dataset) if folder is None else {}
     place = "the weights that the package ships" if found else folder or run_folder(dataset, fold)
     if not found:
-        paths = {name: expanded(place) / name / "best.pt" for name in VARIANTS}
-        # best.pt alone may come from a run that is going on, or was given up: the manifest says that it ended.
+        paths = {name: with_today(expanded(place) / name / BEST) for name in VARIANTS}
+        # best.safetensors alone may come from a run that is going on, or was given up: the manifest says that it ended.
         found = {name: path for name, path in paths.items() if path.is_file() and (path.parent / "manifest.json").is_file()}
     wanted = list(found) if variants is None else [check_variant(name) for name in variants]
     missing = [name for name in wanted if name not in found]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rpstn.errors import UserError
+from rpstn.models.files import BEST
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.loop import Calibrate, TrainResult, train
@@ -52,7 +53,7 @@ class ImageRecipe:
             raise UserError(f"no image network is compared as {name!r}; known are {', '.join(IMAGE_VARIANTS)}")
         seed = (self.base.seed + (name == "again")) % 2**32
         own = self.base.replace(relation=IMAGE_VARIANTS[name], steps=self.steps, seed=seed, out=f"{self.base.out}/{name}")
-        return own if self.start is None else own.replace(init=f"{self.start.out}/best.pt", encoder_weights=None)
+        return own if self.start is None else own.replace(init=f"{self.start.out}/{BEST}", encoder_weights=None)
 
     def train(self, progress: bool = True, calibrate: Calibrate | None = None) -> dict[str, TrainResult]:
         """Train what is not trained yet, in this order: "start" (where there is one), then the variants."""

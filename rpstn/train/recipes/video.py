@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
+from rpstn.models.config import SHARED
+from rpstn.models.files import BEST
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.loop import Calibrate, TrainResult, train
@@ -70,7 +72,7 @@ class Recipe:
         data, model = self.base.data, self.base.model
         if self.base.init is not None:
             raise UserError("a recipe makes its own encoder; leave init empty, or use `rpstn train --init`")
-        if model.initializer != model.encoder:
+        if model.initializer not in (model.encoder, SHARED):
             raise UserError(
                 f"a recipe starts the initializer ({model.initializer}) from the trained encoder ({model.encoder}); give both "
                 "the same backbone, or train them apart with `rpstn train`"
@@ -105,7 +107,7 @@ class Recipe:
         if self.images is None:
             return config
         # The whole network comes from the images, so nothing in it is to learn more slowly than the rest.
-        config = config.replace(init=f"{self.base.out}/images/best.pt", init_rate=1.0, encoder_weights=None)
+        config = config.replace(init=f"{self.base.out}/images/{BEST}", init_rate=1.0, encoder_weights=None)
         if not self.images.aux_fraction:
             return config
         return config.replace(aux_dataset=self.images.dataset, aux_root=self.images.root, aux_fraction=self.images.aux_fraction)
@@ -116,7 +118,7 @@ class Recipe:
             **VARIANTS[check_variant(name)],
             steps=self.steps,
             augmentation=self.clips or self.base.data.augmentation,
-            init=f"{self.base.out}/encoder/best.pt",
+            init=f"{self.base.out}/encoder/{BEST}",
             encoder_weights=None,
             out=f"{self.base.out}/{name}",
         )
