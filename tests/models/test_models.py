@@ -257,6 +257,8 @@ def test_all_parameters_learn(changes):
     model = RPSTN(small(**changes)).train()
     if model.config.relation != "off":  # the JRE starts as the identity, behind a weight of zero
         torch.nn.init.ones_(model.relation.o[1].weight)
+    if model.config.propagation == "matching":  # the kernels start as a delta, what is learned behind a weight of a hundredth
+        torch.nn.init.constant_(model.propagator.semantics[-1].weight, 1 / 9)
     heatmaps = model(torch.randn(2, 3, 3, 64, 64)).heatmaps
     (heatmaps - torch.rand_like(heatmaps)).square().mean().backward()
     moved = {

@@ -13,6 +13,7 @@ from rpstn.datasets.transforms import Augmentation
 from rpstn.datasets.windows import TrainingWindows
 from rpstn.errors import UserError
 from rpstn.models import RPSTN, PoseResNet, load_checkpoint
+from rpstn.models.files import read_tensors, save_tensors
 from rpstn.runs import read_json
 from rpstn.runs.devices import use_bf16
 from rpstn.train import TrainConfig, train
@@ -38,7 +39,7 @@ def config(embedded_root, tmp_path):
 
 
 def weights(path):
-    return torch.load(path, weights_only=True)["state_dict"]
+    return read_tensors(path)[0]
 
 
 def same(a, b):
@@ -137,15 +138,14 @@ def test_a_directory_of_another_run_is_refused(config):
 
 def test_a_run_on_other_data_or_from_another_start_is_not_taken_for_this_one(config, tmp_path):
     """The configuration may be the same to the letter while the files behind it are not."""
-    root, init = tmp_path / "data", tmp_path / "start.pt"
+    root, init = tmp_path / "data", tmp_path / "start.safetensors"
     shutil.copytree(config.data.root, root)
     first = train(config.replace(root=str(root), out=str(tmp_path / "first")), progress=False)
     shutil.copy(first.checkpoint, init)
     second = config.replace(root=str(root), out=str(tmp_path / "second"), init=str(init))
     train(second, progress=False)
-    content = torch.load(init, weights_only=True)
-    content["state_dict"]["head.conv.bias"] += 1
-    torch.save(content, init)
+    state, header = read_tensors(init)
+    save_tensors(init, state | {"head.conv.bias": state["head.conv.bias"] + 1}, header)
     with pytest.raises(UserError, match="init"):
         train(second, progress=False)
     shutil.copy(first.checkpoint, init)

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from rpstn.errors import UserError
+from rpstn.models.files import read_tensors
 from rpstn.runs import read_json
 from rpstn.train import TrainConfig, train
 from rpstn.train.data import batches, open_training_data
@@ -90,7 +91,7 @@ def test_resuming_with_images_beside_equals_no_interruption(mixed, tmp_path, mon
         with pytest.raises(KeyboardInterrupt):
             train(config, progress=False)
     again = train(config, progress=False)
-    first, second = (torch.load(run.checkpoint, weights_only=True)["state_dict"] for run in (whole, again))
+    first, second = (read_tensors(run.checkpoint)[0] for run in (whole, again))
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
