@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.datasets.image_pages import is_image
 from rpstn.errors import UserError
 from rpstn.runs.paths import expanded
 from rpstn.video.input.arrays import ArrayInput, is_frames
 from rpstn.video.input.camera import Camera, camera_index
 from rpstn.video.input.frames import DEFAULT_FPS, FPS, VideoInput, usable
-from rpstn.video.input.images import FrameFolder, ImageFile, is_image
+from rpstn.video.input.images import FrameFolder, ImageFile
 from rpstn.video.input.video_file import VideoFile
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # of two letters at least: C:/ is a drive
