@@ -157,11 +157,21 @@ class _Run:
         }
 
     def go(self, progress: bool) -> PredictResult:
+        with contextlib.ExitStack() as stack:
+            # Another process may be writing there. A new folder is made, and locked, once there is a frame to predict.
+            if os.path.isdir(self.folder.out):  # Path.is_dir raises OSError for a name that is too long
+                self.folder.lock(stack)
+            unfinished = self._unfinished()
+            if unfinished and self.source.live:
+                return self._finish_killed_recording()
+            return self._predicted(self._restored() if unfinished else None, stack, progress)
+
+    def _unfinished(self) -> bool:
         config = self.config
-        unfinished = self.folder.check(config.video, self.settings, self.source.live, config.resume, config.overwrite)
-        if unfinished and self.source.live:
-            return self._finish_killed_recording()
-        state = self._restored() if unfinished else None
+        return self.folder.check(config.video, self.settings, self.source.live, config.resume, config.overwrite)
+
+    def _predicted(self, state: dict[str, Any] | None, stack: contextlib.ExitStack, progress: bool) -> PredictResult:
+        """Predict from a saved state on, None from the first frame on, and make the files. stack: holds the folder's lock."""
         with Ahead(self.source, drop=self.source.live) as frames:
             # The first frame shows whether there is anything to predict, before anything is written.
             first = next(frames, None)
@@ -171,6 +181,9 @@ class _Run:
             if self.boxes is not None:
                 check_boxes(self.boxes, (height, width))
             self.video = {"name": portable(self.source.name), "width": width, "height": height, "fps": self.source.fps}
+            if not self.folder.locked:
+                self.folder.lock(stack)
+                self._unfinished()  # again: what began there meanwhile is not replaced
             journal = self.folder.begin(self.settings, self.video, state)
             with stop_when_asked() as asked, self.folder.room():
                 complete = False
@@ -185,7 +198,7 @@ class _Run:
                     self.dropped = frames.dropped
                     frames.close()
                     journal.close()
-                    result = self._finish(complete, drawn=config.draw)
+                    result = self._finish(complete, drawn=self.config.draw)
         return replace(result, signal=asked.signal)
 
     def _restored(self) -> dict[str, Any] | None:
