@@ -59,6 +59,8 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
     """
     if name not in DATASETS:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
+    if root is not None and not os.fspath(root):  # as of a shell's variable that is not set; it would be the working directory
+        raise UserError(f"data set {name}: the root given is empty; name its folder, or give None")
     if root is not None:
         path, origin = expanded(root), "given as root"
     else:

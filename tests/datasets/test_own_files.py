@@ -244,6 +244,8 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
     assert len(open_dataset("own", "~/sets/own", "test")) == 1 and check_dataset("own", "~/sets/own").ok
     monkeypatch.setenv("RPSTN_DATA", "~/sets")
     assert len(open_dataset("own", split="test")) == 1
+    with pytest.raises(UserError, match="the root given is empty"):  # as of a shell's variable that is not set
+        open_dataset("own", "")
     with pytest.raises(UserError, match="'~/f', which leads out of the folder"):
         opened(tmp_path, entry(1, frames="~/f"))
     with pytest.raises(UserError, match=r"'\.gif', which is not read again"):
