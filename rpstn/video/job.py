@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 
 from rpstn.errors import UserError
@@ -28,6 +27,7 @@ from rpstn.runs.files import portable
 from rpstn.runs.paths import default_place, expanded
 from rpstn.runs.progress import tqdm
 from rpstn.runs.quiet import audible
+from rpstn.runs.settings import check_settings
 from rpstn.video.boxes import BoxTable, FixedBox, check_boxes, read_boxes
 from rpstn.video.input.camera import Camera, camera_index
 from rpstn.video.input.frames import Frame, VideoInput
@@ -71,20 +71,17 @@ class PredictConfig:
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("checkpoint", "out"))
         if self.resume and self.overwrite:
             raise UserError("resume and overwrite contradict each other; give one of them")
         if self.frames is not None and self.frames < 1:
             raise UserError(f"frames is {self.frames}; give at least 1, or leave it out for the whole video")
-        for name in ("hidden_below", "lost_below"):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value):
-                raise UserError(f"{name} is {value}; give a confidence, such as 0.4")
 
     @property
     def folder(self) -> Path:
         """Where the results go."""
         if self.out is not None:
-            return expanded(self.out)
+            return self.out
         path = expanded(self.video)
         camera = camera_index(self.video) is not None
         name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem

@@ -12,6 +12,7 @@ from rpstn.cli import main as cli
 from rpstn.errors import UserError
 from rpstn.runs.ahead import Ahead
 from rpstn.video import write_webm
+from rpstn.video.input.source import open_input
 from rpstn.video.job import PredictConfig, predict_video
 from rpstn.video.output.files import read_head, read_result
 
@@ -155,3 +156,16 @@ def test_what_began_in_a_new_folder_meanwhile_is_not_replaced(dance, tmp_path, m
     with pytest.raises(UserError, match="holds results of"):
         predict_video(config(dance, tmp_path / "out", frames=3, **SHORT), progress=False)
     assert len(read(tmp_path / "out")["frames"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("frames", 1.5), ("frames", True), ("hidden_below", "0.4"), ("lost_below", float("nan")), ("fps", "10"), ("out", "")],
+)
+def test_settings_of_another_type_are_refused(setting, value):
+    """A limit of 1.5 frames was never reached, and an empty folder of results is the working directory."""
+    with pytest.raises(UserError, match=f"^{setting} "):
+        PredictConfig("a.webm", **{setting: value})
+    if setting == "fps":
+        with pytest.raises(UserError, match="fps is '10'"):
+            open_input("a.webm", value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -36,8 +37,8 @@ def open_input(video: Any, fps: float | None = None) -> VideoInput:
     Raises UserError for what is not there or is no such thing. A file or folder without frames and a camera that gives none
     raise it when the first frame is asked for.
     """
-    if fps is not None and not usable(fps):
-        raise UserError(f"fps is {fps}; give frames per second between {FPS[0]:g} and {FPS[1]:g}")
+    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, Real) or not usable(fps)):
+        raise UserError(f"fps is {fps!r}; give frames per second between {FPS[0]:g} and {FPS[1]:g}")
     if is_frames(video):
         return ArrayInput(video, fps or DEFAULT_FPS)
     if isinstance(video, int | np.integer) and not isinstance(video, bool):
