@@ -37,6 +37,12 @@ def frame_files(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     return paths, tuple(sorted(path.name for path in there if path.suffix.lower() in _OTHERS))
 
 
+def with_suffix(folder: Path, suffix: str) -> list[Path]:
+    """List the files of a folder with that suffix, in upper or lower case, sorted; none of a folder that is not there."""
+    there = folder.iterdir() if folder.is_dir() else ()
+    return sorted(path for path in visible(there) if path.suffix.lower() == suffix)
+
+
 def visible(paths: Iterable[Path]) -> list[Path]:
     """Leave out hidden files, as systems put them next to others."""
     return [path for path in paths if not path.name.startswith(".")]

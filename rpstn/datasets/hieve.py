@@ -39,7 +39,7 @@ from pathlib import Path
 
 from rpstn.datasets.clip import ABSENT, Clip
 from rpstn.datasets.formats.hieve_xml import REMEDY, Label, image_size, parse, read_label, text
-from rpstn.datasets.frame_files import visible
+from rpstn.datasets.frame_files import with_suffix
 from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.tracks import lay_out, read_videos
@@ -76,7 +76,7 @@ def read_splits(request: Request) -> dict[str, list[Clip]]:
 
 def _videos(folder: Path) -> list[Path]:
     """List the folders in it that hold XML files, by number where they are numbered."""
-    found = [path for path in folder.iterdir() if path.is_dir() and visible(path.glob("*.xml"))] if folder.is_dir() else []
+    found = [path for path in folder.iterdir() if path.is_dir() and with_suffix(path, ".xml")] if folder.is_dir() else []
     return sorted(found, key=lambda path: (not path.name.isdecimal(), int(path.name) if path.name.isdecimal() else 0, path.name))
 
 
@@ -114,7 +114,7 @@ class _Video:
 def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
     """Read all tracks of one video. Errors of single frames and tracks go to errors; UserError where nothing can be used."""
     video = _Video()
-    for path in sorted(visible(folder.glob("*.xml"))):
+    for path in with_suffix(folder, ".xml"):
         try:
             video.add(path)
         except UserError as error:

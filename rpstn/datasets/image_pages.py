@@ -1,12 +1,43 @@
-"""How many images an image file holds: pages of a TIFF, frames of an animated PNG or WebP."""
+"""Which files are images, and how many images one holds: pages of a TIFF, frames of an animated PNG or WebP."""
 
 from __future__ import annotations
 
 import struct
+from pathlib import Path
+
+import cv2
+
+from rpstn.errors import UserError
+from rpstn.runs.opencv_paths import opencv_path
 
 _TIFF = {b"II*\0": ("<", 4), b"MM\0*": (">", 4), b"II+\0": ("<", 8), b"MM\0+": (">", 8)}
 _PNG, _WEBP = b"\x89PNG", b"WEBPVP8X"
+_GIF = (b"GIF87a", b"GIF89a")
+_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
+_JPEG_STREAMS = (".mjpeg", ".mjpg")
 _NEW_SUBFILE_TYPE, _NO_FRAME = 254, 0b101  # a smaller copy, or a mask
+
+
+def is_image(path: Path) -> bool:
+    """Say by its content whether a file is one for OpenCV's image readers, which turn images upright.
+
+    Raises UserError for HEIC and AVIF, of which decoders give a tile, or an image that is not turned.
+
+    Animated PNGs and GIFs are videos: FFmpeg gives their frames one by one. So is a stream of JPEGs, known by its suffix only.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(1 << 16)
+    except OSError:  # whoever decodes it says so
+        return False
+    if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
+        raise UserError(f"{path}: images in HEIC or AVIF are not read; convert it to JPEG or PNG and give that")
+    if path.suffix.lower() in _JPEG_STREAMS:
+        return False
+    with opencv_path(path) as name:
+        if not cv2.haveImageReader(name):
+            return False
+    return not start.startswith(_GIF) and not is_animated_png(start)
 
 
 def count_images(data: bytes) -> int:

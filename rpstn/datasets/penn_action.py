@@ -19,7 +19,7 @@ from rpstn.datasets.boxes import FARTHEST, check_near, fill_boxes
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
 from rpstn.datasets.formats.coco_json import inside
 from rpstn.datasets.formats.mat import holds, read_mat
-from rpstn.datasets.frame_files import visible
+from rpstn.datasets.frame_files import with_suffix
 from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import SPLITS, cut_validation
@@ -77,7 +77,7 @@ def read_splits(request: Request) -> dict[str, list[Clip]]:
     group, seeded, a tenth of each action.
     """
     root = request.root
-    paths = sorted(visible((root / "labels").glob("*.mat")))
+    paths = with_suffix(root / "labels", ".mat")
     if not paths:
         raise UserError(f"{root / 'labels'}: no label files (*.mat) there; give the folder that holds labels/ and frames/")
     clips: list[tuple[Clip, _Split]] = []

@@ -35,7 +35,7 @@ import numpy as np
 from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.formats import coco_json
-from rpstn.datasets.frame_files import visible
+from rpstn.datasets.frame_files import with_suffix
 from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.tracks import Sighting, lay_out, read_videos
@@ -53,7 +53,7 @@ def read_splits(request: Request) -> dict[str, list[Clip]]:
     """Read the tracks by split, in the order of videos, then of track ids; group is the video."""
     root = request.root
     folder = root / "annotations"
-    files = {split: sorted(visible((folder / part).glob("*.json"))) for split, part in (("train", "train"), ("test", "val"))}
+    files = {split: with_suffix(folder / part, ".json") for split, part in (("train", "train"), ("test", "val"))}
     asked = {"test" if split == "test" else "train" for split in request.splits}
     if not any(files[part] for part in asked):
         missing = " and ".join(str(folder / ("val" if part == "test" else part)) for part in sorted(asked))
@@ -97,7 +97,7 @@ class _Video:
 def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: list[UserError]) -> list[Clip]:
     """Read all tracks of one video. Errors of single tracks go to errors; UserError for a file that cannot be used."""
     content = coco_json.read_json(path, _REMEDY)
-    coco_json.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
+    category = coco_json.check_category(content, POSETRACK18.joints, str(path), _REMEDY)
     video = _video(content, path, root)
     files = None if labels_only else coco_json.listing(video.folder, _IMAGES)
     by_image = {frame.image_id: frame for frame in video.frames.values()}
@@ -107,6 +107,7 @@ def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: lis
         image, track = (coco_json.integer(entry, key, where, _REMEDY) for key in ("image_id", "track_id"))
         if image not in by_image:
             raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
+        coco_json.check_kind(entry, category, where, _REMEDY)
         people[track].append((where, by_image[image], entry))
     clips = []
     for track, labels in sorted(people.items()):

@@ -12,6 +12,7 @@ import numpy as np
 from rpstn.datasets.clip import ClipDataset
 from rpstn.errors import UserError
 from rpstn.runs.files import replacing
+from rpstn.runs.paths import expanded
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Predictions:
     def load(path: Path) -> Predictions:
         """Read what `save` wrote; raises UserError for a file that is missing or something else."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(expanded(path), allow_pickle=False) as file:
                 arrays = dict(file)
             ends = np.cumsum(arrays["lengths"])[:-1]
             ids = tuple(str(name) for name in arrays["ids"])

@@ -24,7 +24,7 @@ from rpstn.datasets.boxes import FARTHEST, fill_boxes
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.formats.coco_json import impossible
 from rpstn.datasets.formats.mat import read_numbers
-from rpstn.datasets.frame_files import visible
+from rpstn.datasets.frame_files import natural, visible, with_suffix
 from rpstn.datasets.request import Request
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import cut_validation
@@ -193,7 +193,7 @@ def _frames(root: Path, name: str, action: str, length: int, size: tuple[int, in
     """
     folder = root / "Rename_Images" / action / name
     if folder.is_dir():
-        paths = tuple(sorted(visible(folder.glob("*.png"))))
+        paths = tuple(sorted(with_suffix(folder, ".png"), key=natural))  # 2.png before 10.png
         if len(paths) != length and not labels_only:
             raise UserError(f"{folder}: {len(paths)} images (*.png), the labels are for {length}; unpack the clip again")
         if len(paths) == length:

@@ -16,7 +16,7 @@ from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig, EvaluationResult, default_out, evaluate
 from rpstn.metrics.keypoints import REFERENCES
 from rpstn.metrics.scores import VISIBILITY_SUBSETS
-from rpstn.models.files import BEST, with_today
+from rpstn.models.files import BEST, find_weights, with_today
 from rpstn.runs.files import write_json
 
 NUMBER = "{fold}"  # what stands for the split's number in a checkpoint's path
@@ -58,8 +58,8 @@ def evaluate_folds(
         checkpoints = {fold: str(config.checkpoint).replace(NUMBER, str(fold)) for fold in FOLDS}
     if set(checkpoints) != set(FOLDS):
         raise UserError(f"checkpoints are given for splits {sorted(checkpoints)}; the mean needs one for each of {FOLDS}")
-    configs = {fold: replace(config, fold=fold, checkpoint=with_today(Path(checkpoints[fold]))) for fold in FOLDS}
-    missing = [str(one.checkpoint) for one in configs.values() if not one.checkpoint.is_file()]
+    configs = {fold: replace(config, fold=fold, checkpoint=find_weights(checkpoints[fold])) for fold in FOLDS}
+    missing = dict.fromkeys(str(one.checkpoint) for one in configs.values() if not one.checkpoint.is_file())
     if missing:  # before an hour goes into the others
         remedy = "train each split with `rpstn train --dataset sub_jhmdb --fold N`"
         raise UserError(f"no checkpoint at {', '.join(missing)}; {remedy}")

@@ -15,6 +15,7 @@ from typing import Any
 from rpstn.datasets.boxes import FARTHEST
 from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
+from rpstn.runs.paths import expanded
 from rpstn.skeletons import Skeleton
 
 CATEGORY = 1  # what the category of people is renumbered to
@@ -36,7 +37,7 @@ def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton
     the annotation, for what is missing or malformed.
     """
     if isinstance(source, str | Path):
-        whole, where = coco_json.read_json(Path(source), _REMEDY), str(source)
+        whole, where = coco_json.read_json(expanded(source), _REMEDY), str(source)
     else:
         whole, where = dict(source), "ground truth"
     if not isinstance(whole, dict) or not {"images", "annotations", "categories"} <= set(whole):

@@ -40,6 +40,8 @@ def as_array(values: Any) -> np.ndarray:
     """Make a NumPy array of an array, a list, or a tensor on any device."""
     if hasattr(values, "detach"):
         values = values.detach().cpu()
+        if "bfloat16" in str(values.dtype):  # which NumPy lacks
+            values = values.float()
     return np.asarray(values)
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from rpstn.datasets.formats import coco_json
 from rpstn.errors import UserError
 from rpstn.metrics.keypoints import as_array, head_sizes
+from rpstn.runs.paths import expanded
 
 SLOTS = 17
 SCORED = (0, 1, 2, *range(5, 17))  # of PoseTrack2018's slots: all but the ears
@@ -139,18 +140,22 @@ def read_people(annotation: str | Path | Mapping[str, Any]) -> tuple[AnnotatedFr
     file that is not of that form.
     """
     if isinstance(annotation, str | Path):
-        content, where = coco_json.read_json(Path(annotation), _REMEDY), str(annotation)
+        content, where = coco_json.read_json(expanded(annotation), _REMEDY), str(annotation)
     else:
         content, where = annotation, "the annotation"
     if not isinstance(content, Mapping) or not {"images", "annotations"} <= set(content):
         raise UserError(f"{where}: has no images and annotations; give one of PoseTrack2018's files")
     images = {image: (place, entry) for image, place, entry in coco_json.identified(dict(content), "images", where, _REMEDY)}
+    kinds = coco_json.identified(dict(content), "categories", where, _REMEDY) if "categories" in content else ()
+    persons = [kind for kind, _, entry in kinds if entry.get("name") == "person"]
     people: dict[int | str, list[tuple[str, Mapping[str, Any]]]] = {image: [] for image in images}
     for index, person in enumerate(coco_json.entries(dict(content), "annotations", where, _REMEDY)):
         place = f"{where}: annotation {person.get('id', f'at {index}')}"
         image = coco_json.identity(person, "image_id", place, _REMEDY)
         if image not in images:
             raise UserError(f"{place}: image_id {image} is not among the file's images; {_REMEDY}")
+        if persons:
+            coco_json.check_kind(person, persons[0], place, _REMEDY)
         people[image].append((place, person))
     return tuple(_frame(image, *images[image], people[image]) for image in images if _is_labeled(*images[image]))
 

@@ -31,7 +31,7 @@ _LAST = 1280
 _TAPS = {1: 24, 2: 32, 3: 64}  # groups whose outputs enter the pyramid, and their channels there
 # Joints of ours that MoveNet has under another name: the middle of the face, and of the head, taken for the nose.
 _NAMES = {"face": "nose", "head": "nose"}
-_NEAR = 1.8  # pixels added to distances before dividing by them, in Google's decoding
+_NEAR = 1.7998046875  # pixels added to distances before dividing by them, in Google's decoding
 
 
 class InvertedResidual(nn.Module):
@@ -197,7 +197,9 @@ def decode_movenet(output: MoveNetOutput, stride: float = 4.0) -> tuple[torch.Te
         """Take values (B,17,2,h,w) at one pixel for each joint (B,17)."""
         return values.flatten(3).gather(3, index[:, :, None, None].expand(-1, -1, 2, 1))[..., 0]
 
-    index = (output.center / near(height / 2, width / 2)).flatten(1).argmax(dim=1)[:, None].expand(-1, joints)
+    # Google's graph holds these reciprocals as a table of float16: rounded alike, ties fall as they do there.
+    central = (1 / near(height / 2, width / 2)).half().float()
+    index = (output.center * central).flatten(1).argmax(dim=1)[:, None].expand(-1, joints)
     guess = torch.stack([index // width, index % width], dim=-1) + at(output.regressed, index)
     weighted = output.heatmaps / near(guess[..., 0, None, None], guess[..., 1, None, None])
     index = weighted.flatten(2).argmax(dim=2)

@@ -208,7 +208,7 @@ def _rows(value: Any, ndims: tuple[int, ...] = (1, 2)) -> np.ndarray:
 def _four(text: str) -> FixedBox | None:
     """ "x,y,w,h"; None where the text is something else, such as a path."""
     try:
-        numbers = [float(part) for part in text.split(",")]
+        numbers = [float(part if "_" not in part else "") for part in text.split(",")]  # Python's own numbers may have one
     except ValueError:
         return None
     if len(numbers) != 4:

@@ -17,7 +17,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 
 from rpstn.errors import UserError
@@ -28,6 +27,7 @@ from rpstn.runs.files import portable
 from rpstn.runs.paths import default_place, expanded
 from rpstn.runs.progress import tqdm
 from rpstn.runs.quiet import audible
+from rpstn.runs.settings import check_settings
 from rpstn.video.boxes import BoxTable, FixedBox, check_boxes, read_boxes
 from rpstn.video.input.camera import Camera, camera_index
 from rpstn.video.input.frames import Frame, VideoInput
@@ -71,20 +71,17 @@ class PredictConfig:
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
 
     def __post_init__(self) -> None:
+        check_settings(self, paths=("checkpoint", "out"))
         if self.resume and self.overwrite:
             raise UserError("resume and overwrite contradict each other; give one of them")
         if self.frames is not None and self.frames < 1:
             raise UserError(f"frames is {self.frames}; give at least 1, or leave it out for the whole video")
-        for name in ("hidden_below", "lost_below"):
-            value = getattr(self, name)
-            if value is not None and not np.isfinite(value):
-                raise UserError(f"{name} is {value}; give a confidence, such as 0.4")
 
     @property
     def folder(self) -> Path:
         """Where the results go."""
         if self.out is not None:
-            return expanded(self.out)
+            return self.out
         path = expanded(self.video)
         camera = camera_index(self.video) is not None
         name = f"camera-{self.video}" if camera else path.resolve().name if os.path.isdir(path) else path.stem
@@ -157,11 +154,21 @@ class _Run:
         }
 
     def go(self, progress: bool) -> PredictResult:
+        with contextlib.ExitStack() as stack:
+            # Another process may be writing there. A new folder is made, and locked, once there is a frame to predict.
+            if os.path.isdir(self.folder.out):  # Path.is_dir raises OSError for a name that is too long
+                self.folder.lock(stack)
+            unfinished = self._unfinished()
+            if unfinished and self.source.live:
+                return self._finish_killed_recording()
+            return self._predicted(self._restored() if unfinished else None, stack, progress)
+
+    def _unfinished(self) -> bool:
         config = self.config
-        unfinished = self.folder.check(config.video, self.settings, self.source.live, config.resume, config.overwrite)
-        if unfinished and self.source.live:
-            return self._finish_killed_recording()
-        state = self._restored() if unfinished else None
+        return self.folder.check(config.video, self.settings, self.source.live, config.resume, config.overwrite)
+
+    def _predicted(self, state: dict[str, Any] | None, stack: contextlib.ExitStack, progress: bool) -> PredictResult:
+        """Predict from a saved state on, None from the first frame on, and make the files. stack: holds the folder's lock."""
         with Ahead(self.source, drop=self.source.live) as frames:
             # The first frame shows whether there is anything to predict, before anything is written.
             first = next(frames, None)
@@ -171,6 +178,9 @@ class _Run:
             if self.boxes is not None:
                 check_boxes(self.boxes, (height, width))
             self.video = {"name": portable(self.source.name), "width": width, "height": height, "fps": self.source.fps}
+            if not self.folder.locked:
+                self.folder.lock(stack)
+                self._unfinished()  # again: what began there meanwhile is not replaced
             journal = self.folder.begin(self.settings, self.video, state)
             with stop_when_asked() as asked, self.folder.room():
                 complete = False
@@ -185,7 +195,7 @@ class _Run:
                     self.dropped = frames.dropped
                     frames.close()
                     journal.close()
-                    result = self._finish(complete, drawn=config.draw)
+                    result = self._finish(complete, drawn=self.config.draw)
         return replace(result, signal=asked.signal)
 
     def _restored(self) -> dict[str, Any] | None:

@@ -395,3 +395,10 @@ def test_every_name_is_listed(capsys, monkeypatch, roots):
         assert f"{name:12} {here}\n" in said
     assert "images/*.jpg (images): 40" in said and "annotations/val/*.json (labels to score): 1" in said
     assert "joints.mat (labels): 1" in said and said.count("  terms ") == len(DATASETS)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, None, True])
+def test_a_seed_is_a_whole_number(embedded_root, seed):
+    """Without one, each reading would cut another val."""
+    with pytest.raises(UserError, match="^seed must be a whole number of at least 0, not"):
+        open_dataset("embedded", embedded_root, seed=seed)

@@ -293,3 +293,9 @@ def test_nobody(tmp_path):
     write(tmp_path, "7", {0: [outside.replace(f"{x},{y},0", "500,500,0")]}, 2, "test")
     with pytest.raises(UserError, match="P-1 has all joints outside the image of 64x48"):
         open_dataset("hieve", tmp_path, "test")
+
+
+def test_upper_and_lower_case_of_a_suffix(root):
+    """A file that is passed over would be a frame without labels."""
+    (root / "labels" / "2" / "000004.xml").rename(root / "labels" / "2" / "000004.XML")
+    assert {name: len(clip) for name, clip in clips(root).items()} == {"P-1": 5, "P-2": 2, "P-10": 1}

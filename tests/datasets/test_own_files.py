@@ -244,6 +244,8 @@ def test_the_home_folder_may_be_written_as_a_tilde(tmp_path, monkeypatch):
     assert len(open_dataset("own", "~/sets/own", "test")) == 1 and check_dataset("own", "~/sets/own").ok
     monkeypatch.setenv("RPSTN_DATA", "~/sets")
     assert len(open_dataset("own", split="test")) == 1
+    with pytest.raises(UserError, match="the root given is empty"):  # as of a shell's variable that is not set
+        open_dataset("own", "")
     with pytest.raises(UserError, match="'~/f', which leads out of the folder"):
         opened(tmp_path, entry(1, frames="~/f"))
     with pytest.raises(UserError, match=r"'\.gif', which is not read again"):
@@ -265,3 +267,79 @@ def test_hidden_files_are_no_labels(tmp_path):
         (tmp_path / name).write_bytes(b"\0\5\x16\7")
     report = check_dataset("penn_action", tmp_path)
     assert report.ok and report.pixels == "4 frames decoded"
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif", ".webp"])
+def test_an_image_is_no_video(tmp_path, suffix):
+    """FFmpeg would give one frame of it, and a photo of a phone sideways."""
+    path = tmp_path / f"a{suffix}"
+    if suffix == ".jpg":
+        with_orientation(path, 6, image(3))
+    else:
+        cv2.imwrite(str(path), image(3))
+    still = {"id": "a", "split": "test", "video": path.name, "joints": [JOINTS]}
+    with pytest.raises(UserError, match=rf"a\{suffix}: is an image, no video; put it into a folder"):
+        opened(tmp_path, still)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("0.0,neck,5,6,2.0", [5, 6]),
+        ("0,neck,5,6,2.", [5, 6]),
+        ("0.5,neck,5,6,2", "has the frame '0.5', expected a whole number from 0 on"),
+        ("x,neck,5,6,2", "has the frame 'x', expected a whole number from 0 on"),
+        ("7,neck,5,6,2", "has the frame '7'; there are 0 to 0"),
+        ("0,neck,1_5,6,2", "has x '1_5', expected a number of pixels"),
+        ("0,neck,5,6,1.5", "has visibility '1.5'"),
+    ],
+)
+def test_numbers_of_tables(tmp_path, line, found):
+    root = folder(tmp_path, ["1.png"])
+    (root / "a.csv").write_text(f"frame,joint,x,y,visibility\n{line}\n0,left_hand,9,9,1\n")
+    labeled = {"id": "a", "split": "test", "frames": "f", "labels": "a.csv"}
+    if isinstance(found, str):
+        with pytest.raises(UserError, match=found):
+            opened(root, labeled)
+    else:
+        assert opened(root, labeled)[0].joints[0, 0].tolist() == found
+
+
+@pytest.mark.parametrize(
+    ("boxes", "found"),
+    [
+        ([[0, 0, 9999, 9]] * 2, "reaches far outside the 64x48 pixels"),
+        ([[0, 0, 0, 9], [np.nan] * 4], "none of its 2 boxes has an extent"),
+        ([0, 0, 9, 9], r"boxes \(4,\) must be \(frames, 4\)"),
+        ([[np.nan] * 4, [1, 2, 30, 20]], [[1, 2, 30, 20]] * 2),
+    ],
+)
+def test_boxes_of_arrays_are_checked_as_those_of_tables(boxes, found):
+    frames = np.stack([image(1), image(2)])
+    if isinstance(found, str):
+        with pytest.raises(UserError, match=found):
+            own_clip("a", frames, [JOINTS] * 2, boxes=boxes)
+    else:
+        made = own_clip("a", frames, [JOINTS] * 2, boxes=boxes)
+        assert made.boxes.tolist() == found and made.truth.boxes_repaired == 1
+
+
+def test_a_data_set_is_replaced_whole_or_not_at_all(tmp_path):
+    """Its clips may be those that are replaced, and one of them may be broken."""
+    made = [own_clip(name, np.stack([image(number)] * 2), [JOINTS] * 2) for number, name in ((3, "a"), (7, "b"))]
+    root = write_own(tmp_path / "own", {"test": made}, ARM)
+    before = open_dataset("own", root, "test")
+    write_own(root, {"test": before}, ARM, overwrite=True)
+    again = open_dataset("own", root, "test")
+    assert [number_of(clip.frames.read([1])[0]) for clip in again] == [3, 7]
+    (root / "frames" / "b" / "000001.png").write_bytes(b"")
+    stored = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    with pytest.raises(UserError, match=r"b/000001\.png: broken image"):
+        write_own(root, {"test": again}, ARM, overwrite=True)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == stored
+    with pytest.raises(UserError, match="broken image"):
+        write_own(tmp_path / "new", {"test": again}, ARM)
+    assert not list((tmp_path / "new").iterdir())
+    (tmp_path / "new" / "frames" / "a").mkdir(parents=True)
+    with pytest.raises(UserError, match="new/frames: there is a data set already"):
+        write_own(tmp_path / "new", {"test": made}, ARM)

@@ -237,6 +237,7 @@ CONTENTS = {
     "people are lists": (lambda c: c.update(annotations=[[1]]), "entry 0 is a list"),
     "no categories": (lambda c: c.pop("categories"), "lacks categories"),
     "COCO's joints": (lambda c: c["categories"][0]["keypoints"].__setitem__(1, "left_eye"), "the keypoints of category person"),
+    "another category": (lambda c: c["annotations"][2].update(category_id=2), "category_id is '2', not that of a person, 1"),
     "no image id": (lambda c: c["images"][0].pop("id"), "lacks id"),
     "image twice": (lambda c: c["images"].append(c["images"][0]), "this frame is there twice"),
     "image without name": (lambda c: c["images"][2].pop("file_name"), "file_name is 'None'"),

@@ -267,3 +267,15 @@ def test_real_images_and_video_agree():
     stored, decoded = (source.read(range(len(images))).astype(float) for source in (images, video))
     distance = np.abs(stored[:, None, ::8, ::8] - decoded[None, :, ::8, ::8]).mean(axis=(2, 3, 4))
     assert np.abs(distance.argmin(axis=1) - np.arange(len(images))).max() <= 1 and np.diag(distance).mean() < 8
+
+
+def test_images_come_in_the_order_of_their_numbers(root):
+    """Frame i shows label i, whichever way the numbers are written, in upper and lower case."""
+    folder = next((root / "Rename_Images" / "run").iterdir())
+    names = ["8.png", "9.PNG", "10.png", "11.png", "12.Png"]
+    for path, name in zip(sorted(folder.iterdir()), names, strict=True):
+        path.rename(folder / name)
+    splits = read_splits("sub_jhmdb", root, splits=("train", "val"))
+    clip = next(clip for split in splits.values() for clip in split if clip.id == folder.name)
+    assert [path.name for path in clip.frames.paths] == names
+    np.testing.assert_array_equal(clip.frames.read(range(LENGTH)), frame_images())

@@ -208,11 +208,12 @@ def test_joints_outside_the_sets_own_mean_are_named_apart():
     assert part["interval"] == [None, None]  # one group says nothing about others
 
 
-def test_predictions_come_back_from_their_file(tmp_path):
+def test_predictions_come_back_from_their_file(tmp_path, monkeypatch):
     dataset = dataset_of([6, 9])
     found = predict_clips(Reader(dataset, relations=True), META, dataset, 4, progress=False)
     found.save(tmp_path / "predictions.npz")
-    back = Predictions.load(tmp_path / "predictions.npz")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    back = Predictions.load(Path("~/predictions.npz"))
     assert back.ids == found.ids and back.window == 4
     for name in ("joints", "confidence", "relations"):
         for a, b in zip(getattr(found, name), getattr(back, name), strict=True):

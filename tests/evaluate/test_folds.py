@@ -139,6 +139,11 @@ def test_what_makes_no_mean_is_refused(root, runs, tmp_path):
         evaluate_folds(config, own | {3: runs / "set-4" / "best.safetensors"}, progress=False)
     with pytest.raises(UserError, match="embedded"):
         evaluate_folds(EvaluateConfig(own[1], "embedded"), progress=False)
+    # Shipped weights are found by their name, as `rpstn evaluate` finds them.
+    with pytest.raises(UserError, match="finds the 13 joints of skeleton 'penn_action'"):
+        evaluate_folds(replace(config, checkpoint=Path("embedded_rpstn")), progress=False)
+    with pytest.raises(UserError, match=r"no checkpoint at nothing\.pt; train each"):
+        evaluate_folds(replace(config, checkpoint=Path("nothing.pt")), progress=False)
 
 
 def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path):

@@ -52,15 +52,16 @@ def moved(content):
 
 @pytest.mark.parametrize("which", ["annotation", "image", "category", "all"])
 @pytest.mark.parametrize("name", IDS)
-def test_ids_have_no_meaning(truth, name, which, tmp_path):  # noqa: F811
+def test_ids_have_no_meaning(truth, name, which, tmp_path, monkeypatch):  # noqa: F811
     rule = IDS[name]
     other = renumbered(truth, **{key: rule for key in ("annotation", "image", "category") if which in (key, "all")})
     file = tmp_path / "truth.json"
     file.write_text(json.dumps(other))
+    monkeypatch.setenv("HOME", str(tmp_path))
     for found, expected in ((detections(truth), PERFECT), (moved(truth), by_coco(truth, *moved(truth)))):
         keypoints, scores, images = found
         named = [rule(int(image)) for image in images] if which in ("image", "all") else images
-        for given in (other, file):
+        for given in (other, file, "~/truth.json"):
             assert oks_average_precision(keypoints, scores, named, given) == pytest.approx(expected)
         boxes = np.tile([0.0, 0.0, 100.0, 100.0], (3, 1))
         kept, best, kept_images = usual_detections(keypoints, scores, named, boxes, rescoring=0.0)
@@ -210,12 +211,15 @@ def posetrack_file():
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_posetracks_ids_have_no_meaning(name):
+def test_posetracks_ids_have_no_meaning(name, tmp_path, monkeypatch):
     content, rule = posetrack_file(), IDS[name]
     for key, field in (("images", "id"), ("annotations", "image_id"), ("annotations", "track_id"), ("annotations", "id")):
         for entry in content[key]:
             entry[field] = rule(entry[field])
     frames = read_people(content)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "video.json").write_text(json.dumps(content))
+    assert len(read_people("~/video.json")) == len(frames)
     assert [frame.image_id for frame in frames] == [rule(4), rule(3)] and [len(frame.joints) for frame in frames] == [2, 1]
     found = [DetectedFrame(frame.joints, np.ones(frame.joints.shape[:2])) for frame in frames]
     assert posetrack_average_precision(found, frames).mean == 1
@@ -227,6 +231,10 @@ POSETRACK = {
     "image that is not listed": (lambda c: c["annotations"][1].update(image_id=5), "annotation 101: image_id 5 is not among"),
     "no image": (lambda c: c["annotations"][1].pop("image_id"), "annotation 101 lacks image_id"),
     "image a truth value": (lambda c: c["annotations"][1].update(image_id=True), "annotation 101: image_id is 'True'"),
+    "another category": (
+        lambda c: (c.update(categories=[{"id": 0, "name": "person"}]), c["annotations"][1].update(category_id=2)),
+        "annotation 101: category_id is '2', not that of a person, 0",
+    ),
     "no keypoints": (lambda c: c["annotations"][1].pop("keypoints"), "annotation 101 lacks keypoints"),
     "keypoints null": (lambda c: c["annotations"][1].update(keypoints=None), "annotation 101: keypoints holds what are no"),
     "keypoint missing": (lambda c: c["annotations"][1]["keypoints"].pop(), r"annotation 101: keypoints has shape \(50,\)"),

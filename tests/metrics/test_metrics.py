@@ -34,6 +34,13 @@ def test_pck_of_a_case_counted_by_hand():
     np.testing.assert_array_equal(result.counts, [2, 1, 0])
 
 
+def test_tensors_of_half_as_many_bytes():
+    """NumPy has no bfloat16."""
+    target, visible = torch.tensor([[[3.0, 4], [6, 8]]]), torch.ones(1, 2)
+    for kind in (torch.bfloat16, torch.float16):
+        assert pck(torch.zeros(1, 2, 2, dtype=kind), target.to(kind), visible, size=torch.tensor([25.0])).mean == 0.5
+
+
 def test_equality_with_the_threshold_counts_and_a_hair_more_does_not():
     target, visible = np.zeros((1, 2, 2)), np.ones((1, 2), bool)
     predicted = np.array([[[10.0, 0], [np.nextafter(10.0, 11), 0]]])

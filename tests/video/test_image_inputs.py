@@ -1,6 +1,8 @@
 """Images as frames: upright, all that a file holds, the same through every door, and nothing left out in silence."""
 
+import os
 import struct
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -227,3 +229,11 @@ def test_a_broken_image_in_place_of_a_video(tmp_path):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match="photo.jpg: broken image, it was cut short; give another"):
         list(open_input(path))
+
+
+def test_pages_of_a_tiff_whose_name_is_not_utf_8(tmp_path):
+    """OpenCV's reader of several pages ended the process at such a name."""
+    cv2.imwritemulti(str(tmp_path / "a.tif"), pages(3))
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.tif"))
+    (tmp_path / "a.tif").rename(path)
+    assert grays(open_input(path)) == grays(open_input(tmp_path)) == [0, 1, 2]

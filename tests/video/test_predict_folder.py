@@ -2,13 +2,17 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import cv2
 import pytest
 
 from rpstn.cli import main as cli
 from rpstn.errors import UserError
+from rpstn.runs.ahead import Ahead
 from rpstn.video import write_webm
+from rpstn.video.input.source import open_input
 from rpstn.video.job import PredictConfig, predict_video
 from rpstn.video.output.files import read_head, read_result
 
@@ -118,3 +122,50 @@ def test_no_name_leads_out_of_the_folder_of_results():
     """The stem of `..mp4` is a dot, that of `...mp4` two."""
     for name in ("..mp4", "...mp4", "a/...mov"):
         assert PredictConfig(name).folder.parts[-1] == name.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("more", [{}, {"resume": True}, {"overwrite": True}])
+def test_a_folder_that_another_process_writes_into_is_left_alone(dance, tmp_path, more):
+    """It is not called an interrupted run: resuming or replacing it would end the other."""
+    out = tmp_path / "out"
+    hold = (
+        f"from rpstn.runs.locks import sole_writer\nwith sole_writer({str(out)!r}):\n    print('held', flush=True)\n    input()"
+    )
+    other = subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "held\n"
+    (out / "journal.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=rf"out: process {other.pid} on .* is writing there; wait"):
+        predict_video(config(dance, out, **SHORT, **more), progress=False)
+    assert (out / "journal.jsonl").read_text() == "{}\n"
+    other.communicate("\n")
+    (out / "journal.jsonl").unlink()
+    assert predict_video(config(dance, out, frames=2, **SHORT), progress=False).frames == 2
+    assert sorted(path.name for path in out.iterdir()) == ["poses.csv", "poses.json"]
+
+
+def test_what_began_in_a_new_folder_meanwhile_is_not_replaced(dance, tmp_path, monkeypatch):
+    """Two that start at once find no folder, and only one of them may begin."""
+    first = Ahead.__next__
+
+    def late(self):
+        monkeypatch.setattr(Ahead, "__next__", first)
+        predict_video(config(dance, tmp_path / "out", frames=2, **SHORT), progress=False)
+        return first(self)
+
+    monkeypatch.setattr(Ahead, "__next__", late)
+    with pytest.raises(UserError, match="holds results of"):
+        predict_video(config(dance, tmp_path / "out", frames=3, **SHORT), progress=False)
+    assert len(read(tmp_path / "out")["frames"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("frames", 1.5), ("frames", True), ("hidden_below", "0.4"), ("lost_below", float("nan")), ("fps", "10"), ("out", "")],
+)
+def test_settings_of_another_type_are_refused(setting, value):
+    """A limit of 1.5 frames was never reached, and an empty folder of results is the working directory."""
+    with pytest.raises(UserError, match=f"^{setting} "):
+        PredictConfig("a.webm", **{setting: value})
+    if setting == "fps":
+        with pytest.raises(UserError, match="fps is '10'"):
+            open_input("a.webm", value)

@@ -259,6 +259,7 @@ def test_a_home_folder_is_meant_by_its_sign(tmp_path, monkeypatch):
     result = predict_video(config("~/a.avi", "~/out", checkpoint="~/w.pt", boxes="~/b.csv", draw=False), progress=False)
     assert result.frames == LENGTH and (tmp_path / "out" / "poses.json").is_file()
     assert len(predict("~/a.avi", "~/w.pt", "~/b.csv", device="cpu", frames=2).poses) == 2
+    assert write_webm("~/b.webm", [np.zeros((16, 16, 3), np.uint8)] * 2) == tmp_path / "b.webm"
     with pytest.raises(UserError, match="no such video file"):
         open_input("~nobody_of_this_name/a.avi")
 

@@ -195,6 +195,13 @@ def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: st
     return integer(found[0], "id", f"{where}: category person", remedy)
 
 
+def check_kind(entry: Mapping[str, Any], category: int | str, where: str, remedy: str) -> None:
+    """Raise UserError for an annotation of another category than that of people; one that names none is of a person."""
+    kind = entry.get("category_id", category)
+    if isinstance(kind, bool) or kind != category:
+        raise UserError(f"{where}: category_id is {str(kind)[:40]!r}, not that of a person, {category!r}; {remedy}")
+
+
 def inside(joints: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
     """Say which joints (...,2) lie in an image of that (height, width); of unknown size: right of and below its corner."""
     within: np.ndarray = np.all(joints >= -0.5, axis=-1)

@@ -53,6 +53,7 @@ from rpstn.datasets.boxes import fill_boxes, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, FrameSource
 from rpstn.datasets.formats.coco_json import impossible, numbers
 from rpstn.datasets.frame_files import IMAGES, describe_left_out, frame_files
+from rpstn.datasets.image_pages import is_image
 from rpstn.datasets.own.bounds import check_boxes, keep_inside
 from rpstn.datasets.own.description import REMEDY, known_keys, read_description, read_skeleton
 from rpstn.datasets.own.tables import read_boxes_table, read_joints_table
@@ -166,6 +167,8 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
             return None
         raise UserError(f"{place}: missing, though {where} names it; put its {'images' if key == 'frames' else 'video'} there")
     if key == "video":
+        if is_image(place):  # as a video it would be one frame, and not turned upright
+            raise UserError(f"{place}: is an image, no video; put it into a folder, and name that as frames of {where}")
         return VideoFrames(place, length)
     try:
         paths, left_out = frame_files(place)

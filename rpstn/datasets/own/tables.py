@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def read_joints_table(path: Path, skeleton: Skeleton, length: int | None) -> tup
         if (frame, joint) in seen:
             raise UserError(f"{path}: line {line} labels {row['joint']} in frame {frame} again; keep one of the lines")
         seen.add((frame, joint))
-        state = row.get("visibility", "") or str(VISIBLE)
+        state = re.sub(r"\.0*$", "", row.get("visibility", "")) or str(VISIBLE)  # spreadsheets write 2.0
         if state not in ("0", "1", "2"):
             raise UserError(f"{path}: line {line} has visibility {state!r:.80}; write 0 absent, 1 occluded or 2 visible")
         visibility[frame, joint] = int(state)
@@ -106,15 +107,18 @@ def _check_head(path: Path, names: list[str], needed: tuple[str, ...], optional:
 
 
 def _frame(path: Path, line: int, text: str, length: int) -> int:
-    frame = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else -1
-    if not 0 <= frame < length:
+    whole = re.fullmatch(r"([0-9]{1,9})(\.0*)?", text)
+    if whole is None:
+        raise UserError(f"{path}: line {line} has the frame {text!r:.80}, expected a whole number from 0 on; correct it")
+    frame = int(whole[1])
+    if frame >= length:
         raise UserError(f"{path}: line {line} has the frame {text!r:.80}; there are 0 to {length - 1}")
     return frame
 
 
 def _number(path: Path, line: int, key: str, text: str) -> float:
     try:
-        number = float(text)
+        number = float("nan" if "_" in text else text)  # Python's own numbers may have one
     except ValueError:
         number = float("nan")
     if not abs(number) <= FARTHEST:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,19 @@ from typing import Any
 import cv2
 import numpy as np
 
+from rpstn.datasets.boxes import fill_boxes
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.frame_files import IMAGES
-from rpstn.datasets.own.bounds import keep_inside
+from rpstn.datasets.own.bounds import check_boxes, keep_inside
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.splits import SPLITS
 from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
-from rpstn.runs.paths import expanded
+from rpstn.runs.files import write_text
+from rpstn.runs.paths import check_folder, expanded
 from rpstn.skeletons import Skeleton
+
+_FOLDERS = ("frames", "labels")
 
 
 def write_own(
@@ -39,23 +45,29 @@ def write_own(
     suffix     of the images: ".png" keeps every pixel, ".jpg" is smaller.
     overwrite  replace frames/, labels/ and dataset.json where they are there already.
 
-    Coordinates are written to a thousandth of a pixel. Raises UserError where root holds a data set already, for a
+    Coordinates are written to a thousandth of a pixel. What is there is replaced once all is written, so clips may come from it,
+    and stays where a clip cannot be read. Raises UserError where root holds a data set already, or its frames/ or labels/, for a
     split or an id that cannot be, and for a clip with another number of joints.
     """
     root = expanded(root)
-    described = root / "dataset.json"
-    if described.exists() and not overwrite:
-        raise UserError(f"{described}: there is a data set already; choose another folder, or overwrite it")
+    there = [name for name in (*_FOLDERS, "dataset.json") if (root / name).exists()]
+    if there and not overwrite:
+        raise UserError(f"{root / there[-1]}: there is a data set already; choose another folder, or overwrite it")
     listed = [(split, clip) for split, members in clips.items() for clip in members]
     _check(listed, list(clips), skeleton, suffix)
-    for folder in ("frames", "labels"):
-        if overwrite:
+    check_folder(root)
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".writing-", dir=root) as made:
+        for folder in _FOLDERS:
+            (Path(made) / folder).mkdir()
+        entries = [_write(Path(made), split, clip, skeleton, suffix) for split, clip in listed]
+        # It goes first and comes last, so that a folder with a dataset.json is a whole one.
+        (root / "dataset.json").unlink(missing_ok=True)
+        for folder in _FOLDERS:
             shutil.rmtree(root / folder, ignore_errors=True)
-        (root / folder).mkdir(parents=True, exist_ok=True)
-    entries = [_write(root, split, clip, skeleton, suffix) for split, clip in listed]
+            os.replace(Path(made) / folder, root / folder)
     content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
-    # Last, so that a folder with a dataset.json is a whole one.
-    described.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(root / "dataset.json", json.dumps(content, indent=1) + "\n")
     return root
 
 
@@ -107,7 +119,8 @@ def own_clip(
     frames      (T,H,W,3) uint8 RGB.
     joints      (T,K,2) pixels, 0-based; a joint that is NaN or outside the frame is absent.
     visibility  (T,K) of 0 absent, 1 occluded, 2 visible; None: all visible.
-    boxes       (T,4) x, y, width, height; None: the whole frame.
+    boxes       (T,4) x, y, width, height; None: the whole frame. One that has no extent, or is NaN, becomes that of the nearest
+                frame that has one.
 
     Raises UserError where they do not fit together.
     """
@@ -127,17 +140,30 @@ def own_clip(
         [f"joint {index}" for index in range(joints.shape[1])],
     )
     height, width = held.size
-    whole = np.tile(np.array([-0.5, -0.5, width, height], np.float32), (len(joints), 1))
+    whole = np.tile([-0.5, -0.5, width, height], (len(joints), 1))
+    filled, repaired = _boxes(f"clip {id!r}", whole if boxes is None else boxes, held.size)
     return Clip(
         id=id,
         group=group or id,
         action=action,
         joints=np.where(known[..., None], joints, -1).astype(np.float32),
         visibility=visibility,
-        boxes=whole if boxes is None else np.asarray(boxes, np.float32),
+        boxes=filled,
         frames=held,
-        truth=Truth(joints_outside=outside),
+        truth=Truth(boxes_repaired=repaired, joints_outside=outside),
     )
+
+
+def _boxes(where: str, given: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, int]:
+    """Check boxes (T,4) as a table of them is checked. Returns them, and how many had to be replaced."""
+    boxes = np.asarray(given, np.float64)
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise UserError(f"{where}: boxes {boxes.shape} must be (frames, 4); reshape them")
+    check_boxes(where, boxes, size)
+    filled, repaired = fill_boxes(boxes)
+    if filled is None:
+        raise UserError(f"{where}: none of its {len(boxes)} boxes has an extent; correct them, or leave them out")
+    return filled, repaired
 
 
 def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) -> dict[str, Any]:

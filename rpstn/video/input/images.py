@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.frame_files import IMAGES, describe_left_out, frame_files, visible
-from rpstn.datasets.image_pages import is_animated, is_animated_png, tiff_pages
+from rpstn.datasets.image_pages import is_animated, tiff_pages
 from rpstn.datasets.sources import read_image
 from rpstn.errors import UserError
 from rpstn.runs.opencv_paths import opencv_path
@@ -22,9 +22,6 @@ from rpstn.video.input.frames import DEFAULT_FPS, Frame, same_size, usable
 # Removing it would move the times and the boxes of all frames after it.
 REMEDY = "put a whole image in its place, such as a copy of its neighbor"
 _NAMED = 5  # names that one line has room for
-_GIF = (b"GIF87a", b"GIF89a")
-_HEIF = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"mif2", b"msf1", b"avif", b"avis")
-_JPEG_STREAMS = (".mjpeg", ".mjpg")
 _SHORTEST, _USUAL = 10, 0.1  # browsers show for 0.1 s what an animation wants shown for 10 ms or less
 _BATCH = 8  # pages decoded at once: finding one goes through all before it
 
@@ -112,28 +109,6 @@ class Page:
     lasts: float | None = None
 
 
-def is_image(path: Path) -> bool:
-    """Say by its content whether a file is one for OpenCV's image readers, which turn images upright.
-
-    Raises UserError for HEIC and AVIF, of which decoders give a tile, or an image that is not turned.
-
-    Animated PNGs and GIFs are videos: FFmpeg gives their frames one by one. So is a stream of JPEGs, known by its suffix only.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(1 << 16)
-    except OSError:  # whoever decodes it says so
-        return False
-    if start[4:8] == b"ftyp" and start[8:12] in _HEIF:
-        raise UserError(f"{path}: images in HEIC or AVIF are not read; convert it to JPEG or PNG and give that")
-    if path.suffix.lower() in _JPEG_STREAMS:
-        return False
-    with opencv_path(path) as name:
-        if not cv2.haveImageReader(name):
-            return False
-    return not start.startswith(_GIF) and not is_animated_png(start)
-
-
 def read_pages(path: Path, remedy: str) -> Iterator[Page]:
     """Read all images of a file, upright, in their order. Smaller copies and masks that a TIFF holds as well are no frames.
 
@@ -161,7 +136,8 @@ def _read_tiff(path: Path, pages: list[bool], remedy: str) -> Iterator[Page]:
         wanted = pages[start : start + _BATCH]
         if not any(wanted):
             continue
-        whole, images = cv2.imreadmulti(str(path), start, len(wanted), flags=cv2.IMREAD_COLOR)
+        with opencv_path(path) as name:
+            whole, images = cv2.imreadmulti(name, start, len(wanted), flags=cv2.IMREAD_COLOR)
         if not whole or len(images) < len(wanted):
             raise UserError(f"{path}: broken image, one of its pages from {start + len(images)} on cannot be decoded; {remedy}")
         for image, frame in zip(images, wanted, strict=True):

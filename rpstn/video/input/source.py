@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+from numbers import Real
 from typing import Any
 
 import numpy as np
 
+from rpstn.datasets.image_pages import is_image
 from rpstn.errors import UserError
 from rpstn.runs.paths import expanded
 from rpstn.video.input.arrays import ArrayInput, is_frames
 from rpstn.video.input.camera import Camera, camera_index
 from rpstn.video.input.frames import DEFAULT_FPS, FPS, VideoInput, usable
-from rpstn.video.input.images import FrameFolder, ImageFile, is_image
+from rpstn.video.input.images import FrameFolder, ImageFile
 from rpstn.video.input.video_file import VideoFile
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # of two letters at least: C:/ is a drive
@@ -35,8 +37,8 @@ def open_input(video: Any, fps: float | None = None) -> VideoInput:
     Raises UserError for what is not there or is no such thing. A file or folder without frames and a camera that gives none
     raise it when the first frame is asked for.
     """
-    if fps is not None and not usable(fps):
-        raise UserError(f"fps is {fps}; give frames per second between {FPS[0]:g} and {FPS[1]:g}")
+    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, Real) or not usable(fps)):
+        raise UserError(f"fps is {fps!r}; give frames per second between {FPS[0]:g} and {FPS[1]:g}")
     if is_frames(video):
         return ArrayInput(video, fps or DEFAULT_FPS)
     if isinstance(video, int | np.integer) and not isinstance(video, bool):

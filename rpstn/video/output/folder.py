@@ -6,13 +6,14 @@ import errno
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from rpstn.errors import UserError
 from rpstn.models.files import load_tensors
 from rpstn.runs.files import portable
+from rpstn.runs.locks import sole_writer
 from rpstn.runs.paths import expanded
 from rpstn.video.input.frames import VideoInput
 from rpstn.video.input.images import FrameFolder
@@ -28,10 +29,11 @@ class PredictionFolder:
 
     results   poses.json, poses.csv and annotated.webm, by name: what a finished run leaves.
     journal, state, part   poses of an unfinished run, the saved stream, and the video while it is written.
+    locked    whether other processes are kept from writing there.
     """
 
     def __init__(self, out: Path) -> None:
-        self.out = out
+        self.out, self.locked = out, False
         self.results = {name: out / name for name in ("poses.json", "poses.csv", "annotated.webm")}
         self.journal, self.state, self.part = (out / name for name in ("journal.jsonl", "state.pt", "annotated.part.webm"))
 
@@ -119,6 +121,12 @@ class PredictionFolder:
             yield
         except OSError as error:
             raise UserError(f"{self.out}: cannot be written to ({error.strerror}); choose another folder with --out") from error
+
+    def lock(self, stack: ExitStack) -> None:
+        """Keep other processes from writing here until the stack is closed. UserError where one does, and where nobody can."""
+        with self._writable():
+            stack.enter_context(sole_writer(self.out))
+        self.locked = True
 
     @contextmanager
     def room(self) -> Iterator[None]:

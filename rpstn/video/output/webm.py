@@ -13,6 +13,7 @@ from rpstn.datasets.video_frames import count_frames
 from rpstn.errors import UserError
 from rpstn.runs.files import replacing
 from rpstn.runs.opencv_paths import opencv_path
+from rpstn.runs.paths import expanded
 from rpstn.runs.quiet import quiet
 
 CODECS = {"vp8": "VP80", "vp9": "VP90"}
@@ -25,7 +26,7 @@ def write_webm(path: str | Path, frames: Iterable[np.ndarray], fps: float = 12.0
     Returns the path. Raises UserError for another suffix or codec, ValueError for frames that are not such images or for none
     at all, OSError where OpenCV cannot write or the file does not hold as many frames as it was given.
     """
-    path = Path(path)
+    path = expanded(path)
     if path.suffix != ".webm" or codec not in CODECS:
         raise UserError(f"{path} with codec {codec!r}: name a .webm file and one of {', '.join(CODECS)}")
     with replacing(path.absolute()) as temporary:
