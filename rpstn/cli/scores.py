@@ -85,5 +85,6 @@ def _measured_on(metrics: Mapping[str, Any]) -> Iterator[str]:
     flipped += f", refinement: {metrics['refine']}" if metrics["refine"] != "gaussian" else ""
     window = f"windows of {metrics['window']} frames" if metrics["window"] else "whole clips"
     if "network" in metrics:
-        window = "{network}, crops of {image_size[0]} x {image_size[1]} px as its authors cut them".format_map(metrics)
+        own = "as it comes" if metrics["network"].startswith("movenet") else "as its authors cut them"
+        window = f"{metrics['network']}, crops of {metrics['image_size'][0]} x {metrics['image_size'][1]} px {own}"
     yield f"boxes: {metrics['boxes']}; {window}{flipped}"

@@ -58,8 +58,9 @@ def evaluate_folds(
         checkpoints = {fold: str(config.checkpoint).replace(NUMBER, str(fold)) for fold in FOLDS}
     if set(checkpoints) != set(FOLDS):
         raise UserError(f"checkpoints are given for splits {sorted(checkpoints)}; the mean needs one for each of {FOLDS}")
-    configs = {fold: replace(config, fold=fold, checkpoint=find_weights(checkpoints[fold])) for fold in FOLDS}
-    missing = dict.fromkeys(str(one.checkpoint) for one in configs.values() if not one.checkpoint.is_file())
+    paths = {fold: find_weights(checkpoints[fold]) for fold in FOLDS}
+    configs = {fold: replace(config, fold=fold, checkpoint=path) for fold, path in paths.items()}
+    missing = dict.fromkeys(str(path) for path in paths.values() if not path.is_file())
     if missing:  # before an hour goes into the others
         remedy = "train each split with `rpstn train --dataset sub_jhmdb --fold N`"
         raise UserError(f"no checkpoint at {', '.join(missing)}; {remedy}")

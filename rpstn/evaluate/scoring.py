@@ -19,11 +19,13 @@ from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.evaluate.author_checkpoints import load_author_network, predict_author_network
 from rpstn.evaluate.inference import check_checkpoint, predict_clips, trained_on
+from rpstn.evaluate.zero_shot import load_movenet, predict_movenet
 from rpstn.heatmaps import REFINEMENTS
 from rpstn.metrics.scores import score
 from rpstn.metrics.standard import standard_score
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.files import find_weights
+from rpstn.models.movenet import WIDTHS, MoveNet
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import manifest
 from rpstn.runs.files import write_json
@@ -36,13 +38,15 @@ from rpstn.skeletons import SKELETONS, get_skeleton
 class EvaluateConfig:
     """What to score, and how."""
 
-    checkpoint: Path  # file that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth
+    # File that training wrote, or shipped weights such as embedded_rpstn; with `network`, its authors' .pth, or None for MoveNet
+    checkpoint: Path | None = None
     dataset: str | None = None  # one of those that `rpstn data list` names; None: the one that the checkpoint was trained on
     root: Path | None = None  # folder of the data set; None: $RPSTN_DATA/<name>, else data/<name>
     fold: int | None = None  # split of sub_jhmdb: 1, 2 or 3; None: the one that the checkpoint was trained on, else 1
     split: str = "test"  # train, val, test
     convert_to: str | None = None  # skeleton that the data set's labels are made into; None: its own; as trained, without dataset
-    network: str | None = None  # simplebaseline_resnet50, hrnet_w32 ...: the checkpoint is its authors' own, scored their way
+    # simplebaseline_resnet50, hrnet_w32 ...: the checkpoint is its authors' own, scored their way; movenet_thunder, _lightning:
+    network: str | None = None  # MoveNet as it comes with the package, on joints that it was not trained for, decoded its own way
     image_size: tuple[int, int] | None = None  # height and width in px that it takes; None: 256 192, for MPII's joints 256 256
     detections: Path | None = None  # a person detector's results for coco, whose boxes take the place of the labels'
     skip_damaged: bool = False  # leave out entries that cannot be used, and count them, instead of stopping
@@ -58,6 +62,12 @@ class EvaluateConfig:
 
     def __post_init__(self) -> None:
         check_settings(self, paths=("checkpoint", "root", "detections", "out"))
+        if self.checkpoint is None:
+            if self.network not in WIDTHS:
+                raise UserError("no checkpoint is given: a file that `rpstn train` wrote, or weights such as embedded_rpstn")
+            object.__setattr__(self, "checkpoint", find_weights(self.network))
+        if self.network in WIDTHS and (self.flip_test or self.image_size is not None):
+            raise UserError(f"{self.network} is scored as it comes; leave out flip_test and image_size")
         for name, least in (("window", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")
@@ -94,6 +104,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
     model: torch.nn.Module
     if config.network is None:
         model, metadata = load_checkpoint(checkpoint)
+    elif config.network in WIDTHS:
+        model, metadata = load_movenet(checkpoint, config.network)
     else:
         model, metadata = load_author_network(checkpoint, config.network, config.image_size)
     unnamed, config = config.dataset is None, as_trained(config, metadata)
@@ -106,7 +118,8 @@ def evaluate(config: EvaluateConfig, progress: bool = True) -> EvaluationResult:
         raise UserError(f"{error} ({named})") from error
     if config.convert_to is not None:
         dataset = convert_dataset(dataset, get_skeleton(config.convert_to))
-    check_checkpoint(metadata, dataset, checkpoint)
+    if config.network not in WIDTHS:  # MoveNet's joints become those of the data set
+        check_checkpoint(metadata, dataset, checkpoint)
     predictions = _predict(config, model.to(device), metadata, dataset, progress)
     metrics = _measured(config, checkpoint, metadata, dataset, predictions)
     out = Path(config.out) if config.out else default_out(replace(config, checkpoint=checkpoint))
@@ -143,6 +156,8 @@ def _predict(
     settings: dict[str, Any] = {name: getattr(config, name) for name in ("batch", "flip_test", "refine", "amp")}
     if config.network is None:
         return predict_clips(model, metadata, dataset, config.window, progress=progress, **settings)
+    if isinstance(model, MoveNet):
+        return predict_movenet(model, dataset, metadata["size"], batch=config.batch, progress=progress)
     return predict_author_network(model, metadata, dataset, progress=progress, **settings)
 
 
@@ -156,7 +171,7 @@ def _measured(
             "sha256": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
         },
         "window": predictions.window,
-        **({} if config.network is None else {"network": config.network, "image_size": list(metadata["image_size"])}),
+        **({} if config.network is None else {"network": config.network, "image_size": _size(metadata)}),
         "flip_test": config.flip_test,
         "refine": config.refine,
         "amp": config.amp,
@@ -169,8 +184,14 @@ def _measured(
     }
 
 
+def _size(metadata: Mapping[str, Any]) -> list[int]:
+    """Return height and width in px that a network of others takes."""
+    return list(metadata.get("image_size") or [metadata["size"]] * 2)
+
+
 def as_trained(config: EvaluateConfig, metadata: Mapping[str, Any]) -> EvaluateConfig:
     """Fill in what the config leaves open as the checkpoint was trained: data set, split of sub_jhmdb, joints."""
+    assert config.checkpoint is not None
     if config.dataset is None:
         name = trained_on(metadata, config.checkpoint)
         learned, convert_to = metadata["skeleton"], config.convert_to
@@ -188,6 +209,7 @@ def default_out(config: EvaluateConfig) -> Path:
 
     The hash is of all settings, the checkpoint's whole path among them: two evaluations share a folder only if they are the same.
     """
+    assert config.checkpoint is not None  # `EvaluateConfig` gives one
     settings = repr(replace(config, checkpoint=Path(config.checkpoint).resolve())).encode()
     checkpoint = Path(config.checkpoint)
     fold = f"-fold{config.fold}" if config.dataset == "sub_jhmdb" else ""

@@ -7,6 +7,8 @@ without counterpart by that name, for which its nose is taken. What has no count
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +18,7 @@ from rpstn.datasets.convert import convert_joints
 from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.transforms import apply_affine, invert_affine
 from rpstn.datasets.windows import Window, make_window
+from rpstn.errors import UserError
 from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.image import FrameByFrame
 from rpstn.models.movenet import JOINTS, SIDES, MoveNet, decode_movenet, known_joints
@@ -25,10 +28,14 @@ from rpstn.runs.progress import tqdm
 from rpstn.skeletons import Skeleton, get_skeleton
 
 
-def load_movenet(name: str) -> tuple[MoveNet, dict[str, object]]:
-    """Load a MoveNet that comes with the package, in evaluation mode, and its metadata."""
-    model, metadata = load_checkpoint(name)
-    assert isinstance(model, FrameByFrame) and isinstance(model.network, MoveNet)
+def load_movenet(path: str | Path, name: str) -> tuple[MoveNet, dict[str, Any]]:
+    """Load a MoveNet in evaluation mode, as it comes with the package or as `rpstn convert` wrote it, and its metadata.
+
+    Raises UserError for a checkpoint of another network than `name`.
+    """
+    model, metadata = load_checkpoint(path)
+    if not isinstance(model, FrameByFrame) or not isinstance(model.network, MoveNet) or metadata["config"]["network"] != name:
+        raise UserError(f"{path} does not hold {name}; leave out the checkpoint, or give one that `rpstn convert` made of it")
     return model.network, metadata
 
 
@@ -56,7 +63,7 @@ def predict_movenet(
     ):
         for here, windows in loaded:
             frames = torch.from_numpy(np.concatenate([window.frames for window in windows])).to(device)
-            found, heights = decode_movenet(model.heads(normalize(frames, "rgb_symmetric")), size / (size // 4))
+            found, heights = decode_movenet(model.heads(normalize(frames, "rgb_symmetric")), 4.0)
             for (clip, frame), window, points, values in zip(
                 here, windows, found.cpu().numpy(), heights.cpu().numpy(), strict=True
             ):

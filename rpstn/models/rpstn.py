@@ -89,7 +89,7 @@ class Head(nn.Module):
         self.norm.running_var[first:] = std**2
         for joint, feature in joints.items():
             self.conv.weight[joint] = 0.0
-            self.conv.weight[joint, first + feature] = std / self.factor
+            self.conv.weight[joint, first + feature] = (std**2 + self.norm.eps) ** 0.5 / self.factor
             self.conv.bias[joint] = mean / self.factor
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
