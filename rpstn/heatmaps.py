@@ -109,16 +109,21 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
 
 
 def heatmap_loss(
-    predicted: torch.Tensor, target: torch.Tensor, visibility: torch.Tensor, total: torch.Tensor | None = None
+    predicted: torch.Tensor,
+    target: torch.Tensor,
+    visibility: torch.Tensor,
+    total: torch.Tensor | None = None,
+    occluded_weight: float = 1.0,
 ) -> torch.Tensor:
     """Compute the squared error over annotated joints.
 
-        L = sum_{b,t,k} w ||predicted - target||^2 / sum_{b,t,k} w,    w = 1 where the joint is annotated, else 0
+        L = sum_{b,t,k} w ||predicted - target||^2 / N,    w = 1 where the joint is annotated, else 0;  N = sum_{b,t,k} w
 
     predicted, target (B,T,K,h,w); visibility (B,T,K): 0 absent, 1 occluded, 2 visible. An occluded joint is annotated: it is
     learned like a visible one. An absent joint has no position, so it has no target and no loss. Errors are summed over pixels,
-    so that the loss does not shrink with the share of background. `total` replaces the sum of weights where these clips are a
-    part of a larger batch: the parts' losses then add up to the batch's. Raises ValueError for shapes that do not fit.
+    so that the loss does not shrink with the share of background. `total` replaces N where these clips are a
+    part of a larger batch: the parts' losses then add up to the batch's. `occluded_weight` makes w larger where a joint is
+    occluded: where occluders are painted, this is what there is to carry. Raises ValueError for shapes that do not fit.
     """
     if predicted.shape != target.shape or visibility.shape != predicted.shape[:-2]:
         shapes = ", ".join(str(tuple(value.shape)) for value in (predicted, target, visibility))
@@ -126,4 +131,5 @@ def heatmap_loss(
     weight = (visibility > 0).to(predicted.dtype)
     error = (predicted - target).square().sum(dim=(-2, -1))
     total = weight.sum() if total is None else total
+    weight = torch.where(visibility == 1, weight * occluded_weight, weight)
     return (weight * error).sum() / total.clamp_min(1.0)

@@ -167,6 +167,9 @@ class Augmentation:
     # Probability of a rectangle of color or noise that moves through some of the frames; visible joints under it become OCCLUDED
     erasing: float = 0.6
     erasing_size: tuple[float, float] = (0.1, 0.5)  # range of the rectangle's sides, as fractions of the input's side
+    # Probability of an occluder over a joint, a limb, a half or the whole person, of another image, noise or a color
+    hiding: float = 0.0
+    hiding_frames: int = 10  # frames that it stays at most
     strides: tuple[int, ...] = (1,)  # steps between frames to choose from
     reverse: float = 0.0  # probability of running backwards in time
     full_rotation_prob: float = 0.0  # probability that the rotation comes from the whole circle: for people who lie, roll or fall
@@ -176,7 +179,7 @@ class Augmentation:
         # Ranges read back from JSON are lists.
         for name in ("scale", "erasing_size", "strides"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("flip", "erasing", "reverse", "full_rotation_prob"):
+        for name in ("flip", "erasing", "hiding", "reverse", "full_rotation_prob"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1")
         for name in ("rotation", "translation", "brightness", "contrast", "color"):
@@ -186,6 +189,8 @@ class Augmentation:
             given = getattr(self, name)
             if len(given) != 2 or not 0 < given[0] <= given[1]:
                 raise UserError(f"augmentation: {name} is {given}; give two positive numbers, the smaller first")
+        if self.hiding_frames < 1:
+            raise UserError(f"augmentation: hiding_frames is {self.hiding_frames}; give a whole number from 1 on")
         if not self.strides or min(self.strides) < 1:
             raise UserError(f"augmentation: strides are {self.strides}; give at least one whole number from 1 on")
 

@@ -9,6 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset
+from rpstn.datasets.hiding import Texture, hide
 from rpstn.datasets.sources import FrameCache
 from rpstn.datasets.transforms import Augmentation, apply_affine, warp, window_box
 from rpstn.errors import UserError
@@ -49,11 +50,14 @@ def make_window(
     *,
     cache: FrameCache | None = None,
     index: int = -1,
+    texture: Texture | None = None,
 ) -> Window:
     """Cut frames start, start + stride, ... of a clip, `length` of them, in one crop around all their boxes.
 
     Past the clip's end (or, with a negative stride, before its start) the last frame is repeated and all
     joints are ABSENT there. Without an augmentation nothing is random and rng may be None.
+
+    texture  images for occluders to show (`rpstn.datasets.hiding`).
 
     Score predictions with the clip's visibility, not the window's: a joint that the crop cuts off
     still counts.
@@ -75,16 +79,19 @@ def make_window(
 
     pixels = cache.read(clip.frames, indices) if cache is not None else clip.frames.read(indices)
     frames = augmentation.recolor(warp(pixels, affine, size), rng)
-    hidden = augmentation.erase(frames, rng)
+    covers = [augmentation.erase(frames, rng)]
 
     joints = apply_affine(clip.joints[chosen], affine).astype(np.float32)
     visibility = clip.visibility[chosen].copy()
     if flipped:
         permutation = list(skeleton.flip_permutation)
         joints, visibility = joints[:, permutation], visibility[:, permutation]
-    low, high = hidden[:, None, :2] - 0.5, hidden[:, None, 2:] - 0.5
-    covered = ((joints >= low) & (joints < high)).all(axis=-1)
-    visibility[covered & (visibility == VISIBLE)] = OCCLUDED
+    if augmentation.hiding and rng.random() < augmentation.hiding:
+        covers.append(hide(frames, joints, visibility, skeleton, augmentation.hiding_frames, rng, texture))
+    for hidden in covers:
+        low, high = hidden[:, None, :2] - 0.5, hidden[:, None, 2:] - 0.5
+        covered = ((joints >= low) & (joints < high)).all(axis=-1)
+        visibility[covered & (visibility == VISIBLE)] = OCCLUDED
     visibility[~((joints >= -0.5) & (joints <= size - 0.5)).all(axis=-1)] = ABSENT
     visibility[wanted != chosen] = ABSENT
     return Window(frames, joints, visibility, affine, index, start, flipped)
@@ -154,7 +161,14 @@ class TrainingWindows(Dataset[dict[str, torch.Tensor]]):
             stride,
             cache=self.cache,
             index=clip_index,
+            texture=self._texture,
         )
+
+    def _texture(self, rng: np.random.Generator) -> np.ndarray:
+        """Read a frame of any clip, for occluders to show."""
+        clip = self.dataset[int(rng.integers(len(self.dataset)))]
+        frame: np.ndarray = self.cache.read(clip.frames, [int(rng.integers(len(clip)))])[0]
+        return frame
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         window = self.window(index)

@@ -17,6 +17,7 @@ from rpstn.skeletons import SKELETONS, get_skeleton
 
 RELATIONS = ("on", "off", "manual")
 PROPAGATIONS = ("matching", "concat", "none")
+CARRIES = ("none", "gated")
 NETWORK_VARIANTS = ("paper", "released_penn_action", "released_sub_jhmdb")
 SHARED = "shared"  # the initializer that is no backbone of its own
 
@@ -40,6 +41,8 @@ class RPSTNConfig:
     variant          "paper", or as the released code connects the parts: "released_penn_action", "released_sub_jhmdb".
     skeleton         name of the skeleton whose joints these are, if it is a known one.
     graph            initial manual graph; None takes the skeleton's limbs and each joint itself.
+    carry            "none" (the paper), or "gated" (ours, `rpstn.models.carry`): what frame t knew of positions also reaches
+                     frame t + 1. Goes with every propagation.
     kernel_start     what matching's kernels are before training: "delta", which changes nothing, or "average", a blur, as
                      versions before 0.3 had it.
     Raises ValueError for an unknown choice, or choices that do not go together, and TypeError for an unknown key.
@@ -56,6 +59,7 @@ class RPSTNConfig:
     variant: str = "paper"
     skeleton: str | None = None
     graph: tuple[tuple[float, ...], ...] | None = None
+    carry: str = "none"
     kernel_start: str = "delta"
 
     def __post_init__(self) -> None:
@@ -71,15 +75,16 @@ class RPSTNConfig:
             ("relation_scale", SCALES),
             ("input", INPUTS),
             ("variant", NETWORK_VARIANTS),
+            ("carry", CARRIES),
             ("kernel_start", KERNEL_STARTS),
         ):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         if {self.encoder, self.initializer} & set(WIDTHS) and self.input != "rgb_symmetric":
             raise ValueError(f"MoveNet takes pixels from -1 to 1: choose input 'rgb_symmetric', not {self.input!r}")
-        if self.variant != "paper" and (self.propagation != "matching" or self.relation == "off"):
+        if self.variant != "paper" and (self.propagation != "matching" or self.relation == "off" or self.carry != "none"):
             raise ValueError(
-                f"variant {self.variant!r} has a relation and propagation by matching; choose the paper's variant without"
+                f"variant {self.variant!r} has a relation, matching and no gate; choose the variant 'paper' to change these"
             )
         if self.skeleton is not None and len(get_skeleton(self.skeleton)) != self.joints:
             raise ValueError(
@@ -110,6 +115,11 @@ class RPSTNConfig:
     def from_dict(cls, values: dict[str, Any]) -> RPSTNConfig:
         """Invert `to_dict`; what older versions did not store is as they had it. Raises TypeError for an unknown key."""
         return cls(**{"kernel_start": "average", **values})
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a frame leaves something for the next one."""
+        return self.propagation != "none" or self.carry != "none"
 
     def start_graph(self) -> tuple[tuple[float, ...], ...]:
         """Return the initial manual graph: `graph`, or 1 for each joint itself and each limb of the skeleton."""

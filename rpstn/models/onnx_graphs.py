@@ -44,14 +44,14 @@ class FrameGraph(nn.Module):
     def outputs(self) -> tuple[str, ...]:
         """Name what `forward` returns."""
         relations = ("relations",) if self.model.relation is not None else ()
-        return ("joints", "confidence", "heatmaps", *relations, *(("features",) if _carries(self.model) else ()))
+        return ("joints", "confidence", "heatmaps", *relations, *(("features",) if _recurrent(self.model) else ()))
 
     def forward(
         self, frames: torch.Tensor, state_heatmaps: torch.Tensor | None = None, state_features: torch.Tensor | None = None
     ) -> tuple[torch.Tensor, ...]:
         pixels = normalize(frames, self.input)
         features: tuple[torch.Tensor, ...] = ()
-        if isinstance(self.model, RPSTN) and _carries(self.model):
+        if isinstance(self.model, RPSTN) and _recurrent(self.model):
             before = None if state_heatmaps is None or state_features is None else State(state_heatmaps, state_features)
             output, state = self.model.step(pixels, before)
             features = (state.features,)
@@ -62,15 +62,14 @@ class FrameGraph(nn.Module):
         return (*decode(heatmaps, self.size / heatmaps.shape[-1]), heatmaps, *relations, *features)
 
 
-def _carries(model: RPSTN | FrameByFrame) -> bool:
-    """Whether a frame leaves something for the next one."""
-    return isinstance(model, RPSTN) and model.config.propagation != "none"
+def _recurrent(model: RPSTN | FrameByFrame) -> bool:
+    return isinstance(model, RPSTN) and model.config.recurrent
 
 
 def make_graphs(model: RPSTN | FrameByFrame, size: int) -> dict[str, FrameGraph]:
     """Make the graphs of a copy of a network, by the names of their files."""
     model = copy.deepcopy(model).eval().requires_grad_(False)
-    if _carries(model):
+    if _recurrent(model):
         return {"first": FrameGraph(model, size), "next": FrameGraph(model, size, later=True)}
     return {"frame": FrameGraph(model, size)}
 

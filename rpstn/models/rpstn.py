@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from rpstn.models.backbones import make_encoder
+from rpstn.models.carry import CarryGate
 from rpstn.models.config import SHARED, RPSTNConfig, check_size
 from rpstn.models.movenet import PoseMoveNet, known_joints
 from rpstn.models.propagation import GlobalMatching, PoseSemanticsPropagator, fuse_convolution
@@ -138,13 +139,15 @@ class RPSTN(nn.Module):
         if config.relation != "off":
             graph = config.start_graph() if config.relation == "manual" else None
             self.relation = JointRelationExtractor(config.joints, config.relation_layout, config.relation_scale, graph)
+        if config.carry == "gated":
+            self.carry = CarryGate(config.joints, channels, TARGET_STD)
         if released:
             # A 1x1 convolution on the next frame's features, which the paper does not have.
             self.value = nn.Conv2d(channels, channels, 1)
             # Two convolutions of the relation that the released code holds and never uses.
             self.unused = nn.ModuleDict({name: nn.Conv2d(config.joints, config.joints, 1) for name in ("theta", "phi")})
         # Frame by frame and without relation there is nothing to refine: the head's heatmaps are the result.
-        bare = config.propagation == "none" and config.relation == "off"
+        bare = config.propagation == "none" and config.relation == "off" and config.carry == "none"
         self.norm = nn.Identity() if bare else nn.BatchNorm2d(config.joints)
         self.expect_targets(0.0, TARGET_STD)
 
@@ -199,12 +202,12 @@ class RPSTN(nn.Module):
 
     def locate(self, encoded: Encoded) -> RPSTNOutput:
         """Relate and propagate what `encode` returned: forward(frames) = locate(encode(frames))."""
-        if encoded.first is None:
+        if encoded.first is None and self.config.carry == "none":
             heatmaps, relation = self._refine(self.head(encoded.features))
             relations = None if relation is None else _by_clip(relation, encoded.batch)
             return RPSTNOutput(_by_clip(heatmaps, encoded.batch), relations, None)
         features: Sequence[torch.Tensor] = torch.split(encoded.features, encoded.batch)
-        heatmaps, relation = self._refine(encoded.first)
+        heatmaps, relation = self._refine(self.head(features[0]) if encoded.first is None else encoded.first)
         maps, relations_used, kernels = [heatmaps], [relation], []
         state = State(heatmaps, features[0])
         for following in features[1:]:
@@ -224,10 +227,8 @@ class RPSTN(nn.Module):
         check_size(*frame.shape[-2:])
         features = self.encoder(frame)
         kernels = None
-        if self.config.propagation == "none":
-            maps = self.head(features)
-        elif state is None:
-            maps = self._first(frame, features)
+        if state is None:
+            maps = self.head(features) if self.config.propagation == "none" else self._first(frame, features)
         else:
             features = self._carried(features)
             maps, kernels = self._propagate(state, features)
@@ -242,6 +243,16 @@ class RPSTN(nn.Module):
 
     def _propagate(self, state: State, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Predict the next frame's heatmaps, before refinement, and the kernels that carried into it."""
+        maps, kernels = self._seen(state, features)
+        if self.config.carry == "gated":
+            with torch.autocast(maps.device.type, enabled=False):
+                maps = self.carry(state.heatmaps.float(), maps.float(), features.float())
+        return maps, kernels
+
+    def _seen(self, state: State, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Predict what the next frame shows, guided by the pose before, and the kernels that carried into it."""
+        if self.config.propagation == "none":
+            return self.head(features), None
         if self.config.propagation == "matching":
             kernels = self.propagator(state.heatmaps, state.features)
             matched = self.matching(features, kernels)

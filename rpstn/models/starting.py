@@ -62,6 +62,8 @@ def start_from(model: RPSTN, path: str | Path, skeleton: Skeleton | None = None,
             copies |= {"initializer": "encoder", "initializer_head": "head"}
         if other.propagation == model.config.propagation:
             copies |= {"propagator": "propagator"} if other.propagation == "matching" else {"fuse": "fuse", "join": "join"}
+    if "gated" == other.carry == model.config.carry:
+        copies["carry"] = "carry"
     if model.relation is not None and other.relation == model.config.relation:
         copies["relation"] = "relation"
     for target, source in copies.items():

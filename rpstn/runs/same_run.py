@@ -10,9 +10,17 @@ from rpstn.runs.paths import expanded, from_project, project_folder
 
 _FOLDERS = ("root", "aux_root", "out")
 PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths
-# Settings that change neither weights nor scores: a run is resumed with other ones, and compared with runs of other ones.
 # Settings that earlier versions did not record, at what they did.
-_BEFORE = {"encoder_rate": 1.0, "ema": 0.0, "kernel_start": "average"}
+_BEFORE = {
+    "augmentation.hiding": 0.0,
+    "augmentation.hiding_frames": 10,
+    "carry": "none",
+    "ema": 0.0,
+    "encoder_rate": 1.0,
+    "kernel_start": "average",
+    "occluded_weight": 1.0,
+}
+# Settings that change neither weights nor scores: a run is resumed with other ones, and compared with runs of other ones.
 NUMBERLESS = frozenset({"out", "workers", "device", "save_every", "calibration_frames"})
 
 

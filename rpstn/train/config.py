@@ -92,6 +92,7 @@ class ModelConfig:
     initializer: str = "small"  # backbone P
     relation: str = "on"  # on, off, manual
     propagation: str = "matching"  # matching, concat, none
+    carry: str = "none"  # none, gated: what the frame before knew of positions
     relation_layout: str = "paper"  # paper, released
     relation_scale: str = "none"  # none, sqrt, mean, learned
     kernel_start: str = "delta"  # of matching's kernels: delta, which changes nothing, or average, a blur, as before version 0.3
@@ -135,6 +136,7 @@ class OptimizerConfig:
     steps: int = 1000  # of batch clips each
     lr: float = 2e-3  # highest learning rate of AdamW
     init_rate: float = 0.25  # learning rate of what came from init, as a fraction of lr: it is trained already
+    occluded_weight: float = 1.0  # weight in the loss of joints that are occluded; those that are seen have 1
     encoder_rate: float = 1.0  # learning rate of the backbones, as a fraction of the others'; 0: they stay as they start
     ema: float = 0.0  # decay of the running mean of the weights, which then is what is validated and kept; 0: none
     warmup: int = 50  # steps in which the rate rises to lr; then it falls to 0 along a cosine
@@ -147,7 +149,7 @@ class OptimizerConfig:
         _at_least(self, 0, "warmup", "weight_decay", "encoder_rate", "ema")
         if not self.ema < 1:
             raise UserError(f"ema is the decay of a running mean, {self.ema}; give 0 to below 1, such as 0.998")
-        _above_zero(self, "lr", "clip_norm", "init_rate")
+        _above_zero(self, "lr", "clip_norm", "init_rate", "occluded_weight")
 
 
 @dataclass(frozen=True)

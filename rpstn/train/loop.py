@@ -173,7 +173,7 @@ def training_loss(
         heatmaps = model(frames).heatmaps
     side = config.data.size // STRIDE
     target = encode(batch["joints"], (side, side), STRIDE, config.data.sigma)
-    return heatmap_loss(heatmaps.float(), target, batch["visibility"], total)
+    return heatmap_loss(heatmaps.float(), target, batch["visibility"], total, config.optimizer.occluded_weight)
 
 
 @torch.no_grad()

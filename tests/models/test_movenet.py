@@ -1,4 +1,4 @@
-"""MoveNet: Google's graph to the bit that float32 allows, its files read with care, and an encoder that starts where it stands."""
+"""MoveNet: the numbers of Google's graph, its files read with care, and an encoder that starts where it stands."""
 
 import json
 from pathlib import Path

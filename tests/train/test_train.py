@@ -12,6 +12,7 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.transforms import Augmentation
 from rpstn.datasets.windows import TrainingWindows
 from rpstn.errors import UserError
+from rpstn.heatmaps import heatmap_loss
 from rpstn.models import RPSTN, PoseResNet, load_checkpoint
 from rpstn.models.files import read_tensors, save_tensors
 from rpstn.runs import read_json
@@ -252,3 +253,54 @@ def test_what_started_trained_learns_at_a_share_of_the_rate(config, tmp_path):
     assert (after["propagator.fuse.weight"] - fresh.propagator.fuse.weight).abs().max() > 1e-3
     with pytest.raises(UserError, match="init_rate must be positive"):
         config.replace(init_rate=0.0)
+
+
+def test_a_frozen_encoder_stays_and_a_slow_one_moves_less(config, tmp_path):
+    def moved(rate):
+        run = train(config.replace(encoder_rate=rate, steps=3, out=str(tmp_path / f"{rate}")), progress=False)
+        torch.manual_seed(config.seed)
+        fresh = RPSTN(config.model_config(open_dataset("embedded", config.data.root, "train"))).state_dict()
+        after = weights(run.checkpoint)
+        changes = {key: (after[key] - value).abs().max().item() for key, value in fresh.items() if value.is_floating_point()}
+        return {
+            part: max(c for key, c in changes.items() if key.startswith(part)) for part in ("encoder.", "initializer.", "head.")
+        }
+
+    frozen, slow, usual = moved(0.0), moved(1e-3), moved(1.0)
+    assert frozen["encoder."] == frozen["initializer."] == 0 < frozen["head."]  # statistics of BatchNorms included
+    assert 0 < slow["encoder."] < usual["encoder."]
+    with pytest.raises(UserError, match="encoder_rate"):
+        config.replace(encoder_rate=-1.0)
+
+
+def test_the_running_mean_of_weights_is_what_is_kept_and_resumed(config, tmp_path, monkeypatch):
+    averaged = config.replace(ema=0.9, steps=6, save_every=0.0)
+    whole = train(averaged.replace(out=str(tmp_path / "whole")), progress=False)
+    plain = train(averaged.replace(ema=0.0, out=str(tmp_path / "plain")), progress=False)
+    assert not same(weights(whole.checkpoint), weights(plain.checkpoint))
+    # The weights that learn are the same; only what is kept differs.
+    last = [torch.load(run.run / "last.pt", weights_only=True) for run in (whole, plain)]
+    assert same(last[0]["model"], last[1]["model"])
+    learn, steps = torch.optim.AdamW.step, []
+
+    def interrupted(*arguments, **more):
+        steps.append(1)
+        if len(steps) == 4:
+            raise KeyboardInterrupt
+        return learn(*arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.optim.AdamW, "step", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(averaged, progress=False)
+    assert same(weights(train(averaged, progress=False).checkpoint), weights(whole.checkpoint))
+    with pytest.raises(UserError, match="ema"):
+        config.replace(ema=1.0)
+
+
+def test_occluded_joints_weigh_more_where_asked():
+    predicted = torch.zeros(1, 1, 2, 4, 4)
+    target = torch.ones_like(predicted)
+    visibility = torch.tensor([[[1, 2]]])
+    assert heatmap_loss(predicted, target, visibility) == 16
+    assert heatmap_loss(predicted, target, visibility, occluded_weight=3.0) == 32
