@@ -4,8 +4,8 @@
     npm install --prefix tfjs @tensorflow/tfjs@4.22.0
     python -m benchmarks.movenet_parity package/models/movenet-thunder.json --modules tfjs --images FOLDER
 
-Both see the same pixels: each image is resized to the network's square. The largest differences of heatmaps, center and joints (as
-fractions of the side) are printed, and written to results/movenet_parity.json.
+Both see the same pixels: each image is resized to the network's square. The largest differences of heatmaps, center and joints
+(as fractions of the side) are printed, and written to results/movenet_parity.json.
 """
 
 from __future__ import annotations
