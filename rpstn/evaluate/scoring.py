@@ -54,7 +54,7 @@ class EvaluateConfig:
     window: int = 8  # frames that go through the network at once; 0: whole clips
     batch: int = 8  # windows at once; changes speed and memory, not the numbers (beyond rounding)
     flip_test: bool = False  # average with the prediction for the mirrored frames
-    refine: str = "gaussian"  # step within a heatmap pixel: gaussian; quarter, as published tables have it; none
+    refine: str = "gaussian"  # step within a heatmap pixel: gaussian; dark, after a blur; quarter, as in published tables; none
     amp: bool = False  # bfloat16 autocast
     threshold: float = 0.2  # of PCK, as a fraction of the reference length
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
