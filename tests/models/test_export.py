@@ -11,7 +11,7 @@ from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models import RPSTN, RPSTNConfig, global_matching, load_checkpoint, save_checkpoint
-from rpstn.models.files import WEIGHTS
+from rpstn.models.files import shipped_weights
 from rpstn.models.image import ImageConfig, image_model
 from rpstn.models.onnx import export
 from rpstn.models.onnx_graphs import STATE, example_arguments, example_frames, make_graphs
@@ -135,13 +135,13 @@ def test_graphs_that_differ_are_not_kept(tmp_path, monkeypatch):
 
 
 def shipped():
-    return sorted(path.stem for path in WEIGHTS.glob("*.pt"))
+    return sorted(shipped_weights())
 
 
 @pytest.mark.parametrize("name", shipped())
 def test_no_graph_keeps_the_batch_of_its_example(name):
     """What every exporter starts from, torch.export, needs no extra: traced with two at once, run with one and with three."""
-    model, _ = load_checkpoint(WEIGHTS / f"{name}.pt")
+    model, _ = load_checkpoint(shipped_weights()[name])
     size, batch = 64, torch.export.Dim("batch")  # at their own sizes, with kernels of 7 x 7, tracing takes a minute
     for graph in make_graphs(model, size).values():
         arguments = example_arguments(graph, size)
@@ -158,13 +158,13 @@ def test_shipped_weights_run_by_themselves(name, tmp_path):
     """One person and three, one frame and five: the graphs, each frame from what they left, give torch's heatmaps of the clip."""
     runtime = pytest.importorskip("onnxruntime", reason="needs the extra export")
     pytest.importorskip("onnxscript", reason="needs the extra export")
-    written = export(WEIGHTS / f"{name}.pt", tmp_path / "out", repeats=1)
+    written = export(shipped_weights()[name], tmp_path / "out", repeats=1)
     sessions = {
         graph.file: runtime.InferenceSession(tmp_path / "out" / graph.file, providers=["CPUExecutionProvider"])
         for graph in written.graphs
     }
     assert all(graph.inputs["frames"][0] == "batch" for graph in written.graphs)
-    model, metadata = load_checkpoint(WEIGHTS / f"{name}.pt")
+    model, metadata = load_checkpoint(shipped_weights()[name])
     for batch, length in ((1, 1), (1, 5), (3, 1), (3, 5)):
         frames = example_frames(metadata["size"], batch, length)
         with torch.inference_mode():

@@ -12,6 +12,8 @@ from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
 from rpstn.models import RPSTN, RPSTNConfig, load_checkpoint
+from rpstn.models.calibration import checksum
+from rpstn.models.files import WEIGHTS, find_weights
 from rpstn.models.movenet import JOINTS, SIDES, MoveNet, PoseMoveNet, decode_movenet, known_joints
 from rpstn.models.movenet_files import read_movenet
 from rpstn.models.pixels import normalize
@@ -22,10 +24,10 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "movenet.npz"  # benchmarks/move
 NAMES = sorted(SIDES)
 
 
-@pytest.fixture(scope="module", params=NAMES)
-def compared(request):
-    """MoveNet's outputs for a drawn person, and those of TensorFlow.js."""
-    name = request.param
+@pytest.fixture(scope="module")
+def compared():
+    """MoveNet Thunder's outputs for a drawn person, and those of TensorFlow.js."""
+    name = "movenet_thunder"
     with np.load(GOLDEN) as golden:
         theirs = {part: golden[f"{name}_{part}"] for part in ("png", "heatmaps", "center", "joints")}
     image = cv2.cvtColor(cv2.imdecode(theirs.pop("png"), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
@@ -91,6 +93,16 @@ def test_other_pixels_than_it_knows_are_refused(wrong):
         from rpstn.models.image import image_network
 
         image_network(NAMES[0], 13)
+
+
+def test_what_is_shipped_says_where_it_comes_from():
+    said = json.loads((WEIGHTS / "movenet_thunder.json").read_text(encoding="utf-8"))
+    assert said["license"] == "Apache-2.0" and said["sha256"] == checksum(WEIGHTS / "movenet_thunder.safetensors")
+    notice = (WEIGHTS / "NOTICE-movenet.txt").read_text(encoding="utf-8")
+    assert said["source_sha256"] in notice and (WEIGHTS / "LICENSE-Apache-2.0.txt").is_file()
+    assert sum(file.stat().st_size for file in WEIGHTS.iterdir()) < 30e6
+    with pytest.raises(UserError, match="rpstn convert"):
+        find_weights("movenet_lightning")
 
 
 def written(folder, model, quantized="float16"):

@@ -8,7 +8,7 @@ import torch
 
 from rpstn.heatmaps import decode
 from rpstn.models import STRIDE, load_checkpoint
-from rpstn.models.files import WEIGHTS
+from rpstn.models.files import shipped_weights
 from rpstn.models.pixels import normalize
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "shipped_joints.npz"
@@ -41,15 +41,15 @@ def found_joints(name: str) -> np.ndarray:
 
 def record() -> None:
     """Write the golden file: `python -c "from tests.models.test_shipped import record; record()"`, after a change of weights."""
-    np.savez_compressed(GOLDEN, **{path.stem: found_joints(path.stem) for path in sorted(WEIGHTS.glob("*.pt"))})
+    np.savez_compressed(GOLDEN, **{path.stem: found_joints(path.stem) for path in shipped_weights().values()})
 
 
 def test_every_shipped_checkpoint_is_on_record():
     with np.load(GOLDEN) as golden:
-        assert set(golden) == {path.stem for path in WEIGHTS.glob("*.pt")}
+        assert set(golden) == set(shipped_weights())
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in WEIGHTS.glob("*.pt")))
+@pytest.mark.parametrize("name", sorted(shipped_weights()))
 def test_shipped_weights_find_the_recorded_joints(name):
     with np.load(GOLDEN) as golden:
         np.testing.assert_allclose(found_joints(name), golden[name], rtol=0, atol=TOLERANCE)
