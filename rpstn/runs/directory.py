@@ -24,7 +24,7 @@ from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.parts import part_of
 from rpstn.runs.paths import expanded
 from rpstn.runs.renamed import rename_keys
-from rpstn.runs.same_run import differences, recorded
+from rpstn.runs.same_run import BEFORE, differences, recorded
 
 if TYPE_CHECKING:
     import numpy as np
@@ -137,9 +137,9 @@ def manifest(
 
 
 def defaults(config: Any) -> dict[str, Any]:
-    """Collect the defaults of a configuration, or of its class, by name.
+    """Collect by name what a run had that records nothing of a setting: it is older than the setting.
 
-    A run of an older version records nothing of settings that came later: it had their defaults.
+    That is the default of the configuration, or of its class; or what `rpstn.runs.same_run.BEFORE` says.
     """
     if not dataclasses.is_dataclass(config):
         return {}
@@ -148,7 +148,7 @@ def defaults(config: Any) -> dict[str, Any]:
         if inner := part_of(field):
             known |= defaults(inner)
         elif field.default is not dataclasses.MISSING:
-            known[field.name] = field.default
+            known[field.name] = BEFORE.get(field.name, field.default)
     return plain(known)
 
 

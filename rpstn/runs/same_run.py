@@ -11,7 +11,7 @@ from rpstn.runs.paths import expanded, from_project, project_folder
 _FOLDERS = ("root", "aux_root", "out")
 PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths
 # Settings that earlier versions did not record, at what they did.
-_BEFORE = {
+BEFORE = {
     "augmentation.hiding": 0.0,
     "augmentation.hiding_frames": 10,
     "carry": "none",
@@ -39,7 +39,7 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
     Settings in tables have names such as augmentation.flip. Relative and absolute paths that lead to one place are the same.
     """
     there, here = _flat(found), _flat(wanted)
-    there = {name: value for name, value in _BEFORE.items() if name in here} | there
+    there = {name: value for name, value in BEFORE.items() if name in here} | there
     names = [name for name in sorted({*there, *here} - NUMBERLESS) if _value(there, name) != _value(here, name)]
     return "; ".join(f"{name}: {_word(there, name)} there, {_word(here, name)} now" for name in names)
 

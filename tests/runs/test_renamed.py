@@ -13,6 +13,7 @@ from rpstn.models.checkpoints import load_checkpoint, save_checkpoint
 from rpstn.notebooks.find import find_notebooks, resolve
 from rpstn.runs import RunDirectory, read_json, write_json
 from rpstn.runs.renamed import CALIBRATION, PARAMETERS, SETTINGS, rename_keys
+from rpstn.train import TrainConfig
 
 OLD = {new: old for old, new in SETTINGS.items()}
 Config = dataclasses.make_dataclass(
@@ -81,3 +82,18 @@ def test_no_name_of_today_is_an_old_one():
     """Else a file of today would be read under a wrong name."""
     for names in (SETTINGS, PARAMETERS, CALIBRATION):
         assert not names.keys() & set(names.values())
+
+
+def test_settings_that_came_later_are_what_they_were_before(tmp_path):
+    """A run without a record of kernel_start had the average of its day, not today's default: it is not resumed with another."""
+    config = TrainConfig.of(out=str(tmp_path / "run"), root="data")
+    run = RunDirectory(config.out)
+    run.start(config)
+    settings = read_json(run / "config.json")
+    settings.pop("kernel_start"), settings.pop("ema"), settings["augmentation"].pop("hiding")
+    write_json(run / "config.json", settings)
+    with pytest.raises(UserError, match="kernel_start: average there, delta now"):
+        RunDirectory(config.out).start(config)
+    RunDirectory(config.out).start(config.replace(kernel_start="average"))
+    with pytest.raises(UserError, match="ema: 0.0 there, 0.9 now"):
+        RunDirectory(config.out).start(config.replace(kernel_start="average", ema=0.9))
