@@ -127,10 +127,10 @@ def released_score(predictions: Predictions, dataset: ClipDataset, **settings: A
     return summarize(released_correct_frames(predictions, dataset, **settings))
 
 
-def noisy(target: Any, deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:
+def noisy(target: Any, standard_deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:
     """Make predictions off by Gaussian noise of so many px in x and y, kept inside the map as an argmax is. Shape of target."""
     target = as_array(target).astype(np.float64)
-    return (target + np.random.default_rng(seed).normal(0.0, deviation, target.shape)).clip(0, side - 1)
+    return (target + np.random.default_rng(seed).normal(0.0, standard_deviation, target.shape)).clip(0, side - 1)
 
 
 def guesses(shape: tuple[int, ...], *, side: int = SIDE, seed: int = 0) -> np.ndarray:

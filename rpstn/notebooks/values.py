@@ -16,7 +16,6 @@ _LEAST = {
     "clip": 0,
     "clips": 0,
     "cuts_each": 0,
-    "deviations": 0,
     "each": 0,
     "every": 1,
     "fold": 1,
@@ -29,6 +28,7 @@ _LEAST = {
     "seed": 0,
     "seeds": 0,
     "shown": 1,
+    "standard_deviations": 0,
     "start": 0,
     "table_start": 0,
 }
