@@ -248,23 +248,10 @@ def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: i
     check_near(joints, seen if seen.any() else visibility != ABSENT, box, f"{where}: bbox", _REMEDY)
     image = int(entry["image_id"])
     truth = Truth(joints_outside=int(outside.sum()), coco=CocoTruth(image, identity, area))
-    return _clip(f"{image:012d}_{identity}", joints, visibility, box, frames, truth)
+    return Clip.of_image(f"{image:012d}_{identity}", f"{image:012d}", joints, visibility, box, frames, truth)
 
 
 def _detected(row: Detection, image: int, frames: ImageFrames) -> Clip:
     nowhere, absent = np.zeros((len(COCO), 2)), np.full(len(COCO), ABSENT, np.uint8)
     coco = CocoTruth(image, -1, area=float(row.box[2] * row.box[3]), score=row.score, detected=True)
-    return _clip(f"{image:012d}_d{row.index}", nowhere, absent, row.box, frames, Truth(coco=coco))
-
-
-def _clip(name: str, joints: np.ndarray, visibility: np.ndarray, box: np.ndarray, frames: ImageFrames, truth: Truth) -> Clip:
-    return Clip(
-        id=name,
-        group=name.partition("_")[0],
-        action="",
-        joints=joints.astype(np.float32)[None],
-        visibility=visibility[None],
-        boxes=box.astype(np.float32)[None],
-        frames=frames,
-        truth=truth,
-    )
+    return Clip.of_image(f"{image:012d}_d{row.index}", f"{image:012d}", nowhere, absent, row.box, frames, Truth(coco=coco))

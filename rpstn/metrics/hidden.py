@@ -101,8 +101,7 @@ def hidden_gain(
     ours, groups = hidden_samples(predictions, dataset, bins, **settings)
     theirs, _ = hidden_samples(baseline, dataset, bins, **settings)
     return HiddenCurve(
-        tuple(bins),
-        tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+        tuple(bins), tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True))
     )
 
 

@@ -64,13 +64,7 @@ class Interval:
         return self.text()
 
     def text(
-        self,
-        *,
-        percent: bool = True,
-        signed: bool = False,
-        digits: int = 1,
-        unit: str = "",
-        counted: str = "joints",
+        self, *, percent: bool = True, signed: bool = False, digits: int = 1, unit: str = "", counted: str = "joints"
     ) -> str:
         """Write the interval in words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 groups)".
 

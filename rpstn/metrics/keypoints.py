@@ -101,13 +101,7 @@ def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: floa
 
 
 def pckh(
-    predicted: Any,
-    target: Any,
-    visible: Any,
-    *,
-    head_boxes: Any,
-    threshold: float = 0.5,
-    left_out: Sequence[int] = MPII_LEFT_OUT,
+    predicted: Any, target: Any, visible: Any, *, head_boxes: Any, threshold: float = 0.5, left_out: Sequence[int] = MPII_LEFT_OUT
 ) -> PCK:
     """Compute PCK by the size of the head (Andriluka et al., MPII, 2014): correct if |error| <= threshold * head size.
 

@@ -66,13 +66,7 @@ def first_frame_sizes(target: Any, torso: tuple[int, int], reference: str, *, si
 
 
 def released_pck(
-    predicted: Any,
-    target: Any,
-    *,
-    torso: tuple[int, int],
-    reference: str = "torso",
-    threshold: float = 0.2,
-    side: int = SIDE,
+    predicted: Any, target: Any, *, torso: tuple[int, int], reference: str = "torso", threshold: float = 0.2, side: int = SIDE
 ) -> PCK:
     """Compute the released score of clips: (N,T,K,2) heatmap px. Errors as for `released_correct` and `first_frame_sizes`."""
     size = first_frame_sizes(target, torso, reference, side=side)

@@ -40,12 +40,7 @@ class Samples:
 
 
 def samples(
-    predictions: Predictions,
-    dataset: ClipDataset,
-    *,
-    reference: str,
-    subset: str = "all",
-    threshold: float = 0.2,
+    predictions: Predictions, dataset: ClipDataset, *, reference: str, subset: str = "all", threshold: float = 0.2
 ) -> Samples:
     """Judge every joint of every frame.
 

@@ -33,12 +33,7 @@ _MISTAKES = {error.__name__ for error in (UserError, OutOfRange)}
 
 
 def execute(
-    notebook: Any,
-    values: Mapping[str, Any],
-    out: Path,
-    failed: Path,
-    kernel_name: str,
-    label: str | None = None,
+    notebook: Any, values: Mapping[str, Any], out: Path, failed: Path, kernel_name: str, label: str | None = None
 ) -> str | None:
     """Execute a notebook and move the result to its place; returns None, or what went wrong, in short.
 

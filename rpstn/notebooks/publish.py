@@ -211,12 +211,7 @@ def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, by: st
 
 
 def _interval(value: Interval) -> dict[str, Any]:
-    return {
-        "estimate": value.estimate,
-        "interval": [value.low, value.high],
-        "samples": value.samples,
-        "groups": value.groups,
-    }
+    return {"estimate": value.estimate, "interval": [value.low, value.high], "samples": value.samples, "groups": value.groups}
 
 
 def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[str, Any]) -> dict[str, Any]:

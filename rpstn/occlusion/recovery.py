@@ -65,11 +65,7 @@ def _unoccluded(hidden: np.ndarray) -> np.ndarray:
 
 
 def part_samples(
-    predictions: Predictions,
-    dataset: ClipDataset,
-    part: str,
-    bins: Bins = AFTER_BINS,
-    measure: str = "pck",
+    predictions: Predictions, dataset: ClipDataset, part: str, bins: Bins = AFTER_BINS, measure: str = "pck"
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """List the values (N,K) per bin, NaN outside it, and the group of each row (N,).
 
@@ -94,13 +90,7 @@ def _errors(predictions: Predictions, dataset: ClipDataset) -> list[np.ndarray]:
 
 
 def part_curve(
-    predictions: Predictions,
-    dataset: ClipDataset,
-    part: str,
-    bins: Bins = AFTER_BINS,
-    *,
-    measure: str = "pck",
-    seed: int = 0,
+    predictions: Predictions, dataset: ClipDataset, part: str, bins: Bins = AFTER_BINS, *, measure: str = "pck", seed: int = 0
 ) -> HiddenCurve:
     """Score a part by the number of frames, with intervals over groups; measure: as for `part_samples`."""
     values, groups = part_samples(predictions, dataset, part, bins, measure)
@@ -124,10 +114,7 @@ def part_gain(
     """
     ours, groups = part_samples(predictions, dataset, part, bins, measure)
     theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, measure)
-    return HiddenCurve(
-        tuple(bins),
-        tuple(paired_interval(a, b, groups, seed=seed) for a, b in zip(ours, theirs, strict=True)),
-    )
+    return HiddenCurve(tuple(bins), tuple(paired_interval(a, b, groups, seed=seed) for a, b in zip(ours, theirs, strict=True)))
 
 
 def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:

@@ -144,10 +144,7 @@ def held_out_table(metrics: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, 
 
 
 def hidden_gain_words(
-    gains: Mapping[str, Interval],
-    baselines: Mapping[str, str],
-    trainings: Mapping[str, Mapping[str, Any] | None],
-    up_to: int,
+    gains: Mapping[str, Interval], baselines: Mapping[str, str], trainings: Mapping[str, Mapping[str, Any] | None], up_to: int
 ) -> str:
     """List what networks gain over their baselines on hidden joints, whether it is significant, and how the two were trained.
 
