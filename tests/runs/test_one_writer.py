@@ -62,7 +62,8 @@ def weights(run):
 
 
 def same(a, b):
-    return all(torch.equal(weights(a)[key], value) for key, value in weights(b).items())
+    ours, theirs = weights(a), weights(b)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], value) for key, value in theirs.items())
 
 
 def interrupted(config, monkeypatch, after):
