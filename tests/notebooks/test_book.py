@@ -157,7 +157,7 @@ def test_train_and_evaluate_on_a_recorded_set(tmp_path, monkeypatch):
     for path in place.iterdir():
         if path.name != "sub_splits":
             (root / path.name).symlink_to(path)
-    for path in (place / "sub_splits").glob("*_split_1.txt"):
+    for path in sorted((place / "sub_splits").glob("*_split_1.txt"))[:3]:
         lines = sorted(path.read_text().splitlines(), key=lambda line: line[-1])
         (root / "sub_splits" / path.name).write_text("\n".join(lines[:: len(lines) // 4]) + "\n")
     monkeypatch.chdir(tmp_path)
