@@ -223,18 +223,12 @@ def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: int) -> Clip | None:
     """Return a person with labels; None for a crowd and for a person without a labeled joint."""
-    identity, count, crowd, kind = (
-        coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "num_keypoints", "iscrowd", "category_id")
-    )
-    if crowd > 1:
-        raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")
+    identity, kind = (coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "category_id"))
     if kind != category:
         raise UserError(f"{where}: category_id is {kind}, not that of a person, {category}; {_REMEDY}")
-    joints, visibility = coco_json.keypoints(entry, len(COCO), where, _REMEDY)
+    joints, visibility, crowd = coco_json.person(entry, len(COCO), where, _REMEDY)
     labeled = visibility != ABSENT
-    if count != labeled.sum():
-        raise UserError(f"{where}: num_keypoints is {count}, labeled are {labeled.sum()}; {_REMEDY}")
-    if crowd or not count:
+    if crowd or not labeled.any():
         return None
     area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=FARTHEST**2))
     if area <= 0:

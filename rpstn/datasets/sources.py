@@ -19,7 +19,6 @@ from rpstn.errors import UserError
 
 __all__ = [
     "ArrayFrames",
-    "CachedFrames",
     "FrameCache",
     "ImageFrames",
     "VideoFrames",
@@ -198,25 +197,3 @@ class FrameCache:
             while self.bytes > self.limit:
                 _, oldest = self._frames.popitem(last=False)
                 self.bytes -= oldest.nbytes
-
-    def wrap(self, source: FrameSource) -> CachedFrames:
-        """Wrap a source so that it reads through this cache."""
-        return CachedFrames(source, self)
-
-
-@dataclass(frozen=True, eq=False)
-class CachedFrames:
-    """A source behind a FrameCache."""
-
-    source: FrameSource
-    cache: FrameCache
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.source.size
-
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        return self.cache.read(self.source, indices)

@@ -27,6 +27,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.errors import one_of
 from rpstn.metrics.keypoints import PCK, REFERENCES, as_array, summarize
 
 SIDE = 64  # px of the released heatmaps
@@ -57,8 +58,7 @@ def first_frame_sizes(target: Any, torso: tuple[int, int], reference: str, *, si
     reference  "torso": the distance of the torso pair in the first frame, hidden or not. "person": the box, which is stretched
                to the whole map, so its side. Raises ValueError for another reference.
     """
-    if reference not in REFERENCES:
-        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
+    one_of("reference", reference, REFERENCES)
     first = as_array(target).astype(np.float64)[:, 0]
     if reference == "person":
         return np.full(len(first), float(side))

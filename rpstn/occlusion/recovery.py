@@ -9,7 +9,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.errors import UserError
+from rpstn.errors import UserError, one_of
 from rpstn.metrics.hidden import HiddenCurve, hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.keypoints import reference_sizes
@@ -33,8 +33,7 @@ def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
     window               frames after which the network restarts and with it the count; 0 for never.
     Raises UserError where the clip has no occluder, or no cut.
     """
-    if part not in PARTS:
-        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    one_of("part", part, PARTS)
     if part == "after_cut":
         if clip.truth.since_cut is None:
             raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
@@ -71,8 +70,7 @@ def part_samples(
 
     measure  "pck": 1 for a joint found within 0.2 x person size, else 0. "error": its distance over the person size.
     """
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    one_of("measure", measure, MEASURES)
     scored = samples(predictions, dataset, reference="person", threshold=0.2)
     values = scored.correct
     if measure == "error":

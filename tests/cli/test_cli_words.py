@@ -228,7 +228,7 @@ def test_paths_that_the_terminal_cannot_show(tmp_path, embedded_root):
     ascii_system = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
     small = ["--frames", "2", "--size", "64"]
     steps = [
-        (["data", "make", "embedded", f"{place}/made", "--train", "1", "--val", "1", "--test", "1", *small], 0),
+        (["data", "make", "embedded", f"{place}/made", "--train", "1", "--val", "1", "--test", "1", "--workers", "1", *small], 0),
         (["data", "check", "embedded", f"{place}/missing"], 2),
         (["train", "--root", f"{place}/set", "--out", f"{place}/run", "--steps", "1", "--batch", "2", *small], 0),
         (["evaluate", "--root", f"{place}/set", "--checkpoint", f"{place}/run/best.safetensors", "--out", f"{place}/scores"], 0),

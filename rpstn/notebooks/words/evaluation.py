@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rpstn.metrics.intervals import Interval
-from rpstn.notebooks.words.common import POINTS, bounds, bullets, listed, or_none, percent
+from rpstn.metrics.tables import percent
+from rpstn.notebooks.words.common import POINTS, bounds, bullets, listed, or_none
 from rpstn.runs.directory import defaults
 from rpstn.runs.same_run import NUMBERLESS
 from rpstn.train.config import TrainConfig
