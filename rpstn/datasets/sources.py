@@ -17,15 +17,7 @@ from rpstn.datasets.image_pages import count_images
 from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
 
-__all__ = [
-    "ArrayFrames",
-    "FrameCache",
-    "ImageFrames",
-    "VideoFrames",
-    "count_frames",
-    "decode_video",
-    "read_image",
-]
+__all__ = ["ArrayFrames", "FrameCache", "ImageFrames", "VideoFrames", "count_frames", "decode_video", "read_image"]
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
