@@ -15,6 +15,7 @@ import torch
 from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.models.calibration import calibration_of
+from rpstn.models.checkpoints import read_checkpoint
 from rpstn.runs.locks import LOCK, sole_writer
 from rpstn.runs.parts import flatten
 from rpstn.train import TrainConfig, train
@@ -58,7 +59,7 @@ def holder(tmp_path):
 
 
 def weights(run):
-    return torch.load(run.checkpoint, weights_only=True)["state_dict"]
+    return read_checkpoint(run.checkpoint)["state_dict"]
 
 
 def same(a, b):
