@@ -216,4 +216,11 @@ def name_skeleton(skeleton: Skeleton) -> dict[str, Any]:
 
 def skeleton_of(metadata: Mapping[str, Any]) -> Skeleton:
     """Read the skeleton that `name_skeleton` described. Raises UserError for an unknown name."""
-    return Skeleton(**metadata["own_skeleton"]) if "own_skeleton" in metadata else get_skeleton(metadata["skeleton"])
+    if "own_skeleton" not in metadata:
+        return get_skeleton(metadata["skeleton"])
+    return Skeleton(**{name: _tuples(value) for name, value in metadata["own_skeleton"].items()})
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples at any depth: JSON, in which files hold the metadata, has lists alone."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
