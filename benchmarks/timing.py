@@ -33,16 +33,16 @@ class Row:
         return self.theirs / self.ours
 
 
-def alternate(sides: list[Callable[[], Any]], device: torch.device, repeats: int, *, settle: bool = False) -> list[float]:
+def alternate(sides: list[Callable[[], Any]], device: torch.device, repeats: int, *, warm_up: bool = False) -> list[float]:
     """Median seconds of each side; one call of each goes before, to warm up.
 
-    settle  one call goes before each time, for what takes milliseconds: directly after a turn of the other side its threads still
-            wait for more on the same cores, and caches hold its numbers.
+    warm_up  one call goes before each time, for what takes milliseconds: directly after a turn of the other side its threads
+             still wait for more on the same cores, and caches hold its numbers.
     """
     times: list[list[float]] = [[] for _ in sides]
     for repeat in range(repeats + 1):
         for side, found in zip(sides, times, strict=True):
-            if settle:
+            if warm_up:
                 side()
             if device.type == "cuda":
                 torch.cuda.synchronize()

@@ -32,7 +32,7 @@ fold: int = 1  # split of sub_jhmdb: 1, 2 or 3; ignored for other data sets
 out: Optional[str] = None  # folder of the training runs; None: shipped weights, else runs/<dataset>
 variants: list[str] = ["rpstn", "frame_by_frame"]  # whose predictions are scored; two or more, the first compared with the others
 every: int = 3  # one in this many test clips is predicted
-deviations: list[float] = [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32]  # noise on the truth, px of a map of 64
+standard_deviations: list[float] = [0, 1, 2, 3, 4, 6, 8, 10, 12, 16, 20, 24, 32]  # noise on the truth, px of a map of 64
 looked_at: float = 8  # noise in the tables, px of the map
 clips: int = 500  # times that the standing person is scored at each noise level
 window: int = 8  # frames that go through a network at once
@@ -113,7 +113,7 @@ Markdown(words.coverage_words(noise.covers(circles["person"]["released"])))
 # %%
 test = open_dataset(dataset, root, split="test", fold=fold)
 skeleton = test.skeleton
-levels = sorted({float(value) for value in [*deviations, looked_at]})
+levels = sorted({float(value) for value in [*standard_deviations, looked_at]})
 poses = {
     "one standing person": (noise.person_clips(clips), PENN_ACTION.torso),
     f"poses of {test.name}": (noise.map_clips(test), skeleton.torso),

@@ -84,8 +84,8 @@ title = seen.name if video else f"{dataset}, {split}, {truth.id} {truth.action}"
 pd.DataFrame({title: words.video_row(seen, boxes)}).T
 
 # %% [markdown]
-# The network saw all pixels, even where frames were scaled down for the figures. In frames in which the person is **lost**, it was too
-# unsure to call what it saw a person.
+# The network saw all pixels, even where frames were scaled down for the figures. In frames in which the person is **lost**, it was
+# not confident enough to call what it saw a person.
 
 # %% tags=["hide-input"]
 Markdown(words.weights_words(seen))
@@ -328,7 +328,7 @@ pd.DataFrame({quality["on"]: counted | {"lost with auto (% of frames)": f"{100 *
 # - `bbox` is where the network looked, not a box around the joints: the fixed box, or a square that moves. The crop that it saw is a
 #   square, a quarter larger than the longer side of `bbox`.
 # - `status` says how that box was found. `given`: your box. `found`: by a search, and the network's state is reset. `followed`:
-#   from the frame before. `lost`: there is a pose, but the network is too unsure to call it a person; all joints are then
+#   from the frame before. `lost`: there is a pose, but the network is not confident enough to call it a person; all joints are then
 #   hidden.
 # - `others` appears with boxes `auto`, in the few frames that were also searched for other people: a list of the boxes of those
 #   that were seen. An empty list does not prove that there are none.

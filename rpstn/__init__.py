@@ -38,14 +38,7 @@ if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same
     from rpstn.datasets import open_dataset
     from rpstn.errors import UserError
     from rpstn.evaluate.scoring import EvaluateConfig
-    from rpstn.models import (
-        RPSTN,
-        JointRelationExtractor,
-        PoseSemanticsPropagator,
-        RPSTNConfig,
-        RPSTNOutput,
-        global_matching,
-    )
+    from rpstn.models import RPSTN, JointRelationExtractor, PoseSemanticsPropagator, RPSTNConfig, RPSTNOutput, global_matching
     from rpstn.models.checkpoints import load_checkpoint
     from rpstn.models.released import load_released_checkpoint
     from rpstn.skeletons import SKELETONS, Skeleton, get_skeleton

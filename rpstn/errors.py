@@ -1,10 +1,10 @@
-"""The one error that a user can fix, and the checks of numbers that raise it everywhere."""
+"""The one error that a user can fix, and checks that every room makes: of numbers, and of names to choose from."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -33,6 +33,12 @@ def positive(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, Real) or not (math.isfinite(value) and float(value) > 0):
         raise UserError(f"{name} must be a finite number above 0, not {value!r}; give another")
     return float(value)
+
+
+def one_of(name: str, value: Any, known: Collection[Any]) -> None:
+    """Raise ValueError for a value that is none of those known."""
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch.nn import functional
 
-from rpstn.errors import positive, whole
+from rpstn.errors import one_of, positive, whole
 
 REFINEMENTS = ("gaussian", "dark", "quarter", "none")
 
@@ -84,8 +84,7 @@ def decode(heatmaps: torch.Tensor, stride: float = 4.0, refine: str = "gaussian"
     positive("stride", stride)
     if heatmaps.ndim < 2 or min(heatmaps.shape[-2:]) < 1:
         raise ValueError(f"heatmaps must be (..., h, w) with at least one pixel, not {tuple(heatmaps.shape)}")
-    if refine not in REFINEMENTS:
-        raise ValueError(f"refine must be one of {', '.join(REFINEMENTS)}, not {refine!r}")
+    one_of("refine", refine, REFINEMENTS)
     heatmaps = heatmaps.float()
     height, width = heatmaps.shape[-2:]
     confidence, index = heatmaps.flatten(-2).max(dim=-1)

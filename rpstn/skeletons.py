@@ -89,19 +89,8 @@ class Skeleton:
 PENN_ACTION = Skeleton(
     name="penn_action",
     joints=(
-        "head",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
+        *("head", "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+        *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
     ),
     limbs=((0, 1), (0, 2), (1, 2), (1, 3), (3, 5), (2, 4), (4, 6), (1, 7), (2, 8), (7, 8), (7, 9), (9, 11), (8, 10), (10, 12)),
     flip_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12)),
@@ -112,21 +101,8 @@ PENN_ACTION = Skeleton(
 SUB_JHMDB = Skeleton(
     name="sub_jhmdb",
     joints=(
-        "neck",
-        "belly",
-        "face",
-        "right_shoulder",
-        "left_shoulder",
-        "right_hip",
-        "left_hip",
-        "right_elbow",
-        "left_elbow",
-        "right_knee",
-        "left_knee",
-        "right_wrist",
-        "left_wrist",
-        "right_ankle",
-        "left_ankle",
+        *("neck", "belly", "face", "right_shoulder", "left_shoulder", "right_hip", "left_hip"),
+        *("right_elbow", "left_elbow", "right_knee", "left_knee", "right_wrist", "left_wrist", "right_ankle", "left_ankle"),
     ),
     limbs=((2, 0), (0, 1), (0, 3), (0, 4), (3, 7), (7, 11), (4, 8), (8, 12), (1, 5), (1, 6), (5, 9), (9, 13), (6, 10), (10, 14)),
     flip_pairs=((3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14)),
@@ -139,23 +115,9 @@ SUB_JHMDB = Skeleton(
 COCO = Skeleton(
     name="coco",
     joints=(
-        "nose",
-        "left_eye",
-        "right_eye",
-        "left_ear",
-        "right_ear",
-        "left_shoulder",
-        "right_shoulder",
-        "left_elbow",
-        "right_elbow",
-        "left_wrist",
-        "right_wrist",
-        "left_hip",
-        "right_hip",
-        "left_knee",
-        "right_knee",
-        "left_ankle",
-        "right_ankle",
+        *("nose", "left_eye", "right_eye", "left_ear", "right_ear"),
+        *("left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist"),
+        *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
     ),
     limbs=(
         *((0, 1), (0, 2), (1, 2), (1, 3), (2, 4), (3, 5), (4, 6), (5, 6), (5, 7), (7, 9), (6, 8), (8, 10)),
@@ -254,4 +216,11 @@ def name_skeleton(skeleton: Skeleton) -> dict[str, Any]:
 
 def skeleton_of(metadata: Mapping[str, Any]) -> Skeleton:
     """Read the skeleton that `name_skeleton` described. Raises UserError for an unknown name."""
-    return Skeleton(**metadata["own_skeleton"]) if "own_skeleton" in metadata else get_skeleton(metadata["skeleton"])
+    if "own_skeleton" not in metadata:
+        return get_skeleton(metadata["skeleton"])
+    return Skeleton(**{name: _tuples(value) for name, value in metadata["own_skeleton"].items()})
+
+
+def _tuples(value: Any) -> Any:
+    """Return lists as tuples at any depth: JSON, in which files hold the metadata, has lists alone."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value

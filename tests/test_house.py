@@ -229,6 +229,7 @@ def test_ruff_finds_nothing(words):
 
 
 @pytest.mark.slow
+@pytest.mark.xdist_group("types")
 def test_mypy_finds_nothing():
     run = subprocess.run([sys.executable, "-m", "mypy"], cwd=CHECKOUT, capture_output=True, text=True)
     assert run.returncode == 0, run.stdout + run.stderr

@@ -39,11 +39,7 @@ def convert(checkpoint: Checkpoint, /, out: Annotated[Path, tyro.conf.arg(aliase
 
 
 def export(
-    checkpoint: Checkpoint,
-    /,
-    out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="DIR")],
-    *,
-    tolerance: float = 1e-4,
+    checkpoint: Checkpoint, /, out: Annotated[Path, tyro.conf.arg(aliases=("-o",), metavar="DIR")], *, tolerance: float = 1e-4
 ) -> None:
     """Write a network as ONNX, for programs without torch, and check it against torch with onnxruntime.
 

@@ -6,15 +6,15 @@ import contextlib
 import dataclasses
 import functools
 import io
-import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from rpstn.errors import UserError
+from rpstn.runs.environment import environment
 from rpstn.runs.paths import check_folder
 from rpstn.runs.renamed import SETTINGS
 
@@ -52,7 +52,8 @@ def bind(functions: Mapping[str, Callable[..., Any]], words: Sequence[str], prog
     words = [_renamed(word) for word in words]
     output = io.StringIO()
     try:
-        with _unwrapped(), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        # A terminal so wide that no line is broken, which could be in the middle of a path.
+        with environment(COLUMNS="100000"), contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             made = tell(target, args=words, prog=prog, registry=_rules())
     except SystemExit as stop:
         if not stop.code:  # such as a completion script
@@ -136,20 +137,6 @@ def _finite(text: str) -> float:
     if value - value:  # nan for both
         raise ValueError(f"{text!r} is not a finite number")
     return value
-
-
-@contextlib.contextmanager
-def _unwrapped() -> Iterator[None]:
-    """Claim a terminal so wide that no line is broken, which could be in the middle of a path."""
-    before = os.environ.get("COLUMNS")
-    os.environ["COLUMNS"] = "100000"
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["COLUMNS"]
-        else:
-            os.environ["COLUMNS"] = before
 
 
 def _one_line(box: str) -> str:

@@ -59,6 +59,14 @@ class Clip:
     frames: FrameSource
     truth: Truth = Truth()
 
+    @classmethod
+    def of_image(
+        cls, id: str, group: str, joints: np.ndarray, visibility: np.ndarray, box: np.ndarray, frames: FrameSource, truth: Truth
+    ) -> Clip:
+        """Make the clip of a single image: joints (K,2), visibility (K,) and box (4,) of its one frame; without an action."""
+        labels = joints.astype(np.float32)[None], visibility.astype(np.uint8)[None]
+        return cls(id, group, "", *labels, box.astype(np.float32)[None], frames, truth)
+
     def __post_init__(self) -> None:
         length, joints = self.visibility.shape
         if self.joints.shape != (length, joints, 2) or self.boxes.shape != (length, 4) or len(self.frames) != length:

@@ -223,18 +223,12 @@ def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
 
 def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: int) -> Clip | None:
     """Return a person with labels; None for a crowd and for a person without a labeled joint."""
-    identity, count, crowd, kind = (
-        coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "num_keypoints", "iscrowd", "category_id")
-    )
-    if crowd > 1:
-        raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")
+    identity, kind = (coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "category_id"))
     if kind != category:
         raise UserError(f"{where}: category_id is {kind}, not that of a person, {category}; {_REMEDY}")
-    joints, visibility = coco_json.keypoints(entry, len(COCO), where, _REMEDY)
+    joints, visibility, crowd = coco_json.person(entry, len(COCO), where, _REMEDY)
     labeled = visibility != ABSENT
-    if count != labeled.sum():
-        raise UserError(f"{where}: num_keypoints is {count}, labeled are {labeled.sum()}; {_REMEDY}")
-    if crowd or not count:
+    if crowd or not labeled.any():
         return None
     area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=FARTHEST**2))
     if area <= 0:
@@ -248,23 +242,10 @@ def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: i
     check_near(joints, seen if seen.any() else visibility != ABSENT, box, f"{where}: bbox", _REMEDY)
     image = int(entry["image_id"])
     truth = Truth(joints_outside=int(outside.sum()), coco=CocoTruth(image, identity, area))
-    return _clip(f"{image:012d}_{identity}", joints, visibility, box, frames, truth)
+    return Clip.of_image(f"{image:012d}_{identity}", f"{image:012d}", joints, visibility, box, frames, truth)
 
 
 def _detected(row: Detection, image: int, frames: ImageFrames) -> Clip:
     nowhere, absent = np.zeros((len(COCO), 2)), np.full(len(COCO), ABSENT, np.uint8)
     coco = CocoTruth(image, -1, area=float(row.box[2] * row.box[3]), score=row.score, detected=True)
-    return _clip(f"{image:012d}_d{row.index}", nowhere, absent, row.box, frames, Truth(coco=coco))
-
-
-def _clip(name: str, joints: np.ndarray, visibility: np.ndarray, box: np.ndarray, frames: ImageFrames, truth: Truth) -> Clip:
-    return Clip(
-        id=name,
-        group=name.partition("_")[0],
-        action="",
-        joints=joints.astype(np.float32)[None],
-        visibility=visibility[None],
-        boxes=box.astype(np.float32)[None],
-        frames=frames,
-        truth=truth,
-    )
+    return Clip.of_image(f"{image:012d}_d{row.index}", f"{image:012d}", nowhere, absent, row.box, frames, Truth(coco=coco))

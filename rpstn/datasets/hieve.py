@@ -40,7 +40,7 @@ from pathlib import Path
 from rpstn.datasets.clip import ABSENT, Clip
 from rpstn.datasets.formats.hieve_xml import REMEDY, Label, image_size, parse, read_label, text
 from rpstn.datasets.frame_files import with_suffix
-from rpstn.datasets.request import Request
+from rpstn.datasets.request import Request, collecting
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.tracks import lay_out, read_videos
 from rpstn.datasets.truth import TrackTruth, Truth
@@ -67,11 +67,7 @@ def read_splits(request: Request) -> dict[str, list[Clip]]:
         hint = "the labels of its own test videos are not public" if asked == {"test"} else "lay them out as labels/<video>/"
         splits = " and ".join(sorted(request.splits))
         raise UserError(f"{labels}: no label files (<video>/000000.xml) for {splits} there; {hint}")
-
-    def read(path: Path, errors: list[UserError]) -> list[Clip]:
-        return read_video(path, root, labels_only=request.labels_only, errors=errors)
-
-    return read_videos(request, folders, lambda folder: folder.name, read, VALIDATION)
+    return read_videos(request, folders, lambda folder: folder.name, read_video, VALIDATION)
 
 
 def _videos(folder: Path) -> list[Path]:
@@ -115,10 +111,8 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
     """Read all tracks of one video. Errors of single frames and tracks go to errors; UserError where nothing can be used."""
     video = _Video()
     for path in with_suffix(folder, ".xml"):
-        try:
+        with collecting(errors):
             video.add(path)
-        except UserError as error:
-            errors.append(error)
     if not video.people and not video.damaged and not errors:
         raise UserError(f"{folder}: nobody is in its label files; {REMEDY}")
     errors += video.damaged.values()
@@ -127,11 +121,8 @@ def read_video(folder: Path, root: Path, *, labels_only: bool = False, errors: l
     frames = _frames(folder, root, labels_only)
     clips = []
     for name in sorted(video.people.keys() - video.damaged.keys(), key=lambda name: (len(name), name)):
-        try:
+        with collecting(errors):
             clip = _track(folder, name, video.people[name], video.size, frames)
-        except UserError as error:
-            errors.append(error)
-        else:
             clips += [clip] if clip is not None else []
     if not clips and not errors:
         raise UserError(f"{folder}: nobody in it has a labeled joint; {REMEDY}")

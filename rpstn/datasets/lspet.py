@@ -96,14 +96,5 @@ def _clip(path: Path, stored: np.ndarray, number: int, folder: Path, present: fr
     if present is not None and image.name not in present:
         raise UserError(f"{image}: missing, though {path.name} has labels for it; unpack the images again")
     # An absent joint's position means nothing; one fixed value keeps the checksum from depending on it.
-    joints = np.where(labeled[:, None], points, -1.0).astype(np.float32)
-    return Clip(
-        id=name,
-        group=name,
-        action="",
-        joints=joints[None],
-        visibility=np.where(visible, VISIBLE, ABSENT).astype(np.uint8)[None],
-        boxes=box[None],
-        frames=ImageFrames((image,)),
-        truth=Truth(joints_outside=int(outside.sum())),
-    )
+    joints, visibility = np.where(labeled[:, None], points, -1.0), np.where(visible, VISIBLE, ABSENT)
+    return Clip.of_image(name, name, joints, visibility, box, ImageFrames((image,)), Truth(joints_outside=int(outside.sum())))

@@ -37,7 +37,7 @@ from rpstn.datasets.boxes import LEAST_EXTENT, check_near, joints_box
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.formats import coco_json
 from rpstn.datasets.formats.mpii_mat import Person, find_annotations, read_annotations, read_head_boxes
-from rpstn.datasets.request import Request
+from rpstn.datasets.request import Request, collecting
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.splits import cut_images
 from rpstn.datasets.truth import Truth
@@ -108,10 +108,8 @@ def _list(path: Path, errors: list[UserError]) -> list[Person]:
         raise UserError(f"{path}: holds no list of people; restore the file")
     people = []
     for number, entry in enumerate(entries):
-        try:
+        with collecting(errors):
             people.append(_person(path, number, entry))
-        except UserError as error:
-            errors.append(error)
     return people
 
 
@@ -168,16 +166,9 @@ def _clip(person: Person, folder: Path, present: frozenset[str] | None) -> Clip:
         raise UserError(f"{person.where} has all its joints outside the image; {_REMEDY}")
     box, repaired = _box(person, points, labeled)
     head_boxes = np.full((1, 4), np.nan) if person.head_box is None else person.head_box[None]
-    return Clip(
-        id=person.id,
-        group=Path(person.image).stem,
-        action="",
-        joints=np.where(labeled[:, None], points, -1.0).astype(np.float32)[None],
-        visibility=np.where(outside, ABSENT, person.visibility).astype(np.uint8)[None],
-        boxes=box[None],
-        frames=ImageFrames((image,)),
-        truth=Truth(int(repaired), int(outside.sum()), annotated=labeled[None], head_boxes=head_boxes),
-    )
+    joints, visibility = np.where(labeled[:, None], points, -1.0), np.where(outside, ABSENT, person.visibility)
+    truth = Truth(int(repaired), int(outside.sum()), annotated=labeled[None], head_boxes=head_boxes)
+    return Clip.of_image(person.id, Path(person.image).stem, joints, visibility, box, ImageFrames((image,)), truth)
 
 
 def _box(person: Person, points: np.ndarray, labeled: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -36,7 +36,7 @@ from rpstn.datasets.boxes import LEAST_EXTENT, check_near
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.formats import coco_json
 from rpstn.datasets.frame_files import with_suffix
-from rpstn.datasets.request import Request
+from rpstn.datasets.request import Request, collecting
 from rpstn.datasets.sources import ImageFrames
 from rpstn.datasets.tracks import Sighting, lay_out, read_videos
 from rpstn.datasets.truth import TrackTruth, Truth
@@ -58,11 +58,7 @@ def read_splits(request: Request) -> dict[str, list[Clip]]:
     if not any(files[part] for part in asked):
         missing = " and ".join(str(folder / ("val" if part == "test" else part)) for part in sorted(asked))
         raise UserError(f"{missing}: no label files (*.json) there; unpack PoseTrack2018's annotations into the root")
-
-    def read(path: Path, errors: list[UserError]) -> list[Clip]:
-        return read_video(path, root, labels_only=request.labels_only, errors=errors)
-
-    return read_videos(request, files, lambda path: path.stem, read, VALIDATION)
+    return read_videos(request, files, lambda path: path.stem, read_video, VALIDATION)
 
 
 @dataclass(frozen=True)
@@ -111,11 +107,8 @@ def read_video(path: Path, root: Path, *, labels_only: bool = False, errors: lis
         people[track].append((where, by_image[image], entry))
     clips = []
     for track, labels in sorted(people.items()):
-        try:
+        with collecting(errors):
             clip = _track(video, track, labels, files)
-        except UserError as error:
-            errors.append(error)
-        else:
             clips += [clip] if clip is not None else []
     if not clips and not errors:
         raise UserError(f"{path}: nobody in it has a labeled joint; {_REMEDY}")

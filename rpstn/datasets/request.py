@@ -13,6 +13,15 @@ from rpstn.datasets.splits import SPLITS
 from rpstn.errors import UserError
 
 
+@contextmanager
+def collecting(errors: list[UserError]) -> Iterator[None]:
+    """Append a UserError that is raised in the block to errors."""
+    try:
+        yield
+    except UserError as error:
+        errors.append(error)
+
+
 @dataclass(frozen=True)
 class Request:
     """The argument of each reader's `read_splits`, which returns the clips asked for by split.

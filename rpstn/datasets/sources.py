@@ -17,16 +17,7 @@ from rpstn.datasets.image_pages import count_images
 from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
 
-__all__ = [
-    "ArrayFrames",
-    "CachedFrames",
-    "FrameCache",
-    "ImageFrames",
-    "VideoFrames",
-    "count_frames",
-    "decode_video",
-    "read_image",
-]
+__all__ = ["ArrayFrames", "FrameCache", "ImageFrames", "VideoFrames", "count_frames", "decode_video", "read_image"]
 
 _JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
@@ -198,25 +189,3 @@ class FrameCache:
             while self.bytes > self.limit:
                 _, oldest = self._frames.popitem(last=False)
                 self.bytes -= oldest.nbytes
-
-    def wrap(self, source: FrameSource) -> CachedFrames:
-        """Wrap a source so that it reads through this cache."""
-        return CachedFrames(source, self)
-
-
-@dataclass(frozen=True, eq=False)
-class CachedFrames:
-    """A source behind a FrameCache."""
-
-    source: FrameSource
-    cache: FrameCache
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    @property
-    def size(self) -> tuple[int, int]:
-        return self.source.size
-
-    def read(self, indices: Sequence[int]) -> np.ndarray:
-        return self.cache.read(self.source, indices)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT, Clip
-from rpstn.datasets.request import Request
+from rpstn.datasets.request import Request, collecting
 from rpstn.datasets.splits import cut_validation
 from rpstn.errors import UserError
 
@@ -71,14 +71,15 @@ def read_videos(
     request: Request,
     videos: Mapping[str, list[Path]],
     name: Callable[[Path], str],
-    read: Callable[[Path, list[UserError]], list[Clip]],
+    read: Callable[..., list[Clip]],
     fraction: float,
 ) -> dict[str, list[Clip]]:
     """Read the clips of all videos by split; val is a fraction of train, by whole video.
 
     videos  label files or folders of the videos in "train" and "test".
     name    of a video, by which val is cut.
-    read    the clips of one video; errors of single ones go to the list that it is given, one of the whole video is raised.
+    read    read(path, root, labels_only=..., errors=...), the clips of one video: errors of single ones go to the list that it is
+            given, one of the whole video is raised.
     """
     names = [name(path) for path in videos["train"]]
     held = cut_validation(names, [""] * len(names), fraction, request.seed)
@@ -91,10 +92,8 @@ def read_videos(
     for split, clips in found.items():
         for path in wanted[split]:
             errors: list[UserError] = []
-            try:
-                clips += read(path, errors)
-            except UserError as error:
-                errors.append(error)
+            with collecting(errors):
+                clips += read(path, request.root, labels_only=request.labels_only, errors=errors)
             for fault in errors:
                 request.report(fault)
     return found

@@ -29,13 +29,7 @@ def window_box(boxes: np.ndarray) -> np.ndarray:
 
 
 def crop_affine(
-    box: np.ndarray,
-    size: int,
-    *,
-    padding: float = 1.25,
-    rotation: float = 0.0,
-    scale: float = 1.0,
-    flip: bool = False,
+    box: np.ndarray, size: int, *, padding: float = 1.25, rotation: float = 0.0, scale: float = 1.0, flip: bool = False
 ) -> np.ndarray:
     """Make the map (2,3) from source pixels to the pixels of a square input of `size` a side; the aspect is kept.
 

@@ -222,10 +222,7 @@ def _in_processes(job: dict[str, Any], workers: int) -> Iterator[tuple[int, str]
 
 
 def _feed(
-    process: subprocess.Popen[str],
-    job: dict[str, Any],
-    todo: queue.Queue[int],
-    done: queue.Queue[tuple[int, str] | Exception],
+    process: subprocess.Popen[str], job: dict[str, Any], todo: queue.Queue[int], done: queue.Queue[tuple[int, str] | Exception]
 ) -> None:
     """Give a process clips to make for as long as there are any, and hand on its digests, or the error that ends it."""
     assert process.stdin and process.stdout and process.stderr

@@ -42,8 +42,7 @@ class Poses:
     def mirrored(self) -> Poses:
         """Mirror the motion: left and right exchanged, z negated."""
         return Poses(
-            self.points[:, _POINT_MIRROR] * (1.0, 1.0, -1.0),
-            self.rotations[:, _SEGMENT_MIRROR] * (1.0, -1.0, -1.0, 1.0),
+            self.points[:, _POINT_MIRROR] * (1.0, 1.0, -1.0), self.rotations[:, _SEGMENT_MIRROR] * (1.0, -1.0, -1.0, 1.0)
         )
 
     def moved(self, yaw: float, shift: np.ndarray) -> Poses:

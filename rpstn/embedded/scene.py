@@ -35,7 +35,6 @@ class Place:
     foot: np.ndarray
     along: np.ndarray
     light: Light
-    haze: np.ndarray
     defocus: float
 
 
@@ -77,10 +76,7 @@ def make_place(seed: np.random.SeedSequence, camera: Camera, vertices: np.ndarra
     along = np.cross((0.0, 1.0, 0.0), normal)
     foot = normal * beyond + along * rng.uniform(-6, 6)
     far = cv2.GaussianBlur(floor, (0, 0), 9)
-    return Place(
-        floor, far, floor.shape[0] / 12.0, backdrop, scale, foot, along, light,
-        backdrop.reshape(-1, 3).mean(0) / 255.0, float(rng.uniform(0.3, 1.3)),
-    )  # fmt: skip
+    return Place(floor, far, floor.shape[0] / 12.0, backdrop, scale, foot, along, light, float(rng.uniform(0.3, 1.3)))
 
 
 def draw_place(place: Place, camera: Camera, frame: int) -> np.ndarray:

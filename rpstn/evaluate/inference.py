@@ -102,11 +102,7 @@ def predict_clips(
                     whole[here] = relation[row].cpu().numpy()
             bar.update(sum(length for *_, length in some))
     return Predictions(
-        ids=tuple(clip.id for clip in dataset),
-        joints=joints,
-        confidence=confidence,
-        relations=relations,
-        window=window,
+        ids=tuple(clip.id for clip in dataset), joints=joints, confidence=confidence, relations=relations, window=window
     )
 
 

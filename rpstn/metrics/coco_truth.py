@@ -85,12 +85,8 @@ def _person(whole: Any, where: str, skeleton: Skeleton) -> tuple[int | str, set[
 
 def _scored(entry: Mapping[str, Any], joints: int, where: str) -> dict[str, Any]:
     """Collect what COCO's code reads of a person."""
-    count, crowd = (coco_json.integer(entry, key, where, _REMEDY) for key in ("num_keypoints", "iscrowd"))
-    if crowd > 1:
-        raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {_REMEDY}")
-    points, flags = coco_json.keypoints(entry, joints, where, _REMEDY)
-    if count != (flags > 0).sum():
-        raise UserError(f"{where}: num_keypoints is {count}, labeled are {(flags > 0).sum()}; {_REMEDY}")
+    points, flags, crowd = coco_json.person(entry, joints, where, _REMEDY)
+    count = int((flags > 0).sum())
     area = float(coco_json.numbers(entry, "area", (), where, _REMEDY, limit=FARTHEST**2))
     if area < 0 or (count and not area):
         raise UserError(f"{where}: area is {area:g}, by which OKS cannot measure; {_REMEDY}")
@@ -98,4 +94,4 @@ def _scored(entry: Mapping[str, Any], joints: int, where: str) -> dict[str, Any]
     if (box[2:] < 0).any():
         raise UserError(f"{where}: bbox is {box.tolist()}, a box of negative extent; {_REMEDY}")
     stored = [value for (x, y), flag in zip(points.tolist(), flags.tolist(), strict=True) for value in (x, y, flag)]
-    return {"keypoints": stored, "num_keypoints": count, "iscrowd": crowd, "area": area, "bbox": box.tolist()}
+    return {"keypoints": stored, "num_keypoints": count, "iscrowd": int(crowd), "area": area, "bbox": box.tolist()}

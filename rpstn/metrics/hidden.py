@@ -10,7 +10,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE, ClipDataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.errors import UserError
+from rpstn.errors import UserError, one_of
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.scores import samples
 
@@ -55,8 +55,7 @@ def hidden_samples(
     Frames are counted within the windows that the network saw. Raises ValueError for another `by`, UserError
     where no occluder was put into a clip.
     """
-    if by not in HIDDEN_BY:
-        raise ValueError(f"by must be one of {', '.join(HIDDEN_BY)}, not {by!r}")
+    one_of("by", by, HIDDEN_BY)
     part = samples(predictions, dataset, reference=reference, subset="occluded", threshold=threshold)
     lengths = np.concatenate([hidden_lengths(clip.visibility, predictions.window) for clip in dataset])
     if by == "occluder":
@@ -101,8 +100,7 @@ def hidden_gain(
     ours, groups = hidden_samples(predictions, dataset, bins, **settings)
     theirs, _ = hidden_samples(baseline, dataset, bins, **settings)
     return HiddenCurve(
-        tuple(bins),
-        tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True)),
+        tuple(bins), tuple(paired_interval(a, b, groups, draws=draws, seed=seed) for a, b in zip(ours, theirs, strict=True))
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtr, stdtrit
 
+from rpstn.errors import one_of
 from rpstn.metrics.groups import LEAST, draw_groups, mean_over_joints, sums_per_group
 
 POOLS = ("samples", "joints")
@@ -64,13 +65,7 @@ class Interval:
         return self.text()
 
     def text(
-        self,
-        *,
-        percent: bool = True,
-        signed: bool = False,
-        digits: int = 1,
-        unit: str = "",
-        counted: str = "joints",
+        self, *, percent: bool = True, signed: bool = False, digits: int = 1, unit: str = "", counted: str = "joints"
     ) -> str:
         """Write the interval in words: "81.3 (95 % interval 78.0 to 84.1; 412 joints, 12 groups)".
 
@@ -222,8 +217,7 @@ def _as_matrix(correct: np.ndarray) -> np.ndarray:
 
 def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int) -> Interval:
     """Draw groups for hits (M,G,K) of one method, or of two whose difference is meant; counts (G,K)."""
-    if pool not in POOLS:
-        raise ValueError(f"pool must be one of {', '.join(POOLS)}, not {pool!r}")
+    one_of("pool", pool, POOLS)
     used = counts.sum(axis=1) > 0
     hits, counts = hits[:, used], counts[used]
     number, samples = len(counts), int(counts.sum())

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.datasets.clip import ABSENT
+from rpstn.errors import one_of
 from rpstn.skeletons import Skeleton
 
 REFERENCES = ("person", "torso")
@@ -101,13 +102,7 @@ def pck(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: floa
 
 
 def pckh(
-    predicted: Any,
-    target: Any,
-    visible: Any,
-    *,
-    head_boxes: Any,
-    threshold: float = 0.5,
-    left_out: Sequence[int] = MPII_LEFT_OUT,
+    predicted: Any, target: Any, visible: Any, *, head_boxes: Any, threshold: float = 0.5, left_out: Sequence[int] = MPII_LEFT_OUT
 ) -> PCK:
     """Compute PCK by the size of the head (Andriluka et al., MPII, 2014): correct if |error| <= threshold * head size.
 
@@ -144,15 +139,14 @@ def reference_sizes(joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton
     reports the score. A box without extent, or two torso joints at one point, give NaN too. Raises ValueError
     for another reference.
     """
+    one_of("reference", reference, REFERENCES)
     boxes = as_array(boxes).astype(np.float64)
     if reference == "person":
         sizes = boxes[:, 2:].max(axis=1)
-    elif reference == "torso":
+    else:
         first, second = skeleton.torso
         joints = as_array(joints).astype(np.float64)
         sizes = np.hypot(*(joints[:, first] - joints[:, second]).T)
         missing = (as_array(visibility)[:, [first, second]] == ABSENT).any(axis=1)
         sizes = np.where(missing, np.nan, sizes)
-    else:
-        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
     return np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan)

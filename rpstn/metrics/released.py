@@ -27,6 +27,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.errors import one_of
 from rpstn.metrics.keypoints import PCK, REFERENCES, as_array, summarize
 
 SIDE = 64  # px of the released heatmaps
@@ -57,8 +58,7 @@ def first_frame_sizes(target: Any, torso: tuple[int, int], reference: str, *, si
     reference  "torso": the distance of the torso pair in the first frame, hidden or not. "person": the box, which is stretched
                to the whole map, so its side. Raises ValueError for another reference.
     """
-    if reference not in REFERENCES:
-        raise ValueError(f"reference must be one of {', '.join(REFERENCES)}, not {reference!r}")
+    one_of("reference", reference, REFERENCES)
     first = as_array(target).astype(np.float64)[:, 0]
     if reference == "person":
         return np.full(len(first), float(side))
@@ -66,13 +66,7 @@ def first_frame_sizes(target: Any, torso: tuple[int, int], reference: str, *, si
 
 
 def released_pck(
-    predicted: Any,
-    target: Any,
-    *,
-    torso: tuple[int, int],
-    reference: str = "torso",
-    threshold: float = 0.2,
-    side: int = SIDE,
+    predicted: Any, target: Any, *, torso: tuple[int, int], reference: str = "torso", threshold: float = 0.2, side: int = SIDE
 ) -> PCK:
     """Compute the released score of clips: (N,T,K,2) heatmap px. Errors as for `released_correct` and `first_frame_sizes`."""
     size = first_frame_sizes(target, torso, reference, side=side)
@@ -127,10 +121,10 @@ def released_score(predictions: Predictions, dataset: ClipDataset, **settings: A
     return summarize(released_correct_frames(predictions, dataset, **settings))
 
 
-def noisy(target: Any, deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:
+def noisy(target: Any, standard_deviation: float, *, side: int = SIDE, seed: int = 0) -> np.ndarray:
     """Make predictions off by Gaussian noise of so many px in x and y, kept inside the map as an argmax is. Shape of target."""
     target = as_array(target).astype(np.float64)
-    return (target + np.random.default_rng(seed).normal(0.0, deviation, target.shape)).clip(0, side - 1)
+    return (target + np.random.default_rng(seed).normal(0.0, standard_deviation, target.shape)).clip(0, side - 1)
 
 
 def guesses(shape: tuple[int, ...], *, side: int = SIDE, seed: int = 0) -> np.ndarray:

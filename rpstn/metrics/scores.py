@@ -10,6 +10,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.errors import one_of
 from rpstn.metrics.intervals import interval
 from rpstn.metrics.keypoints import REFERENCES, correct, reference_sizes, summarize
 from rpstn.runs.files import plain
@@ -40,12 +41,7 @@ class Samples:
 
 
 def samples(
-    predictions: Predictions,
-    dataset: ClipDataset,
-    *,
-    reference: str,
-    subset: str = "all",
-    threshold: float = 0.2,
+    predictions: Predictions, dataset: ClipDataset, *, reference: str, subset: str = "all", threshold: float = 0.2
 ) -> Samples:
     """Judge every joint of every frame.
 
@@ -54,8 +50,7 @@ def samples(
     Raises ValueError for another reference or subset, UserError where predictions and data set do not belong
     together.
     """
-    if subset not in VISIBILITY_SUBSETS:
-        raise ValueError(f"subset must be one of {', '.join(VISIBILITY_SUBSETS)}, not {subset!r}")
+    one_of("subset", subset, VISIBILITY_SUBSETS)
     predictions.check(dataset)
     judged = []
     for clip, joints in zip(dataset, predictions.joints, strict=True):

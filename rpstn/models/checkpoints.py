@@ -21,7 +21,7 @@ from rpstn.skeletons import skeleton_of
 
 FORMAT = 1
 # Required metadata, and their types.
-META = {"skeleton": str, "size": int, "sigma": int | float, "frames": int, "dataset": str, "input": str}
+METADATA = {"skeleton": str, "size": int, "sigma": int | float, "frames": int, "dataset": str, "input": str}
 
 
 def save_atomically(values: dict[str, Any], path: str | Path) -> None:
@@ -46,7 +46,7 @@ def save_checkpoint(path: str | Path, model: RPSTN | FrameByFrame, metadata: dic
     half      weights as float16, for shipped files: half the size, and scores that differ by less than their interval.
     Raises ValueError for metadata that lack one of these, and for a network that has no configuration.
     """
-    missing = [key for key in META if key not in metadata]
+    missing = [key for key in METADATA if key not in metadata]
     if missing:
         raise ValueError(f"a checkpoint's metadata lacks {', '.join(missing)}")
     if model.config is None:
@@ -92,7 +92,7 @@ def _fault(content: dict[str, Any]) -> str:
     for name, part in (("config", config), ("metadata", metadata), ("state_dict", state)):
         if not isinstance(part, dict) or not all(isinstance(key, str) for key in part):
             return f"its {name} is no table of names"
-    for key, kind in META.items():
+    for key, kind in METADATA.items():
         if not isinstance(metadata.get(key), kind):
             return f"its metadata has {key} {metadata.get(key)!r}"
     try:

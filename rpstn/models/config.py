@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from rpstn.errors import whole
+from rpstn.errors import one_of, whole
 from rpstn.models.backbones import ENCODERS, STRIDE, usual_input
 from rpstn.models.movenet import WIDTHS
 from rpstn.models.pixels import INPUTS
@@ -78,8 +78,7 @@ class RPSTNConfig:
             ("carry", CARRIES),
             ("kernel_start", KERNEL_STARTS),
         ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+            one_of(name, getattr(self, name), known)
         if {self.encoder, self.initializer} & set(WIDTHS) and self.input != "rgb_symmetric":
             raise ValueError(f"MoveNet takes pixels from -1 to 1: choose input 'rgb_symmetric', not {self.input!r}")
         if self.variant != "paper" and (self.propagation != "matching" or self.relation == "off" or self.carry != "none"):

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from rpstn.errors import whole
+from rpstn.errors import one_of, whole
 from rpstn.models.backbones import PoseResNet, usual_input
 from rpstn.models.cost import dry_run
 from rpstn.models.hrnet import HRNETS, HRNet
@@ -180,8 +180,7 @@ class ImageConfig:
             ("relation_scale", SCALES),
             ("input", INPUTS),
         ):
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
+            one_of(name, getattr(self, name), known)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values, as checkpoints hold them."""

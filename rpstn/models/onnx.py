@@ -252,10 +252,7 @@ def _seconds(graph: FrameGraph, session: Any, size: int, repeats: int) -> tuple[
         call()
         return time.perf_counter() - started
 
-    calls: tuple[Callable[[], Any], ...] = (
-        lambda: _run(session, graph.outputs, plain),
-        lambda: graph(*arguments.values()),
-    )
+    calls: tuple[Callable[[], Any], ...] = (lambda: _run(session, graph.outputs, plain), lambda: graph(*arguments.values()))
     for call in calls:
         call()
     times = [[elapsed(call) for call in calls] for _ in range(repeats)]

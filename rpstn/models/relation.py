@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from rpstn.errors import whole
+from rpstn.errors import one_of, whole
 
 LAYOUTS = ("paper", "released")
 SCALES = ("none", "sqrt", "mean", "learned")
@@ -57,10 +57,8 @@ class JointRelationExtractor(nn.Module):
 
     def __init__(self, joints: int, layout: str = "paper", scale: str = "none", graph: Sequence[Sequence[float]] | None = None):
         super().__init__()
-        if layout not in LAYOUTS:
-            raise ValueError(f"layout must be one of {', '.join(LAYOUTS)}, not {layout!r}")
-        if scale not in SCALES:
-            raise ValueError(f"scale must be one of {', '.join(SCALES)}, not {scale!r}")
+        one_of("layout", layout, LAYOUTS)
+        one_of("scale", scale, SCALES)
         joints = whole("joints", joints)
         self.layout, self.scale = layout, scale
         # Modules without parameters, so that hooks can watch the heatmaps that enter and change the relation that comes out.

@@ -134,9 +134,7 @@ def _config(model: FrameByFrame) -> ImageConfig:
 
 
 def load_backbone(
-    backbone: Encoder,
-    path_or_state_dict: str | Path | Mapping[str, torch.Tensor],
-    fold: int | None = None,
+    backbone: Encoder, path_or_state_dict: str | Path | Mapping[str, torch.Tensor], fold: int | None = None
 ) -> list[str]:
     """Initialize an encoder: a PoseResNet from SimpleBaseline, a torchvision ResNet or the encoder of one of our checkpoints.
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rpstn.metrics.groups import LEAST
 from rpstn.metrics.intervals import Interval
+from rpstn.metrics.tables import percent
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
 from rpstn.skeletons import get_skeleton
 
@@ -96,13 +97,13 @@ def paper_table(
 def _own_row(row: Mapping[str, Any], score: Mapping[str, Any], joints: int) -> dict[str, str]:
     shown = {
         "": row["title"],
-        **{joint: _percent(value) for joint, value in score["joint_types"].items()},
-        _mean(joints): _percent(score["mean"]),
+        **{joint: percent(value) for joint, value in score["joint_types"].items()},
+        _mean(joints): percent(score["mean"]),
         "interval": _bounds(score["interval"]),
         "seeds": str(len(row["seeds"])),
     }
     if "mean_scored" in score:
-        shown[_mean(score["joints_scored"])] = _percent(score["mean_scored"])
+        shown[_mean(score["joints_scored"])] = percent(score["mean_scored"])
     if score["loss"] is not None:
         shown[f"full minus this ({joints} joints)"] = f"{100 * score['loss']['estimate']:+.1f}"
         shown["its interval"] = _bounds(score["loss"]["interval"], "+")
@@ -120,10 +121,6 @@ def _published_row(row: PublishedRow) -> dict[str, str]:
 
 def _mean(joints: int | None) -> str:
     return f"mean ({joints} joints)"
-
-
-def _percent(value: float | None) -> str:
-    return "" if value is None else f"{100 * value:.1f}"
 
 
 def _bounds(interval: Sequence[float | None], sign: str = "") -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
 from rpstn.notebooks import CHECKOUT
+from rpstn.runs.environment import environment
 from rpstn.runs.files import portable, replacing
 from rpstn.runs.progress import TEXT
 
@@ -33,12 +34,7 @@ _MISTAKES = {error.__name__ for error in (UserError, OutOfRange)}
 
 
 def execute(
-    notebook: Any,
-    values: Mapping[str, Any],
-    out: Path,
-    failed: Path,
-    kernel_name: str,
-    label: str | None = None,
+    notebook: Any, values: Mapping[str, Any], out: Path, failed: Path, kernel_name: str, label: str | None = None
 ) -> str | None:
     """Execute a notebook and move the result to its place; returns None, or what went wrong, in short.
 
@@ -119,23 +115,15 @@ def _engine() -> Any:
 @contextmanager
 def kernel() -> Iterator[str]:
     """Register a kernel of this very interpreter, whatever kernels the machine has; gives its name."""
-    before = {name: os.environ.get(name) for name in ("JUPYTER_PATH", "PYDEVD_DISABLE_FILE_VALIDATION")}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder) / "kernels" / "rpstn-run"
         place.mkdir(parents=True)
         start = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
         spec = {"argv": start, "display_name": "rpstn run", "language": "python", "env": {TEXT: "1"}}
         (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-        os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before["JUPYTER_PATH"]]))
-        os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
-        try:
+        searched = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
+        with environment(JUPYTER_PATH=searched, PYDEVD_DISABLE_FILE_VALIDATION="1"):
             yield place.name
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    os.environ.pop(name, None)
-                else:
-                    os.environ[name] = value
 
 
 def clean(notebook: Any, values: Mapping[str, Any] | None = None) -> Any:

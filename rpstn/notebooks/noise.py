@@ -84,11 +84,7 @@ def both_scores(
 
 
 def noise_scores(
-    target: np.ndarray,
-    torso: tuple[int, int],
-    standard_deviations: Sequence[float],
-    *,
-    seed: int = 0,
+    target: np.ndarray, torso: tuple[int, int], standard_deviations: Sequence[float], *, seed: int = 0
 ) -> NoiseScores:
     """Score the truth with more and more noise, and guesses, by both metrics.
 

@@ -38,12 +38,7 @@ def noise_curves(scores: NoiseScores, ax: Axes | None = None, *, title: str | No
 
 @styled
 def accepted_circles(
-    joints: np.ndarray,
-    skeleton: Skeleton,
-    circles: Mapping[str, Mapping[str, Circle]],
-    *,
-    joint: str,
-    side: int,
+    joints: np.ndarray, skeleton: Skeleton, circles: Mapping[str, Mapping[str, Circle]], *, joint: str, side: int
 ) -> np.ndarray:
     """Draw one person (K,2) in the map, and for each reference the positions that each metric accepts for one joint.
 

@@ -95,11 +95,12 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
         check_checkpoint(networks[name][1], dataset, path)
     variants = _Variants({TITLES[name]: network for name, network in networks.items()}, device, progress)
     compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in checkpoints]
+    occluded = _occluded(config, dataset)  # says before the work where no clip is long enough
     result = _scored(config, variants, dataset)
     counted = result.pop("counted")
     result["hidden"] = {
         name: _hidden(variants.predict(part, config.hidden_window, compared), part, by, config.length)
-        for name, (part, by) in _occluded(config, dataset).items()
+        for name, (part, by) in occluded.items()
     }
     result["measured_on"] = _measured_on(config, dataset, counted)
     result["trained"] = {TITLES[name]: run for name, run in trained.items()}
@@ -211,12 +212,7 @@ def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, by: st
 
 
 def _interval(value: Interval) -> dict[str, Any]:
-    return {
-        "estimate": value.estimate,
-        "interval": [value.low, value.high],
-        "samples": value.samples,
-        "groups": value.groups,
-    }
+    return {"estimate": value.estimate, "interval": [value.low, value.high], "samples": value.samples, "groups": value.groups}
 
 
 def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[str, Any]) -> dict[str, Any]:

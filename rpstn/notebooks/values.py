@@ -11,27 +11,9 @@ from rpstn.notebooks.parameters import Parameter
 from rpstn.runs.paths import check_folder
 
 # The least value of numbers, and of those in a list, that no configuration of the package checks.
-_LEAST = {
-    "arrows": 1,
-    "clip": 0,
-    "clips": 0,
-    "cuts_each": 0,
-    "deviations": 0,
-    "each": 0,
-    "every": 1,
-    "fold": 1,
-    "frame": 0,
-    "hidden_up_to": 1,
-    "limit": 1,
-    "longest": 1,
-    "looked_at": 0,
-    "repeats": 1,
-    "seed": 0,
-    "seeds": 0,
-    "shown": 1,
-    "start": 0,
-    "table_start": 0,
-}
+_FROM_ONE = "arrows every fold hidden_up_to limit longest repeats shown"
+_FROM_ZERO = "clip clips cuts_each each frame looked_at seed seeds standard_deviations start table_start"
+_LEAST = dict.fromkeys(_FROM_ONE.split(), 1) | dict.fromkeys(_FROM_ZERO.split(), 0)
 
 
 def check_values(parameters: Mapping[str, Parameter], values: Mapping[str, Any]) -> None:

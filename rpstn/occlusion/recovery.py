@@ -9,7 +9,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.errors import UserError
+from rpstn.errors import UserError, one_of
 from rpstn.metrics.hidden import HiddenCurve, hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.keypoints import reference_sizes
@@ -33,8 +33,7 @@ def part_frames(clip: Clip, part: str, window: int = 0) -> np.ndarray:
     window               frames after which the network restarts and with it the count; 0 for never.
     Raises UserError where the clip has no occluder, or no cut.
     """
-    if part not in PARTS:
-        raise ValueError(f"part must be one of {', '.join(PARTS)}, not {part!r}")
+    one_of("part", part, PARTS)
     if part == "after_cut":
         if clip.truth.since_cut is None:
             raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
@@ -65,18 +64,13 @@ def _unoccluded(hidden: np.ndarray) -> np.ndarray:
 
 
 def part_samples(
-    predictions: Predictions,
-    dataset: ClipDataset,
-    part: str,
-    bins: Bins = AFTER_BINS,
-    measure: str = "pck",
+    predictions: Predictions, dataset: ClipDataset, part: str, bins: Bins = AFTER_BINS, measure: str = "pck"
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """List the values (N,K) per bin, NaN outside it, and the group of each row (N,).
 
     measure  "pck": 1 for a joint found within 0.2 x person size, else 0. "error": its distance over the person size.
     """
-    if measure not in MEASURES:
-        raise ValueError(f"measure must be one of {', '.join(MEASURES)}, not {measure!r}")
+    one_of("measure", measure, MEASURES)
     scored = samples(predictions, dataset, reference="person", threshold=0.2)
     values = scored.correct
     if measure == "error":
@@ -94,13 +88,7 @@ def _errors(predictions: Predictions, dataset: ClipDataset) -> list[np.ndarray]:
 
 
 def part_curve(
-    predictions: Predictions,
-    dataset: ClipDataset,
-    part: str,
-    bins: Bins = AFTER_BINS,
-    *,
-    measure: str = "pck",
-    seed: int = 0,
+    predictions: Predictions, dataset: ClipDataset, part: str, bins: Bins = AFTER_BINS, *, measure: str = "pck", seed: int = 0
 ) -> HiddenCurve:
     """Score a part by the number of frames, with intervals over groups; measure: as for `part_samples`."""
     values, groups = part_samples(predictions, dataset, part, bins, measure)
@@ -124,10 +112,7 @@ def part_gain(
     """
     ours, groups = part_samples(predictions, dataset, part, bins, measure)
     theirs, _ = part_samples(replace(baseline, window=predictions.window), dataset, part, bins, measure)
-    return HiddenCurve(
-        tuple(bins),
-        tuple(paired_interval(a, b, groups, seed=seed) for a, b in zip(ours, theirs, strict=True)),
-    )
+    return HiddenCurve(tuple(bins), tuple(paired_interval(a, b, groups, seed=seed) for a, b in zip(ours, theirs, strict=True)))
 
 
 def unoccluded(predictions: Predictions, dataset: ClipDataset) -> Predictions:

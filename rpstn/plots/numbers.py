@@ -103,11 +103,7 @@ def hidden_curves(
 
 @styled
 def effect_points(
-    effects: Mapping[str, Mapping[str, Interval]],
-    ax: Axes | None = None,
-    *,
-    label: str = "loss",
-    legend: bool = True,
+    effects: Mapping[str, Mapping[str, Interval]], ax: Axes | None = None, *, label: str = "loss", legend: bool = True
 ) -> Axes:
     """Draw losses with their intervals: one row per intervention, one color per kind of joints; filled where zero is outside."""
     ax = ax or plt.subplots(figsize=(4.6, 0.5 * len(effects) + 1))[1]
@@ -141,8 +137,7 @@ def interval_points(
 
 @styled
 def interval_panels(
-    panels: Mapping[str, Mapping[str, Interval]],
-    label: str = "difference in PCK@0.2 (percentage points)",
+    panels: Mapping[str, Mapping[str, Interval]], label: str = "difference in PCK@0.2 (percentage points)"
 ) -> np.ndarray:
     """Draw several `interval_points` below each other, on one scale; a panel without intervals says so."""
     heights = [max(1, len(part)) for part in panels.values()]

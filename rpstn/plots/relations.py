@@ -70,12 +70,7 @@ def relation_matrix(
 
 @styled
 def relation_panels(
-    relations: Mapping[str, np.ndarray],
-    skeleton: Skeleton,
-    *,
-    diagonal: bool = True,
-    sums: str = "rows",
-    columns: int = 3,
+    relations: Mapping[str, np.ndarray], skeleton: Skeleton, *, diagonal: bool = True, sums: str = "rows", columns: int = 3
 ) -> np.ndarray:
     """Draw several relations side by side on one color scale, with one color bar; return the axes used."""
     columns = min(columns, len(relations))
@@ -147,11 +142,7 @@ def relation_on_skeleton(
 
 @styled
 def relation_over_time(
-    relations: np.ndarray,
-    skeleton: Skeleton,
-    pairs: Sequence[tuple[str, str]],
-    hidden: np.ndarray,
-    ax: Axes | None = None,
+    relations: np.ndarray, skeleton: Skeleton, pairs: Sequence[tuple[str, str]], hidden: np.ndarray, ax: Axes | None = None
 ) -> Axes:
     """Draw the weights of some pairs (refined joint, source joint) over the frames of a clip; hidden (T,) bool: shaded."""
     lines = {f"{short(i)} from {short(j)}": relations[:, skeleton.index(i), skeleton.index(j)] for i, j in pairs}

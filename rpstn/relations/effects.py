@@ -102,12 +102,7 @@ def values_at(heatmaps: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
 
 @torch.inference_mode()
 def cut_pairs(
-    model: RPSTN,
-    heatmaps: torch.Tensor,
-    relation: torch.Tensor,
-    truth: Truth,
-    stride: float,
-    pairs: Sequence[tuple[int, int]],
+    model: RPSTN, heatmaps: torch.Tensor, relation: torch.Tensor, truth: Truth, stride: float, pairs: Sequence[tuple[int, int]]
 ) -> dict[str, np.ndarray]:
     """Compute what every joint loses in a frame when one pair (i, j) is cut in that frame alone: by measure, (pairs,N,K).
 

@@ -3,11 +3,4 @@
 from rpstn.runs.directory import RunDirectory, describe_device, manifest, seed_everything
 from rpstn.runs.files import read_json, write_json
 
-__all__ = [
-    "RunDirectory",
-    "describe_device",
-    "manifest",
-    "read_json",
-    "seed_everything",
-    "write_json",
-]
+__all__ = ["RunDirectory", "describe_device", "manifest", "read_json", "seed_everything", "write_json"]

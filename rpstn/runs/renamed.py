@@ -19,6 +19,7 @@ SETTINGS = {
 }
 # Of a notebook's parameters.
 PARAMETERS = SETTINGS | {
+    "deviations": "standard_deviations",
     "film": "webm",
     "pictures_beside": "aux_fraction",
     "pictures_lr": "images_lr",

@@ -3,7 +3,4 @@
 from rpstn.train.config import TrainConfig
 from rpstn.train.loop import train
 
-__all__ = [
-    "TrainConfig",
-    "train",
-]
+__all__ = ["TrainConfig", "train"]

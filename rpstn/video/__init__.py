@@ -20,9 +20,4 @@ and goes to whoever asked:
 from rpstn.video.output.drawing import compare_poses, draw_pose
 from rpstn.video.output.webm import WebmWriter, write_webm
 
-__all__ = [
-    "WebmWriter",
-    "compare_poses",
-    "draw_pose",
-    "write_webm",
-]
+__all__ = ["WebmWriter", "compare_poses", "draw_pose", "write_webm"]

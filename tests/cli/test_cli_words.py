@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
@@ -207,6 +208,17 @@ def test_any_text_can_be_printed(text, encoding, wanted):
     assert written(text, encoding) == wanted
 
 
+# Words as a process of its own would get them, in a system whose encoding lacks their characters.
+ONE_AFTER_ANOTHER = """
+import json, os, sys
+from rpstn.cli.main import main
+for words in json.loads(sys.argv[1]):
+    code = main([os.fsdecode(word.encode()) for word in words])
+    for stream in (sys.stdout, sys.stderr):
+        print(f"\\n{code} is the exit code", file=stream, flush=True)
+"""
+
+
 def test_paths_that_the_terminal_cannot_show(tmp_path, embedded_root):
     """After the work is done, and in what fails; bars, tables and files, too."""
     place = tmp_path / "Käse 腕"
@@ -216,17 +228,19 @@ def test_paths_that_the_terminal_cannot_show(tmp_path, embedded_root):
     ascii_system = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii:strict"}
     small = ["--frames", "2", "--size", "64"]
     steps = [
-        (["data", "make", "embedded", f"{place}/made", "--train", "1", "--val", "1", "--test", "1", *small], 0),
+        (["data", "make", "embedded", f"{place}/made", "--train", "1", "--val", "1", "--test", "1", "--workers", "1", *small], 0),
         (["data", "check", "embedded", f"{place}/missing"], 2),
         (["train", "--root", f"{place}/set", "--out", f"{place}/run", "--steps", "1", "--batch", "2", *small], 0),
         (["evaluate", "--root", f"{place}/set", "--checkpoint", f"{place}/run/best.safetensors", "--out", f"{place}/scores"], 0),
         (["predict", f"{place}/made/frames/0001", "--checkpoint", "embedded_rpstn", "--out", f"{place}/poses"], 0),
     ]
-    for words, code in steps:
-        command = [sys.executable, "-m", "rpstn", *words]
-        environment = kept | ascii_system | {"PYTHONPATH": str(CHECKOUT)}
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
-        said = done.stderr.decode("utf-8", "replace")
-        assert done.returncode == code and "Traceback" not in said, f"{words}\n{said}"
-        assert str(place) in (done.stdout.decode("utf-8") if code == 0 else said)
+    command = [sys.executable, "-c", ONE_AFTER_ANOTHER, json.dumps([words for words, _ in steps])]
+    environment = kept | ascii_system | {"PYTHONPATH": str(CHECKOUT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
+    streams = (done.stdout.decode("utf-8"), done.stderr.decode("utf-8", "replace"))
+    assert done.returncode == 0 and "Traceback" not in streams[1], streams[1]
+    parts = ([part.rpartition("\n") for part in stream.split(" is the exit code\n")[:-1]] for stream in streams)
+    for (words, code), (out, _, ended), (said, _, _) in zip(steps, *parts, strict=True):
+        assert ended == f"{code}", f"{words}\n{said}"
+        assert str(place) in (out if code == 0 else said)
     assert (place / "scores" / "metrics.json").is_file() and (place / "poses" / "poses.csv").is_file()

@@ -38,9 +38,8 @@ def test_cache_reads_each_frame_once_and_keeps_to_its_limit():
     assert source.given == 10 and cache.bytes == frames.nbytes
 
     source, cache = Counting(frames), FrameCache(3 * frames[0].nbytes)
-    cached = cache.wrap(source)
     for indices in ([0, 1, 2], [0], [3], [0, 2], [1]):  # 3 pushes out 1, the least recently used
-        np.testing.assert_array_equal(cached.read(indices), frames[indices])
+        np.testing.assert_array_equal(cache.read(source, indices), frames[indices])
     assert source.given == 5 and len(cache) == 3 and cache.bytes <= cache.limit
 
     # Two sources with equal frames are kept apart; a copy for another process starts empty.

@@ -60,7 +60,7 @@ def same(first, second):
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_crop_centres_the_box_and_keeps_the_aspect():
+def test_crop_centers_the_box_and_keeps_the_aspect():
     affine = crop_affine(BOX, 128, padding=1.25)
     np.testing.assert_allclose(apply_affine(BOX[:2] + BOX[2:] / 2, affine), [63.5, 63.5])
     k = 128 / (90 * 1.25)

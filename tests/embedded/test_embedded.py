@@ -146,7 +146,7 @@ def test_a_whole_set_is_kept_and_another_replaced(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*.jpg")} == before
     make_embedded(root, counts={"train": 1}, frames=3, size=64, workers=1, progress=False)
     assert len(list(root.rglob("*.jpg"))) == 3
-    next(root.rglob("*.jpg")).unlink()  # damaged: made anew
+    next(root.rglob("*.jpg")).unlink()  # damaged: made again
     make_embedded(root, counts={"train": 1}, frames=3, size=64, workers=1, progress=False)
     assert len(list(root.rglob("*.jpg"))) == 3
     assert [p.name for p in tmp_path.iterdir()] == ["set"]

@@ -33,7 +33,7 @@ def studio(distance: float = 4.0, size: int = 160, frames: int = 1) -> Camera:
 def plain_place() -> Place:
     gray = np.full((64, 64, 3), 128, np.uint8)
     light = Light(np.array([0.5, 0.8, 0.33]), np.full(3, 0.5), np.full(3, 0.4), np.full(3, 0.2), 0.5, 1.0)
-    return Place(gray, gray, 10.0, gray, 10.0, np.array([-5.0, 0, 0]), np.array([0, 0, 1.0]), light, np.full(3, 0.5), 0.5)
+    return Place(gray, gray, 10.0, gray, 10.0, np.array([-5.0, 0, 0]), np.array([0, 0, 1.0]), light, 0.5)
 
 
 CLEAR = Lens(0.0, 0.0, 0.0, 0.0, 1.0, 1.0, np.ones(3, np.float32), 0.0, 95)

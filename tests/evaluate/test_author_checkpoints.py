@@ -87,13 +87,13 @@ def the_authors_way(network, path, box, colors, size=(256, 192)):
     back, found = affine((width // 4, height // 4), inverse=True), []
     for plane in maps:
         py, px = divmod(int(plane.argmax()), plane.shape[1])
-        place, sure = np.array([px, py], float), plane.max()
-        if sure <= 0:
-            place = np.zeros(2)
+        position, confidence = np.array([px, py], float), plane.max()
+        if confidence <= 0:
+            position = np.zeros(2)
         elif 1 < px < plane.shape[1] - 1 and 1 < py < plane.shape[0] - 1:
-            place[0] += 0.25 * np.sign(plane[py, px + 1] - plane[py, px - 1])
-            place[1] += 0.25 * np.sign(plane[py + 1, px] - plane[py - 1, px])
-        found.append([*(back @ [*place, 1]), sure])
+            position[0] += 0.25 * np.sign(plane[py, px + 1] - plane[py, px - 1])
+            position[1] += 0.25 * np.sign(plane[py + 1, px] - plane[py - 1, px])
+        found.append([*(back @ [*position, 1]), confidence])
     return np.array(found)
 
 
@@ -113,13 +113,13 @@ def test_a_file_is_scored_as_its_authors_do_it(name, colors, size, root, tmp_pat
     expected = [
         the_authors_way(network, root / "val2017" / f"{box['image_id']:012d}.jpg", box["bbox"], colors, size) for box in boxes
     ]
-    sure = np.stack([values[:, 2] for values in expected])
-    assert np.ptp(sure) > 1e-3
+    confidences = np.stack([values[:, 2] for values in expected])
+    assert np.ptp(confidences) > 1e-3
     for joints, confidence, values in zip(result.predictions.joints, result.predictions.confidence, expected, strict=True):
         np.testing.assert_allclose(joints[0], values[:, :2], atol=1e-3)
         np.testing.assert_allclose(confidence[0], values[:, 2], rtol=1e-3, atol=1e-5)
     # Rescored by hand, and the second detection of the same person dropped where it is as good as the first.
-    weights = [value[value > 0.2].mean() if (value > 0.2).any() else 0 for value in sure]
+    weights = [value[value > 0.2].mean() if (value > 0.2).any() else 0 for value in confidences]
     scores = [box["score"] * weight for box, weight in zip(boxes, weights, strict=True)]
     area = [1.25**2 * max(w * h, w * w / 0.75, h * h * 0.75) for *_, w, h in (box["bbox"] for box in boxes)]
     alike = similarity(expected[0][:, :2], expected[1][None, :, :2], area[0], np.array(area[1:2]), COCO.sigmas)[0]

@@ -25,7 +25,7 @@ from ..conftest import SHARED
 
 SKELETON = get_skeleton("penn_action")
 SIDE, SIZE = 200, 128
-META = {"skeleton": "penn_action", "size": SIZE, "input": "released_bgr255"}
+METADATA = {"skeleton": "penn_action", "size": SIZE, "input": "released_bgr255"}
 JHMDB = SHARED / "JHMDB"
 
 
@@ -110,7 +110,7 @@ class Reader(torch.nn.Module):
 @pytest.mark.parametrize("flip_test", [False, True])
 def test_perfect_heatmaps_score_one_whichever_the_window(window, flip_test):
     dataset = dataset_of([11, 7])
-    found = predict_clips(Reader(dataset), META, dataset, window, batch=3, flip_test=flip_test, progress=False)
+    found = predict_clips(Reader(dataset), METADATA, dataset, window, batch=3, flip_test=flip_test, progress=False)
     for clip, joints in zip(dataset, found.joints, strict=True):
         assert np.linalg.norm(joints - clip.joints, axis=-1).max() < 0.3
     scores = score(found, dataset)["scores"]
@@ -120,7 +120,7 @@ def test_perfect_heatmaps_score_one_whichever_the_window(window, flip_test):
 def test_every_frame_is_seen_once_and_the_last_window_is_shorter():
     dataset = dataset_of([11, 7, 5])
     reader = Reader(dataset)
-    found = predict_clips(reader, META, dataset, 5, batch=2, progress=False)
+    found = predict_clips(reader, METADATA, dataset, 5, batch=2, progress=False)
     assert sorted(length for batch, length in reader.lengths for _ in range(batch)) == [1, 2, 5, 5, 5, 5]
     assert max(batch for batch, _ in reader.lengths) == 2
     assert all(np.isfinite(joints).all() for joints in found.joints)
@@ -130,7 +130,7 @@ def test_every_frame_is_seen_once_and_the_last_window_is_shorter():
 def test_the_batch_changes_nothing():
     dataset = dataset_of([9, 9, 9])
     one, all_at_once = (
-        predict_clips(Reader(dataset, relations=True), META, dataset, 4, batch=batch, progress=False) for batch in (1, 8)
+        predict_clips(Reader(dataset, relations=True), METADATA, dataset, 4, batch=batch, progress=False) for batch in (1, 8)
     )
     for a, b in zip(one.joints + one.relations, all_at_once.joints + all_at_once.relations, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
@@ -156,7 +156,7 @@ def test_flip_test_equals_itself_for_a_symmetric_network_only():
     symmetric = (weights + weights[list(SKELETON.flip_permutation)]) / 2
 
     def confidence(values, flip_test):
-        return predict_clips(Brightness(values), META, dataset, flip_test=flip_test, progress=False).confidence[0]
+        return predict_clips(Brightness(values), METADATA, dataset, flip_test=flip_test, progress=False).confidence[0]
 
     np.testing.assert_allclose(confidence(symmetric, True), confidence(symmetric, False), rtol=1e-5)
     assert np.abs(confidence(weights, True) - confidence(weights, False)).max() > 1
@@ -165,7 +165,8 @@ def test_flip_test_equals_itself_for_a_symmetric_network_only():
 def test_flip_test_exchanges_left_and_right_in_relations():
     dataset = dataset_of([6])
     plain, flipped = (
-        predict_clips(Reader(dataset, relations=True), META, dataset, flip_test=flip, progress=False) for flip in (False, True)
+        predict_clips(Reader(dataset, relations=True), METADATA, dataset, flip_test=flip, progress=False)
+        for flip in (False, True)
     )
     np.testing.assert_allclose(flipped.relations[0], plain.relations[0], atol=2e-2)
     assert np.abs(plain.relations[0] - np.eye(len(SKELETON))).max() > 0.02
@@ -173,7 +174,7 @@ def test_flip_test_exchanges_left_and_right_in_relations():
 
 def test_scores_know_what_they_were_measured_on():
     dataset = dataset_of([10, 10, 10])
-    found = predict_clips(Reader(dataset), META, dataset, progress=False)
+    found = predict_clips(Reader(dataset), METADATA, dataset, progress=False)
     wrong = replace(found, joints=[found.joints[0] + 100, *found.joints[1:]])
     result = score(wrong, dataset)
     assert result["held_out"]["person"]["all"]["mean"] == 0.0 and result["held_out"]["clips"] == 1
@@ -210,7 +211,7 @@ def test_joints_outside_the_sets_own_mean_are_named_apart():
 
 def test_predictions_come_back_from_their_file(tmp_path, monkeypatch):
     dataset = dataset_of([6, 9])
-    found = predict_clips(Reader(dataset, relations=True), META, dataset, 4, progress=False)
+    found = predict_clips(Reader(dataset, relations=True), METADATA, dataset, 4, progress=False)
     found.save(tmp_path / "predictions.npz")
     monkeypatch.setenv("HOME", str(tmp_path))
     back = Predictions.load(Path("~/predictions.npz"))
@@ -230,7 +231,7 @@ def test_predictions_come_back_from_their_file(tmp_path, monkeypatch):
 
 def test_samples_name_clip_frame_and_source():
     dataset = dataset_of([4, 6])
-    found = predict_clips(Reader(dataset), META, dataset, progress=False)
+    found = predict_clips(Reader(dataset), METADATA, dataset, progress=False)
     part = samples(found, dataset, reference="torso", subset="occluded")
     assert part.correct.shape == (10, 13) and part.frames.tolist() == [*range(4), *range(6)]
     hidden = np.concatenate([clip.visibility for clip in dataset]) == OCCLUDED
@@ -241,12 +242,12 @@ def test_samples_name_clip_frame_and_source():
 
 def test_a_window_can_be_looked_at():
     dataset = dataset_of([6])
-    look = predict_window(Reader(dataset, relations=True), META, dataset[0], 1, 4)
+    look = predict_window(Reader(dataset, relations=True), METADATA, dataset[0], 1, 4)
     assert look.window.frames.shape == (4, SIZE, SIZE, 3)
     assert look.heatmaps.shape == (4, 13, 32, 32) and look.relations.shape == (4, 13, 13)
     np.testing.assert_allclose(look.joints, look.window.joints, atol=0.3)
     with pytest.raises(UserError, match="6 frames"):
-        predict_window(Reader(dataset), META, dataset[0], 3, 4)
+        predict_window(Reader(dataset), METADATA, dataset[0], 3, 4)
 
 
 def small_checkpoint(path, skeleton, **changes):
@@ -267,7 +268,7 @@ def small_checkpoint(path, skeleton, **changes):
 def test_a_checkpoint_of_another_skeleton_is_refused(tmp_path):
     dataset = dataset_of([4])
     with pytest.raises(UserError, match="sub_jhmdb.*made.*penn_action.*rpstn train"):
-        predict_clips(Reader(dataset), META | {"skeleton": "sub_jhmdb"}, dataset, progress=False)
+        predict_clips(Reader(dataset), METADATA | {"skeleton": "sub_jhmdb"}, dataset, progress=False)
     with pytest.raises(UserError, match="window"):
         EvaluateConfig(tmp_path, window=-1)
     with pytest.raises(UserError, match="threshold"):

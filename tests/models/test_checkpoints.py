@@ -6,7 +6,7 @@ import torch
 from rpstn.errors import UserError
 from rpstn.models import RPSTN, load_checkpoint, save_checkpoint, start_from
 
-from .test_models import META, small
+from .test_models import METADATA, small
 
 
 def spoil(part, key, value):
@@ -43,7 +43,7 @@ def spoil(part, key, value):
 )
 def test_what_is_wrong_with_a_checkpoint_is_said_and_what_to_do(tmp_path, damage, said):
     """Once, naming the file, whether it is loaded or started from."""
-    save_checkpoint(tmp_path / "a.pt", RPSTN(small()), META)
+    save_checkpoint(tmp_path / "a.pt", RPSTN(small()), METADATA)
     content = torch.load(tmp_path / "a.pt", weights_only=True)
     damage(content)
     torch.save(content, tmp_path / "a.pt")

@@ -30,7 +30,7 @@ VARIANTS = [
     {"relation_layout": "released"},
     {"relation_scale": "learned"},
 ]
-META = {
+METADATA = {
     "skeleton": "penn_action",
     "size": 64,
     "sigma": 1.5,
@@ -286,7 +286,7 @@ def test_settings_that_do_not_exist_are_refused(wrong):
 @pytest.mark.parametrize("half", [False, True])
 def test_checkpoints_come_back(tmp_path, half):
     model = trained_a_little(small())
-    save_checkpoint(tmp_path / "a.pt", model, META, half=half)
+    save_checkpoint(tmp_path / "a.pt", model, METADATA, half=half)
     again, metadata = load_checkpoint(tmp_path / "a.pt")
     assert not again.training and metadata["skeleton"] == "penn_action" and again.config == model.config
     frames = torch.randn(1, 3, 3, 64, 64)
@@ -307,7 +307,7 @@ def test_a_broken_checkpoint_is_named(tmp_path):
 def test_variants_start_from_one_encoder(tmp_path):
     """Every variant takes over encoder and head, and RPSTN's first frame answers as the encoder did."""
     before = trained_a_little(small(propagation="none", relation="off"))
-    save_checkpoint(tmp_path / "encoder.pt", before, META)
+    save_checkpoint(tmp_path / "encoder.pt", before, METADATA)
     frames = torch.randn(2, 3, 3, 64, 64)
     for changes in VARIANTS:
         model = RPSTN(small(**changes)).eval()
@@ -318,7 +318,7 @@ def test_variants_start_from_one_encoder(tmp_path):
 
 
 def test_starting_from_another_skeleton_is_refused(tmp_path):
-    save_checkpoint(tmp_path / "a.pt", RPSTN(small()), META)
+    save_checkpoint(tmp_path / "a.pt", RPSTN(small()), METADATA)
     with pytest.raises(UserError, match="sub_jhmdb"):
         start_from(RPSTN(small(joints=15, skeleton="sub_jhmdb")), tmp_path / "a.pt")
 

@@ -52,7 +52,7 @@ def test_a_clip_that_is_not_there(notebook, clip, embedded_root, capsys, tmp_pat
         ("jre", "seed", -1, "seed is -1"),
         ("jre", "dataset", "embeded", "no data set 'embeded'"),
         ("data", "shown", 0, "shown is 0, and starts at 1; it is: clips in a filmstrip"),
-        ("score", "deviations", [0.0, -1.0], "deviations is [0.0, -1.0], and starts at 0"),
+        ("score", "standard_deviations", [0.0, -1.0], "standard_deviations is [0.0, -1.0], and starts at 0"),
         ("interventions", "interventions", [], "interventions is an empty list"),
         ("train", "variants", [], "variants is an empty list"),
         ("ablations", "runs", [], "runs is an empty list"),
@@ -98,7 +98,7 @@ def test_other_names_and_ranges_say_what_there_is():
     ("words", "said"),
     [
         ("-p erasing_size 0.1,x", "parameter erasing_size: '0.1,x' is not a list, of which each item is a finite number"),
-        ("-p deviations 0,nan", "parameter deviations"),
+        ("-p standard_deviations 0,nan", "parameter standard_deviations"),
         ("-p variants {'rpstn':1}", "parameter variants"),
         ("-p sigma nan", "parameter sigma: 'nan' is not a finite number"),
         ("-p erasing_sides 0.1,0.3", "did you mean 'erasing_size'"),
@@ -110,6 +110,6 @@ def test_parameters_of_the_book_are_checked(words, said, capsys):
 
 
 def test_lists_of_numbers_arrive_as_numbers(capsys):
-    assert cli.main(["run", "train", "score", "--list", "-p", "erasing_size", "0.1,0.3", "-p", "deviations", "0,8"]) == 0
+    assert cli.main(["run", "train", "score", "--list", "-p", "erasing_size", "0.1,0.3", "-p", "standard_deviations", "0,8"]) == 0
     said = capsys.readouterr().out
-    assert "erasing_size: list[float] = [0.1, 0.3]" in said and "deviations: list[float] = [0.0, 8.0]" in said
+    assert "erasing_size: list[float] = [0.1, 0.3]" in said and "standard_deviations: list[float] = [0.0, 8.0]" in said

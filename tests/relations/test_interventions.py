@@ -21,7 +21,7 @@ from rpstn.relations.study import CutPlan, StudySettings, study
 from rpstn.skeletons import get_skeleton
 
 SKELETON = get_skeleton("penn_action")
-META = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "input": "rgb_imagenet"}
+METADATA = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "input": "rgb_imagenet"}
 VARIANTS = {
     "rpstn": {},
     "without_propagation": {"propagation": "none"},
@@ -173,7 +173,7 @@ def test_interventions_reach_the_network_and_end(plain):
     data = dataset_of(4)
 
     def run():
-        return predict_clips(plain, META, data, progress=False)
+        return predict_clips(plain, METADATA, data, progress=False)
 
     own = run()
     with intervened(plain, Intervention()):
@@ -218,14 +218,14 @@ def test_a_network_without_relations_is_refused():
     with pytest.raises(UserError, match="no relations"), intervened(bare, Cut(0, 1)):
         pass
     with pytest.raises(UserError, match="no relations"):
-        study(bare, META, dataset_of(2), {}, progress=False)
+        study(bare, METADATA, dataset_of(2), {}, progress=False)
     with pytest.raises(UserError, match="image network"):
-        study(torch.nn.Identity(), META, dataset_of(2), {}, progress=False)
+        study(torch.nn.Identity(), METADATA, dataset_of(2), {}, progress=False)
 
 
 def test_a_foreign_and_a_damaged_checkpoint_are_refused(plain, tmp_path):
     with pytest.raises(UserError, match="coco"):
-        study(plain, {**META, "skeleton": "coco"}, dataset_of(2), {}, progress=False)
+        study(plain, {**METADATA, "skeleton": "coco"}, dataset_of(2), {}, progress=False)
     path = tmp_path / "best.safetensors"
     path.write_bytes(b"PK\x03\x04 half a file")
     with pytest.raises(UserError, match="cannot be read as a checkpoint"):
@@ -258,11 +258,11 @@ def test_encode_and_locate_are_the_two_halves_of_a_call(model):
 def test_a_study_finds_what_predictions_find(model):
     data = dataset_of(5, 5, 3)
     cut = {"cut": Cut(3, 5), "identity": Fixed.identity(13)}
-    done = study(model, META, data, cut, StudySettings(window=4, batch=2), progress=False)
+    done = study(model, METADATA, data, cut, StudySettings(window=4, batch=2), progress=False)
     assert list(done.truth.groups) == ["s0"] * 10 + ["s1"] * 3 and done.alone == {}
-    own = predict_clips(model, META, data, 4, batch=2, progress=False)
+    own = predict_clips(model, METADATA, data, 4, batch=2, progress=False)
     with intervened(model, Cut(3, 5)):
-        changed = predict_clips(model, META, data, 4, batch=2, progress=False)
+        changed = predict_clips(model, METADATA, data, 4, batch=2, progress=False)
     # On average: in a row where two joints nearly tie, a softmax of sums over all pixels enlarges the last bits of a float.
     assert np.abs(done.relations - np.concatenate(own.relations)).mean() < 1e-5
     for found, predictions in ((done.own, own), (done.changed["cut"], changed)):
@@ -272,7 +272,7 @@ def test_a_study_finds_what_predictions_find(model):
         error = np.linalg.norm(np.concatenate(predictions.joints) - np.concatenate([clip.joints for clip in data]), axis=-1) / 70
         known = ~np.isnan(right)
         np.testing.assert_allclose(np.median(found.distance[known]), np.median(error[known]), rtol=1e-3)
-    again = study(model, META, data, cut, StudySettings(window=4, batch=2), progress=False)
+    again = study(model, METADATA, data, cut, StudySettings(window=4, batch=2), progress=False)
     for name in MEASURES:
         np.testing.assert_array_equal(getattr(again.changed["identity"], name), getattr(done.changed["identity"], name))
 
@@ -283,11 +283,11 @@ def test_cut_maps_give_what_the_network_gives():
     cuts = {pair: Cut(*pair) for pair in pairs}
     for settings, every in (({"propagation": "none"}, 1), ({}, 4)):
         net, data = network(**settings), dataset_of(4, 4)
-        done = study(net, META, data, cuts, StudySettings(pairs=pairs, every=every, window=4), progress=False)
+        done = study(net, METADATA, data, cuts, StudySettings(pairs=pairs, every=every, window=4), progress=False)
         expected = np.stack([done.own.loss(done.changed[pair])["height"][::every] for pair in pairs])
         np.testing.assert_allclose(done.alone["height"], expected, atol=2e-6)
         assert np.nanmax(np.abs(done.alone["height"])) > 1e-4, "the cut reached the heatmaps"
-    later = study(net, META, data, {}, StudySettings(pairs=pairs, window=4), progress=False).alone["height"]
+    later = study(net, METADATA, data, {}, StudySettings(pairs=pairs, window=4), progress=False).alone["height"]
     carried = np.stack([done.own.loss(done.changed[pair])["height"] for pair in pairs])
     assert np.nanmax(np.abs(later - carried)[:, [1, 2, 3, 5, 6, 7]]) > 2e-5, (
         "with propagation, a cut in all frames does more than one in a single frame"
@@ -297,8 +297,8 @@ def test_cut_maps_give_what_the_network_gives():
 def test_one_frame_in_so_many_is_counted_over_all_clips(plain):
     """Batches of 8, 2 and 3 frames, one of them without a frame that is cut in."""
     data, pairs = dataset_of(5, 5, 3), [(3, 5), (7, 8)]
-    whole = study(plain, META, data, {}, StudySettings(pairs=pairs, window=4, batch=2), progress=False)
-    some = study(plain, META, data, {}, StudySettings(pairs=pairs, every=5, window=4, batch=2), progress=False)
+    whole = study(plain, METADATA, data, {}, StudySettings(pairs=pairs, window=4, batch=2), progress=False)
+    some = study(plain, METADATA, data, {}, StudySettings(pairs=pairs, every=5, window=4, batch=2), progress=False)
     for name in MEASURES:
         assert whole.alone[name].shape == (2, 13, 13)
         np.testing.assert_allclose(some.alone[name], whole.alone[name][:, ::5], atol=1e-5)
@@ -308,7 +308,7 @@ def test_heatmaps_are_measured_and_not_kept(model):
     """On Penn Action they would fill the memory: what stays of them is one number a joint and frame."""
     data = dataset_of(4, 3)
     with watched(model) as seen:
-        done = study(model, META, data, {}, StudySettings(pairs=[(3, 5)], window=4, batch=1), progress=False)
+        done = study(model, METADATA, data, {}, StudySettings(pairs=[(3, 5)], window=4, batch=1), progress=False)
     entered = torch.cat([heatmaps for heatmaps, _ in seen])
     assert len(entered) == 7 and entered.shape[1:] == (13, 16, 16)
     np.testing.assert_allclose(done.strength, entered.double().square().sum(dim=(2, 3)), rtol=1e-9)

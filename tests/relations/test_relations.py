@@ -25,7 +25,7 @@ from rpstn.relations.baselines import untrained
 from rpstn.skeletons import get_skeleton
 
 SKELETON = get_skeleton("penn_action")
-META = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "input": "rgb_imagenet"}
+METADATA = {"skeleton": "penn_action", "size": 64, "sigma": 1.0, "input": "rgb_imagenet"}
 
 
 class Noise:
@@ -110,7 +110,7 @@ def test_the_strongest_pairs_are_named():
 
 def test_relations_are_collected_by_clip_and_action(model):
     dataset = dataset_of([4, 6, 5])
-    found = collect(predict_clips(model, META, dataset, progress=False), dataset)
+    found = collect(predict_clips(model, METADATA, dataset, progress=False), dataset)
     assert found.matrices.shape == (15, 13, 13)
     np.testing.assert_allclose(found.matrices.sum(axis=-1), 1, atol=1e-5)
     np.testing.assert_array_equal(found.clips, np.repeat([0, 1, 2], [4, 6, 5]))
@@ -124,17 +124,17 @@ def test_a_network_without_relations_is_refused():
     config = RPSTNConfig(joints=13, encoder="small", initializer="small", relation="off", propagation="none")
     model = RPSTN(config).eval()
     with pytest.raises(UserError, match="relation"):
-        collect(predict_clips(model, META, dataset, progress=False), dataset)
+        collect(predict_clips(model, METADATA, dataset, progress=False), dataset)
 
 
 def test_baselines(model):
     dataset = dataset_of([4, 3])
-    found = baseline_relations(model, META, dataset)
+    found = baseline_relations(model, METADATA, dataset)
     for name, matrix in found.items():
         np.testing.assert_allclose(matrix.sum(axis=-1), 1, atol=1e-5, err_msg=name)
     assert [len(matrices) for matrices in found.values()] == [1, 1, 7, 7]
     np.testing.assert_array_equal(found["identity"][0], np.eye(13))
-    learned = collect(predict_clips(model, META, dataset, progress=False), dataset).mean()
+    learned = collect(predict_clips(model, METADATA, dataset, progress=False), dataset).mean()
     assert np.abs(found["untrained"].mean(axis=0) - learned).max() > 1e-3
     assert 0.01 < off_diagonal_mass(found["untrained"].mean(axis=0)) < 12 / 13 - 0.01
 
@@ -144,10 +144,10 @@ def test_baselines_have_the_networks_layout():
     dataset = dataset_of([4, 3])
     torch.manual_seed(1)
     network = RPSTN(RPSTNConfig(joints=13, encoder="small", propagation="none", relation_layout="released")).eval()
-    found = baseline_relations(network, META, dataset)
+    found = baseline_relations(network, METADATA, dataset)
     for name, matrix in found.items():
         np.testing.assert_allclose(matrix.sum(axis=-2), 1, atol=1e-5, err_msg=name)
-    paper = ideal_relations(dataset, META).matrices
+    paper = ideal_relations(dataset, METADATA).matrices
     np.testing.assert_allclose(found["ideal heatmaps"], np.swapaxes(paper, 1, 2), atol=1e-6)
     assert np.abs(paper - np.swapaxes(paper, 1, 2)).max() > 1e-3
 

@@ -15,6 +15,7 @@ import torch
 from rpstn.cli.main import main
 from rpstn.errors import UserError
 from rpstn.models.calibration import calibration_of
+from rpstn.models.checkpoints import read_checkpoint
 from rpstn.runs.locks import LOCK, sole_writer
 from rpstn.runs.parts import flatten
 from rpstn.train import TrainConfig, train
@@ -58,11 +59,12 @@ def holder(tmp_path):
 
 
 def weights(run):
-    return torch.load(run.checkpoint, weights_only=True)["state_dict"]
+    return read_checkpoint(run.checkpoint)["state_dict"]
 
 
 def same(a, b):
-    return all(torch.equal(weights(a)[key], value) for key, value in weights(b).items())
+    ours, theirs = weights(a), weights(b)
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[key], value) for key, value in theirs.items())
 
 
 def interrupted(config, monkeypatch, after):

@@ -74,8 +74,9 @@ def test_an_older_option_is_understood(option, capsys):
 
 def test_an_older_notebook_parameter_is_understood(checkout):
     notebooks, folder = find_notebooks(checkout / "notebooks"), checkout / "notebooks"
-    asked = resolve(notebooks, folder, "demo", {"pictures_steps": "7", "beside_share": "0.5"})
+    asked = resolve(notebooks, folder, "demo", {"pictures_steps": "7", "beside_share": "0.5", "deviations": "0,8"})
     assert any(values.get("images_steps") == 7 and values.get("aux_fraction") == 0.5 for values in asked.values())
+    assert asked["score"]["standard_deviations"] == [0.0, 8.0]
 
 
 def test_no_name_of_today_is_an_old_one():

@@ -61,7 +61,7 @@ def test_a_folder_in_the_order_of_its_numbers(tmp_path):
     assert [int(frame.pixels[0, 0, 0]) for frame in frames] == [1, 2, 10, 99] and frames[2].time == pytest.approx(0.4)
 
 
-def test_grey_and_four_channel_images(tmp_path):
+def test_gray_and_four_channel_images(tmp_path):
     gray, opaque = np.full((8, 8), 77, np.uint8), np.full((8, 8, 4), 255, np.uint8)
     opaque[..., :3] = (1, 2, 3)  # BGR
     deep = np.full((8, 8), 77 * 257, np.uint16)

@@ -147,6 +147,17 @@ def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) ->
     return stored[:, :2], flags.astype(np.uint8)
 
 
+def person(entry: Mapping[str, Any], joints: int, where: str, remedy: str) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Return the labels of one of COCO's people, as `keypoints`, as many as num_keypoints says; and whether it is a crowd."""
+    count, crowd = (integer(entry, key, where, remedy) for key in ("num_keypoints", "iscrowd"))
+    if crowd > 1:
+        raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {remedy}")
+    positions, flags = keypoints(entry, joints, where, remedy)
+    if count != (flags > 0).sum():
+        raise UserError(f"{where}: num_keypoints is {count}, labeled are {(flags > 0).sum()}; {remedy}")
+    return positions, flags, bool(crowd)
+
+
 def box(entry: Mapping[str, Any], where: str, remedy: str, key: str = "bbox") -> np.ndarray:
     """Return a box (4,) x, y, width, height with an extent."""
     found = numbers(entry, key, (4,), where, remedy)

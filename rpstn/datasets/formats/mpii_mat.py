@@ -12,6 +12,7 @@ from rpstn.datasets.boxes import FARTHEST, LEAST_EXTENT
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE
 from rpstn.datasets.formats.coco_json import plain_name
 from rpstn.datasets.formats.mat import read_mat, read_numbers
+from rpstn.datasets.request import collecting
 from rpstn.errors import UserError
 from rpstn.skeletons import MPII
 
@@ -81,10 +82,8 @@ def read_annotations(path: Path, errors: list[UserError]) -> list[Person]:
             if not points:
                 continue
             where = f"{path}: image {index + 1}, person {number + 1}"
-            try:
+            with collecting(errors):
                 people.append(_person(where, number, entry, rect, points, bool(flag == 1)))
-            except UserError as error:
-                errors.append(error)
     if not people and not errors:
         raise UserError(f"{path}: no person with joints is in it; {_REMEDY}")
     return people

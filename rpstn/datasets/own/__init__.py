@@ -2,7 +2,4 @@
 
 from rpstn.datasets.own.writer import own_clip, write_own
 
-__all__ = [
-    "own_clip",
-    "write_own",
-]
+__all__ = ["own_clip", "write_own"]

@@ -41,11 +41,6 @@ def points(item: Interval) -> str:
     return item.brief(signed=True)
 
 
-def percent(value: float | None, digits: int = 1) -> str:
-    """Print a fraction in percent, without the sign; empty for None."""
-    return "" if value is None else f"{100 * value:.{digits}f}"
-
-
 def bounds(interval: Sequence[float | None], missing: str = "none") -> str:
     """Print the bounds of an interval of fractions in percent, "78.0 to 84.1"; where it has none, the word for that."""
     low, high = interval

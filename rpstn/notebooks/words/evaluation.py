@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from rpstn.metrics.intervals import Interval
-from rpstn.notebooks.words.common import POINTS, bounds, bullets, listed, or_none, percent
+from rpstn.metrics.tables import percent
+from rpstn.notebooks.words.common import POINTS, bounds, bullets, listed, or_none
 from rpstn.runs.directory import defaults
 from rpstn.runs.same_run import NUMBERLESS
 from rpstn.train.config import TrainConfig
@@ -144,10 +145,7 @@ def held_out_table(metrics: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, 
 
 
 def hidden_gain_words(
-    gains: Mapping[str, Interval],
-    baselines: Mapping[str, str],
-    trainings: Mapping[str, Mapping[str, Any] | None],
-    up_to: int,
+    gains: Mapping[str, Interval], baselines: Mapping[str, str], trainings: Mapping[str, Mapping[str, Any] | None], up_to: int
 ) -> str:
     """List what networks gain over their baselines on hidden joints, whether it is significant, and how the two were trained.
 

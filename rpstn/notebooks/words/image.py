@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from rpstn.metrics.intervals import Interval
+from rpstn.metrics.tables import percent
 from rpstn.models.cost import Cost
-from rpstn.notebooks.words.common import POINTS, finding, percent
+from rpstn.notebooks.words.common import POINTS, finding
 
 
 def network_costs(alone: Cost, both: Cost) -> dict[str, str]:

@@ -9,15 +9,7 @@ from rpstn.metrics.intervals import Interval
 from rpstn.notebooks.ablation_report import loss_interval
 from rpstn.notebooks.ablations import RUNS, AblationConfig
 from rpstn.notebooks.published import PublishedRow
-from rpstn.notebooks.results import (
-    hidden_table,
-    how_made,
-    joint_table,
-    measured_on,
-    trained_otherwise,
-    verdict,
-    weakest_group,
-)
+from rpstn.notebooks.results import hidden_table, how_made, joint_table, measured_on, trained_otherwise, verdict, weakest_group
 
 # The runs that the paper has too, by the name of the ablation.
 _IN_PAPER = {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}

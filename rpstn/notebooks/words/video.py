@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.metrics.tables import percent
 from rpstn.models.calibration import COMMAND
-from rpstn.notebooks.words.common import percent
 from rpstn.video.watch import Watched
 
 

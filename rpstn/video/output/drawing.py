@@ -27,11 +27,7 @@ def limb_colors(skeleton: Skeleton) -> list[Color]:
 
 
 def draw_pose(
-    frame: np.ndarray,
-    joints: np.ndarray,
-    skeleton: Skeleton,
-    visibility: np.ndarray | None = None,
-    scale: int = 2,
+    frame: np.ndarray, joints: np.ndarray, skeleton: Skeleton, visibility: np.ndarray | None = None, scale: int = 2
 ) -> np.ndarray:
     """Draw a pose (K,2), in pixels of the frame, on a copy of a frame (H,W,3) uint8 that is `scale` times as large.
 
@@ -69,11 +65,7 @@ def side_by_side(videos: Mapping[str, np.ndarray]) -> np.ndarray:
 
 
 def compare_poses(
-    frames: np.ndarray,
-    poses: Mapping[str, np.ndarray],
-    skeleton: Skeleton,
-    visibility: np.ndarray | None = None,
-    scale: int = 2,
+    frames: np.ndarray, poses: Mapping[str, np.ndarray], skeleton: Skeleton, visibility: np.ndarray | None = None, scale: int = 2
 ) -> np.ndarray:
     """Draw one clip several times side by side, each time with another pose: (T,H,W,3) uint8, for `write_webm`.
 

@@ -37,11 +37,7 @@ def frame_entry(
     index: int, time: float, people: Sequence[PersonPose], hidden_below: float, *, relation: bool = False
 ) -> dict[str, Any]:
     """Make the entry of one frame. Pixels are rounded to 1/100, confidences and weights to 1/10,000."""
-    return {
-        "frame": index,
-        "time": round(time, 4),
-        "people": [_person(pose, hidden_below, relation) for pose in people],
-    }
+    return {"frame": index, "time": round(time, 4), "people": [_person(pose, hidden_below, relation) for pose in people]}
 
 
 def _person(pose: PersonPose, hidden_below: float, relation: bool) -> dict[str, Any]:
