@@ -278,13 +278,14 @@ def test_ones_own_skeleton_goes_with_the_checkpoint(roots, runs, tmp_path):
 
 def test_refinement_reaches_the_decoder(roots, runs, tmp_path):
     config = EvaluateConfig(runs["lspet"].checkpoint, "lspet", root=roots / "lspet", out=tmp_path, device="cpu")
-    found = {name: evaluate(replace(config, refine=name), progress=False) for name in ("gaussian", "quarter", "none")}
+    found = {name: evaluate(replace(config, refine=name), progress=False) for name in ("gaussian", "dark", "quarter", "none")}
     places = {name: np.concatenate(result.predictions.joints) for name, result in found.items()}
     assert found["quarter"].metrics["refine"] == "quarter"
     moved = np.abs(places["quarter"] - places["none"])
     assert moved.max() > 0 and np.abs(places["gaussian"] - places["quarter"]).max() > 0
-    with pytest.raises(UserError, match="refine is 'dark'"):
-        EvaluateConfig(tmp_path, refine="dark")
+    assert np.abs(places["gaussian"] - places["dark"]).max() > 0
+    with pytest.raises(UserError, match="refine is 'best'"):
+        EvaluateConfig(tmp_path, refine="best")
 
 
 def test_damaged_entries_are_skipped_and_counted(runs, tmp_path, capsys):
