@@ -39,8 +39,8 @@ from rpstn.runs.directory import manifest
 from rpstn.runs.files import write_json
 from rpstn.runs.progress import tqdm
 
-# Crops (N,S,S,3) -> joints (N,K,2) in pixels of the crop, confidences (N,K), and the seconds that it took.
-Crops = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, float]]
+# Crops (N,S,S,3), of which the first so many are a video -> joints (N,K,2) in pixels of the crop, confidences (N,K), seconds.
+Crops = Callable[[np.ndarray, int], tuple[np.ndarray, np.ndarray, float]]
 # The box that hides a joint: its color, its side as a fraction of the person's; in every so many-th frame.
 GRAY, HIDDEN, EVERY = 127, 0.25, 8
 LEFT_OUT = (
@@ -67,7 +67,7 @@ def movenet(path: Path, name: str) -> tuple[Crops, dict[str, Any]]:
     model, _ = load_movenet(path, name)
 
     @torch.inference_mode()
-    def run(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    def run(crops: np.ndarray, video: int) -> tuple[np.ndarray, np.ndarray, float]:
         found, begun = [], time.perf_counter()
         for crop in crops:
             found.append(decode_movenet(model.heads(normalize(torch.from_numpy(crop)[None], "rgb_symmetric"))))
@@ -83,7 +83,7 @@ def ours(path: Path) -> tuple[Crops, dict[str, Any]]:
     size = metadata["size"]
 
     @torch.inference_mode()
-    def run(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    def run(crops: np.ndarray, video: int) -> tuple[np.ndarray, np.ndarray, float]:
         found, begun = [], time.perf_counter()
         for crop in crops:
             pixels = normalize(torch.from_numpy(crop)[None], metadata["input"])
@@ -110,9 +110,9 @@ def mediapipe(python: Path) -> tuple[Crops, dict[str, Any]]:
     """Make MediaPipe a peer, in its own environment."""
     script = Path(__file__).with_name("peer_mediapipe.py")
 
-    def run(crops: np.ndarray) -> tuple[np.ndarray, np.ndarray, float]:
+    def run(crops: np.ndarray, video: int) -> tuple[np.ndarray, np.ndarray, float]:
         with tempfile.TemporaryDirectory() as folder:
-            np.savez(Path(folder) / "crops.npz", crops=crops)
+            np.savez(Path(folder) / "crops.npz", crops=crops, video=video)
             words = [python, script, Path(folder) / "crops.npz", Path(folder) / "found.npz"]
             subprocess.run([str(word) for word in words], check=True, capture_output=True)
             with np.load(Path(folder) / "found.npz", allow_pickle=False) as content:
@@ -150,7 +150,8 @@ def compare(dataset: ClipDataset, run: Crops, size: int, every: int, coco: bool)
         frames = range(0, len(clip), every)
         windows = [make_window(clip, dataset.skeleton, frame, 1, size) for frame in frames]
         hidden = [_hide(window, rng) for window in windows[::EVERY]]
-        found = run(np.concatenate([window.frames for window in windows] + [pixels for pixels, _ in hidden]))
+        crops = np.concatenate([window.frames for window in windows] + [pixels for pixels, _ in hidden])
+        found = run(crops, len(windows) if every == 1 else 0)
         seconds, count = seconds + found[2], count + len(windows) + len(hidden)
         poses = [
             in_joints_of(dataset.skeleton, points, values) if coco else (points, values)
