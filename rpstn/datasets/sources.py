@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.clip import FrameSource
+from rpstn.datasets.clip import FrameSource, frame_numbers
 from rpstn.datasets.image_pages import count_images
 from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
@@ -86,7 +86,7 @@ class ImageFrames:
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         frames = []
-        for index in indices:
+        for index in frame_numbers(indices, len(self), f"{self.paths[0].parent}" if self.paths else "an image folder"):
             frame = self.image(index)
             if frame.shape[:2] != self.size:
                 raise UserError(
@@ -119,7 +119,7 @@ class ArrayFrames:
         return height, width
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        chosen: np.ndarray = self.array[np.asarray(indices, int)]
+        chosen: np.ndarray = self.array[np.asarray(frame_numbers(indices, len(self), "frames in memory"), int)]
         return chosen
 
 
@@ -155,7 +155,7 @@ class FrameCache:
 
     def read(self, source: FrameSource, indices: Sequence[int]) -> np.ndarray:
         """Read frames of a source, from memory where possible: (N,H,W,3) uint8 RGB."""
-        wanted = [int(index) for index in indices]
+        wanted = frame_numbers(indices, len(source), "cached frames")
         found: dict[int, np.ndarray] = {}
         with self._lock:
             for index in set(wanted):

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from rpstn.datasets.parts import PartFrames
 from rpstn.datasets.sources import ArrayFrames, FrameCache, ImageFrames, read_image
 from rpstn.datasets.video_frames import VideoFrames
 from rpstn.errors import UserError
@@ -107,3 +108,16 @@ def test_images_are_read_as_rgb_and_broken_ones_are_named(tmp_path):
         ImageFrames((tmp_path / "a.png",), (96, 100)).read([0])
     with pytest.raises(UserError, match="uint8"):
         ArrayFrames(np.zeros((2, 4, 4, 3)))
+
+
+@pytest.mark.parametrize("index", [9999, -1, 1.5, True, "1"])
+def test_frames_that_there_are_not(tmp_path, index):
+    """A mistaken index is neither the last frame nor a broken file."""
+    frames = make_clip(4).frames.read(range(4))
+    write_video(tmp_path / "a.avi", frames)
+    cv2.imwrite(str(tmp_path / "0.png"), frames[0])
+    video, images, arrays = VideoFrames(tmp_path / "a.avi"), ImageFrames([tmp_path / "0.png"] * 3), ArrayFrames(frames)
+    for source in (video, images, arrays, FrameCache().wrap(arrays), FrameCache().wrap(video), PartFrames(arrays, 1, 2)):
+        with pytest.raises(UserError, match=rf"there is no frame {index!r}; there are 0 to {len(source) - 1}"):
+            source.read([0, index])
+        assert len(source.read(np.array([0, 1]))) == 2

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.decoding import Decoded, decode, open_capture, packet_times
+from rpstn.datasets.decoding import Decoded, decode, late_start, missing_where, open_capture, packet_times
 from rpstn.errors import UserError
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, as_rgb, same_size, usable
 
@@ -84,7 +84,8 @@ class VideoFile:
         return same_size(self._timed(), self.notes)
 
     def _timed(self) -> Iterator[Frame]:
-        decoded = self._decoded()
+        doubts: list[int] = []
+        decoded = self._decoded(doubts)
         first = deque(itertools.islice(decoded, _LOOK))
         if not first:
             raise UserError(f"{self.path}: {self._why_no_frame()}")
@@ -106,12 +107,16 @@ class VideoFile:
                 else:
                     yield Frame(index, moment, image)
             if self.count is None or index + 1 < self.count:
-                self._look_past_the_end(index + 1, seconds, last)
+                self._look_past_the_end(seconds, last)
         finally:  # also where no more is wanted
             if self.lost:
                 named, one = _in_words(list(self.lost)), len(self.lost) == 1
                 what = f"frame {named} could not be decoded and has" if one else f"frames {named} could not be decoded and have"
                 self.notes.append(f"{what} no pose: the file is damaged there")
+            if doubts:
+                self.notes.append(
+                    f"the file is damaged: frames are missing {missing_where(doubts)}, nobody can tell how many, and do not count"
+                )
             if guessed:
                 self.notes.append(f"{guessed} frames have no later time than the one before; taken to follow at {self.fps:g} fps")
 
@@ -125,28 +130,19 @@ class VideoFile:
             return f"OpenCV has no decoder here for its codec, {codec}; {_CONVERT}, or give another file"
         return f"no frame of its {count} can be decoded: it is broken, or OpenCV cannot decode its codec, {codec}; {_CONVERT}"
 
-    def _look_past_the_end(self, frames: int, seconds: float, last: float) -> None:
-        """Say what the file holds, or its header promises, beyond the last of `frames`, which stands at `seconds`."""
+    def _look_past_the_end(self, seconds: float, last: float) -> None:
+        """Say what the file holds, or its header promises, beyond its last frame, at `seconds` in the stream, `last` in ours."""
         stored = packet_times(self.path)[0]
         further = sum(time > seconds + 0.5 / self.fps for time in stored)
-        if further and self._may_be_edited():
-            self.notes.append(
-                f"{further} of the {len(stored)} frames in the file are not shown: an edit list leaves them out, or the last "
-                "ones are damaged"
-            )
+        if further:  # those that cannot be decoded are named already
+            self.notes.append(f"{further} of the {len(stored)} frames in the file are not shown: an edit list leaves them out")
             return
-        self.lost |= {frames + number: last + (number + 1) / self.fps for number in range(further)}
-        stated, end = (self.count or 0) / self.fps, last + (further + 1) / self.fps
+        stated, end = ((self.count or 0) - late_start(self.path)) / self.fps, last + 1 / self.fps
         if stated - end > 1.5 / self.fps:
             self.notes.append(
                 f"by its header the file lasts {stated:.2f} s, its frames end at {end:.2f} s: its sound is longer or "
                 "it was cut short"
             )
-
-    def _may_be_edited(self) -> bool:
-        """Whether it is an MP4 or a MOV: only these have edit lists."""
-        with self.path.open("rb") as file:
-            return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
     @staticmethod
     def _from(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
@@ -155,10 +151,10 @@ class VideoFile:
             yield first.popleft()
         yield from rest
 
-    def _decoded(self) -> Iterator[Decoded]:
-        """Frames with RGB images."""
+    def _decoded(self, doubts: list[int]) -> Iterator[Decoded]:
+        """Frames with RGB images. doubts: as in decode."""
         with self._opened() as capture:
-            for frame in decode(self.path, capture):
+            for frame in decode(self.path, capture, doubts):
                 if frame.image is None:
                     yield frame
                 elif frame.image.ndim == 3 and frame.image.shape[2] == 3:
