@@ -14,7 +14,7 @@ from rpstn.datasets.coco_detections import in_words
 from rpstn.datasets.request import Request
 from rpstn.datasets.splits import SPLITS
 from rpstn.datasets.truth import Truth
-from rpstn.errors import UserError, whole
+from rpstn.errors import UserError, check_seed
 from rpstn.runs.paths import data_folder, expanded
 from rpstn.skeletons import get_skeleton
 
@@ -88,7 +88,7 @@ def read_splits(
     faults  where given, errors of single clips are appended to it and the clip is left out, instead of raised.
     """
     path = dataset_root(name, root)
-    whole("seed", seed, 0)
+    check_seed(seed)
     entry = TABLE[name]
     if detections is not None and name != "coco":
         raise UserError(f"data set {name} is read by its own boxes; only coco takes a detector's results: leave out detections")

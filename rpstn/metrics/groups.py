@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.errors import check_seed
+
 LEAST = 5  # groups: with four, the 95 % levels lie beyond the most extreme draw, four times the same group
 
 
@@ -33,7 +35,7 @@ def draw_groups(number: int, draws: int, level: float, seed: int | np.random.Gen
     """
     if not 0 < level < 1 or draws < 1:
         raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed if isinstance(seed, np.random.Generator) else check_seed(seed))
     return rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
 
 

@@ -397,8 +397,8 @@ def test_every_name_is_listed(capsys, monkeypatch, roots):
     assert "joints.mat (labels): 1" in said and said.count("  terms ") == len(DATASETS)
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, None, True])
+@pytest.mark.parametrize("seed", [-1, 1.5, None, True, "a", 2**32])
 def test_a_seed_is_a_whole_number(embedded_root, seed):
     """Without one, each reading would cut another val."""
-    with pytest.raises(UserError, match="^seed must be a whole number of at least 0, not"):
+    with pytest.raises(UserError, match=r"^seed must be a whole number of 0 to 2\*\*32 - 1, not"):
         open_dataset("embedded", embedded_root, seed=seed)
