@@ -17,7 +17,7 @@ import numpy as np
 from rpstn.datasets.boxes import fill_boxes
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
 from rpstn.datasets.own.bounds import check_boxes, keep_inside
-from rpstn.datasets.own.writable import BOXES, check_texts, check_states, check_writable
+from rpstn.datasets.own.writable import BOXES, check_states, check_texts, check_writable
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError

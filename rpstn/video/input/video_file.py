@@ -28,8 +28,9 @@ _CONVERT = "convert it, for example with ffmpeg -i IN -c:v libx264 OUT.mp4"
 class VideoFile:
     """Decode a video file from its start, with OpenCV. Times are the stream's own where they increase.
 
-    lost  times of the frames that cannot be decoded, by number, as far as it is read. They are left out; all others keep number
-          and time.
+    lost    times of the frames that cannot be decoded, by number, as far as it is read. They are left out; all others keep
+            number and time.
+    doubts  frames before which the file lacks others, as `decode` says.
 
     Raises UserError for a file without a video stream, and, when iterated, for one without a frame that can be decoded.
     """
@@ -40,6 +41,7 @@ class VideoFile:
     live: bool = False
     notes: list[str] = field(default_factory=list)
     lost: dict[int, float] = field(default_factory=dict)
+    doubts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.name = self.path.name
@@ -80,12 +82,12 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[Frame]:
         self.lost.clear()
+        self.doubts.clear()
         self.notes.clear()
         return same_size(self._timed(), self.notes)
 
     def _timed(self) -> Iterator[Frame]:
-        doubts: list[int] = []
-        decoded = self._decoded(doubts)
+        decoded = self._decoded()
         first = deque(itertools.islice(decoded, _LOOK))
         if not first:
             raise UserError(f"{self.path}: {self._why_no_frame()}")
@@ -113,10 +115,9 @@ class VideoFile:
                 named, one = _in_words(list(self.lost)), len(self.lost) == 1
                 what = f"frame {named} could not be decoded and has" if one else f"frames {named} could not be decoded and have"
                 self.notes.append(f"{what} no pose: the file is damaged there")
-            if doubts:
-                self.notes.append(
-                    f"the file is damaged: frames are missing {missing_where(doubts)}, nobody can tell how many, and do not count"
-                )
+            if self.doubts:
+                where = missing_where(self.doubts)
+                self.notes.append(f"the file is damaged: frames are missing {where}, nobody can tell how many, and do not count")
             if guessed:
                 self.notes.append(f"{guessed} frames have no later time than the one before; taken to follow at {self.fps:g} fps")
 
@@ -151,10 +152,10 @@ class VideoFile:
             yield first.popleft()
         yield from rest
 
-    def _decoded(self, doubts: list[int]) -> Iterator[Decoded]:
-        """Frames with RGB images. doubts: as in decode."""
+    def _decoded(self) -> Iterator[Decoded]:
+        """Frames with RGB images."""
         with self._opened() as capture:
-            for frame in decode(self.path, capture, doubts):
+            for frame in decode(self.path, capture, self.doubts):
                 if frame.image is None:
                     yield frame
                 elif frame.image.ndim == 3 and frame.image.shape[2] == 3:
