@@ -57,8 +57,10 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
 
     Raises UserError for a name that does not exist and for a folder that is missing.
     """
-    if name not in DATASETS:
+    if not isinstance(name, str) or name not in DATASETS:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
+    if root is not None and not isinstance(root, str | os.PathLike):
+        raise UserError(f"data set {name}: the root is {root!r:.80}, which is no path; give a folder as text or a Path")
     if root is not None and not os.fspath(root):  # as of a shell's variable that is not set; it would be the working directory
         raise UserError(f"data set {name}: the root given is empty; name its folder, or give None")
     if root is not None:

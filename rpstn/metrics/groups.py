@@ -18,7 +18,10 @@ def sums_per_group(values: np.ndarray, groups: Sequence[Any] | np.ndarray) -> tu
     Raises ValueError for shapes that do not fit.
     """
     values = np.asarray(values, dtype=np.float64)
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    try:
+        names, index = np.unique(np.asarray(groups), return_inverse=True)
+    except TypeError as error:  # such as None, which has no order
+        raise ValueError("groups must be names or numbers, one kind of them; None is no group") from error
     if values.ndim != 2 or index.shape != values.shape[:1]:
         raise ValueError(f"values {values.shape} must be (N, K), and groups {np.shape(groups)} name a group for each row")
     known = ~np.isnan(values)

@@ -133,7 +133,7 @@ def open_one(
     progress: bool = False,
 ) -> Opened:
     """Open a video and a network, as `predict` and `rpstn.video.watch.watch` do; arguments and errors are those of `predict`."""
-    if frames is not None and (not isinstance(frames, int | np.integer) or frames < 1):
+    if frames is not None and (isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1):
         raise UserError(f"the limit is {frames} frames; give a whole number of at least 1, or None for the whole video")
     given = read_boxes(boxes)
     if given is not None and len(given.ids) > 1:

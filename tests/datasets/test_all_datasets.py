@@ -402,3 +402,11 @@ def test_a_seed_is_a_whole_number(embedded_root, seed):
     """Without one, each reading would cut another val."""
     with pytest.raises(UserError, match=r"^seed must be a whole number of 0 to 2\*\*32 - 1, not"):
         open_dataset("embedded", embedded_root, seed=seed)
+
+
+@pytest.mark.parametrize("root", [3, b"data", ["data"]])
+def test_a_root_is_a_path(root):
+    with pytest.raises(UserError, match="data set embedded: the root is .*, which is no path; give a folder as text or a Path"):
+        open_dataset("embedded", root)
+    with pytest.raises(UserError, match="there is no data set"):
+        open_dataset(root)
