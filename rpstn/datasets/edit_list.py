@@ -1,4 +1,4 @@
-"""What the edit list of an MP4 or MOV leaves out: frames that are stored and never shown."""
+"""The index of an MP4 or MOV: whether it is there, and what its edit list leaves out, frames that are stored and never shown."""
 
 from __future__ import annotations
 
@@ -24,6 +24,17 @@ def shown_seconds(path: Path) -> float:
     except (OSError, struct.error, IndexError, ZeroDivisionError):  # whoever decodes it says so
         pass
     return math.inf
+
+
+def lacks_index(path: Path) -> bool:
+    """Say whether a file begins as an MP4 and lacks the box that describes its tracks, without which nothing can be decoded."""
+    try:
+        with path.open("rb") as file:
+            begins = file.read(8)[4:] == b"ftyp"
+            file.seek(0)
+            return begins and not _movie(file)
+    except (OSError, struct.error):
+        return False
 
 
 def _movie(file: BinaryIO) -> bytes:

@@ -15,7 +15,7 @@ from rpstn.errors import UserError
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 # Images too, in formats that are not read.
-_OTHERS = tuple(
+OTHER_IMAGES = tuple(
     ".heic .heif .hif .avif .jxl .jp2 .j2k .jfif .jpe .gif .ppm .pgm .pbm .pnm .tga .exr .hdr .psd .dng .raw .cr2 .cr3 .nef .arw "
     ".orf .rw2 .raf .ico".split()
 )
@@ -37,7 +37,7 @@ def frame_files(folder: Path) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     for one, other in zip(paths, paths[1:], strict=False):
         if natural(one) == natural(other):
             raise UserError(f"{folder}: {one.name} and {other.name} claim the same frame; keep one of them, or rename it")
-    return paths, tuple(sorted(path.name for path in there if path.suffix.lower() in _OTHERS))
+    return paths, tuple(sorted(path.name for path in there if path.suffix.lower() in OTHER_IMAGES))
 
 
 def _check_numbers(folder: Path, paths: tuple[Path, ...]) -> None:

@@ -395,3 +395,13 @@ def test_a_box_beside_the_frame_is_a_fault(tmp_path, box):
         opened(root, clip)
     with pytest.raises(UserError, match="of frame 0 lies outside the 64x48 pixels"):
         own_clip("a", image(1)[None], [JOINTS], boxes=[box])
+
+
+def test_a_folder_is_no_video_and_a_file_no_folder(tmp_path):
+    root = folder(tmp_path, ["1.png"])
+    for key, value, words in (
+        ("video", "f", r'f: is a folder, and "video" of .* names none; name it as "frames"'),
+        ("frames", "f/1.png", r'1.png: is a file, and "frames" of .* names none; name it as "video"'),
+    ):
+        with pytest.raises(UserError, match=words):
+            opened(root, {"id": "a", "split": "test", key: value, "joints": [JOINTS]})

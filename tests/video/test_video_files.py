@@ -291,3 +291,24 @@ def test_a_video_that_begins_late_is_whole(tmp_path):
     (tmp_path / "a.webm").write_bytes(data)
     source = open_input(tmp_path / "a.webm")
     assert [frame.index for frame in source] == list(range(FPS)) and not source.notes and source.count > FPS
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.png", b"this is text", "its name is an image's, and it holds none"),
+        ("a.jpg", b"\0" * 900, "its name is an image's, and it holds none"),
+        ("a.ico", b"\0\0\1\0\1\0" + bytes(99), "images in the format .ico are not read; convert it to PNG"),
+        (
+            "a.mp4",
+            (VIDEOS / "rotated.mp4").read_bytes().partition(b"moov")[0][:-4],
+            r"lacks the index \(moov\) of an MP4: it was cut",
+        ),
+        ("b.mp4", (VIDEOS / "rotated.mp4").read_bytes()[:300], r"lacks the index \(moov\)|no video can be read"),
+        ("c.mp4", b"this is text", "no video stream that OpenCV knows"),
+    ],
+)
+def test_why_a_file_is_no_video(tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        list(open_input(tmp_path / name))

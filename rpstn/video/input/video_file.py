@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.decoding import Decoded, decode, late_start, missing_where, open_capture, packet_times
+from rpstn.datasets.edit_list import lacks_index
+from rpstn.datasets.frame_files import IMAGES, OTHER_IMAGES
 from rpstn.errors import UserError
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, as_rgb, same_size, usable
 
@@ -21,6 +23,7 @@ _LOOK = 12  # frames whose times give the rate where the header does not
 _NAMED = 8  # stretches of lost frames that a note names
 _IMAGE_CODECS = ("mjpg", "mpng", "png", "apng", "jpeg", "bmp", "gif", "webp", "tiff")
 _CODECS = {"av01": "AV1", "vvc1": "H.266", "vvi1": "H.266", "hevc": "H.265", "hev1": "H.265", "hvc1": "H.265", "h264": "H.264"}
+_NO_IMAGE = "its name is an image's, and it holds none that can be decoded: it is broken, or something else; give another file"
 _CONVERT = "convert it, for example with ffmpeg -i IN -c:v libx264 OUT.mp4"
 
 
@@ -63,6 +66,15 @@ class VideoFile:
             return f"this file cannot be read ({error.strerror}); allow it, or give another"
         if empty:
             return "no video can be read, the file is empty; give another"
+        if self.path.suffix.lower() in IMAGES:
+            return _NO_IMAGE
+        if self.path.suffix.lower() in OTHER_IMAGES:
+            return f"images in the format {self.path.suffix.lower()} are not read; convert it to PNG or JPEG and give that"
+        if lacks_index(self.path):
+            return (
+                "no video can be read, it lacks the index (moov) of an MP4: it was cut off, or its recording was, before the "
+                "end; copy it again, or give another"
+            )
         with open_capture(self.path, cv2.CAP_PROP_FORMAT, -1) as packets:  # without a decoder
             if packets.isOpened():
                 return f"OpenCV has no decoder here for its codec, {_codec(packets)}; {_CONVERT}, or give another"
@@ -125,6 +137,8 @@ class VideoFile:
         with open_capture(self.path) as capture:
             codec, fourcc = _codec(capture), _fourcc(capture)
         count = len(packet_times(self.path)[0])
+        if self.path.suffix.lower() in IMAGES:
+            return _NO_IMAGE
         if not count:
             return "no frame of this video can be decoded, it has none or is cut short; give another file"
         if fourcc == "av01":
