@@ -28,6 +28,13 @@ def whole(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def check_seed(seed: Any) -> int:
+    """Return a seed, a whole number of 0 to 2**32 - 1, as NumPy and torch take it. Raises UserError for anything else."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**32:
+        raise UserError(f"seed must be a whole number of 0 to 2**32 - 1, not {seed!r}; give another")
+    return int(seed)
+
+
 def positive(name: str, value: Any) -> float:
     """Return the value, a finite number above 0. Raises UserError for anything else, also for True."""
     if isinstance(value, bool) or not isinstance(value, Real) or not (math.isfinite(value) and float(value) > 0):

@@ -204,7 +204,7 @@ SKELETONS: dict[str, Skeleton] = {
 
 def get_skeleton(name: str) -> Skeleton:
     """Look up a skeleton by name. Raises UserError with the known names."""
-    if name not in SKELETONS:
+    if not isinstance(name, str) or name not in SKELETONS:
         raise UserError(f"no skeleton is called {name!r}; known are {', '.join(SKELETONS)}")
     return SKELETONS[name]
 

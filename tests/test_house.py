@@ -115,6 +115,36 @@ def test_text_files_are_utf8_on_every_system():
     assert not found, "open them with encoding='utf-8'"
 
 
+def unlinked(source):
+    """Lines of code that hand OpenCV a name not from `with opencv_path(...) as name`; a camera has a number."""
+    tree = ast.parse(source)
+    named = [
+        (item.optional_vars.id, node.lineno, node.end_lineno)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.With)
+        for item in node.items
+        if "opencv_path(" in ast.unparse(item.context_expr) and isinstance(item.optional_vars, ast.Name)
+    ]
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call) or not re.match(OPENCV_FILES, ast.unparse(node.func)):
+            continue
+        given = ast.unparse(node.args[0])
+        if given != "self.index" and not any(given == name and first <= node.lineno <= last for name, first, last in named):
+            yield node.lineno
+
+
+# All that take a file's name; imdecode, imencode and their kin take bytes.
+OPENCV_FILES = r"cv2\.(imread|imwrite|imcount|haveImage(Reader|Writer)|VideoCapture|VideoWriter|FileStorage)\w*$"
+
+
+def test_opencv_takes_no_name_that_ends_the_process():
+    """A name that is not UTF-8 is a segmentation fault there; opencv_path gives a link."""
+    bad = "with opencv_path(path) as name:\n    cv2.imread(name)\ncv2.imreadmulti(str(path))\ncv2.VideoCapture(name)"
+    assert list(unlinked(bad)) == [3, 4]
+    found = {path: list(unlinked(path.read_text(encoding="utf-8"))) for path in (CHECKOUT / "rpstn").rglob("*.py")}
+    assert not {str(path.relative_to(CHECKOUT)): lines for path, lines in found.items() if lines}
+
+
 def test_package_and_project_have_the_same_version(project):
     import rpstn
 

@@ -94,8 +94,10 @@ def check(name: Name, root: Root = None, /, *, fold: int = 1, labels_only: bool 
     """
     from rpstn.datasets.check import check_dataset
     from rpstn.runs.progress import tqdm
+    from rpstn.runs.quiet import audible
 
-    with tqdm(desc=f"check {name}", unit="clip", leave=False, delay=1) as bar:
+    # Checking shuts stderr while it decodes.
+    with audible() as terminal, tqdm(desc=f"check {name}", unit="clip", leave=False, delay=1, file=terminal) as bar:
 
         def show(done: int, total: int) -> None:
             bar.total = total

@@ -10,6 +10,7 @@ import errno
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -96,7 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words and words[0] in _REPEATING:
         keep_memory()
-    with escaping():
+    with escaping(), warnings.catch_warnings():
+        warnings.showwarning = _warn  # restored where the block ends
         return _run(words)
 
 
@@ -123,6 +125,11 @@ def _run(words: list[str]) -> int:
         return _refuse(f"{error.object}: no file here can have that name ({error}); set LC_ALL=C.UTF-8 or PYTHONUTF8=1")
     except SystemExit as stop:  # tyro has printed its help
         return stop.code if isinstance(stop.code, int) else 0
+
+
+def _warn(message: Warning | str, *_place: Any, **_more: Any) -> None:
+    """Show a warning in a line of ours: its place in the code says nothing to whoever runs a command."""
+    print(f"rpstn: warning: {' '.join(str(message).split())}", file=sys.stderr)
 
 
 def _refuse(message: str) -> int:

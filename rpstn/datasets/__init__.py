@@ -14,7 +14,7 @@ from rpstn.datasets.coco_detections import in_words
 from rpstn.datasets.request import Request
 from rpstn.datasets.splits import SPLITS
 from rpstn.datasets.truth import Truth
-from rpstn.errors import UserError, whole
+from rpstn.errors import UserError, check_seed
 from rpstn.runs.paths import data_folder, expanded
 from rpstn.skeletons import get_skeleton
 
@@ -57,8 +57,10 @@ def dataset_root(name: str, root: str | os.PathLike[str] | None = None) -> Path:
 
     Raises UserError for a name that does not exist and for a folder that is missing.
     """
-    if name not in DATASETS:
+    if not isinstance(name, str) or name not in DATASETS:
         raise UserError(f"there is no data set {name!r}; there are {', '.join(DATASETS)}")
+    if root is not None and not isinstance(root, str | os.PathLike):
+        raise UserError(f"data set {name}: the root is {root!r:.80}, which is no path; give a folder as text or a Path")
     if root is not None and not os.fspath(root):  # as of a shell's variable that is not set; it would be the working directory
         raise UserError(f"data set {name}: the root given is empty; name its folder, or give None")
     if root is not None:
@@ -88,7 +90,7 @@ def read_splits(
     faults  where given, errors of single clips are appended to it and the clip is left out, instead of raised.
     """
     path = dataset_root(name, root)
-    whole("seed", seed, 0)
+    check_seed(seed)
     entry = TABLE[name]
     if detections is not None and name != "coco":
         raise UserError(f"data set {name} is read by its own boxes; only coco takes a detector's results: leave out detections")

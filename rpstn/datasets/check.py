@@ -187,8 +187,11 @@ def _look_at_images(clip: Clip, frames: ImageFrames) -> tuple[int, list[str]]:
     decoded = 0
     for index, path in enumerate(frames.paths):
         try:
-            size = frames.image(index).shape[:2]
+            image, damage = frames.look_at(index)
+            size = image.shape[:2]
             decoded += 1
+            if damage:
+                faults.append(f"{path}: damaged inside ({damage}); put a whole copy in its place")
             if size != frames.size:
                 expected = f"{frames.size[1]}x{frames.size[0]}"
                 faults.append(f"{path}: {size[1]}x{size[0]} pixels, labels for {expected}; put the original back")

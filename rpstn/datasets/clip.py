@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -32,6 +33,18 @@ class FrameSource(Protocol):
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Read frames by index: (N,H,W,3) uint8 RGB."""
+
+
+def frame_numbers(indices: Sequence[int], count: int, where: str) -> list[int]:
+    """Return the indices of frames as a list. Raises OutOfRange, with `where` in front, for one that none of `count` frames has.
+
+    Frames count from 0; one before the first is none, so that a mistaken index is not the last frame.
+    """
+    for index in indices:
+        if isinstance(index, bool) or not isinstance(index, Integral) or not 0 <= index < count:
+            there = f"0 to {count - 1}" if count else "none"
+            raise OutOfRange(f"{where}: there is no frame {index!r}; there are {there}")
+    return [int(index) for index in indices]
 
 
 @dataclass(frozen=True)

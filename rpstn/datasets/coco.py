@@ -9,7 +9,7 @@ Source: T.-Y. Lin et al., "Microsoft COCO: Common Objects in Context", ECCV 2014
 a twentieth of the images of train2017, drawn by the seed; group is the image, so its people stay together.
 
 **People.** Crowds (`iscrowd`) and people without a labeled joint are left out, as usual: neither can be trained on, and
-COCO's score asks for neither.
+COCO's score asks for neither. So are annotations of the file's other categories. Ids are numbers or strings.
 
 **Pixels.** Positions and boxes are used as stored, 0-based, which is what reported tables do. A crop with padding 1.25
 around the box (`transforms.crop_affine`) is the usual one.
@@ -59,13 +59,13 @@ def read_splits(request: Request) -> dict[str, list[Clip]]:
 def _read_labels(request: Request) -> dict[str, list[Clip]]:
     found: list[tuple[str, Clip]] = []
     for year in _years(request):
-        people: list[tuple[int, int, Clip]] = []
-        known: set[int] = set()
+        people: list[tuple[int | str, int | str, Clip]] = []
+        known: set[int | str] = set()
         damaged = False
         for where, entry in _annotations(year.content, year.path):
             try:
                 image, identity = _joined(entry, where, year.images, known)
-                clip = _labeled(entry, year.frames(image), where, year.category) if year.split(image) in request.splits else None
+                clip = _labeled(entry, year.frames(image), where, year) if year.split(image) in request.splits else None
                 if clip is not None:
                     year.require(image, where)
                     people.append((image, identity, clip))
@@ -75,7 +75,8 @@ def _read_labels(request: Request) -> dict[str, list[Clip]]:
         if not people and not damaged:
             wanted = " and ".join(split for split in request.splits if _YEARS[split] == year.folder.name)
             raise UserError(f"{year.path}: nobody in it has a labeled joint and belongs to {wanted}; {_REMEDY}")
-        found += [(year.split(image), clip) for image, _, clip in sorted(people, key=lambda person: person[:2])]
+        people.sort(key=lambda person: (coco_json.by_identity(person[0]), coco_json.by_identity(person[1])))
+        found += [(year.split(image), clip) for image, _, clip in people]
     return request.sort(found)
 
 
@@ -85,7 +86,7 @@ def _read_detections(request: Request, path: Path) -> dict[str, list[Clip]]:
     damaged = False
     years = list(_years(request))
     for year in years:
-        for image in sorted(year.images.keys() & rows.keys()):
+        for image in sorted(year.images.keys() & rows.keys(), key=coco_json.by_identity):
             here = rows.pop(image)  # what stays belongs to no image
             if year.split(image) not in request.splits:
                 continue
@@ -116,7 +117,7 @@ def _read_detections(request: Request, path: Path) -> dict[str, list[Clip]]:
 class _Year:
     """One label file with its folder of images.
 
-    category  the id of people in it.
+    category  the id of people in it, and others: those of its other categories, whose annotations are left out.
     images    id -> file name, (height, width).
     val       the images that are cut from train; None for val2017, which is test as a whole.
     present   the files that are there; None: it does not matter.
@@ -125,22 +126,23 @@ class _Year:
     path: Path
     folder: Path
     content: dict[str, Any]
-    category: int
-    images: dict[int, tuple[str, tuple[int, int]]]
-    val: set[int] | None
+    category: int | str
+    others: set[int | str]
+    images: dict[int | str, tuple[str, tuple[int, int]]]
+    val: set[int | str] | None
     present: frozenset[str] | None
 
-    def split(self, image: int) -> str:
+    def split(self, image: int | str) -> str:
         """Return the split that an image is in."""
         if self.val is None:
             return "test"
         return "val" if image in self.val else "train"
 
-    def frames(self, image: int) -> ImageFrames:
+    def frames(self, image: int | str) -> ImageFrames:
         name, size = self.images[image]
         return ImageFrames((self.folder / name,), size)
 
-    def require(self, image: int, where: str) -> None:
+    def require(self, image: int | str, where: str) -> None:
         """Raise UserError for an image that is not there."""
         name, _ = self.images[image]
         if self.present is not None and name not in self.present:
@@ -160,19 +162,20 @@ def _years(request: Request) -> Iterator[_Year]:
         folder = request.root / name
         files = None if request.labels_only else coco_json.listing(folder, _IMAGES)
         val = cut_images(images, VALIDATION, request.seed) if name == "train2017" else None
-        yield _Year(path, folder, content, category, images, val, files)
+        listed = coco_json.identified(content, "categories", str(path), _REMEDY)
+        yield _Year(path, folder, content, category, {kind for kind, _, _ in listed} - {category}, images, val, files)
 
 
-def _read_file(path: Path) -> tuple[dict[str, Any], int, dict[int, tuple[str, tuple[int, int]]]]:
+def _read_file(path: Path) -> tuple[dict[str, Any], int | str, dict[int | str, tuple[str, tuple[int, int]]]]:
     """Return a label file's content, the id of people, and its images."""
     content = coco_json.read_json(path, _REMEDY)
     category = coco_json.check_category(content, COCO.joints, str(path), _REMEDY)
     return content, category, _images(content, path)
 
 
-def _joined(entry: dict[str, Any], where: str, images: Iterable[int], known: set[int]) -> tuple[int, int]:
+def _joined(entry: dict[str, Any], where: str, images: Iterable[int | str], known: set[int | str]) -> tuple[int | str, int | str]:
     """Return the image and the id of an annotation, and add the id to those known."""
-    image, identity = (coco_json.integer(entry, key, where, _REMEDY) for key in ("image_id", "id"))
+    image, identity = (coco_json.identity(entry, key, where, _REMEDY) for key in ("image_id", "id"))
     if image not in images:
         raise UserError(f"{where}: image_id {image} is not among the file's images; {_REMEDY}")
     if identity in known:
@@ -196,12 +199,13 @@ def ground_truth(root: Path, split: str, seed: int = 0) -> dict[str, Any]:
     return content | {"images": [entry for entry in content["images"] if entry["id"] in kept], "annotations": people}
 
 
-def _images(content: Any, path: Path) -> dict[int, tuple[str, tuple[int, int]]]:
+def _images(content: Any, path: Path) -> dict[int | str, tuple[str, tuple[int, int]]]:
     """Return id -> file name, (height, width)."""
-    images: dict[int, tuple[str, tuple[int, int]]] = {}
+    images: dict[int | str, tuple[str, tuple[int, int]]] = {}
     for index, entry in enumerate(coco_json.entries(content, "images", str(path), _REMEDY)):
         where = f"{path}: image {entry.get('id', f'at {index}')}"
-        image, height, width = (coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "height", "width"))
+        image = coco_json.identity(entry, "id", where, _REMEDY)
+        height, width = (coco_json.integer(entry, key, where, _REMEDY) for key in ("height", "width"))
         if not height or not width:
             raise UserError(f"{where}: has {width}x{height} pixels; {_REMEDY}")
         name = coco_json.file_name(entry, where, _REMEDY)
@@ -221,11 +225,14 @@ def _annotations(content: Any, path: Path) -> list[tuple[str, dict[str, Any]]]:
     return [(f"{path}: annotation {entry.get('id', f'at {index}')}", entry) for index, entry in enumerate(found)]
 
 
-def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: int) -> Clip | None:
-    """Return a person with labels; None for a crowd and for a person without a labeled joint."""
-    identity, kind = (coco_json.integer(entry, key, where, _REMEDY) for key in ("id", "category_id"))
-    if kind != category:
-        raise UserError(f"{where}: category_id is {kind}, not that of a person, {category}; {_REMEDY}")
+def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, year: _Year) -> Clip | None:
+    """Return a person with labels; None for a crowd, for a person without a labeled joint, and for what is no person."""
+    kind = coco_json.identity(entry, "category_id", where, _REMEDY)
+    if kind in year.others:
+        return None
+    if kind != year.category:
+        raise UserError(f"{where}: category_id is {kind}, which is none of the file's categories; {_REMEDY}")
+    identity = coco_json.identity(entry, "id", where, _REMEDY)
     joints, visibility, crowd = coco_json.person(entry, len(COCO), where, _REMEDY)
     labeled = visibility != ABSENT
     if crowd or not labeled.any():
@@ -240,12 +247,16 @@ def _labeled(entry: dict[str, Any], frames: ImageFrames, where: str, category: i
     box, seen = coco_json.box(entry, where, _REMEDY), visibility == VISIBLE
     # A box surrounds what is seen: hidden joints may lie behind what cuts it off.
     check_near(joints, seen if seen.any() else visibility != ABSENT, box, f"{where}: bbox", _REMEDY)
-    image = int(entry["image_id"])
+    image = coco_json.identity(entry, "image_id", where, _REMEDY)
     truth = Truth(joints_outside=int(outside.sum()), coco=CocoTruth(image, identity, area))
-    return Clip.of_image(f"{image:012d}_{identity}", f"{image:012d}", joints, visibility, box, frames, truth)
+    return Clip.of_image(f"{_group(image)}_{identity}", _group(image), joints, visibility, box, frames, truth)
 
 
-def _detected(row: Detection, image: int, frames: ImageFrames) -> Clip:
+def _detected(row: Detection, image: int | str, frames: ImageFrames) -> Clip:
     nowhere, absent = np.zeros((len(COCO), 2)), np.full(len(COCO), ABSENT, np.uint8)
     coco = CocoTruth(image, -1, area=float(row.box[2] * row.box[3]), score=row.score, detected=True)
-    return Clip.of_image(f"{image:012d}_d{row.index}", f"{image:012d}", nowhere, absent, row.box, frames, Truth(coco=coco))
+    return Clip.of_image(f"{_group(image)}_d{row.index}", _group(image), nowhere, absent, row.box, frames, Truth(coco=coco))
+
+
+def _group(image: int | str) -> str:
+    return image if isinstance(image, str) else f"{image:012d}"

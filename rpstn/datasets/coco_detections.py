@@ -30,7 +30,7 @@ class Detection:
     box: np.ndarray
     score: float
 
-    def fault(self, category: int, size: tuple[int, int]) -> str | None:
+    def fault(self, category: int | str, size: tuple[int, int]) -> str | None:
         """Say why it cannot be used for people in an image of that (height, width); None where it can."""
         if self.category not in (None, category):
             return "of another category than person"

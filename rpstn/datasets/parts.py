@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rpstn.datasets.clip import Clip, FrameSource
+from rpstn.datasets.clip import Clip, FrameSource, frame_numbers
 from rpstn.datasets.truth import Truth
 
 
@@ -29,7 +29,7 @@ class PartFrames:
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         """Read frames by their index in the part: (N,H,W,3) uint8 RGB."""
-        return self.source.read([self.first + index for index in indices])
+        return self.source.read([self.first + index for index in frame_numbers(indices, self.length, "a part of a clip")])
 
 
 def parts_of(clip: Clip, longest: int) -> list[Clip]:

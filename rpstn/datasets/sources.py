@@ -12,14 +12,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.clip import FrameSource
+from rpstn.datasets.clip import FrameSource, frame_numbers
+from rpstn.datasets.image_damage import damage_in, is_cut_short
 from rpstn.datasets.image_pages import count_images
 from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
+from rpstn.runs.quiet import hearing
 
 __all__ = ["ArrayFrames", "FrameCache", "ImageFrames", "VideoFrames", "count_frames", "decode_video", "read_image"]
-
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 
 
 def read_image(
@@ -30,12 +30,33 @@ def read_image(
     upright  rotated as its metadata say, as phones note it. Not for sets whose labels are given in stored pixels.
     remedy   what the user can do about a broken one.
     """
+    return _decoded(path, _stored(path, remedy), upright, remedy)
+
+
+def look_at_image(
+    path: Path, *, upright: bool = False, remedy: str = "unpack or make the data set again, or remove the clip"
+) -> tuple[np.ndarray, str]:
+    """Read one image as read_image does, and say what its decoder found damaged in it; "" for nothing.
+
+    Decoders draw what they can of such an image. They say so on stderr, which is shut for the whole process meanwhile: this is
+    for looking at images once, not for reading them in a loop that trains.
+    """
+    data = _stored(path, remedy)
+    with hearing() as said:
+        image = _decoded(path, data, upright, remedy)
+    return image, damage_in(said)
+
+
+def _stored(path: Path, remedy: str) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot read this image ({error.strerror}); {remedy}") from error
-    # OpenCV fills the lost part of a JPEG that was cut short with gray, and says so on stderr only.
-    whole = not data.startswith(_JPEG_START) or data.rfind(_JPEG_END) > 0  # from the end, where it nearly always is
+
+
+def _decoded(path: Path, data: bytes, upright: bool, remedy: str) -> np.ndarray:
+    # Some versions of OpenCV fill the lost part of a JPEG that was cut short with gray, and say so on stderr only.
+    whole = not is_cut_short(data)
     flags = cv2.IMREAD_COLOR_RGB | (0 if upright else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data and whole else None
@@ -75,6 +96,10 @@ class ImageFrames:
         """Read one frame (H,W,3) uint8 RGB, of whatever size it is."""
         return read_image(self.paths[index], upright=self.upright)
 
+    def look_at(self, index: int) -> tuple[np.ndarray, str]:
+        """Read one frame, and say what is damaged in it (see look_at_image)."""
+        return look_at_image(self.paths[index], upright=self.upright)
+
     @cached_property
     def size(self) -> tuple[int, int]:
         if self.expected is not None:
@@ -86,7 +111,7 @@ class ImageFrames:
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
         frames = []
-        for index in indices:
+        for index in frame_numbers(indices, len(self), f"{self.paths[0].parent}" if self.paths else "an image folder"):
             frame = self.image(index)
             if frame.shape[:2] != self.size:
                 raise UserError(
@@ -119,7 +144,7 @@ class ArrayFrames:
         return height, width
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        chosen: np.ndarray = self.array[np.asarray(indices, int)]
+        chosen: np.ndarray = self.array[np.asarray(frame_numbers(indices, len(self), "frames in memory"), int)]
         return chosen
 
 
@@ -155,7 +180,7 @@ class FrameCache:
 
     def read(self, source: FrameSource, indices: Sequence[int]) -> np.ndarray:
         """Read frames of a source, from memory where possible: (N,H,W,3) uint8 RGB."""
-        wanted = [int(index) for index in indices]
+        wanted = frame_numbers(indices, len(source), "cached frames")
         found: dict[int, np.ndarray] = {}
         with self._lock:
             for index in set(wanted):

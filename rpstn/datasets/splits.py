@@ -15,7 +15,7 @@ from rpstn.errors import UserError
 
 SPLITS = ("train", "val", "test")
 
-Image = TypeVar("Image", int, str)
+Image = TypeVar("Image", bound=int | str)
 
 
 def cut_validation(groups: Sequence[str], actions: Sequence[str], fraction: float, seed: int) -> set[str]:
@@ -51,7 +51,7 @@ def cut_validation(groups: Sequence[str], actions: Sequence[str], fraction: floa
 
 def cut_images(images: Iterable[Image], fraction: float, seed: int) -> set[Image]:
     """Draw a fraction of the images, at least one where there are two."""
-    names = sorted(images)
+    names = sorted(images, key=lambda image: (isinstance(image, str), image))  # ids are numbers or strings
     count = max(round(fraction * len(names)), int(len(names) > 1))
     return {names[index] for index in np.random.default_rng(seed).permutation(len(names))[:count]}
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import ThreadPoolExecutor
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -81,7 +82,7 @@ def _assign_splits(listed: dict[str, tuple[str, int]], seed: int) -> dict[str, l
 
 def read_fold(root: Path, fold: int) -> dict[str, tuple[str, int]]:
     """Read the clips of one fold: name -> (action, 1 train or 2 test)."""
-    if fold not in FOLDS:
+    if isinstance(fold, bool) or not isinstance(fold, Integral) or fold not in FOLDS:
         raise UserError(f"fold is {fold!r}; the folds of sub_jhmdb are 1, 2 and 3")
     folder = next((root / name for name in ("sub_splits", "sub-splits") if (root / name).is_dir()), None)
     if folder is None:

@@ -18,8 +18,8 @@ class CocoTruth:
     detected  whether a detector found the person. Otherwise it is a label.
     """
 
-    image_id: int
-    annotation_id: int
+    image_id: int | str
+    annotation_id: int | str
     area: float
     score: float = 1.0
     detected: bool = False

@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.decoding import Decoded, decode, open_capture, packet_times
+from rpstn.datasets.clip import frame_numbers
+from rpstn.datasets.decoding import Decoded, decode, missing_where, open_capture, packet_times
 from rpstn.errors import UserError
 
 _NAMED = 5
@@ -44,29 +45,45 @@ class VideoFrames:
 
     @cached_property
     def _counted(self) -> int:
-        return 1 + max(self.read_whole())
+        return self._read()[1]
 
     def __len__(self) -> int:
         return self.length if self.length is not None else self._counted
 
     @cached_property
     def size(self) -> tuple[int, int]:
-        return self.expected if self.expected is not None else next(self._sound())[1].shape[:2]
+        return self.expected if self.expected is not None else self._first().shape[:2]
 
     def read(self, indices: Sequence[int]) -> np.ndarray:
-        frames = self.read_whole()
-        lost = sorted({int(index) for index in indices} - frames.keys())
+        frames, count = self._read()
+        wanted = frame_numbers(indices, count if self.length is None else self.length, f"{self.path}")
+        lost = sorted(set(wanted) - frames.keys())
         if lost:
             raise self.broken(lost)
-        return np.stack([frames[int(index)] for index in indices]) if len(indices) else np.empty((0, *self.size, 3), np.uint8)
+        return np.stack([frames[index] for index in wanted]) if wanted else np.empty((0, *self.size, 3), np.uint8)
 
     def read_whole(self) -> dict[int, np.ndarray]:
         """Read all frames that can be decoded, (H,W,3) uint8 RGB, by index. FrameCache keeps them: one costs as much as all."""
-        frames = {index: cv2.cvtColor(image, cv2.COLOR_BGR2RGB) for index, image in self._sound()}
-        count = 1 + max(frames)
-        if self.length is not None and count != self.length and not count < self.length <= packet_count(self.path):
+        return self._read()[0]
+
+    def _read(self) -> tuple[dict[int, np.ndarray], int]:
+        """Read all frames that can be decoded, and count all that there are."""
+        doubts: list[int] = []
+        frames: dict[int, np.ndarray] = {}
+        count = 0
+        for index, image in self._frames(doubts):
+            count = index + 1
+            if image is not None:
+                frames[index] = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+        if doubts:
             raise UserError(
-                f"{self.path}: {count} frames can be decoded, the labels are for {self.length}; "
+                f"{self.path}: the file is damaged, frames are missing {missing_where(doubts)} and nobody can tell how many, so "
+                f"labels may meet other frames; put a whole copy of the file in its place"
+            )
+        found = 1 + max(frames)
+        if self.length is not None and self.length not in (found, count) and not found < self.length <= packet_count(self.path):
+            raise UserError(
+                f"{self.path}: {found} frames can be decoded, the labels are for {self.length}; "
                 f"the file is cut short or belongs to other labels: unpack the data set again"
             )
         height, width = frames[min(frames)].shape[:2]
@@ -75,7 +92,7 @@ class VideoFrames:
                 f"{self.path}: the video has {width}x{height} pixels, its labels are for "
                 f"{self.expected[1]}x{self.expected[0]}; put back the original file"
             )
-        return frames
+        return frames, count
 
     def broken(self, lost: Sequence[int]) -> UserError:
         """Make the error that names frames which cannot be decoded."""
@@ -83,15 +100,20 @@ class VideoFrames:
         which = f"frame {named}" if len(lost) == 1 else f"{len(lost)} frames ({named})"
         return UserError(f"{self.path}: {which} of {len(self)} cannot be decoded; put a whole copy of the file in its place")
 
-    def _sound(self) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield index and pixels, BGR, of each frame that can be decoded. UserError where there is none."""
+    def _first(self) -> np.ndarray:
+        return next(image for _, image in self._frames([]) if image is not None)
+
+    def _frames(self, doubts: list[int]) -> Iterator[tuple[int, np.ndarray | None]]:
+        """Yield index and pixels, BGR, of each frame; None for one that cannot be decoded. doubts: as in decode.
+
+        Raises UserError where none can be.
+        """
         if not self.path.is_file():
             raise UserError(f"{self.path}: there is no such video file; check the path")
         found = False
-        for frame in _decoded(self.path):
-            if frame.image is not None:
-                found = True
-                yield frame.index, frame.image
+        for frame in _decoded(self.path, doubts):
+            found = found or frame.image is not None
+            yield frame.index, frame.image
         if not found:
             raise UserError(
                 f"{self.path}: no frame of this video can be decoded; it is broken, or OpenCV lacks its codec "
@@ -102,10 +124,10 @@ class VideoFrames:
 def packet_count(path: Path) -> int:
     """Count the packets of a video file, one per frame, decodable or not."""
     times, unreadable = packet_times(path)
-    return len(times) + unreadable
+    return len(times) + len(unreadable)
 
 
-def _decoded(path: Path) -> Iterator[Decoded]:
+def _decoded(path: Path, doubts: list[int] | None = None) -> Iterator[Decoded]:
     with open_capture(path) as capture:
         if capture.isOpened():
-            yield from decode(path, capture)
+            yield from decode(path, capture, doubts)

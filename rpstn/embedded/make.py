@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.embedded.plan import SPLITS, plan_clips
-from rpstn.errors import UserError
+from rpstn.errors import UserError, check_seed
 from rpstn.runs.paths import expanded
 from rpstn.runs.progress import tqdm
 
@@ -110,8 +110,7 @@ def _check(root: Path, seed: int, counts: dict[str, int], frames: int, size: int
         raise UserError(f"counts: no split is called {sorted(unknown)[0]!r}; the splits are {', '.join(SPLITS)}")
     if any(not isinstance(n, int) or n < 0 for n in counts.values()) or not 0 < sum(counts.values()) < 10000:
         raise UserError(f"counts: {counts} must be whole numbers of clips, 1 to 9999 in all")
-    if seed < 0:
-        raise UserError(f"seed: {seed} is negative; give a number from 0")
+    check_seed(seed)
     if not 2 <= frames <= 2000:
         raise UserError(f"frames: {frames} per clip cannot be made; give 2 to 2000")
     if not 64 <= size <= 320:

@@ -16,7 +16,7 @@ from rpstn.datasets.catalogue import TABLE
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.predictions import Predictions
-from rpstn.errors import UserError
+from rpstn.errors import UserError, check_seed
 from rpstn.evaluate.author_checkpoints import load_author_network, predict_author_network
 from rpstn.evaluate.inference import check_checkpoint, predict_clips, trained_on
 from rpstn.evaluate.zero_shot import load_movenet, predict_movenet
@@ -68,6 +68,7 @@ class EvaluateConfig:
             object.__setattr__(self, "checkpoint", find_weights(self.network))
         if self.network in WIDTHS and (self.flip_test or self.image_size is not None):
             raise UserError(f"{self.network} is scored as it comes; leave out flip_test and image_size")
+        check_seed(self.seed)
         for name, least in (("window", 0), ("batch", 1)):
             if getattr(self, name) < least:
                 raise UserError(f"{name} is {getattr(self, name)}; it must be at least {least}")

@@ -44,7 +44,7 @@ def read_ground_truth(source: str | Path | Mapping[str, Any], skeleton: Skeleton
         raise UserError(f"{where}: has no images, annotations and categories; give a file in COCO's key point form")
     category, known = _person(whole, where, skeleton)
     listed = [identity for identity, _, _ in coco_json.identified(whole, "images", where, _REMEDY)]
-    images = {image: number for number, image in enumerate(sorted(listed, key=lambda value: (isinstance(value, str), value)), 1)}
+    images = {image: number for number, image in enumerate(sorted(listed, key=coco_json.by_identity), 1)}
     annotations: list[dict[str, Any]] = []
     for _, place, entry in coco_json.identified(whole, "annotations", where, _REMEDY):
         kind = coco_json.identity(entry, "category_id", place, _REMEDY)

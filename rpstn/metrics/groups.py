@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from rpstn.errors import check_seed
+
 LEAST = 5  # groups: with four, the 95 % levels lie beyond the most extreme draw, four times the same group
 
 
@@ -16,7 +18,10 @@ def sums_per_group(values: np.ndarray, groups: Sequence[Any] | np.ndarray) -> tu
     Raises ValueError for shapes that do not fit.
     """
     values = np.asarray(values, dtype=np.float64)
-    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    try:
+        names, index = np.unique(np.asarray(groups), return_inverse=True)
+    except TypeError as error:  # such as None, which has no order
+        raise ValueError("groups must be names or numbers, one kind of them; None is no group") from error
     if values.ndim != 2 or index.shape != values.shape[:1]:
         raise ValueError(f"values {values.shape} must be (N, K), and groups {np.shape(groups)} name a group for each row")
     known = ~np.isnan(values)
@@ -33,7 +38,7 @@ def draw_groups(number: int, draws: int, level: float, seed: int | np.random.Gen
     """
     if not 0 < level < 1 or draws < 1:
         raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed if isinstance(seed, np.random.Generator) else check_seed(seed))
     return rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
 
 

@@ -128,6 +128,9 @@ def interval(
     groups   (N,) the group of each row.
     pool     "samples": correct samples over scored samples of all joints (micro). "joints": the mean over
              joints, a joint without a sample in a draw being left out of that draw.
+
+    Any quantity has such an interval, also an error or an effect: its values are averaged as those of a PCK. Raises ValueError
+    for shapes that do not fit.
     """
     _, hits, counts = sums_per_group(_as_matrix(correct), groups)
     return _bootstrap(hits[None], counts, pool, draws, level, seed)
@@ -212,7 +215,7 @@ def _as_matrix(correct: np.ndarray) -> np.ndarray:
     correct = np.asarray(correct, dtype=np.float64)
     if correct.ndim not in (1, 2):
         raise ValueError(f"correct must be (N, K) or (N,), not {correct.shape}")
-    return correct.reshape(len(correct), -1)
+    return correct[:, None] if correct.ndim == 1 else correct
 
 
 def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, level: float, seed: int) -> Interval:

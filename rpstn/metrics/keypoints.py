@@ -46,22 +46,32 @@ def as_array(values: Any) -> np.ndarray:
     return np.asarray(values)
 
 
+def _numbers(name: str, values: Any) -> np.ndarray:
+    """Make float64 of numbers or truth values. Raises ValueError for anything else, such as text, and for complex numbers."""
+    array = as_array(values)
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{name} of type {array.dtype} must be numbers")
+    # A matrix of NumPy keeps two axes, whatever is taken of it.
+    return np.asarray(array, np.float64)
+
+
 def correct(predicted: Any, target: Any, visible: Any, *, size: Any, threshold: float = 0.2) -> np.ndarray:
     """Judge which joints were found: (N,K) float64 of 1 (correct), 0 (wrong) and NaN (not scored).
 
     predicted, target  (N,K,2) pixels. A prediction that is not finite is wrong.
-    visible            (N,K): what is scored, true or non-zero. Pass `visibility == VISIBLE`, `== OCCLUDED` or
+    visible            (N,K): what is scored, true or non-zero, not NaN. Pass `visibility == VISIBLE`, `== OCCLUDED` or
                        `!= ABSENT`.
     size               (N,) reference length in pixels. NaN says that the frame has none: it is not scored.
     threshold          fraction of the size; an error equal to threshold * size is correct.
 
-    Raises ValueError for shapes that do not fit, for a size that is zero, negative or infinite, for a
+    Raises ValueError for shapes that do not fit, for what is no number, for a size that is zero, negative or infinite, for a
     threshold that is not positive, and for a scored target that is not finite.
     """
-    predicted = as_array(predicted).astype(np.float64)
-    target = as_array(target).astype(np.float64)
-    scored = as_array(visible).astype(bool)
-    size = as_array(size).astype(np.float64)
+    predicted, target = _numbers("predicted", predicted), _numbers("target", target)
+    visible, size = _numbers("visible", visible), _numbers("size", size)
+    if np.isnan(visible).any():
+        raise ValueError("visible holds NaN; give true or false, or 0 for what is not scored")
+    scored = visible.astype(bool)
     if target.ndim != 3 or target.shape[-1] != 2 or predicted.shape != target.shape:
         raise ValueError(f"predicted {predicted.shape} and target {target.shape} must both be (N, K, 2)")
     if scored.shape != target.shape[:2]:
@@ -122,7 +132,7 @@ def pckh(
 
 def head_sizes(head_boxes: Any) -> np.ndarray:
     """Compute 0.6 times the diagonal of each head box (N,4) x, y, width, height: (N,) float64; NaN for a box without extent."""
-    boxes = as_array(head_boxes).astype(np.float64)
+    boxes = _numbers("head_boxes", head_boxes)
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise ValueError(f"head_boxes {boxes.shape} must be (N, 4): x, y, width, height")
     extent = np.where((boxes[:, 2:] > 0).all(axis=1), np.hypot(boxes[:, 2], boxes[:, 3]), np.nan)
@@ -137,16 +147,22 @@ def reference_sizes(joints: Any, visibility: Any, boxes: Any, skeleton: Skeleton
     as its position is annotated. A frame where it is absent has no torso and is left out of the score by
     torso: taking the length from another frame would mix two poses. Such frames are counted by whoever
     reports the score. A box without extent, or two torso joints at one point, give NaN too. Raises ValueError
-    for another reference.
+    for another reference, and for shapes that do not fit the skeleton or each other.
     """
     one_of("reference", reference, REFERENCES)
-    boxes = as_array(boxes).astype(np.float64)
+    boxes, joints = _numbers("boxes", boxes), _numbers("joints", joints)
+    visibility = _numbers("visibility", visibility)
+    length, count = len(boxes), len(skeleton)
+    if boxes.shape != (length, 4) or joints.shape != (length, count, 2) or visibility.shape != (length, count):
+        raise ValueError(
+            f"joints {joints.shape}, visibility {visibility.shape} and boxes {boxes.shape} must be (T, {count}, 2), (T, {count}) "
+            f"and (T, 4) for the {count} joints of {skeleton.name!r}"
+        )
     if reference == "person":
         sizes = boxes[:, 2:].max(axis=1)
     else:
         first, second = skeleton.torso
-        joints = as_array(joints).astype(np.float64)
         sizes = np.hypot(*(joints[:, first] - joints[:, second]).T)
-        missing = (as_array(visibility)[:, [first, second]] == ABSENT).any(axis=1)
+        missing = (visibility[:, [first, second]] == ABSENT).any(axis=1)
         sizes = np.where(missing, np.nan, sizes)
     return np.where(np.isfinite(sizes) & (sizes > 0), sizes, np.nan)

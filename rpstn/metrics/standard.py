@@ -92,7 +92,7 @@ def oks_score(predictions: Predictions, dataset: ClipDataset, *, seed: int = 0) 
     poses, scores, images = usual_detections(
         poses[finite],
         np.array([person.score for person in people])[finite],
-        np.array([person.image_id for person in people])[finite],
+        np.array([person.image_id for person in people], object)[finite],  # numbers, strings, or both
         np.concatenate([clip.boxes for clip in dataset])[finite],
     )
     truth = coco.ground_truth(dataset.root, dataset.split, seed)

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from rpstn.errors import UserError
+from rpstn.errors import UserError, whole
 from rpstn.heatmaps import decode
 from rpstn.models.calibration import checksum
 from rpstn.models.checkpoints import load_checkpoint
@@ -83,8 +83,9 @@ def export(checkpoint: str | Path, out: str | Path, *, tolerance: float = TOLERA
     Raises UserError where the extra `export` is not installed, for a checkpoint that cannot be read, where the network cannot be
     written or onnxruntime refuses it, and where a graph and torch differ; nothing is left behind then.
     """
-    if not 0 < tolerance < np.inf or repeats < 1:
-        raise UserError(f"tolerance is {tolerance} and repeats {repeats}; give a positive number and a count from 1 on")
+    if not 0 < tolerance < np.inf:
+        raise UserError(f"tolerance is {tolerance}; give a finite number above 0, such as {TOLERANCE:g}")
+    whole("repeats", repeats)
     checkpoint, out = find_weights(checkpoint), expanded(out)
     if out.is_file():
         raise UserError(f"{out} is a file; name a folder to write to")

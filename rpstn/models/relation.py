@@ -97,6 +97,8 @@ class JointRelationExtractor(nn.Module):
         return self.o(mixed.reshape(heatmaps.shape)) + heatmaps
 
     def _check(self, heatmaps: torch.Tensor) -> None:
+        if not isinstance(heatmaps, torch.Tensor):
+            raise TypeError(f"heatmaps must be a tensor of torch, not {type(heatmaps).__name__}; give torch.as_tensor(heatmaps)")
         joints = self.g.in_channels
         if heatmaps.ndim != 4 or heatmaps.shape[1] != joints:
             raise ValueError(f"heatmaps must be (B,{joints},H,W), one for each of {joints} joints, not {tuple(heatmaps.shape)}")

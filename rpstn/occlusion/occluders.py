@@ -14,7 +14,7 @@ import numpy as np
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
 from rpstn.datasets.truth import OcclusionTruth
-from rpstn.errors import UserError
+from rpstn.errors import UserError, check_seed
 from rpstn.occlusion.painting import OccludedFrames, Shapes
 from rpstn.skeletons import Skeleton
 
@@ -52,6 +52,7 @@ class Occluder:
         for name, known in (("kind", KINDS), ("attached", ATTACHMENTS), ("texture", TEXTURES)):
             if getattr(self, name) not in known:
                 raise UserError(f"occluder: {name} is {getattr(self, name)!r}; choose one of {', '.join(known)}")
+        check_seed(self.seed)
         if self.start < 0 or self.length < 1 or not self.size > 0:
             raise UserError(
                 f"occluder: start {self.start}, length {self.length}, size {self.size}; it needs a start from 0, "

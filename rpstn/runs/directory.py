@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rpstn.errors import UserError
+from rpstn.errors import UserError, check_seed
 from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.parts import part_of
 from rpstn.runs.paths import expanded
@@ -37,13 +37,12 @@ def seed_everything(seed: int) -> np.random.Generator:
     """Seed Python, NumPy and torch, on every device, and return a NumPy generator of the same seed.
 
     Code of this package takes its randomness from explicit generators; the global ones are seeded for
-    what a library draws by itself. Errors: ValueError for a seed outside 0 .. 2**32 - 1.
+    what a library draws by itself. Errors: UserError for a seed outside 0 .. 2**32 - 1.
     """
     import numpy as np  # late, as torch: `rpstn --help` needs neither
     import torch
 
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"seed {seed} is outside 0 .. 2**32 - 1, which NumPy accepts")
+    check_seed(seed)
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,6 +61,33 @@ def quiet() -> _Silence:
     continues; for a damaged frame it writes several lines.
     """
     return _SILENCE
+
+
+_HEARING = threading.Lock()
+_MOST = 1 << 16  # bytes of what is said
+
+
+@contextmanager
+def hearing() -> Iterator[list[str]]:
+    """Keep what C code prints on stderr out of terminals, as `quiet` does, and give a list that holds its lines afterwards.
+
+    One block at a time, so that it is known who said what; stderr belongs to the whole process.
+    """
+    said: list[str] = []
+    with _HEARING, quiet(), tempfile.TemporaryFile() as sink:
+        try:
+            before = os.dup(2)
+        except OSError:  # closed: nobody can be heard
+            yield said
+            return
+        os.dup2(sink.fileno(), 2)
+        try:
+            yield said
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            sink.seek(0)
+            said += sink.read(_MOST).decode("utf-8", "replace").splitlines()
 
 
 @contextmanager

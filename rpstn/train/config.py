@@ -10,7 +10,7 @@ from typing import Any
 
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.transforms import Augmentation
-from rpstn.errors import UserError
+from rpstn.errors import UserError, check_seed
 from rpstn.models.backbones import STRIDE
 from rpstn.models.config import SHARED, RPSTNConfig, check_size
 from rpstn.models.image import ImageConfig, check_image_size
@@ -173,8 +173,7 @@ class TrainConfig:
         _at_least(self, 0, "validate_every", "save_every", "calibration_frames")
         if self.precision not in ("auto", "fp32", "bf16"):
             raise UserError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
-        if not 0 <= self.seed < 2**32:
-            raise UserError(f"seed must lie in 0 .. 2**32 - 1, not {self.seed}")
+        check_seed(self.seed)
         self.model.check_size(self.data.size)
         self._check_batch_norm()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from rpstn.datasets.clip import ClipDataset
@@ -180,10 +181,12 @@ def training_loss(
 def validate(model: Network, metadata: dict[str, Any], dataset: ClipDataset, config: TrainConfig, bf16: bool = False) -> float:
     """Score a split: mean PCK@0.2 (person) over annotated joints, in windows of the training length, but of five at least.
 
-    Raises UserError where no joint of the split is annotated.
+    Raises UserError where no joint of the split is annotated, and for heatmaps that are not finite.
     """
     window, batch = max(config.data.frames, 5), config.data.batch
     predictions = predict_clips(model.eval(), metadata, dataset, window=window, batch=batch, amp=bf16, progress=False)
+    if not all(np.isfinite(values).all() for values in predictions.confidence):  # the loss does not see what the last step did
+        raise UserError(f"{config.out}: the network diverged, its heatmaps are not finite; lower lr, start a new run")
     mean = summarize(samples(predictions, dataset, reference="person").correct).mean
     if not math.isfinite(mean):
         raise UserError(f"{dataset.name}: no joint of the val split is annotated, so none can be scored; check its labels")

@@ -33,7 +33,7 @@ from rpstn.evaluate.inference import check_checkpoint
 from rpstn.evaluate.scoring import EvaluateConfig, as_trained
 from rpstn.models.calibration import Calibration, calibration_file, calibration_of, checksum
 from rpstn.models.checkpoints import load_checkpoint
-from rpstn.models.files import find_weights
+from rpstn.models.files import find_weights, shipped_weights
 from rpstn.runs.files import write_json
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import skeleton_of
@@ -142,9 +142,15 @@ def calibrate_file(
     """Measure a checkpoint's limits on a data set by its name, and write them next to it; return the file.
 
     dataset  None: the one that the checkpoint was trained on, and its fold.
-    Raises UserError as `calibrate` does, and where the data set is not there.
+    Raises UserError as `calibrate` does, where the data set is not there, and for weights that come with the package: their
+    limits come with them, and are the same for everybody.
     """
     checkpoint = find_weights(checkpoint)
+    if checkpoint.resolve() in {path.resolve() for path in shipped_weights().values()}:
+        raise UserError(
+            f"{checkpoint.name} comes with the package and has its limits, which are not replaced; copy the file, for example "
+            f"with cp {checkpoint} . and calibrate the copy"
+        )
     _, metadata = load_checkpoint(checkpoint)
     config = as_trained(EvaluateConfig(checkpoint, dataset, fold=fold), metadata)
     opened = open_dataset(str(config.dataset), root, split=split, fold=config.fold or 1)

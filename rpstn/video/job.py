@@ -29,11 +29,10 @@ from rpstn.runs.progress import tqdm
 from rpstn.runs.quiet import audible
 from rpstn.runs.settings import check_settings
 from rpstn.video.boxes import BoxTable, FixedBox, check_boxes, read_boxes
-from rpstn.video.input.camera import Camera, camera_index
+from rpstn.video.input.camera import camera_index
 from rpstn.video.input.frames import Frame, VideoInput
 from rpstn.video.input.images import FrameFolder
-from rpstn.video.input.source import open_input
-from rpstn.video.input.video_file import VideoFile
+from rpstn.video.input.source import open_input, unused_rate
 from rpstn.video.output.files import Journal, frame_entry, read_entries, read_head, write_poses_csv, write_poses_json
 from rpstn.video.output.folder import PredictionFolder, fingerprint
 from rpstn.video.output.overlay import AnnotatedVideo, Annotator
@@ -293,8 +292,7 @@ class _Run:
     def _notes(self, summary: dict[str, Any], last: int, complete: bool) -> list[str]:
         """Say what was noticed of the source, the boxes, the poses and the camera. last: the last frame with an entry."""
         config, notes = self.config, list(self.source.notes)
-        if config.fps is not None and isinstance(self.source, VideoFile | Camera):
-            notes.append(f"fps {config.fps:g} was not used: {self.source.name} has times of its own, a folder has none")
+        notes += unused_rate(self.source, config.fps)
         if isinstance(self.boxes, BoxTable):
             size = self.video["height"], self.video["width"]
             notes += self.boxes.notes(last, size, complete, config.frames is None)

@@ -27,7 +27,7 @@ from rpstn.runs.progress import tqdm
 from rpstn.runs.quiet import audible
 from rpstn.video.boxes import check_boxes, read_boxes
 from rpstn.video.input.frames import Frame, VideoInput
-from rpstn.video.input.source import open_input
+from rpstn.video.input.source import open_input, unused_rate
 from rpstn.video.input.video_file import VideoFile
 from rpstn.video.network import PoseNetwork
 from rpstn.video.stream import LOST, PersonPose, PoseStream
@@ -105,7 +105,7 @@ def predict(
     opened = open_one(video_or_frames, checkpoint, boxes, frames=frames, fps=fps, device=device, progress=progress)
     people = [person for _, person in opened.people]
     poses = poses_of(people, len(opened.network.skeleton), opened.weights.calibration.hidden_below)
-    for note in opened.source.notes:  # such as frames that cannot be decoded
+    for note in [*opened.source.notes, *unused_rate(opened.source, fps)]:  # such as frames that cannot be decoded
         warnings.warn(f"{opened.source.name}: {note}", stacklevel=2)
     return poses
 
@@ -133,7 +133,7 @@ def open_one(
     progress: bool = False,
 ) -> Opened:
     """Open a video and a network, as `predict` and `rpstn.video.watch.watch` do; arguments and errors are those of `predict`."""
-    if frames is not None and (not isinstance(frames, int | np.integer) or frames < 1):
+    if frames is not None and (isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 1):
         raise UserError(f"the limit is {frames} frames; give a whole number of at least 1, or None for the whole video")
     given = read_boxes(boxes)
     if given is not None and len(given.ids) > 1:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -244,3 +245,13 @@ def test_paths_that_the_terminal_cannot_show(tmp_path, embedded_root):
         assert ended == f"{code}", f"{words}\n{said}"
         assert str(place) in (out if code == 0 else said)
     assert (place / "scores" / "metrics.json").is_file() and (place / "poses" / "poses.csv").is_file()
+
+
+def test_warnings_are_one_line_of_ours(embedded_root, tmp_path, capsys, monkeypatch):
+    """Not a place in the code, and not several lines."""
+    from rpstn.cli import data
+
+    monkeypatch.setattr(data, "list_sets", lambda: warnings.warn("two clips\n  are left out", UserWarning, stacklevel=1))
+    before = warnings.showwarning
+    assert cli.main(["data", "list"]) == 0 and warnings.showwarning is before
+    assert capsys.readouterr().err == "rpstn: warning: two clips are left out\n"

@@ -398,8 +398,16 @@ def test_every_name_is_listed(capsys, monkeypatch, roots):
     assert "joints.mat (labels): 1" in said and said.count("  terms ") == len(DATASETS)
 
 
-@pytest.mark.parametrize("seed", [-1, 1.5, None, True])
+@pytest.mark.parametrize("seed", [-1, 1.5, None, True, "a", 2**32])
 def test_a_seed_is_a_whole_number(embedded_root, seed):
     """Without one, each reading would cut another val."""
-    with pytest.raises(UserError, match="^seed must be a whole number of at least 0, not"):
+    with pytest.raises(UserError, match=r"^seed must be a whole number of 0 to 2\*\*32 - 1, not"):
         open_dataset("embedded", embedded_root, seed=seed)
+
+
+@pytest.mark.parametrize("root", [3, b"data", ["data"]])
+def test_a_root_is_a_path(root):
+    with pytest.raises(UserError, match="data set embedded: the root is .*, which is no path; give a folder as text or a Path"):
+        open_dataset("embedded", root)
+    with pytest.raises(UserError, match="there is no data set"):
+        open_dataset(root)

@@ -12,8 +12,10 @@ import pytest
 
 from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, DamagedClipsWarning, open_dataset, read_splits
 from rpstn.datasets.check import check_dataset
+from rpstn.datasets.predictions import Predictions
 from rpstn.datasets.truth import CocoTruth, Truth
 from rpstn.errors import UserError
+from rpstn.metrics.standard import oks_score
 from rpstn.skeletons import COCO
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "COCO"
@@ -261,7 +263,7 @@ CONTENTS = {
     "image in a folder": (lambda c: c["images"][0].update(file_name="a/b.jpg"), "no plain name"),
     "image absolute": (lambda c: c["images"][0].update(file_name="/etc/passwd"), "leads out of"),
     "image twice": (lambda c: c["images"].append(c["images"][0]), "there twice"),
-    "image id a string": (lambda c: c["images"][0].update(id="51"), "id is '51'"),
+    "image id a truth value": (lambda c: c["images"][0].update(id=True), "id is 'True'"),
 }
 # Damage to one person: the others can be used.
 PEOPLE = {
@@ -278,11 +280,11 @@ PEOPLE = {
     "joint a string": (lambda p: p["keypoints"].__setitem__(0, "12"), "no plain numbers"),
     "joint a truth value": (lambda p: p["keypoints"].__setitem__(0, True), "no plain numbers"),
     "area a truth value": (lambda p: p.update(area=True), "area holds what are no plain numbers"),
-    "crowd a truth value": (lambda p: p.update(iscrowd=False), "iscrowd is 'False'"),
+    "crowd a string": (lambda p: p.update(iscrowd="0"), "iscrowd is '0'"),
     "no crowd": (lambda p: p.pop("iscrowd"), "lacks iscrowd"),
     "no count": (lambda p: p.pop("num_keypoints"), "lacks num_keypoints"),
-    "id negative": (lambda p: p.update(id=-901), "id is '-901'"),
-    "id a string": (lambda p: p.update(id="901"), "id is '901'"),
+    "id empty": (lambda p: p.update(id=""), "id is ''"),
+    "image a string": (lambda p: p.update(image_id="51"), "image_id 51 is not among"),
     "joint NaN": (lambda p: p["keypoints"].__setitem__(0, float("nan")), "not finite, or too large"),
     "joint infinite": (lambda p: p["keypoints"].__setitem__(1, float("inf")), "not finite, or too large"),
     "joint far out": (lambda p: p["keypoints"].__setitem__(1, 10**30), "keypoints holds"),
@@ -305,7 +307,7 @@ PEOPLE = {
     "zero area": (lambda p: p.update(area=0), "area is 0"),
     "crowd of two": (lambda p: p.update(iscrowd=2), "iscrowd is 2"),
     "another kind": (lambda p: p.update(category_id=2), "category_id is 2"),
-    "kind a string": (lambda p: p.update(category_id="person"), "category_id is 'person'"),
+    "kind a string": (lambda p: p.update(category_id="person"), "category_id is person, which is none"),
 }
 
 
@@ -404,3 +406,28 @@ def test_real_sample():
         np.testing.assert_array_equal(clip.visibility[0], joints[:, 2])
         np.testing.assert_allclose(clip.boxes[0], entry["bbox"], rtol=1e-6)
     assert dataset[0].frames.read([0]).shape == (1, *dataset[0].frames.size, 3)
+
+
+def test_ids_crowds_and_categories_as_the_scorer_reads_them(tmp_path):
+    """Reader and scorer take the same files: what one accepts, the other must not refuse, or evaluation ends after its work."""
+    folder = tmp_path
+    people = [person(7, "b_1", iscrowd=False), person(8, "b_1", iscrowd=True), person(9, "a_1"), person(10, 52)]
+    for entry, identity in zip(people, (7, "x", -3, "y"), strict=True):
+        entry["id"] = identity
+    dog = {"id": "dog", "image_id": 52, "category_id": "dogs", "bbox": [1, 1, 9, 9], "area": 81, "iscrowd": 0}
+    stored = content([51, 52], people)
+    stored["images"][0]["id"] = "b_1"
+    stored["images"].append(stored["images"][0] | {"id": "a_1", "file_name": "a.jpg"})
+    stored["categories"].append({"id": "dogs", "name": "dog"})
+    stored["annotations"].append(dog)
+    folder.joinpath("annotations").mkdir()
+    folder.joinpath("val2017").mkdir()
+    for image in stored["images"]:
+        cv2.imwrite(str(folder / "val2017" / image["file_name"]), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    label_file(folder).write_text(json.dumps(stored))
+    dataset = open_dataset("coco", folder, "test")
+    assert [clip.id for clip in dataset] == ["000000000052_y", "a_1_-3", "b_1_7"]
+    assert [clip.group for clip in dataset] == ["000000000052", "a_1", "b_1"]
+    poses = [np.asarray(clip.joints, np.float32) for clip in dataset]
+    found = Predictions(tuple(clip.id for clip in dataset), poses, [np.ones((1, 17), np.float32)] * 3, [None] * 3)
+    assert oks_score(found, dataset)["mean"] == pytest.approx(1.0)

@@ -1,12 +1,13 @@
 """One's own joints, frames and labels: the worked example, and every part of the description."""
 
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
-from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, open_dataset, read_splits
+from rpstn.datasets import ABSENT, OCCLUDED, VISIBLE, Clip, open_dataset, read_splits
 from rpstn.datasets.boxes import fill_boxes, joints_box
 from rpstn.datasets.check import check_dataset
 from rpstn.datasets.own import own_clip, write_own
@@ -193,3 +194,94 @@ def test_boxes():
     filled, repaired = fill_boxes(np.array([[0, 0, 0, 0], [1, 2, 3, 4], [0, 0, -1, 5], [np.nan, 0, 1, 1], [5, 6, 7, 8]]))
     assert filled[:, 0].tolist() == [1, 1, 1, 5, 5] and repaired == 3
     assert fill_boxes(np.zeros((3, 4))) == (None, 3)
+
+
+def bare(name="a", joints=None, visibility=None, boxes=None, **fields):
+    """A clip that no check has seen."""
+    made = clip(name)
+    joints = made.joints if joints is None else joints
+    visibility = made.visibility if visibility is None else visibility
+    return Clip(name, fields.get("group", name), fields.get("action", ""), joints, visibility, boxes_of(made, boxes), made.frames)
+
+
+def boxes_of(made, boxes):
+    return made.boxes if boxes is None else np.full((LENGTH, 4), boxes, np.float32)
+
+
+ODD = ("a ", " a", "a\n", "a\udcff", "a\0", "")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        *((lambda name=name: bare(name), "cannot name a file") for name in (*ODD, ".", "..", "a/b")),
+        (lambda: bare("a" * 300), "is too long to name a file"),
+        (lambda: bare("腕" * 100), "is too long to name a file"),
+        (lambda: clip(3), "the clip id 3 is no text; give a text such as '3'"),
+        (lambda: clip("a", group=3), "its group 3 is no text"),
+        (lambda: bare(action=None), "its action None is no text"),
+        (lambda: clip("a", visibility=np.ones((LENGTH, 3), bool)), "visibility holds True and False; write 0 absent"),
+        (lambda: bare(visibility=np.ones((LENGTH, 3), bool)), "visibility holds True and False; write 0 absent"),
+        (lambda: bare(visibility=np.full((LENGTH, 3), 3)), "visibility must be 0 absent"),
+        (lambda: bare(visibility=np.zeros((LENGTH, 3), np.uint8)), "no joint in any of its 4 frames"),
+        (lambda: bare(joints=np.full((LENGTH, 3, 2), np.nan)), "joints that are there and have no coordinates"),
+        (lambda: bare(joints=np.full((LENGTH, 3, 2), 62.0)), "all its joints outside"),
+        (lambda: bare(joints=np.full((LENGTH, 3, 2), -9999.0)), "outside"),
+        (lambda: bare(boxes=np.nan), "none of its 4 boxes has an extent"),
+        (lambda: bare(boxes=(5, 5, 0, 0)), "none of its 4 boxes has an extent"),
+        (lambda: bare(boxes=(5, 5, 9999, 5)), "reaches far outside"),
+    ],
+)
+def test_what_could_not_be_read_again_is_not_written(tmp_path, make, words):
+    with pytest.raises(UserError, match=words):
+        write_own(tmp_path / "new", {"test": [make()]}, ARM)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        *(({"joints": (name, "b", "c")}, "joint") for name in ODD),
+        ({"torso": (1, 1)}, "torso is one joint twice"),
+        ({"flip_pairs": ((1, 2), (0, 1))}, "name a joint twice"),
+        ({"sigmas": (0.1, -1, 0.1)}, "sigmas must be positive"),
+        ({"name": "penn_action"}, "is there already and is another"),
+    ],
+)
+def test_skeletons_that_could_not_be_read_again(tmp_path, changes, words):
+    with pytest.raises(UserError, match=words):
+        write_own(tmp_path / "new", {"test": [clip("a")]}, replace(ARM, **changes))
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_is_accepted_comes_back_equal(tmp_path):
+    """Odd names of clips and joints, gaps in boxes, joints that are absent."""
+    names = ('le"ft, up', "Käse 腕", "#1;2")
+    skeleton = Skeleton("odd; names", names, [[0, 1]], (), (0, 2), [2, 0, 1], (0.1, 0.2, 0.3), (1,))
+    boxes = np.array([[np.nan] * 4, [1, 2, 30, 20], [5, 5, 0, 0], [2, 3, 31, 21]])
+    visibility = np.array([[2, 1, 0], [0, 0, 0], [0, 1, 2], [2, 2, 2]])
+    members = [
+        clip("2024-11-14T22:57:44", 1, visibility=visibility, boxes=boxes, group="g/1 ", action="a,b"),
+        clip("a.boxes.b", 2),
+        clip("." + "x" * 230, 3),
+        clip("a", 4, group=""),
+    ]
+    write_own(tmp_path / "own", {"test": members}, skeleton, name="\u2028")
+    back = open_dataset("own", tmp_path / "own", "test")
+    assert back.skeleton.joints == names and back.skeleton.limbs == ((0, 1),) and back.skeleton.unscored == (1,)
+    for a, b in zip(members, back, strict=True):
+        assert (a.id, a.group, a.action) == (b.id, b.group, b.action)
+        np.testing.assert_array_equal(a.visibility, b.visibility)
+        np.testing.assert_allclose(a.boxes, b.boxes, atol=1e-3)
+        there = a.visibility != ABSENT
+        np.testing.assert_allclose(a.joints[there], b.joints[there], atol=1e-3)
+        np.testing.assert_array_equal(a.frames.read(range(LENGTH)), b.frames.read(range(LENGTH)))
+    with pytest.raises(UserError, match="'a.boxes' and 'a' would share a table"):
+        write_own(tmp_path / "new", {"train": [clip("a"), clip("a.boxes")]}, ARM)
+
+
+def test_a_joint_that_a_table_cannot_name(tmp_path):
+    skeleton = {"joints": ["a ", "b"], "torso": ["a ", "b"]}
+    described(tmp_path, [{"id": "a"}], skeleton=skeleton)
+    with pytest.raises(UserError, match="skeleton has the joint 'a ', which a table cannot name"):
+        read_skeleton(tmp_path)

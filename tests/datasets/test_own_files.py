@@ -343,3 +343,65 @@ def test_a_data_set_is_replaced_whole_or_not_at_all(tmp_path):
     (tmp_path / "new" / "frames" / "a").mkdir(parents=True)
     with pytest.raises(UserError, match="new/frames: there is a data set already"):
         write_own(tmp_path / "new", {"test": made}, ARM)
+
+
+def named(folder, names):
+    for name in names.split():
+        cv2.imwrite(str(folder / f"{name}.png"), image(1))
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        ("t0.5 t0.25 t1.5 t1.25", "t0.5.png stands before or behind t0.25.png"),
+        ("0,5 0,25", "0,5.png stands before or behind 0,25.png"),
+        ("1.9 1.10 1.11", "stands before or behind"),
+        ("f-2 f-1 f0 f1", "may be a number below 0, or not"),
+        ("-2 -1", "may be a number below 0, or not"),
+    ],
+)
+def test_numbers_that_may_be_fractions_or_below_0_are_refused(tmp_path, names, words):
+    """Where two orders are possible, none is guessed."""
+    named(tmp_path, names)
+    with pytest.raises(UserError, match=words):
+        frame_files(tmp_path)
+    with pytest.raises(UserError, match="name them by whole numbers that count the frames"):
+        open_input(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "ordered"),
+    [
+        ("t0.50 t0.25", "t0.25 t0.50"),
+        ("f-2 f-10 f-1", "f-1 f-2 f-10"),
+        ("2024-11-9 2024-11-10 2024-2-1", "2024-2-1 2024-11-9 2024-11-10"),
+        ("v1.0_2 v1.0_10", "v1.0_2 v1.0_10"),
+        ("video.2 video.10", "video.2 video.10"),
+        ("2024.11.9 2024.11.10", "2024.11.9 2024.11.10"),
+        ("12.5 12 13", "12 12.5 13"),
+    ],
+)
+def test_points_and_hyphens_in_names_of_one_order(tmp_path, names, ordered):
+    named(tmp_path, names)
+    assert [path.stem for path in frame_files(tmp_path)[0]] == ordered.split()
+
+
+@pytest.mark.parametrize("box", [[70, 5, 10, 10], [5, 60, 10, 10], [-30, 5, 10, 10]])
+def test_a_box_beside_the_frame_is_a_fault(tmp_path, box):
+    """Not as far out as a typing error, but it shows nothing."""
+    root = folder(tmp_path, ["1.png"])
+    clip = {"id": "a", "split": "test", "frames": "f", "joints": [JOINTS], "boxes": [box]}
+    with pytest.raises(UserError, match="of frame 0 lies outside the 64x48 pixels of its frames; correct it"):
+        opened(root, clip)
+    with pytest.raises(UserError, match="of frame 0 lies outside the 64x48 pixels"):
+        own_clip("a", image(1)[None], [JOINTS], boxes=[box])
+
+
+def test_a_folder_is_no_video_and_a_file_no_folder(tmp_path):
+    root = folder(tmp_path, ["1.png"])
+    for key, value, words in (
+        ("video", "f", r'f: is a folder, and "video" of .* names none; name it as "frames"'),
+        ("frames", "f/1.png", r'1.png: is a file, and "frames" of .* names none; name it as "video"'),
+    ):
+        with pytest.raises(UserError, match=words):
+            opened(root, {"id": "a", "split": "test", key: value, "joints": [JOINTS]})

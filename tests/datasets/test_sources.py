@@ -1,14 +1,20 @@
 """Where pixels come from: images, videos, and the cache before them."""
 
+import json
+import os
 import pickle
+import struct
 
 import cv2
 import numpy as np
 import pytest
 
-from rpstn.datasets.sources import ArrayFrames, FrameCache, ImageFrames, read_image
+from rpstn.datasets.check import check_dataset
+from rpstn.datasets.parts import PartFrames
+from rpstn.datasets.sources import ArrayFrames, FrameCache, ImageFrames, look_at_image, read_image
 from rpstn.datasets.video_frames import VideoFrames
 from rpstn.errors import UserError
+from rpstn.video.input.source import open_input
 
 from .test_transforms import make_clip
 
@@ -107,3 +113,78 @@ def test_images_are_read_as_rgb_and_broken_ones_are_named(tmp_path):
         ImageFrames((tmp_path / "a.png",), (96, 100)).read([0])
     with pytest.raises(UserError, match="uint8"):
         ArrayFrames(np.zeros((2, 4, 4, 3)))
+
+
+@pytest.mark.parametrize("index", [9999, -1, 1.5, True, "1"])
+def test_frames_that_there_are_not(tmp_path, index):
+    """A mistaken index is neither the last frame nor a broken file."""
+    frames = make_clip(4).frames.read(range(4))
+    write_video(tmp_path / "a.avi", frames)
+    cv2.imwrite(str(tmp_path / "0.png"), frames[0])
+    video, images, arrays = VideoFrames(tmp_path / "a.avi"), ImageFrames([tmp_path / "0.png"] * 3), ArrayFrames(frames)
+    for source in (video, images, arrays, PartFrames(arrays, 1, 2)):
+        with pytest.raises(UserError, match=rf"there is no frame {index!r}; there are 0 to {len(source) - 1}"):
+            source.read([0, index])
+        with pytest.raises(UserError, match=rf"there is no frame {index!r}; there are 0 to"):
+            FrameCache().read(source, [0, index])
+        assert len(source.read(np.array([0, 1]))) == 2
+
+
+def jpegs():
+    """A photo of 320 x 240, with a thumbnail in its head, and damaged copies of it."""
+    noise = cv2.GaussianBlur(np.random.default_rng(0).integers(0, 256, (240, 320, 3), np.uint8), (0, 0), 3)
+    data = cv2.imencode(".jpg", noise)[1].tobytes()
+    small = cv2.imencode(".jpg", noise[::8, ::8])[1].tobytes()
+    head = data[:2] + b"\xff\xe1" + struct.pack(">H", len(small) + 2) + small
+    data = head + data[2:]
+    middle = len(data) // 2
+    return {
+        "whole": data,
+        "cut": data[:middle],
+        "ended": data[:middle] + data[-2:],
+        "zeroed": data[:middle] + bytes(2000) + data[middle + 2000 :],
+        "lacking": data[:middle] + data[middle + 300 :],
+        "more": data[:-2] + bytes(3) + data[-2:],  # before the end: no pixel is touched
+        "trailing": data + bytes(100),
+    }
+
+
+def test_an_image_that_is_damaged_inside_is_told(tmp_path, capfd):
+    """Decoders draw what they can and say so on stderr, where it reaches nobody who would act on it."""
+    for name, data in jpegs().items():
+        (tmp_path / f"{name}.jpg").write_bytes(data)
+    capfd.readouterr()
+    for name in ("ended", "zeroed", "lacking"):
+        image, damage = look_at_image(tmp_path / f"{name}.jpg")
+        assert image.shape == (240, 320, 3) and "premature end" in damage
+    for name in ("whole", "more", "trailing"):
+        assert look_at_image(tmp_path / f"{name}.jpg")[1] == ""
+    for read in (read_image, look_at_image):
+        with pytest.raises(UserError, match=r"cut\.jpg: broken image, it was cut short"):
+            read(tmp_path / "cut.jpg")
+    source = open_input(tmp_path / "zeroed.jpg")
+    assert len(list(source)) == 1 and source.notes == [
+        "1 image (zeroed.jpg): damaged inside, so that a part of the pixels is not what was stored"
+    ]
+    (tmp_path / "cut.jpg").unlink()
+    folder = open_input(tmp_path)
+    assert len(list(folder)) == len(list(folder)) == 6
+    assert folder.notes == [
+        "3 images (ended.jpg, lacking.jpg, zeroed.jpg): damaged inside, so that a part of the pixels is not what was stored"
+    ]
+    assert capfd.readouterr() == ("", "")
+    os.write(2, b"seen")
+    assert capfd.readouterr().err == "seen"
+
+
+def test_checking_finds_images_that_are_damaged_inside(tmp_path, capfd):
+    (tmp_path / "f").mkdir()
+    joints = [[[10, 10]] * 15] * 3
+    for number, name in enumerate(("whole", "zeroed", "more")):
+        (tmp_path / "f" / f"{number}.jpg").write_bytes(jpegs()[name])
+    clips = [{"id": "c", "split": "test", "frames": "f", "joints": joints, "boxes": [[0, 0, 99, 99]] * 3}]
+    (tmp_path / "dataset.json").write_text(json.dumps({"name": "x", "skeleton": "sub_jhmdb", "clips": clips}))
+    capfd.readouterr()
+    report = check_dataset("own", tmp_path)
+    (fault,) = report.faults
+    assert "1.jpg: damaged inside (" in fault and "put a whole copy in its place" in fault and capfd.readouterr() == ("", "")

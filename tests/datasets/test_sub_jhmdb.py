@@ -279,3 +279,9 @@ def test_images_come_in_the_order_of_their_numbers(root):
     clip = next(clip for split in splits.values() for clip in split if clip.id == folder.name)
     assert [path.name for path in clip.frames.paths] == names
     np.testing.assert_array_equal(clip.frames.read(range(LENGTH)), frame_images())
+
+
+@pytest.mark.parametrize("fold", [0, 4, True, 1.0, "1", None])
+def test_a_fold_is_one_of_three(tmp_path, fold):
+    with pytest.raises(UserError, match=f"^fold is {fold!r}; the folds of sub_jhmdb are 1, 2 and 3"):
+        open_dataset("sub_jhmdb", tmp_path, fold=fold)

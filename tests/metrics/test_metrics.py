@@ -323,3 +323,36 @@ def test_a_table_has_a_row_per_method_and_gaps_where_nothing_was_scored():
     assert len({line.count("|") for line in lines}) == len({len(line) for line in lines}) == 1
     with pytest.raises(ValueError, match="no rows"):
         table({})
+
+
+ONES = np.ones((5, 3))
+PLACES = np.zeros((5, 3, 2))
+PENN = get_skeleton("penn_action")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: pck(PLACES, PLACES, np.full((5, 3), np.nan), size=ONES[:, 0]), "visible holds NaN"),
+        (lambda: pck(PLACES, PLACES, np.full((5, 3), "0"), size=ONES[:, 0]), "visible of type <U1 must be numbers"),
+        (lambda: pck(PLACES + 1j, PLACES, ONES, size=ONES[:, 0]), "predicted of type complex128 must be numbers"),
+        (lambda: pck(None, PLACES, ONES, size=ONES[:, 0]), "predicted of type object must be numbers"),
+        (lambda: interval(ONES, [None] * 5), "None is no group"),
+        (lambda: interval(ONES, [1, None, 1, 1, 1]), "None is no group"),
+        (lambda: reference_sizes(np.zeros((3, 13, 2)), np.ones((3, 13)), np.ones((2, 4)), PENN, "person"), "must be"),
+        (lambda: reference_sizes(np.zeros((2, 15, 2)), np.ones((2, 15)), np.ones((2, 4)), PENN, "torso"), "13 joints"),
+        (lambda: reference_sizes(np.zeros((2, 13, 2)), np.ones((2, 13)), np.ones(4), PENN, "person"), r"\(T, 4\)"),
+        (lambda: get_skeleton(["a"]), r"no skeleton is called \['a'\]"),
+    ],
+)
+def test_values_that_mean_nothing_are_named(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+def test_matrices_and_nothing_at_all():
+    """A matrix of NumPy keeps two axes, whatever is taken of it; and of no sample there is no interval."""
+    assert pck(PLACES, PLACES, np.asmatrix(ONES), size=ONES[:, 0]).mean == 1
+    for nothing in (np.empty((0, 3)), np.empty(0)):
+        assert np.isnan(interval(nothing, []).estimate)
+    assert interval(ONES * 3, range(5)).estimate == 3, "errors and effects have intervals, too"

@@ -69,6 +69,13 @@ def test_a_graph_is_square_and_finite(name):
         rpstn.RPSTNConfig(joints=3, encoder="small", initializer="small", relation="manual", graph=GRAPHS[name])
 
 
+def test_heatmaps_are_a_tensor():
+    extractor = JointRelationExtractor(13)
+    for call in (extractor, extractor.relation):
+        with pytest.raises(TypeError, match=r"^heatmaps must be a tensor of torch, not ndarray; give torch.as_tensor"):
+            call(np.zeros((1, 13, 8, 8), np.float32))
+
+
 @pytest.mark.parametrize("shape", [(1, 12, 8, 8), (1, 14, 8, 8), (13, 8, 8), (1, 1, 13, 8, 8), (13,)])
 def test_heatmaps_of_other_joints_are_refused(shape):
     extractor = JointRelationExtractor(13)

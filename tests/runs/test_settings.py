@@ -12,15 +12,18 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from rpstn.cli.main import main
 from rpstn.datasets import dataset_root
 from rpstn.datasets.transforms import Augmentation
+from rpstn.embedded import make_embedded
 from rpstn.errors import UserError
 from rpstn.evaluate.scoring import EvaluateConfig
+from rpstn.metrics import interval
 from rpstn.models.backbones import ENCODERS
 from rpstn.models.config import RPSTNConfig
 from rpstn.models.image import ImageConfig, image_model
 from rpstn.models.rpstn import RPSTN
 from rpstn.notebooks.ablations import AblationConfig
 from rpstn.notebooks.publish import PublishConfig
-from rpstn.runs import RunDirectory, read_json, write_json
+from rpstn.occlusion.occluders import Occluder
+from rpstn.runs import RunDirectory, read_json, seed_everything, write_json
 from rpstn.train import TrainConfig, train
 from rpstn.train.config import DataConfig, ModelConfig, OptimizerConfig
 from rpstn.train.recipes import ImagePretraining, ImageRecipe, Recipe
@@ -189,3 +192,20 @@ def test_a_home_folder_is_expanded_everywhere(embedded_root, tmp_path, monkeypat
         assert config.out == str(home / "r")
     assert ImagePretraining("lspet", "~/lsp", 1).root == str(home / "lsp")
     assert not os.listdir(elsewhere)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda seed: EvaluateConfig(Path("a.pt"), "embedded", seed=seed),
+        lambda seed: TrainConfig.of(seed=seed),
+        lambda seed: seed_everything(seed),
+        lambda seed: make_embedded("nowhere", seed=seed),
+        lambda seed: Occluder("bar", seed=seed),
+        lambda seed: interval(np.ones((5, 3)), range(5), seed=seed),
+    ],
+)
+def test_one_rule_for_seeds(use, seed):
+    with pytest.raises(UserError, match=rf"^seed must be a whole number of 0 to 2\*\*32 - 1, not {seed}; give another"):
+        use(seed)

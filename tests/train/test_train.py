@@ -15,7 +15,7 @@ from rpstn.errors import UserError
 from rpstn.heatmaps import heatmap_loss
 from rpstn.models import RPSTN, PoseResNet, load_checkpoint
 from rpstn.models.files import read_tensors, save_tensors
-from rpstn.runs import read_json
+from rpstn.runs import RunDirectory, read_json
 from rpstn.runs.devices import use_bf16
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
@@ -217,6 +217,15 @@ def test_a_loss_that_is_not_finite_stops_the_run(config, monkeypatch):
     monkeypatch.setattr(training, "training_loss", lambda *_: torch.tensor(float("nan"), requires_grad=True))
     with pytest.raises(UserError, match="lower lr"):
         train(config, progress=False)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_network_that_diverged_with_the_last_step_is_no_result(config, ema):
+    """The loss is computed before the step; that of the last step says nothing of what it did."""
+    wild = config.replace(steps=1, warmup=0, lr=1e10, ema=ema)
+    with pytest.raises(UserError, match="run: the network diverged, its heatmaps are not finite; lower lr, start a new run"):
+        train(wild, progress=False)
+    assert not RunDirectory(wild.out).finished and not list(RunDirectory(wild.out).path.glob("best.*"))
 
 
 def test_backbones_start_from_files_of_others_and_the_run_remembers_which(config, tmp_path):

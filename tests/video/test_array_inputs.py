@@ -94,3 +94,9 @@ def test_a_list_of_other_sizes_is_scaled_as_a_folder_is():
     frames = [frame.pixels for frame in source]
     assert {frame.shape for frame in frames} == {(20, 30, 3)} and "frame 1 has 20x20 pixels" in source.notes[0]
     assert (frames[1][:, 5:25] == 9).all() and (frames[1][:, :5] == 0).all() and source.count == 3
+
+
+def test_a_matrix_is_an_image_of_two_axes():
+    for given in (np.asmatrix(ramp(20, 30)), [np.asmatrix(ramp(20, 30))]):
+        (frame,) = open_input(given)
+        np.testing.assert_array_equal(frame.pixels[..., 0], ramp(20, 30))

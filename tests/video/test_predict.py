@@ -23,7 +23,7 @@ from rpstn.models.files import WEIGHTS, default_checkpoint, find_weights
 from rpstn.models.pixels import normalize
 from rpstn.models.weights import describe_weights
 from rpstn.video.boxes import read_boxes
-from rpstn.video.calibrate import calibrate
+from rpstn.video.calibrate import calibrate, calibrate_file
 from rpstn.video.input.arrays import ArrayInput
 from rpstn.video.input.source import open_input
 from rpstn.video.network import PoseNetwork
@@ -306,6 +306,17 @@ def test_calibration_measures_what_it_says(embedded_root, network, tmp_path):
     assert found.joints == visible.sum() and found.correct["above"] > found.correct["below"]
     assert {state for clip in states for state in clip} == {GIVEN}
     assert calibration_of(tmp_path / "mine.pt") == Calibration() and Calibration().measured_on is None
+
+
+def test_limits_that_come_with_the_package_are_not_replaced(embedded_root, tmp_path):
+    """Other clips have other limits, and everybody who uses the weights would get them."""
+    stored = calibration_file(EMBEDDED).read_bytes()
+    for given in ("embedded_rpstn", EMBEDDED):
+        with pytest.raises(UserError, match="comes with the package and has its limits.*calibrate the copy"):
+            calibrate_file(given, root=embedded_root)
+    assert calibration_file(EMBEDDED).read_bytes() == stored
+    shutil.copy(EMBEDDED, tmp_path / "mine.pt")
+    assert calibrate_file(tmp_path / "mine.pt", root=embedded_root).parent == tmp_path
 
 
 @pytest.mark.parametrize("checkpoint", sorted(WEIGHTS.glob("*_rpstn.pt")), ids=lambda path: path.stem)

@@ -101,7 +101,7 @@ def test_what_is_no_network_is_refused(frames, given, reason):
         rpstn.predict(frames[:1], given(*rpstn.load_checkpoint(EMBEDDED)))
 
 
-@pytest.mark.parametrize("wrong", ["3", 2.5, 0, -1])
+@pytest.mark.parametrize("wrong", ["3", 2.5, 0, -1, True])
 def test_a_limit_is_a_whole_number(frames, wrong):
     with pytest.raises(UserError, match="whole number of at least 1"):
         rpstn.predict(frames[:2], EMBEDDED, frames=wrong)

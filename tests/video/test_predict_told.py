@@ -17,6 +17,7 @@ from rpstn.video import write_webm
 from rpstn.video.input.images import FrameFolder
 from rpstn.video.job import PredictConfig, predict_video
 from rpstn.video.output.files import Journal
+from rpstn.video.predict import predict
 
 from ..predicting import BOX, EMBEDDED, FILES, config, read
 
@@ -117,6 +118,8 @@ def test_a_rate_that_is_not_used_is_noted(dance, tmp_path):
     said = predict_video(config(video, tmp_path / "out", fps=50.0, draw=False, boxes=BOX), progress=False)
     assert any("fps 50 was not used: video.webm has times of its own" in note for note in said.notes)
     assert read(tmp_path / "out")["video"]["fps"] == pytest.approx(10)
+    with pytest.warns(UserWarning, match="fps 50 was not used: video.webm has times of its own"):
+        predict(video, EMBEDDED, BOX, fps=50, device="cpu")
     assert not predict_video(config(dance, tmp_path / "folder", fps=50.0, frames=1, draw=False, boxes=BOX), progress=False).notes
 
 

@@ -279,3 +279,36 @@ def test_a_search_in_a_line_is_a_short_one():
 
     assert len(search_boxes((16, 2000))) < 80 and len(search_boxes((1, 20000))) < 80
     assert len(search_boxes((480, 640))) == 14 and all(box[2] > 0 for box in search_boxes((1, 1)))
+
+
+def test_a_video_that_begins_late_is_whole(tmp_path):
+    """A header of Matroska counts its duration from 0, OpenCV its times from the first frame."""
+    data = bytearray(write_webm(tmp_path / "a.webm", np.zeros((FPS, 16, 16, 3), np.uint8), fps=FPS).read_bytes())
+    cluster, duration = data.index(b"\x1f\x43\xb6\x75"), data.index(b"\x44\x89\x88") + 3
+    time = data.index(b"\xe7\x81", cluster) + 2  # of one byte, in ms
+    data[duration : duration + 8] = struct.pack(">d", struct.unpack_from(">d", data, duration)[0] + 250)
+    data[time] = 250
+    (tmp_path / "a.webm").write_bytes(data)
+    source = open_input(tmp_path / "a.webm")
+    assert [frame.index for frame in source] == list(range(FPS)) and not source.notes and source.count > FPS
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "words"),
+    [
+        ("a.png", b"this is text", "its name is an image's, and it holds none"),
+        ("a.jpg", b"\0" * 900, "its name is an image's, and it holds none"),
+        ("a.ico", b"\0\0\1\0\1\0" + bytes(99), "images in the format .ico are not read; convert it to PNG"),
+        (
+            "a.mp4",
+            (VIDEOS / "rotated.mp4").read_bytes().partition(b"moov")[0][:-4],
+            r"lacks the index \(moov\) of an MP4: it was cut",
+        ),
+        ("b.mp4", (VIDEOS / "rotated.mp4").read_bytes()[:300], r"lacks the index \(moov\)|no video can be read"),
+        ("c.mp4", b"this is text", "no video stream that OpenCV knows"),
+    ],
+)
+def test_why_a_file_is_no_video(tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(UserError, match=words):
+        list(open_input(tmp_path / name))

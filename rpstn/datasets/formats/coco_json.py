@@ -83,6 +83,22 @@ def identity(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> int
     raise UserError(f"{where}: {key} is {str(value)[:40]!r}, expected an id, a whole number or a string; {remedy}")
 
 
+def by_identity(value: int | str) -> tuple[bool, int | str]:
+    """Give the key that sorts ids: numbers, then strings."""
+    return isinstance(value, str), value
+
+
+def crowd(entry: Mapping[str, Any], where: str, remedy: str) -> bool:
+    """Return entry["iscrowd"]: 0 or 1, or the truth values, as some programs write them."""
+    value = _given(entry, "iscrowd", where, remedy)
+    if isinstance(value, bool):
+        return value
+    number = integer(entry, "iscrowd", where, remedy)
+    if number > 1:
+        raise UserError(f"{where}: iscrowd is {number}, expected 0 or 1; {remedy}")
+    return number == 1
+
+
 def _given(entry: Mapping[str, Any], key: str, where: str, remedy: str) -> Any:
     if key not in entry:
         raise UserError(f"{where} lacks {key}; {remedy}")
@@ -149,13 +165,11 @@ def keypoints(entry: Mapping[str, Any], joints: int, where: str, remedy: str) ->
 
 def person(entry: Mapping[str, Any], joints: int, where: str, remedy: str) -> tuple[np.ndarray, np.ndarray, bool]:
     """Return the labels of one of COCO's people, as `keypoints`, as many as num_keypoints says; and whether it is a crowd."""
-    count, crowd = (integer(entry, key, where, remedy) for key in ("num_keypoints", "iscrowd"))
-    if crowd > 1:
-        raise UserError(f"{where}: iscrowd is {crowd}, expected 0 or 1; {remedy}")
+    count, is_crowd = integer(entry, "num_keypoints", where, remedy), crowd(entry, where, remedy)
     positions, flags = keypoints(entry, joints, where, remedy)
     if count != (flags > 0).sum():
         raise UserError(f"{where}: num_keypoints is {count}, labeled are {(flags > 0).sum()}; {remedy}")
-    return positions, flags, bool(crowd)
+    return positions, flags, is_crowd
 
 
 def box(entry: Mapping[str, Any], where: str, remedy: str, key: str = "bbox") -> np.ndarray:
@@ -193,7 +207,7 @@ def file_name(entry: Mapping[str, Any], where: str, remedy: str) -> PurePosixPat
     return path
 
 
-def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: str) -> int:
+def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: str) -> int | str:
     """Return the id of the category whose keypoints are these joints, in this order."""
     found = [entry for entry in entries(content, "categories", where, remedy) if entry.get("name") == "person"]
     if len(found) != 1:
@@ -203,7 +217,7 @@ def check_category(content: Any, joints: tuple[str, ...], where: str, remedy: st
             f"{where}: the keypoints of category person are {str(found[0].get('keypoints'))[:100]}, expected "
             f"{', '.join(joints)}; give the keypoint annotations of this data set"
         )
-    return integer(found[0], "id", f"{where}: category person", remedy)
+    return identity(found[0], "id", f"{where}: category person", remedy)
 
 
 def check_kind(entry: Mapping[str, Any], category: int | str, where: str, remedy: str) -> None:

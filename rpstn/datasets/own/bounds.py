@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from rpstn.datasets.boxes import is_inside
 from rpstn.datasets.clip import ABSENT
 from rpstn.datasets.formats.coco_json import inside
 from rpstn.errors import UserError
@@ -36,7 +37,13 @@ def keep_inside(
 
 
 def check_boxes(where: str, boxes: np.ndarray, size: tuple[int, int]) -> None:
-    """Raise UserError for a stated box (T,4) that reaches as far out."""
+    """Raise UserError for a stated box (T,4) that reaches as far out, and for one that shows nothing of its frame."""
+    outside = [frame for frame, box in enumerate(boxes) if (box[2:] > 0).all() and not is_inside(box, size)]
+    if outside:
+        raise UserError(
+            f"{where}: the box {_numbers(boxes[outside[0]])} of frame {outside[0]} lies outside the {size[1]}x{size[0]} pixels "
+            f"of its frames; correct it (x, y, width, height), or leave it out"
+        )
     far = np.flatnonzero(_far(boxes[:, :2], boxes[:, :2] + boxes[:, 2:], size))
     if len(far):
         raise UserError(

@@ -40,7 +40,12 @@ def read_skeleton(root: Path) -> Skeleton:
     if isinstance(stated, str):
         with _located(path):
             return get_skeleton(stated)
-    skeleton = _skeleton(path, stated, content["name"])
+    return parse_skeleton(path, stated, content["name"])
+
+
+def parse_skeleton(path: Path, stated: Any, name: Any) -> Skeleton:
+    """Make the skeleton of an object in dataset.json, which is called `path` in messages; name is the data set's."""
+    skeleton = _skeleton(path, stated, name)
     # Checkpoints and scores carry the name: it must not stand for two skeletons.
     if SKELETONS.get(skeleton.name, skeleton) != skeleton:
         raise UserError(f"{path}: a skeleton called {skeleton.name!r} is there already and is another; choose another name")
@@ -48,13 +53,18 @@ def read_skeleton(root: Path) -> Skeleton:
 
 
 def _skeleton(path: Path, stated: Any, name: Any) -> Skeleton:
-    """Make the skeleton of an object in dataset.json; name is the data set's."""
     if not isinstance(stated, dict):
         raise UserError(f"{path}: skeleton is neither an object nor a name; {REMEDY}")
     known_keys(f"{path}: skeleton", stated, _SKELETON_KEYS)
     joints = _names(path, "joints", stated.get("joints"))
     if not joints:
         raise UserError(f"{path}: skeleton has no joints; {REMEDY}")
+    odd = [joint for joint in joints if not is_plain(joint)]
+    if odd:
+        raise UserError(
+            f"{path}: skeleton has the joint {odd[0]!r:.80}, which a table cannot name: blanks at its ends, control characters, "
+            f"or half a character; rename it"
+        )
     if len(set(joints)) != len(joints):
         raise UserError(f"{path}: skeleton's joint names repeat in {joints}; give each joint its own name")
     limbs, flips = (_pairs(path, key, stated.get(key, []), joints) for key in ("limbs", "flip_pairs"))
@@ -88,6 +98,17 @@ def _located(path: Path) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
+
+
+def is_plain(name: str) -> bool:
+    """Say whether a table and a file can hold a name as it is: no blanks at its ends, no control characters, whole in UTF-8."""
+    if not name or name != name.strip() or any(ord(character) < 32 for character in name):
+        return False
+    try:
+        name.encode()
+    except UnicodeEncodeError:  # half of a pair of surrogates
+        return False
+    return True
 
 
 def known_keys(where: str, content: dict[str, Any], keys: tuple[str, ...]) -> None:

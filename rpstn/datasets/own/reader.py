@@ -163,6 +163,9 @@ def _frames(where: str, root: Path, entry: dict[str, Any], length: int | None, l
     key = "frames" if "frames" in entry else "video"
     place = _below(where, root, key, entry[key])
     if not (place.is_dir() if key == "frames" else place.is_file()):
+        if place.exists():
+            other, is_one = ("video", "a file") if key == "frames" else ("frames", "a folder")
+            raise UserError(f'{place}: is {is_one}, and "{key}" of {where} names none; name it as "{other}" if it is that')
         if labels_only:
             return None
         raise UserError(f"{place}: missing, though {where} names it; put its {'images' if key == 'frames' else 'video'} there")

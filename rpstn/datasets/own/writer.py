@@ -16,10 +16,9 @@ import numpy as np
 
 from rpstn.datasets.boxes import fill_boxes
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip
-from rpstn.datasets.frame_files import IMAGES
 from rpstn.datasets.own.bounds import check_boxes, keep_inside
+from rpstn.datasets.own.writable import BOXES, check_states, check_texts, check_writable
 from rpstn.datasets.sources import ArrayFrames
-from rpstn.datasets.splits import SPLITS
 from rpstn.datasets.truth import Truth
 from rpstn.errors import UserError
 from rpstn.runs.files import write_text
@@ -45,16 +44,17 @@ def write_own(
     suffix     of the images: ".png" keeps every pixel, ".jpg" is smaller.
     overwrite  replace frames/, labels/ and dataset.json where they are there already.
 
-    Coordinates are written to a thousandth of a pixel. What is there is replaced once all is written, so clips may come from it,
-    and stays where a clip cannot be read. Raises UserError where root holds a data set already, or its frames/ or labels/, for a
-    split or an id that cannot be, and for a clip with another number of joints.
+    What is written is read again as it was, but for coordinates, which are written to a thousandth of a pixel, and boxes without
+    extent. What is there is replaced once all is written, so clips may come from it, and stays where a clip cannot be read.
+    Raises UserError where root holds a data set already, or its frames/ or labels/, and for what could not be read again: a
+    split, an id, a skeleton, a clip.
     """
     root = expanded(root)
     there = [name for name in (*_FOLDERS, "dataset.json") if (root / name).exists()]
     if there and not overwrite:
         raise UserError(f"{root / there[-1]}: there is a data set already; choose another folder, or overwrite it")
     listed = [(split, clip) for split, members in clips.items() for clip in members]
-    _check(listed, list(clips), skeleton, suffix)
+    described = check_writable(listed, list(clips), skeleton, name, suffix)
     check_folder(root)
     root.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".writing-", dir=root) as made:
@@ -66,42 +66,9 @@ def write_own(
         for folder in _FOLDERS:
             shutil.rmtree(root / folder, ignore_errors=True)
             os.replace(Path(made) / folder, root / folder)
-    content = {"name": name, "skeleton": describe_skeleton(skeleton), "clips": entries}
+    content = {"name": name, "skeleton": described, "clips": entries}
     write_text(root / "dataset.json", json.dumps(content, indent=1) + "\n")
     return root
-
-
-def _check(listed: list[tuple[str, Clip]], splits: list[str], skeleton: Skeleton, suffix: str) -> None:
-    """Raise UserError for what cannot be written, or could not be read again."""
-    wrong = [split for split in splits if split not in SPLITS]
-    if wrong:
-        raise UserError(f"there is no split {wrong[0]!r}; there are {', '.join(SPLITS)}")
-    if suffix.lower() not in IMAGES:
-        raise UserError(f"images cannot be written as {suffix!r}, which is not read again; use one of {', '.join(IMAGES)}")
-    ids = [clip.id for _, clip in listed]
-    if not ids or len(set(ids)) != len(ids):
-        raise UserError("write_own needs clips, each with an id of its own; give some, and rename those that repeat")
-    for clip_id in ids:
-        if not clip_id or Path(clip_id).name != clip_id or clip_id in (".", ".."):
-            raise UserError(f"the clip id {clip_id!r} cannot name a file; use letters, digits, - and _")
-    for _, clip in listed:
-        if clip.visibility.shape[1] != len(skeleton):
-            raise UserError(
-                f"clip {clip.id!r} has {clip.visibility.shape[1]} joints, skeleton {skeleton.name!r} has {len(skeleton)}; "
-                f"convert it, or give its own skeleton"
-            )
-
-
-def describe_skeleton(skeleton: Skeleton) -> dict[str, Any]:
-    """Describe a skeleton as dataset.json has it: by the names of its joints."""
-
-    def named(indices: Iterable[int]) -> list[str]:
-        return [skeleton.joints[index] for index in indices]
-
-    stated: dict[str, Any] = {"name": skeleton.name, "joints": list(skeleton.joints)}
-    stated |= {"limbs": [named(pair) for pair in skeleton.limbs], "flip_pairs": [named(pair) for pair in skeleton.flip_pairs]}
-    stated |= {"torso": named(skeleton.torso), "order": named(skeleton.order), "unscored": named(skeleton.unscored)}
-    return stated | ({} if skeleton.sigmas is None else {"sigmas": list(skeleton.sigmas)})
 
 
 def own_clip(
@@ -124,14 +91,14 @@ def own_clip(
 
     Raises UserError where they do not fit together.
     """
+    check_texts(id, id if group is None else group, action)
     held = ArrayFrames(np.asarray(frames))
     joints = np.asarray(joints, np.float32)
     if joints.ndim != 3 or joints.shape[-1] != 2:
         raise UserError(f"clip {id!r}: joints {joints.shape} must be (frames, joints, 2); reshape them")
     known = np.isfinite(joints).all(axis=-1)
-    stated = np.full(joints.shape[:2], VISIBLE) if visibility is None else np.asarray(visibility)
-    if stated.shape != joints.shape[:2] or not np.isin(stated, (0, 1, 2)).all():
-        raise UserError(f"clip {id!r}: visibility must be {joints.shape[:2]} of 0, 1 and 2, not {stated.shape}; correct it")
+    shape = joints.shape[:2]
+    stated = np.full(shape, VISIBLE) if visibility is None else check_states(f"clip {id!r}", visibility, shape)
     visibility, outside = keep_inside(
         f"clip {id!r}",
         np.where(known[..., None], joints, 0),
@@ -144,7 +111,7 @@ def own_clip(
     filled, repaired = _boxes(f"clip {id!r}", whole if boxes is None else boxes, held.size)
     return Clip(
         id=id,
-        group=group or id,
+        group=id if group is None else group,
         action=action,
         joints=np.where(known[..., None], joints, -1).astype(np.float32),
         visibility=visibility,
@@ -184,10 +151,12 @@ def _write(root: Path, split: str, clip: Clip, skeleton: Skeleton, suffix: str) 
             for frame, joint in zip(*np.nonzero(clip.visibility != ABSENT), strict=True)
         ),
     )
-    boxes = root / "labels" / f"{clip.id}.boxes.csv"
-    _table(boxes, ("frame", "x", "y", "width", "height"), ((frame, *_plain(box)) for frame, box in enumerate(clip.boxes)))
+    boxes = root / "labels" / f"{clip.id}{BOXES}.csv"
+    filled = fill_boxes(clip.boxes)[0]
+    assert filled is not None  # or it was refused
+    _table(boxes, ("frame", "x", "y", "width", "height"), ((frame, *_plain(box)) for frame, box in enumerate(filled)))
     entry = {"id": clip.id, "split": split, "group": clip.group, "action": clip.action, "frames": f"frames/{clip.id}"}
-    return entry | {"labels": f"labels/{clip.id}.csv", "boxes": f"labels/{clip.id}.boxes.csv"}
+    return entry | {"labels": f"labels/{clip.id}.csv", "boxes": f"labels/{clip.id}{BOXES}.csv"}
 
 
 def _plain(values: np.ndarray) -> list[float]:

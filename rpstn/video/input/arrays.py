@@ -65,7 +65,8 @@ def _array(value: np.ndarray | torch.Tensor, what: str) -> np.ndarray:
         remedy = _remedy(kind, "(frames * 255).round().astype(np.uint8)", "frames.astype(np.uint8)")
     if not known:
         raise UserError(f"{what} of shape {shape} and type {kind}, not uint8, so their range is not known; {remedy}")
-    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else value
+    # A matrix of NumPy has two axes, whatever is taken of it.
+    return value.detach().cpu().numpy() if isinstance(value, torch.Tensor) else np.asarray(value)
 
 
 def _remedy(kind: str, from_fractions: str, from_bytes: str) -> str:

@@ -13,14 +13,17 @@ import cv2
 import numpy as np
 
 from rpstn.datasets.frame_files import IMAGES, describe_left_out, frame_files, visible
+from rpstn.datasets.image_damage import damage_in
 from rpstn.datasets.image_pages import is_animated, tiff_pages
-from rpstn.datasets.sources import read_image
+from rpstn.datasets.sources import look_at_image
 from rpstn.errors import UserError
 from rpstn.runs.opencv_paths import opencv_path
+from rpstn.runs.quiet import hearing
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, same_size, usable
 
 # Removing it would move the times and the boxes of all frames after it.
 REMEDY = "put a whole image in its place, such as a copy of its neighbor"
+_INSIDE = ": damaged inside, so that a part of the pixels is not what was stored"
 _NAMED = 5  # names that one line has room for
 _SHORTEST, _USUAL = 10, 0.1  # browsers show for 0.1 s what an animation wants shown for 10 ms or less
 _BATCH = 8  # pages decoded at once: finding one goes through all before it
@@ -61,9 +64,13 @@ class FrameFolder:
     def _read(self) -> Iterator[Frame]:
         """read_pages makes RGB of gray, 16-bit and 4-channel images, and names the one that is broken."""
         index = 0
+        damaged: dict[str, None] = {}
         for path in self.paths:
             first = index
             for index, page in enumerate(read_pages(path, REMEDY), first):
+                if page.damage:
+                    damaged[path.name] = None
+                    _note_damage(self.notes, list(damaged))
                 yield Frame(index, index / self.fps, page.pixels)
             note = f"{path.name} holds {index - first + 1} images: they are frames {first} to {index}"
             if index > first and note not in self.notes:
@@ -89,6 +96,8 @@ class ImageFile:
 
     def _read(self) -> Iterator[Frame]:
         for index, page in enumerate(read_pages(self.path, "give another")):
+            if page.damage:
+                _note_damage(self.notes, [self.name])
             if not index and page.lasts and usable(1 / page.lasts):
                 self.fps = 1 / page.lasts
             yield Frame(index, index / self.fps if page.seconds is None else page.seconds, page.pixels)
@@ -100,13 +109,25 @@ def _some(names: Sequence[str]) -> str:
     return shown if len(names) <= _NAMED else f"{shown} and {len(names) - _NAMED} more"
 
 
+def _note_damage(notes: list[str], damaged: list[str]) -> None:
+    """Keep one note of the images that are damaged inside, whose names are given."""
+    if damaged:
+        notes[:] = [note for note in notes if not note.endswith(_INSIDE)]
+        notes.append(f"{len(damaged)} image{'s'[: len(damaged) > 1]} ({_some(damaged)}){_INSIDE}")
+
+
 @dataclass(frozen=True)
 class Page:
-    """One image (H,W,3) uint8 RGB of a file. seconds: when an animation shows it, and lasts: for how long; else None."""
+    """One image (H,W,3) uint8 RGB of a file.
+
+    seconds  when an animation shows it, and lasts: for how long; else None.
+    damage   what could not be decoded, in the decoder's words; "" for nothing.
+    """
 
     pixels: np.ndarray
     seconds: float | None = None
     lasts: float | None = None
+    damage: str = ""
 
 
 def read_pages(path: Path, remedy: str) -> Iterator[Page]:
@@ -128,7 +149,8 @@ def read_pages(path: Path, remedy: str) -> Iterator[Page]:
     elif is_animated(start):
         yield from _read_animation(path, remedy)
     else:
-        yield Page(read_image(path, upright=True, remedy=remedy))
+        pixels, damage = look_at_image(path, upright=True, remedy=remedy)
+        yield Page(pixels, damage=damage)
 
 
 def _read_tiff(path: Path, pages: list[bool], remedy: str) -> Iterator[Page]:
@@ -136,13 +158,13 @@ def _read_tiff(path: Path, pages: list[bool], remedy: str) -> Iterator[Page]:
         wanted = pages[start : start + _BATCH]
         if not any(wanted):
             continue
-        with opencv_path(path) as name:
+        with opencv_path(path) as name, hearing() as said:
             whole, images = cv2.imreadmulti(name, start, len(wanted), flags=cv2.IMREAD_COLOR)
         if not whole or len(images) < len(wanted):
             raise UserError(f"{path}: broken image, one of its pages from {start + len(images)} on cannot be decoded; {remedy}")
         for image, frame in zip(images, wanted, strict=True):
             if frame:
-                yield Page(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+                yield Page(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), damage=damage_in(said))
 
 
 def _read_animation(path: Path, remedy: str) -> Iterator[Page]:

@@ -26,6 +26,13 @@ from rpstn.video.input.video_file import VideoFile
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+:/+", re.IGNORECASE)  # of two letters at least: C:/ is a drive
 
 
+def unused_rate(source: VideoInput, fps: float | None) -> list[str]:
+    """Say that a rate was given in vain, for a source with times of its own; an empty list where it was used, or none given."""
+    if fps is None or not isinstance(source, VideoFile | Camera):
+        return []
+    return [f"fps {fps:g} was not used: {source.name} has times of its own, a folder has none"]
+
+
 def open_input(video: Any, fps: float | None = None) -> VideoInput:
     """Open the source that `video` names.
 

@@ -13,7 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.decoding import Decoded, decode, open_capture, packet_times
+from rpstn.datasets.decoding import Decoded, decode, late_start, missing_where, open_capture, packet_times
+from rpstn.datasets.edit_list import lacks_index
+from rpstn.datasets.frame_files import IMAGES, OTHER_IMAGES
 from rpstn.errors import UserError
 from rpstn.video.input.frames import DEFAULT_FPS, Frame, as_rgb, same_size, usable
 
@@ -21,6 +23,7 @@ _LOOK = 12  # frames whose times give the rate where the header does not
 _NAMED = 8  # stretches of lost frames that a note names
 _IMAGE_CODECS = ("mjpg", "mpng", "png", "apng", "jpeg", "bmp", "gif", "webp", "tiff")
 _CODECS = {"av01": "AV1", "vvc1": "H.266", "vvi1": "H.266", "hevc": "H.265", "hev1": "H.265", "hvc1": "H.265", "h264": "H.264"}
+_NO_IMAGE = "its name is an image's, and it holds none that can be decoded: it is broken, or something else; give another file"
 _CONVERT = "convert it, for example with ffmpeg -i IN -c:v libx264 OUT.mp4"
 
 
@@ -28,8 +31,9 @@ _CONVERT = "convert it, for example with ffmpeg -i IN -c:v libx264 OUT.mp4"
 class VideoFile:
     """Decode a video file from its start, with OpenCV. Times are the stream's own where they increase.
 
-    lost  times of the frames that cannot be decoded, by number, as far as it is read. They are left out; all others keep number
-          and time.
+    lost    times of the frames that cannot be decoded, by number, as far as it is read. They are left out; all others keep
+            number and time.
+    doubts  frames before which the file lacks others, as `decode` says.
 
     Raises UserError for a file without a video stream, and, when iterated, for one without a frame that can be decoded.
     """
@@ -40,6 +44,7 @@ class VideoFile:
     live: bool = False
     notes: list[str] = field(default_factory=list)
     lost: dict[int, float] = field(default_factory=dict)
+    doubts: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.name = self.path.name
@@ -61,6 +66,15 @@ class VideoFile:
             return f"this file cannot be read ({error.strerror}); allow it, or give another"
         if empty:
             return "no video can be read, the file is empty; give another"
+        if self.path.suffix.lower() in IMAGES:
+            return _NO_IMAGE
+        if self.path.suffix.lower() in OTHER_IMAGES:
+            return f"images in the format {self.path.suffix.lower()} are not read; convert it to PNG or JPEG and give that"
+        if lacks_index(self.path):
+            return (
+                "no video can be read, it lacks the index (moov) of an MP4: it was cut off, or its recording was, before the "
+                "end; copy it again, or give another"
+            )
         with open_capture(self.path, cv2.CAP_PROP_FORMAT, -1) as packets:  # without a decoder
             if packets.isOpened():
                 return f"OpenCV has no decoder here for its codec, {_codec(packets)}; {_CONVERT}, or give another"
@@ -80,6 +94,7 @@ class VideoFile:
 
     def __iter__(self) -> Iterator[Frame]:
         self.lost.clear()
+        self.doubts.clear()
         self.notes.clear()
         return same_size(self._timed(), self.notes)
 
@@ -106,12 +121,15 @@ class VideoFile:
                 else:
                     yield Frame(index, moment, image)
             if self.count is None or index + 1 < self.count:
-                self._look_past_the_end(index + 1, seconds, last)
+                self._look_past_the_end(seconds, last)
         finally:  # also where no more is wanted
             if self.lost:
                 named, one = _in_words(list(self.lost)), len(self.lost) == 1
                 what = f"frame {named} could not be decoded and has" if one else f"frames {named} could not be decoded and have"
                 self.notes.append(f"{what} no pose: the file is damaged there")
+            if self.doubts:
+                where = missing_where(self.doubts)
+                self.notes.append(f"the file is damaged: frames are missing {where}, nobody can tell how many, and do not count")
             if guessed:
                 self.notes.append(f"{guessed} frames have no later time than the one before; taken to follow at {self.fps:g} fps")
 
@@ -119,34 +137,27 @@ class VideoFile:
         with open_capture(self.path) as capture:
             codec, fourcc = _codec(capture), _fourcc(capture)
         count = len(packet_times(self.path)[0])
+        if self.path.suffix.lower() in IMAGES:
+            return _NO_IMAGE
         if not count:
             return "no frame of this video can be decoded, it has none or is cut short; give another file"
         if fourcc == "av01":
             return f"OpenCV has no decoder here for its codec, {codec}; {_CONVERT}, or give another file"
         return f"no frame of its {count} can be decoded: it is broken, or OpenCV cannot decode its codec, {codec}; {_CONVERT}"
 
-    def _look_past_the_end(self, frames: int, seconds: float, last: float) -> None:
-        """Say what the file holds, or its header promises, beyond the last of `frames`, which stands at `seconds`."""
+    def _look_past_the_end(self, seconds: float, last: float) -> None:
+        """Say what the file holds, or its header promises, beyond its last frame, at `seconds` in the stream, `last` in ours."""
         stored = packet_times(self.path)[0]
         further = sum(time > seconds + 0.5 / self.fps for time in stored)
-        if further and self._may_be_edited():
-            self.notes.append(
-                f"{further} of the {len(stored)} frames in the file are not shown: an edit list leaves them out, or the last "
-                "ones are damaged"
-            )
+        if further:  # those that cannot be decoded are named already
+            self.notes.append(f"{further} of the {len(stored)} frames in the file are not shown: an edit list leaves them out")
             return
-        self.lost |= {frames + number: last + (number + 1) / self.fps for number in range(further)}
-        stated, end = (self.count or 0) / self.fps, last + (further + 1) / self.fps
+        stated, end = ((self.count or 0) - late_start(self.path)) / self.fps, last + 1 / self.fps
         if stated - end > 1.5 / self.fps:
             self.notes.append(
                 f"by its header the file lasts {stated:.2f} s, its frames end at {end:.2f} s: its sound is longer or "
                 "it was cut short"
             )
-
-    def _may_be_edited(self) -> bool:
-        """Whether it is an MP4 or a MOV: only these have edit lists."""
-        with self.path.open("rb") as file:
-            return file.read(8)[4:] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 
     @staticmethod
     def _from(first: deque[Decoded], rest: Iterator[Decoded]) -> Iterator[Decoded]:
@@ -158,7 +169,7 @@ class VideoFile:
     def _decoded(self) -> Iterator[Decoded]:
         """Frames with RGB images."""
         with self._opened() as capture:
-            for frame in decode(self.path, capture):
+            for frame in decode(self.path, capture, self.doubts):
                 if frame.image is None:
                     yield frame
                 elif frame.image.ndim == 3 and frame.image.shape[2] == 3:
