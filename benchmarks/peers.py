@@ -37,6 +37,7 @@ from rpstn.models.movenet import SIDES, decode_movenet
 from rpstn.models.pixels import normalize
 from rpstn.runs.directory import manifest
 from rpstn.runs.files import write_json
+from rpstn.runs.memory import keep_memory
 from rpstn.runs.progress import tqdm
 
 # Crops (N,S,S,3), of which the first so many are a video -> joints (N,K,2) in pixels of the crop, confidences (N,K), seconds.
@@ -181,6 +182,7 @@ def _hide(window: Window, rng: np.random.Generator) -> tuple[np.ndarray, int]:
 
 def main() -> None:
     """Compare those that are given, and write."""
+    keep_memory()
     config = tyro.cli(Peers, description=__doc__)
     dataset = thinned(open_dataset("sub_jhmdb", config.root, "test", fold=config.fold), config.every)
     peers: dict[str, tuple[Crops, dict[str, Any]]] = {

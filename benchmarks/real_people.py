@@ -35,6 +35,7 @@ from rpstn.models.files import BEST, find_weights
 from rpstn.runs.directory import RunDirectory, manifest
 from rpstn.runs.files import read_json, write_json
 from rpstn.runs.locks import sole_writer
+from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig, train
 
 LIGHT: dict[str, Any] = {"brightness": 0.2, "contrast": 0.4, "color": 0.25}
@@ -147,6 +148,7 @@ def score(config: RealPeople, fold: int, path: Path, way: str) -> dict[str, Any]
 
 def main() -> None:
     """Train, score, and write after each score."""
+    keep_memory()
     config = tyro.cli(RealPeople, description=__doc__)
     results = read_json(config.out) if config.out.is_file() else {"scores": {}}
 
