@@ -14,7 +14,7 @@ __version__ = "0.2.0"
 # Type checkers read a list only as it stands here. What is not in _HOMES is a module, used by its name: rpstn.metrics.pck(...).
 __all__ = [
     "EvaluateConfig", "JointRelationExtractor", "PoseSemanticsPropagator", "Poses", "RPSTN", "RPSTNConfig", "RPSTNOutput",
-    "SKELETONS", "Skeleton", "TrainConfig", "UserError", "datasets", "errors", "evaluate", "get_skeleton",
+    "SKELETONS", "Skeleton", "TrainConfig", "UserError", "datasets", "errors", "evaluate", "filters", "get_skeleton",
     "global_matching", "heatmaps", "load_checkpoint", "load_released_checkpoint", "metrics", "models", "occlusion",
     "open_dataset", "plots", "predict", "relations", "runs", "skeletons", "train", "video",
 ]  # fmt: skip
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for editors and type checkers; `__getattr__` loads the same
         datasets,
         errors,
         evaluate,
+        filters,
         heatmaps,
         metrics,
         models,
