@@ -35,6 +35,21 @@ def joint_groups(skeleton: Skeleton) -> dict[str, list[list[int]]]:
     return {kind: found for kind, found in groups.items() if found} | {"person": [list(range(len(skeleton)))]}
 
 
+def half_box(joints: np.ndarray, visibility: np.ndarray, skeleton: Skeleton, rng: np.random.Generator) -> np.ndarray | None:
+    """Draw the upper or the lower half of the body: the box (4,) around its joints in all frames, with a fifth around it.
+
+    joints (T,K,2) in source pixels, visibility (T,K). None where fewer than three of its joints are annotated.
+    """
+    halves = joint_groups(skeleton)["half"][-2:]
+    group = halves[int(rng.integers(len(halves)))]
+    points = joints[:, group][visibility[:, group] != ABSENT]
+    if len(points) < 3 * len(joints):
+        return None
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.2 * max(float((high - low).max()), 8.0)
+    return np.concatenate([low - margin, high - low + 2 * margin])
+
+
 def hide(
     frames: np.ndarray,
     joints: np.ndarray,

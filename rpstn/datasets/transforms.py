@@ -161,6 +161,7 @@ class Augmentation:
     # Probability of a rectangle of color or noise that moves through some of the frames; visible joints under it become OCCLUDED
     erasing: float = 0.6
     erasing_size: tuple[float, float] = (0.1, 0.5)  # range of the rectangle's sides, as fractions of the input's side
+    half_body: float = 0.0  # probability that the crop shows the upper or the lower half of the body alone
     # Probability of an occluder over a joint, a limb, a half or the whole person, of another image, noise or a color
     hiding: float = 0.0
     hiding_frames: int = 10  # frames that it stays at most
@@ -173,7 +174,7 @@ class Augmentation:
         # Ranges read back from JSON are lists.
         for name in ("scale", "erasing_size", "strides"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
-        for name in ("flip", "erasing", "hiding", "reverse", "full_rotation_prob"):
+        for name in ("flip", "erasing", "half_body", "hiding", "reverse", "full_rotation_prob"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UserError(f"augmentation: {name} is a probability, not {getattr(self, name)}; give 0 to 1")
         for name in ("rotation", "translation", "brightness", "contrast", "color"):

@@ -9,7 +9,7 @@ import torch
 from torch.utils.data import Dataset
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip, ClipDataset
-from rpstn.datasets.hiding import Texture, hide
+from rpstn.datasets.hiding import Texture, half_box, hide
 from rpstn.datasets.sources import FrameCache
 from rpstn.datasets.transforms import Augmentation, apply_affine, warp, window_box
 from rpstn.errors import UserError
@@ -75,7 +75,11 @@ def make_window(
     wanted = start + stride * np.arange(length)
     chosen = wanted.clip(0, len(clip) - 1)
     indices = chosen.tolist()
-    affine, flipped = augmentation.affine(window_box(clip.boxes[chosen]), size, rng)
+    box = window_box(clip.boxes[chosen])
+    if augmentation.half_body and rng.random() < augmentation.half_body:
+        half = half_box(clip.joints[chosen], clip.visibility[chosen], skeleton, rng)
+        box = box if half is None else half
+    affine, flipped = augmentation.affine(box, size, rng)
 
     pixels = cache.read(clip.frames, indices) if cache is not None else clip.frames.read(indices)
     frames = augmentation.recolor(warp(pixels, affine, size), rng)

@@ -12,6 +12,7 @@ _FOLDERS = ("root", "aux_root", "out")
 PATHS = (*_FOLDERS, "init", "encoder_weights", "initializer_weights")  # settings of a run that are paths
 # Settings that earlier versions did not record, at what they did.
 BEFORE = {
+    "augmentation.half_body": 0.0,
     "augmentation.hiding": 0.0,
     "augmentation.hiding_frames": 10,
     "carry": "none",

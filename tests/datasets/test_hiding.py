@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from rpstn.datasets.clip import ABSENT, OCCLUDED, VISIBLE, Clip
-from rpstn.datasets.hiding import hide, joint_groups
+from rpstn.datasets.hiding import half_box, hide, joint_groups
 from rpstn.datasets.sources import ArrayFrames
 from rpstn.datasets.transforms import Augmentation
 from rpstn.datasets.windows import make_window
@@ -78,7 +78,23 @@ def test_windows_mark_hidden_joints_as_occluded():
     assert (make_window(clip, SKELETON, 0, 10, 64, still).visibility == VISIBLE).all()
 
 
-@pytest.mark.parametrize("wrong", [{"hiding": 1.5}, {"hiding_frames": 0}])
+def test_half_of_a_body_fills_the_crop():
+    """The other half is cut off, and absent; without enough joints the crop stays."""
+    frames, joints, visibility = person()
+    lower = [index for index, name in enumerate(SKELETON.joints) if name.endswith(("hip", "knee", "ankle"))]
+    joints[:, lower, 1] += 40
+    clip = Clip("a", "group", "action", joints, visibility, np.tile(np.float32([30, 30, 70, 90]), (10, 1)), ArrayFrames(frames))
+    half = Augmentation(**vars(Augmentation.none()) | {"half_body": 1.0})
+    seen = {
+        tuple(make_window(clip, SKELETON, 0, 1, 64, half, np.random.default_rng(seed)).visibility[0] > 0) for seed in range(8)
+    }
+    assert len(seen) == 2
+    for there in map(np.array, seen):
+        assert there[lower].all() != there[[index for index in range(13) if index not in lower]].all()
+    assert half_box(joints, visibility * 0 + ABSENT, SKELETON, np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize("wrong", [{"hiding": 1.5}, {"hiding_frames": 0}, {"half_body": -1.0}])
 def test_settings_that_cannot_work_are_refused(wrong):
     with pytest.raises(UserError, match=next(iter(wrong))):
         Augmentation(**wrong)
