@@ -75,11 +75,7 @@ def make_window(
     wanted = start + stride * np.arange(length)
     chosen = wanted.clip(0, len(clip) - 1)
     indices = chosen.tolist()
-    box = window_box(clip.boxes[chosen])
-    if augmentation.half_body and rng.random() < augmentation.half_body:
-        half = half_box(clip.joints[chosen], clip.visibility[chosen], skeleton, rng)
-        box = box if half is None else half
-    affine, flipped = augmentation.affine(box, size, rng)
+    affine, flipped = augmentation.affine(_box(clip, chosen, skeleton, augmentation, rng), size, rng)
 
     pixels = cache.read(clip.frames, indices) if cache is not None else clip.frames.read(indices)
     frames = augmentation.recolor(warp(pixels, affine, size), rng)
@@ -99,6 +95,14 @@ def make_window(
     visibility[~((joints >= -0.5) & (joints <= size - 0.5)).all(axis=-1)] = ABSENT
     visibility[wanted != chosen] = ABSENT
     return Window(frames, joints, visibility, affine, index, start, flipped)
+
+
+def _box(clip: Clip, frames: np.ndarray, skeleton: Skeleton, augmentation: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Choose what a window shows of these frames: all boxes, or by chance the joints of half a body."""
+    half = None
+    if augmentation.half_body and rng.random() < augmentation.half_body:
+        half = half_box(clip.joints[frames], clip.visibility[frames], skeleton, rng)
+    return window_box(clip.boxes[frames]) if half is None else half
 
 
 class TrainingWindows(Dataset[dict[str, torch.Tensor]]):
