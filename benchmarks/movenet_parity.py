@@ -22,6 +22,7 @@ import torch
 
 from rpstn.models.movenet import JOINTS, SIDES, decode_movenet
 from rpstn.models.movenet_files import read_movenet
+from rpstn.runs.directory import manifest
 from rpstn.runs.files import write_json
 
 RUNTIME = Path(__file__).with_suffix(".mjs")
@@ -67,7 +68,8 @@ def main() -> None:
     pairs = zip(named, ours(given.model, images), theirs(given.model, given.modules, images), strict=True)
     largest = {part: float(np.abs(a - b).max()) for part, a, b in pairs}
     written = json.loads(given.out.read_text(encoding="utf-8")) if given.out.is_file() else {}
-    write_json(given.out, {**written, name: {"images": len(images), "largest_difference": largest}})
+    about = manifest({"model": given.model.name, "images": given.images.name, "count": len(images)})
+    write_json(given.out, {**written, name: {"largest_difference": largest, "manifest": about}})
     print(f"{name}, {len(images)} images: " + ", ".join(f"{part} {value:.1e}" for part, value in largest.items()))
 
 

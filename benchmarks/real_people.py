@@ -37,6 +37,7 @@ from rpstn.runs.files import read_json, write_json
 from rpstn.runs.locks import sole_writer
 from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig, train
+from rpstn.train.recipes.variants import VARIANTS
 
 LIGHT: dict[str, Any] = {"brightness": 0.2, "contrast": 0.4, "color": 0.25}
 SHARED: dict[str, Any] = {
@@ -51,14 +52,12 @@ CLIPS: dict[str, Any] = {
     "ema": 0.99, "validate_every": 200, "occluded_weight": 3.0,
     "augmentation": Augmentation(**LIGHT, hiding=0.5, hiding_frames=6, erasing=0.3),
 }  # fmt: skip
-VARIANTS: dict[str, dict[str, Any]] = {
-    "frame_by_frame": {"relation": "off", "propagation": "none"},
-    "rpstn": {},
-    "concat": {"propagation": "concat"},
-    "without_relation": {"relation": "off"},
+# The book's variants, and those with a gate.
+NETWORKS: dict[str, dict[str, Any]] = {
+    **VARIANTS,
     "gated": {"carry": "gated"},
-    "gated_without_relation": {"carry": "gated", "relation": "off"},
-    "gate_alone": {"carry": "gated", "relation": "off", "propagation": "none"},
+    "gated_without_relation": {"carry": "gated", **VARIANTS["without_relation"]},
+    "gate_alone": {"carry": "gated", **VARIANTS["frame_by_frame"]},
 }
 # Ways of scoring: window (frames in one crop), averaged with the mirrored frames, refinement within a heatmap pixel.
 WAYS: dict[str, dict[str, Any]] = {
@@ -83,12 +82,12 @@ class RealPeople:
 
 
 def plan(config: RealPeople, fold: int, seed: int, name: str) -> TrainConfig:
-    """Configure one training: "encoder", or one of VARIANTS, which starts from that encoder."""
+    """Configure one training: "encoder", or one of NETWORKS, which starts from that encoder."""
     folder = config.runs / f"split{fold}-{seed}"
     own = {"root": str(config.root), "fold": fold, "seed": seed, "out": str(folder / name)}
     if name == "encoder":
         return TrainConfig.of(**SHARED, **ENCODER, **own)
-    return TrainConfig.of(**{**SHARED, **CLIPS, **VARIANTS[name], **own, "init": str(folder / "encoder" / BEST)})
+    return TrainConfig.of(**{**SHARED, **CLIPS, **NETWORKS[name], **own, "init": str(folder / "encoder" / BEST)})
 
 
 def finish(config: TrainConfig) -> bool:
@@ -139,11 +138,12 @@ def exchanged(predictions: Predictions, dataset: ClipDataset) -> float:
 
 
 def score(config: RealPeople, fold: int, path: Path, way: str) -> dict[str, Any]:
-    """Score a checkpoint on a split, one way."""
+    """Score a checkpoint on a split, one way; beside the scores, the commit that trained it."""
     dataset = open_dataset("sub_jhmdb", config.root, config.split, fold=fold)
     model, metadata = load_checkpoint(path)
     model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
-    return measure(predict_clips(model, metadata, dataset, batch=2, **WAYS[way]), dataset)
+    scores = measure(predict_clips(model, metadata, dataset, batch=2, **WAYS[way]), dataset)
+    return {**scores, "trained_at": RunDirectory(path.parent).manifest["commit"]}
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.peers import EVERY, GRAY, compare, thinned
-from benchmarks.real_people import VARIANTS, RealPeople, exchanged, measure, plan
+from benchmarks.real_people import NETWORKS, RealPeople, exchanged, measure, plan
 from rpstn.datasets import open_dataset
 from rpstn.datasets.predictions import Predictions
 
@@ -49,7 +49,7 @@ def test_exchanged_sides_are_counted_in_frames(dataset):
     assert exchanged(predicted(dataset, half), dataset) == pytest.approx(sum((n + 1) // 2 for n in frames) / sum(frames))
 
 
-@pytest.mark.parametrize("name", ["encoder", *VARIANTS])
+@pytest.mark.parametrize("name", ["encoder", *NETWORKS])
 def test_every_training_is_a_configuration_that_holds(name, tmp_path):
     run = plan(RealPeople(Path("JHMDB"), runs=tmp_path), 2, 7, name)
     assert run.data.fold == 2 and run.seed == 7 and Path(run.out) == tmp_path / "split2-7" / name

@@ -57,21 +57,10 @@ def test_a_run_is_saved_loaded_and_scored_like_any_other(config, relation, tmp_p
     assert rows is None if relation == "off" else np.allclose(rows.sum(-1), 1, atol=1e-5)
 
 
-def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch):
+def test_resuming_equals_no_interruption(config, tmp_path, interrupt):
     whole = train(config, progress=False)
     parted = config.replace(out=str(tmp_path / "parted"), save_every=0.0)
-    genuine, calls = training.training_loss, []
-
-    def interrupted(*arguments):
-        calls.append(1)
-        if len(calls) > 2:
-            raise KeyboardInterrupt
-        return genuine(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "training_loss", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(parted, progress=False)
+    interrupt(parted, 3)
     assert not (tmp_path / "parted" / "manifest.json").exists()
     resumed = train(parted, progress=False)
     assert resumed.metrics == whole.metrics

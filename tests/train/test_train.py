@@ -89,24 +89,11 @@ def test_same_seed_same_weights_and_another_seed_others(config, tmp_path):
 
 
 @pytest.mark.parametrize("interrupted_after", [1, 3])
-def test_resuming_equals_no_interruption(config, tmp_path, monkeypatch, interrupted_after):
+def test_resuming_equals_no_interruption(config, tmp_path, interrupt, interrupted_after):
     config = config.replace(save_every=0.0, validate_every=2)
     whole = train(config, progress=False)
     parted = config.replace(out=str(tmp_path / "parted"))
-    steps = 0
-    genuine = training.training_loss
-
-    def interrupted(*arguments):
-        nonlocal steps
-        steps += 1
-        if steps > interrupted_after:
-            raise KeyboardInterrupt
-        return genuine(*arguments)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "training_loss", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(parted, progress=False)
+    interrupt(parted, interrupted_after + 1)
     assert not (tmp_path / "parted" / "manifest.json").exists()
     resumed = train(parted, progress=False)
     assert same(weights(whole.checkpoint), weights(resumed.checkpoint))
@@ -283,7 +270,7 @@ def test_a_frozen_encoder_stays_and_a_slow_one_moves_less(config, tmp_path):
         config.replace(encoder_rate=-1.0)
 
 
-def test_the_running_mean_of_weights_is_what_is_kept_and_resumed(config, tmp_path, monkeypatch):
+def test_the_running_mean_of_weights_is_what_is_kept_and_resumed(config, tmp_path, interrupt):
     averaged = config.replace(ema=0.9, steps=6, save_every=0.0)
     whole = train(averaged.replace(out=str(tmp_path / "whole")), progress=False)
     plain = train(averaged.replace(ema=0.0, out=str(tmp_path / "plain")), progress=False)
@@ -291,18 +278,7 @@ def test_the_running_mean_of_weights_is_what_is_kept_and_resumed(config, tmp_pat
     # The weights that learn are the same; only what is kept differs.
     last = [torch.load(run.run / "last.pt", weights_only=True) for run in (whole, plain)]
     assert same(last[0]["model"], last[1]["model"])
-    learn, steps = torch.optim.AdamW.step, []
-
-    def interrupted(*arguments, **more):
-        steps.append(1)
-        if len(steps) == 4:
-            raise KeyboardInterrupt
-        return learn(*arguments, **more)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.AdamW, "step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(averaged, progress=False)
+    interrupt(averaged, 4)
     assert same(weights(train(averaged, progress=False).checkpoint), weights(whole.checkpoint))
     with pytest.raises(UserError, match="ema"):
         config.replace(ema=1.0)

@@ -74,22 +74,10 @@ def test_batches_go_on_where_they_stopped(mixed, accumulate):
         assert all(torch.equal(a[name], b[name]) for name in a)
 
 
-def test_resuming_with_images_beside_equals_no_interruption(mixed, tmp_path, monkeypatch):
+def test_resuming_with_images_beside_equals_no_interruption(mixed, tmp_path, interrupt):
     config = mixed.replace(accumulate=2, save_every=0.0)
     whole = train(config.replace(out=str(tmp_path / "whole")), progress=False)
-    learn = torch.optim.AdamW.step
-    steps = []
-
-    def interrupted(*arguments, **more):
-        steps.append(1)
-        if len(steps) == 3:
-            raise KeyboardInterrupt
-        return learn(*arguments, **more)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.AdamW, "step", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            train(config, progress=False)
+    interrupt(config, 3)
     again = train(config, progress=False)
     first, second = (read_tensors(run.checkpoint)[0] for run in (whole, again))
     assert all(torch.equal(first[name], second[name]) for name in first)
