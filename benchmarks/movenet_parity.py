@@ -20,6 +20,7 @@ import cv2
 import numpy as np
 import torch
 
+from rpstn.datasets.sources import read_image
 from rpstn.models.movenet import JOINTS, SIDES, decode_movenet
 from rpstn.models.movenet_files import read_movenet
 from rpstn.runs.directory import manifest
@@ -63,7 +64,7 @@ def main() -> None:
     given = parser.parse_args()
     _, name = read_movenet(given.model)
     files = sorted(path for path in given.images.rglob("*") if path.suffix.lower() in (".png", ".jpg"))[: given.count]
-    images = np.stack([cv2.resize(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), (SIDES[name],) * 2) for path in files])
+    images = np.stack([cv2.resize(read_image(path), (SIDES[name],) * 2) for path in files])
     named = ("heatmaps", "center", "joints and confidence")
     pairs = zip(named, ours(given.model, images), theirs(given.model, given.modules, images), strict=True)
     largest = {part: float(np.abs(a - b).max()) for part, a, b in pairs}

@@ -52,6 +52,7 @@ CLIPS: dict[str, Any] = {
     "ema": 0.99, "validate_every": 200, "occluded_weight": 3.0,
     "augmentation": Augmentation(**LIGHT, hiding=0.5, hiding_frames=6, erasing=0.3),
 }  # fmt: skip
+
 # The book's variants, and those with a gate.
 NETWORKS: dict[str, dict[str, Any]] = {
     **VARIANTS,
