@@ -117,7 +117,7 @@ class RPSTNConfig:
 
     @property
     def recurrent(self) -> bool:
-        """Whether a frame leaves something for the next one."""
+        """Tell whether a frame leaves something for the next one."""
         return self.propagation != "none" or self.carry != "none"
 
     def start_graph(self) -> tuple[tuple[float, ...], ...]:
