@@ -44,8 +44,8 @@ SHARED: dict[str, Any] = {
     "dataset": "sub_jhmdb", "encoder": "movenet_thunder", "size": 256, "sigma": 2.0, "precision": "bf16", "calibration_frames": 0,
 }  # fmt: skip
 ENCODER: dict[str, Any] = {
-    "encoder_weights": "movenet_thunder", "relation": "off", "propagation": "none", "frames": 1, "batch": 16, "steps": 900,
-    "lr": 6e-4, "encoder_rate": 0.06, "ema": 0.995, "validate_every": 300, "augmentation": Augmentation(**LIGHT),
+    "encoder_weights": "movenet_thunder", "relation": "off", "propagation": "none", "frames": 1, "batch": 16, "steps": 1200,
+    "lr": 6e-4, "encoder_rate": 0.08, "ema": 0.995, "validate_every": 400, "augmentation": Augmentation(**LIGHT),
 }  # fmt: skip
 CLIPS: dict[str, Any] = {
     "initializer": "shared", "frames": 8, "batch": 3, "steps": 400, "lr": 1e-3, "init_rate": 0.3, "encoder_rate": 0.0,
