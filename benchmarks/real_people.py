@@ -31,6 +31,7 @@ from rpstn.evaluate.inference import predict_clips
 from rpstn.evaluate.zero_shot import load_movenet, predict_movenet
 from rpstn.metrics.scores import samples
 from rpstn.models import load_checkpoint
+from rpstn.models.convolutions import fuse
 from rpstn.models.files import BEST, find_weights
 from rpstn.runs.directory import RunDirectory, manifest
 from rpstn.runs.files import read_json, write_json
@@ -142,7 +143,7 @@ def score(config: RealPeople, fold: int, path: Path, way: str) -> dict[str, Any]
     """Score a checkpoint on a split, one way; beside the scores, the commit that trained it."""
     dataset = open_dataset("sub_jhmdb", config.root, config.split, fold=fold)
     model, metadata = load_checkpoint(path)
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+    model = fuse(model.eval(), fold=True).to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # stubs lack it
     scores = measure(predict_clips(model, metadata, dataset, batch=2, **WAYS[way]), dataset)
     return {**scores, "trained_at": RunDirectory(path.parent).manifest["commit"]}
 

@@ -57,13 +57,15 @@ class CarryGate(nn.Module):
             raise ValueError(
                 f"the gate takes heatmaps (B,{self.joints},h,w) twice and features (B,{self.channels},h,w), not {shapes}"
             )
-        features = self.norm(features)
-        x = F.relu(self.reduce(torch.cat([before / self.scale, now / self.scale, features], dim=1)))
+        x = F.relu(self.reduce(torch.cat([before / self.scale, now / self.scale, self.norm(features)], dim=1)))
         x = x + F.relu(self.context(x))
-        peaks = (before.amax(dim=(2, 3)) - now.amax(dim=(2, 3))) * 2
-        shift = self.overall(x.mean(dim=(2, 3))) + peaks + _CLOSED
-        gate = self.opening(_up(self.local(x), now) + shift[..., None, None])
-        return (1 - gate) * now + gate * before + self.scale * _up(self.update(x), now)
+        opening, update, overall = self.local(x), self.update(x), self.overall(x.mean(dim=(2, 3)))
+        with torch.autocast(now.device.type, enabled=False):  # heatmaps keep their full precision
+            before, now = before.float(), now.float()
+            peaks = (before.amax(dim=(2, 3)) - now.amax(dim=(2, 3))) * 2
+            shift = overall.float() + peaks + _CLOSED
+            gate = self.opening(_up(opening.float(), now) + shift[..., None, None])
+            return (1 - gate) * now + gate * before + self.scale * _up(update.float(), now)
 
 
 def _up(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

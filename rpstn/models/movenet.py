@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from rpstn.models.efficientnet import SameConv
+from rpstn.models.convolutions import SameConv
 from rpstn.skeletons import Skeleton, get_skeleton
 
 WIDTHS = {"movenet_lightning": 1.0, "movenet_thunder": 1.75}
@@ -40,14 +40,14 @@ class InvertedResidual(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int, expansion: int):
         super().__init__()
         width = inputs * expansion
-        self.expand = nn.Conv2d(inputs, width, 1) if expansion > 1 else None
-        self.depthwise = SameConv(width, width, 3, stride, groups=width, bias=True)
+        self.expand = SameConv(inputs, width, 1, bias=True, activation="relu6") if expansion > 1 else None
+        self.depthwise = SameConv(width, width, 3, stride, groups=width, bias=True, activation="relu6")
         self.project = nn.Conv2d(width, outputs, 1)
         self.shortcut = inputs == outputs and stride == 1
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
-        y = self.project(F.relu6(self.depthwise(y), inplace=True))
+        y = x if self.expand is None else self.expand(x)
+        y = self.project(self.depthwise(y))
         return x + y if self.shortcut else y
 
 
@@ -57,10 +57,10 @@ class Separable(nn.Module):
     def __init__(self, inputs: int, outputs: int):
         super().__init__()
         self.depthwise = SameConv(inputs, inputs, 3, groups=inputs)
-        self.pointwise = nn.Conv2d(inputs, outputs, 1)
+        self.pointwise = SameConv(inputs, outputs, 1, bias=True, activation="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.relu(self.pointwise(self.depthwise(x)), inplace=True)
+        return self.pointwise(self.depthwise(x))
 
 
 class Pyramid(nn.Module):
@@ -69,7 +69,7 @@ class Pyramid(nn.Module):
     def __init__(self, width: float):
         super().__init__()
         inputs = _channels(32 * width)
-        self.stem = SameConv(3, inputs, 3, 2, bias=True)
+        self.stem = SameConv(3, inputs, 3, 2, bias=True, activation="relu6")
         groups = []
         for expansion, channels, repeats, stride in GROUPS:
             outputs, blocks = _channels(channels * width), []
@@ -78,20 +78,20 @@ class Pyramid(nn.Module):
                 inputs = outputs
             groups.append(nn.Sequential(*blocks))
         self.groups = nn.ModuleList(groups)
-        self.last = nn.Conv2d(inputs, _LAST, 1)
+        self.last = SameConv(inputs, _LAST, 1, bias=True, activation="relu6")
         self.top = nn.Conv2d(_LAST, 64, 1)
         taps = {index: _channels(GROUPS[index][1] * width) for index in _TAPS}
         self.lateral = nn.ModuleList(nn.Conv2d(taps[index], _TAPS[index], 1) for index in sorted(_TAPS, reverse=True))
         self.smooth = nn.ModuleList([Separable(64, 32), Separable(32, 24), Separable(24, 24)])
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x = F.relu6(self.stem(x), inplace=True)
+        x = self.stem(x)
         taps = []
         for index, group in enumerate(self.groups):
             x = group(x)
             if index in _TAPS:
                 taps.append(x)
-        y = self.top(F.relu6(self.last(x), inplace=True))
+        y = self.top(self.last(x))
         for lateral, smooth in zip(self.lateral, self.smooth, strict=True):
             y = smooth(F.interpolate(y, scale_factor=2.0, mode="bilinear", align_corners=False) + lateral(taps.pop()))
         return y

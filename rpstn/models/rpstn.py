@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from rpstn.models.backbones import make_encoder
 from rpstn.models.carry import CarryGate
@@ -56,6 +58,30 @@ class State(NamedTuple):
 
     heatmaps: torch.Tensor
     features: torch.Tensor
+
+
+def move_state(state: State, before: np.ndarray, now: np.ndarray, size: int) -> State:
+    """Move a state into another crop: what lay at a point of the frame lies at that point afterwards.
+
+        values'(p) = values(A_before A_now^-1 p)      p in pixels of the crop, of which heatmap pixel u is number u * stride
+
+    before, now  maps (2,3) from pixels of the frame to those of the crop (`rpstn.datasets.transforms.crop_affine`).
+    size         of the crops, px. Interpolated linearly; zero beyond the old crop, of which nothing is known.
+    """
+    square = [np.vstack([affine, [0.0, 0.0, 1.0]]) for affine in (before, now)]
+    map_back = square[0] @ np.linalg.inv(square[1])
+    height, width = state.heatmaps.shape[-2:]
+    stride = size / width
+    rows, columns = np.mgrid[:height, :width].astype(np.float64)
+    old = (map_back[:2, :2] @ np.stack([columns, rows]).reshape(2, -1) + map_back[:2, 2:] / stride).reshape(2, height, width)
+    grid = np.stack([2 * old[0] / (width - 1) - 1, 2 * old[1] / (height - 1) - 1], axis=-1)
+    where = torch.from_numpy(grid).to(state.heatmaps.device, torch.float32)[None]
+
+    def moved(values: torch.Tensor) -> torch.Tensor:
+        places = where.expand(values.shape[0], -1, -1, -1)
+        return F.grid_sample(values.float(), places, align_corners=True).to(values.dtype)
+
+    return State(moved(state.heatmaps), moved(state.features))
 
 
 class Head(nn.Module):
@@ -245,8 +271,7 @@ class RPSTN(nn.Module):
         """Predict the next frame's heatmaps, before refinement, and the kernels that carried into it."""
         maps, kernels = self._seen(state, features)
         if self.config.carry == "gated":
-            with torch.autocast(maps.device.type, enabled=False):
-                maps = self.carry(state.heatmaps.float(), maps.float(), features.float())
+            maps = self.carry(state.heatmaps, maps, features)
         return maps, kernels
 
     def _seen(self, state: State, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:

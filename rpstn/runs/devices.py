@@ -8,6 +8,8 @@ import torch
 
 from rpstn.errors import UserError
 
+PRECISIONS = ("auto", "fp32", "bf16")
+
 # What computes here: how many of each kind torch finds.
 _KINDS: dict[str, Callable[[], int]] = {
     "cpu": lambda: 1,
@@ -42,7 +44,12 @@ def choose_device(name: str | torch.device = "auto") -> torch.device:
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:
-    """Say whether to compute in bfloat16: "auto" does where the hardware has it, and not where it would be emulated."""
+    """Say whether to compute in bfloat16: "auto" does where the hardware has it, and not where it would be emulated.
+
+    Raises UserError for a precision that is none of PRECISIONS.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"precision {precision!r} is not known; use {', '.join(PRECISIONS)}")
     if precision != "auto":
         return precision == "bf16"
     if device.type == "cuda":

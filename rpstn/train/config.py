@@ -15,6 +15,7 @@ from rpstn.models.backbones import STRIDE
 from rpstn.models.config import SHARED, RPSTNConfig, check_size
 from rpstn.models.image import ImageConfig, check_image_size
 from rpstn.models.propagation import kernel_side
+from rpstn.runs.devices import PRECISIONS
 from rpstn.runs.parts import build, flatten, part
 from rpstn.runs.paths import default_place
 from rpstn.runs.same_run import PATHS
@@ -171,8 +172,8 @@ class TrainConfig:
     def __post_init__(self) -> None:
         check_settings(self, paths=PATHS)
         _at_least(self, 0, "validate_every", "save_every", "calibration_frames")
-        if self.precision not in ("auto", "fp32", "bf16"):
-            raise UserError(f"precision must be auto, fp32 or bf16, not {self.precision!r}")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"precision must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}, not {self.precision!r}")
         check_seed(self.seed)
         self.model.check_size(self.data.size)
         self._check_batch_norm()

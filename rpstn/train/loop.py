@@ -35,7 +35,7 @@ from rpstn.runs.progress import tqdm
 from rpstn.skeletons import name_skeleton
 from rpstn.train.config import TrainConfig
 from rpstn.train.data import TrainingData, batches, open_training_data
-from rpstn.train.rates import BACKBONES, learning_rate, parameter_groups, running_mean
+from rpstn.train.rates import BACKBONES, fuse_backbones, learning_rate, parameter_groups, running_mean
 from rpstn.train.resume import Progress, check_inputs, resume, save_state, smoothed
 from rpstn.train.start import Network, new_model
 
@@ -72,6 +72,8 @@ def train(config: TrainConfig, *, progress: bool = True, calibrate: Calibrate | 
         check_inputs(run.start(config), data.checksums(), config)
         if not run.finished:
             model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+            if config.optimizer.encoder_rate == 0 and device.type == "cpu":
+                fuse_backbones(model)
             state = _take_steps(config, data, run, model, trained, device, progress)
             if calibrate is not None:
                 calibrate(run / BEST, data.validation, config.calibration_frames, device, progress)

@@ -80,6 +80,7 @@ def predict(
     frames: int | None = None,
     fps: float | None = None,
     device: str = "auto",
+    precision: str = "auto",
     progress: bool = False,
 ) -> Poses:
     """Predict the pose of one person in every frame of a video.
@@ -95,6 +96,7 @@ def predict(
                      (`rpstn.video.boxes`). x, y, width, height in pixels of the video.
     frames           stop after so many; None: at the video's end. A camera has none: it needs a number.
     fps              frames per second of a folder or an array; no number depends on it.
+    precision        "fp32", "bf16", or "auto": bfloat16 on a CPU that computes it, for networks with MoveNet's features.
     Returns Poses: poses (T,K,2), confidences (T,K), relations (T,K,K); its attributes `status` (T,) and `hidden` (T,K) say in
     which frames the person was lost, and which joints are hidden. A lost frame has a pose too, which is not to be trusted.
 
@@ -102,7 +104,9 @@ def predict(
     was left out of a folder, of frames that cannot be decoded, and the like (`VideoInput.notes`). Raises UserError for whatever
     cannot be read or used, and for boxes of several people: use `predict_video` for these.
     """
-    opened = open_one(video_or_frames, checkpoint, boxes, frames=frames, fps=fps, device=device, progress=progress)
+    opened = open_one(
+        video_or_frames, checkpoint, boxes, frames=frames, fps=fps, device=device, precision=precision, progress=progress
+    )
     people = [person for _, person in opened.people]
     poses = poses_of(people, len(opened.network.skeleton), opened.weights.calibration.hidden_below)
     for note in [*opened.source.notes, *unused_rate(opened.source, fps)]:  # such as frames that cannot be decoded
@@ -130,6 +134,7 @@ def open_one(
     frames: int | None,
     fps: float | None = None,
     device: str = "auto",
+    precision: str = "auto",
     progress: bool = False,
 ) -> Opened:
     """Open a video and a network, as `predict` and `rpstn.video.watch.watch` do; arguments and errors are those of `predict`."""
@@ -144,17 +149,17 @@ def open_one(
     source = open_input(video, fps)
     if source.live and frames is None:
         raise UserError(f"{source.name} has no end; say how many frames, or use `rpstn predict`, which Ctrl-C ends")
-    network, weights = open_network(checkpoint, device)
+    network, weights = open_network(checkpoint, device, precision)
     following = Following.by(weights.calibration)
     stream = predict_frames(network, source, given, following, progress=progress)
     lost = source.lost if isinstance(source, VideoFile) else {}
     return Opened(network, weights, source, _only(stream, lost, frames))
 
 
-def open_network(checkpoint: Checkpoint, device: str = "auto") -> tuple[PoseNetwork, Weights]:
+def open_network(checkpoint: Checkpoint, device: str = "auto", precision: str = "auto") -> tuple[PoseNetwork, Weights]:
     """Load the network that `predict` was given, and what is known of it."""
     if isinstance(checkpoint, tuple) and len(checkpoint) == 2:
-        network = PoseNetwork.of(*checkpoint, device)
+        network = PoseNetwork.of(*checkpoint, device, precision)
         return network, describe_network(network.metadata)
     if isinstance(checkpoint, torch.nn.Module):
         raise UserError(
@@ -162,7 +167,7 @@ def open_network(checkpoint: Checkpoint, device: str = "auto") -> tuple[PoseNetw
             "(model, metadata), as rpstn.load_checkpoint returns them, or the path of a checkpoint"
         )
     path = find_weights(checkpoint)
-    network = PoseNetwork.load(path, device)
+    network = PoseNetwork.load(path, device, precision)
     return network, describe_weights(path, network.metadata)
 
 

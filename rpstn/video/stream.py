@@ -24,7 +24,7 @@ import numpy as np
 from rpstn.datasets.boxes import is_inside, square
 from rpstn.models.rpstn import State
 from rpstn.video.boxes import Boxes, FixedBox
-from rpstn.video.network import Look, PoseNetwork
+from rpstn.video.network import Look, Memory, PoseNetwork
 from rpstn.video.tracking import Following, move, overlap, pose_box, search_boxes, whole_frame
 
 GIVEN, FOUND, FOLLOWED, LOST = "given", "found", "followed", "lost"
@@ -66,7 +66,7 @@ class _Person:
     """What is carried from frame to frame for one person."""
 
     def __init__(self) -> None:
-        self.state: State | None = None
+        self.memory: Memory | None = None
         self.box: np.ndarray | None = None  # square; None: not found yet, or lost
         self.weak = 0  # frames in a row in which the confidence was too low
         self.searched: int | None = None  # the last frame that was searched for others
@@ -104,8 +104,8 @@ class PoseStream:
             if person.box is not None:
                 side = person.box[2] + self.following.size_rate * (crop[2] - person.box[2])
                 crop = np.array([*(crop[:2] + (crop[2] - side) / 2), side, side])
-        look = self.network.look(pixels, crop, person.state)
-        person.state, person.box = look.state, crop
+        look = self.network.look(pixels, crop, person.memory)
+        person.memory, person.box = look.memory, crop
         return PersonPose.of(name, look, GIVEN)
 
     def _follow(self, pixels: np.ndarray) -> PersonPose:
@@ -115,21 +115,21 @@ class PoseStream:
             # While lost, the frame is searched once in `patience` frames, and looked at as a whole in the others.
             look, status = self._search(pixels, everywhere=person.weak % patience == 0), FOUND
         else:
-            look, status = self.network.look(pixels, person.box, person.state), FOLLOWED
+            look, status = self.network.look(pixels, person.box, person.memory), FOLLOWED
             if self._seen(look, size) is None and person.weak + 1 >= patience:
                 fresh = self._search(pixels, everywhere=True)
                 if fresh.confidence.mean() > look.confidence.mean():
                     look, status = fresh, FOUND
         seen = self._seen(look, size)
         if seen is not None:
-            person.weak, person.state = 0, look.state
+            person.weak, person.memory = 0, look.memory
             person.box = move(look.box, seen, self.following, size)
             return PersonPose.of("1", look, status)
         person.weak += 1
         if person.box is None or person.weak >= patience:
-            person.box = person.state = None
+            person.box = person.memory = None
         else:  # it waits where it is: a person who is hidden for a moment comes back near
-            person.state = look.state
+            person.memory = look.memory
         return PersonPose.of("1", look, LOST)
 
     def _with_others(self, index: int, pixels: np.ndarray, pose: PersonPose) -> PersonPose:
@@ -188,7 +188,8 @@ class PoseStream:
         """Give everything that the next frame depends on, as tensors and plain values."""
         return {
             name: {
-                "state": None if person.state is None else tuple(part.cpu().clone() for part in person.state),
+                "state": None if person.memory is None else tuple(part.cpu().clone() for part in person.memory.state),
+                "seen_in": None if person.memory is None else [float(value) for value in person.memory.box],
                 "box": None if person.box is None else [float(value) for value in person.box],
                 "weak": person.weak,
                 "searched": person.searched,
@@ -202,6 +203,7 @@ class PoseStream:
         for name, values in saved.items():
             person = self._people[name] = _Person()
             if values["state"] is not None:
-                person.state = State(*(part.to(self.network.device) for part in values["state"]))
+                state = State(*(part.to(self.network.device) for part in values["state"]))
+                person.memory = Memory(state, np.array(values["seen_in"], np.float64))
             person.box = None if values["box"] is None else np.array(values["box"], np.float64)
             person.weak, person.searched = values["weak"], values["searched"]

@@ -1,11 +1,14 @@
 """What matching can carry and what it cannot, and the gate that carries positions."""
 
+import numpy as np
 import pytest
 import torch
 
+from rpstn.datasets.transforms import apply_affine, crop_affine
 from rpstn.models import RPSTN, RPSTNConfig, State, global_matching
 from rpstn.models.carry import CarryGate
-from rpstn.models.rpstn import TARGET_STD
+from rpstn.models.rpstn import TARGET_STD, move_state
+from rpstn.video.network import PoseNetwork
 
 GATED = [
     {"propagation": propagation, "relation": relation, "initializer": initializer}
@@ -117,3 +120,39 @@ def test_older_checkpoints_keep_their_kernels():
     older = {"joints": 5, "encoder": "small", "initializer": "small"}
     assert RPSTNConfig.from_dict(older).kernel_start == "average"
     assert RPSTNConfig.released("penn_action").kernel_start == "average"
+
+
+def test_a_state_moves_with_the_crop():
+    size, stride = 64, 4
+    before, now = (crop_affine(np.array(box), size) for box in ([40.0, 30.0, 80.0, 80.0], [64.0, 46.0, 64.0, 64.0]))
+    place = apply_affine(np.array([[90.0, 78.0]]), before)[0] / stride  # of a point of the frame, in heatmap pixels
+    rows, columns = np.mgrid[:16, :16]
+    blob = np.exp(-((columns - place[0]) ** 2 + (rows - place[1]) ** 2) / 8)
+    maps = torch.from_numpy(blob).float()[None, None]
+    moved = move_state(State(maps, maps.bfloat16()), before, now, size)
+    there = apply_affine(np.array([[90.0, 78.0]]), now)[0] / stride
+    found = moved.heatmaps[0, 0].numpy()
+    center = np.array([(found * columns).sum(), (found * rows).sum()]) / found.sum()
+    assert np.abs(center - there).max() < 0.25
+    assert np.abs(there - place).max() > 1
+    assert moved.features.dtype == torch.bfloat16
+    still = move_state(State(maps, maps), before, before, size)
+    torch.testing.assert_close(still.heatmaps, maps, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "moves"), [({}, True), ({"propagation": "concat", "carry": "none"}, True), ({"carry": "none"}, False)]
+)
+def test_predict_moves_what_holds_positions(changes, moves, monkeypatch):
+    """Matching alone looks everywhere for what it carries: its state stays as it is, and so do the numbers of older weights."""
+    metadata = {"skeleton": {"joints": list("abcde"), "bones": []}, "size": 64, "input": "rgb_imagenet"}
+    monkeypatch.setattr("rpstn.video.network.skeleton_of", lambda metadata: "abcde")
+    eyes = PoseNetwork(network(**changes), metadata, torch.device("cpu"))
+    calls = []
+    monkeypatch.setattr("rpstn.video.network.move_state", lambda state, *_: calls.append(1) or state)
+    pixels, box = np.zeros((64, 64, 3), np.uint8), np.array([10.0, 10.0, 30.0, 30.0])
+    memory = eyes.look(pixels, box).memory
+    eyes.look(pixels, box, memory)
+    assert not calls
+    eyes.look(pixels, box + [3.0, 0.0, 0.0, 0.0], memory)
+    assert bool(calls) == moves
