@@ -86,7 +86,8 @@ class FusedConvolution(nn.Module):
             y = F.conv2d(x, self._larger(self.weight), self.bias, stride, padding, dilation, groups)
             return y if plain is None else plain(y)
         bf16 = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == torch.bfloat16
-        x = x.to(torch.bfloat16 if bf16 else self.weight.dtype)
+        # Laid out otherwise, everything from here on would be rearranged for each convolution.
+        x = x.to(torch.bfloat16 if bf16 else self.weight.dtype, memory_format=torch.channels_last)
         return torch.ops.mkldnn._convolution_pointwise(x, *self._pack(x), *self.settings, *known_as)
 
     def _larger(self, weight: torch.Tensor) -> torch.Tensor:
