@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rpstn.errors import OutOfRange, UserError
 from rpstn.notebooks import CHECKOUT
-from rpstn.runs.environment import environment
+from rpstn.notebooks.kernels import engine
 from rpstn.runs.files import portable, replacing
-from rpstn.runs.progress import TEXT
 
 # A line that tqdm draws: "train:  40%|####      | 4/10 [00:02<00:03, 1.7step/s]", or without a known total.
 _BAR = re.compile(r"\d+%\|.*\[|\d+\w* \[\d+:\d+")
@@ -27,8 +24,6 @@ _CAPTION = re.compile(r"\*(?!\*)(.+?)\*", re.DOTALL)
 _CHAPTER = re.compile(r"\]\(\.\./book/")
 _WIDGET = "application/vnd.jupyter.widget-view+json"
 
-# What tqdm draws inside a cell: "steps:  40%|####      | 4/10", shown as "steps:  40%".
-PROGRESS = re.compile(r"[^\r\n]*?\d+%(?=\|)")
 # Errors that say what the user can change: a kernel passes on their names alone.
 _MISTAKES = {error.__name__ for error in (UserError, OutOfRange)}
 
@@ -40,7 +35,7 @@ def execute(
 
     values       of its parameters.
     out, failed  file to write if it runs to its end, and for how far it came if not.
-    kernel_name  see `kernel`.
+    kernel_name  see `rpstn.notebooks.kernels.kernel`.
     label        what the progress bar is called; None for no bar.
 
     Raises UserError where the notebook raised one.
@@ -74,7 +69,7 @@ def _run(
     from papermill.engines import papermill_engines
     from papermill.exceptions import PapermillExecutionError
 
-    papermill_engines.register("rpstn", _engine())
+    papermill_engines.register("rpstn", engine())
     layout = "{desc}  cell {n_fmt}/{total_fmt}  {elapsed}{postfix}"
     bar = {"desc": label, "leave": False, "ncols": 90, "bar_format": layout} if label else False
     settings = {"engine_name": "rpstn", "kernel_name": kernel_name, "progress_bar": bar, "cwd": Path.cwd()}
@@ -86,44 +81,6 @@ def _run(
     except DeadKernelError:
         return "lost its kernel, most often for want of memory", None
     return None, None
-
-
-def _engine() -> Any:
-    """Make papermill's engine, which also shows after its bar how far the running cell is by its own progress bar."""
-    from papermill.engines import NBClientEngine
-
-    class Echo:
-        def __init__(self, bar: Any) -> None:
-            self.bar = bar
-
-        def write(self, text: str) -> None:
-            found = PROGRESS.findall(text)
-            if found and self.bar is not None:
-                self.bar.set_postfix_str(found[-1].strip())
-
-        def flush(self) -> None: ...
-
-    class Engine(NBClientEngine):
-        @classmethod
-        def execute_managed_notebook(cls, manager: Any, kernel_name: str, **settings: Any) -> Any:
-            settings["stderr_file"] = Echo(manager.pbar)
-            return super().execute_managed_notebook(manager, kernel_name, **settings)
-
-    return Engine
-
-
-@contextmanager
-def kernel() -> Iterator[str]:
-    """Register a kernel of this very interpreter, whatever kernels the machine has; gives its name."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder) / "kernels" / "rpstn-run"
-        place.mkdir(parents=True)
-        start = [sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", "{connection_file}"]
-        spec = {"argv": start, "display_name": "rpstn run", "language": "python", "env": {TEXT: "1"}}
-        (place / "kernel.json").write_text(json.dumps(spec), encoding="utf-8")
-        searched = os.pathsep.join(filter(None, [folder, os.environ.get("JUPYTER_PATH")]))
-        with environment(JUPYTER_PATH=searched, PYDEVD_DISABLE_FILE_VALIDATION="1"):
-            yield place.name
 
 
 def clean(notebook: Any, values: Mapping[str, Any] | None = None) -> Any:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.notebooks import CHECKOUT
-from rpstn.notebooks.execute import execute, kernel
+from rpstn.notebooks.execute import execute
 from rpstn.notebooks.find import Notebook, find_notebooks, load, resolve, select, with_defaults
+from rpstn.notebooks.kernels import kernel
 from rpstn.notebooks.sources import Code, data_state
 from rpstn.notebooks.values import check_values
 from rpstn.runs.directory import MANIFEST

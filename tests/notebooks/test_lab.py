@@ -8,6 +8,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -19,12 +21,13 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian, Ubuntu: apt install chromium)"),
 ]
 
-# A server of this test's own, on a port that the system chooses, and the application as a variable of the page.
+# A server of this test's own, on a port that the system chooses, and the application as a variable of the page. Kernels are
+# reached through socket files: a port that was free when it was chosen may be taken when the kernel binds it.
 OPTIONS = (
     "--no-browser", "--allow-root", "--ServerApp.port=0", "--IdentityProvider.token=", "--ServerApp.disable_check_xsrf=True",
-    "--LabApp.expose_app_in_browser=True",
+    "--LabApp.expose_app_in_browser=True", "--KernelManager.transport=ipc",
 )  # fmt: skip
-PLACES = ("RUNTIME_DIR", "CONFIG_DIR", "DATA_DIR", "PREFERRED_DIR")
+PLACES = ("CONFIG_DIR", "DATA_DIR", "PREFERRED_DIR")
 CODE = "nb.content.widgets.map(w => w.model).filter(m => m.type == 'code')"
 # Chromium paints a figure; every cell that JupyterLab keeps in the page is looked at.
 FIGURES = "[...nb.node.querySelectorAll('.jp-RenderedImage img')].filter(i => i.complete && i.naturalWidth > 100).length"
@@ -52,13 +55,22 @@ def checkout(data_root, tmp_path_factory):
 def lab(checkout, tmp_path_factory):
     """A tab in which JupyterLab has been opened."""
     state = tmp_path_factory.mktemp("state")
-    own = {f"JUPYTER_{name}": str(state / name) for name in PLACES} | {"IPYTHONDIR": str(state / "ipython")}
+    with tempfile.TemporaryDirectory() as sockets:  # a short path: about 100 letters is the longest for a socket
+        with serve(checkout, state, Path(sockets)) as page:
+            yield page
+
+
+@contextlib.contextmanager
+def serve(checkout, state, sockets):
+    """Start JupyterLab, and open it in a browser. state, sockets: fresh folders for its files and for those of its kernels."""
+    own = {"JUPYTER_RUNTIME_DIR": str(sockets), "IPYTHONDIR": str(state / "ipython")}
+    own |= {f"JUPYTER_{name}": str(state / name) for name in PLACES}
     own |= {f"JUPYTERLAB_{name}_DIR": str(state / name) for name in ("SETTINGS", "WORKSPACES")}
     environment = {name: value for name, value in os.environ.items() if name != "RPSTN_DATA"} | own
     with (state / "log").open("w") as log:
         server = subprocess.Popen([*make_lab(), *OPTIONS], cwd=checkout, env=environment, stdout=log, stderr=log)
     try:
-        address = wait_for(lambda: server_address(state, server), PATIENCE, "JupyterLab's server")
+        address = wait_for(lambda: server_address(state, sockets, server), PATIENCE, "JupyterLab's server")
         with open_page(state / "profile") as page:
             page.open(address)
             wait_for(lambda: page.has("window.jupyterapp && document.querySelector('.jp-DirListing-item')"), PATIENCE, "Lab")
@@ -72,10 +84,10 @@ def lab(checkout, tmp_path_factory):
             server.wait(timeout=PATIENCE)
 
 
-def server_address(state, server):
+def server_address(state, sockets, server):
     """Where the server says that it listens; None as long as it says nothing."""
     assert server.poll() is None, f"JupyterLab's server ended: {(state / 'log').read_text()[-2000:]}"
-    for file in (state / "RUNTIME_DIR").glob("jpserver-*.json"):
+    for file in sockets.glob("jpserver-*.json"):
         with contextlib.suppress(ValueError):  # half written
             return json.loads(file.read_text())["url"]
     return None
