@@ -67,7 +67,7 @@ lint: $(STAMP)
 	$(PY) -m ruff format --check
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports --no-logo
-	$(PY) -m pytest -q tests/test_house.py
+	$(PY) -m pytest -q tests/test_house.py tests/test_imports.py
 
 bench: $(STAMP)
 	$(PY) -m rpstn bench

@@ -1,4 +1,4 @@
-"""Every data set by its name: one step of training, an evaluation, and the score that is usual for it."""
+"""Every data set by its name: one step of training, an evaluation, a check, and what is said of it."""
 
 import json
 from dataclasses import replace
@@ -11,68 +11,22 @@ from scipy.io import loadmat, savemat
 
 from rpstn.cli import main as cli
 from rpstn.datasets import DATASETS, DamagedClipsWarning, open_dataset
-from rpstn.datasets.convert import convert_dataset
 from rpstn.datasets.own import write_own
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_window
 from rpstn.evaluate.scoring import EvaluateConfig, evaluate
-from rpstn.metrics.standard import standard_lines, standard_score
+from rpstn.metrics.standard import standard_score
 from rpstn.models import RPSTN, RPSTNConfig, load_checkpoint
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.skeletons import Skeleton, get_skeleton, name_skeleton, skeleton_of
 from rpstn.train import TrainConfig, train
 
-from . import test_coco, test_hieve, test_lspet, test_mpii, test_own, test_posetrack
+from . import test_hieve, test_lspet, test_own
+from .small_sets import MADE, truth
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TINY = {"frames": 1, "size": 64, "batch": 2, "steps": 1, "warmup": 0, "precision": "fp32", "device": "cpu", "propagation": "none"}
-
-
-def make_coco(root):
-    root.mkdir()
-    train = range(1, 41)
-    people = [test_coco.person(10 * image + k, image) for image in train for k in (1, 2)]
-    test_coco.write(root, "train2017", test_coco.content(train, people))
-    people = [test_coco.person(901, 51), test_coco.person(902, 51, iscrowd=1), test_coco.person(903, 52)]
-    test_coco.write(root, "val2017", test_coco.content([51, 52], [entry | {"area": 1500.0} for entry in people]))
-
-
-def make_posetrack(root):
-    test_posetrack.write(root, test_posetrack.VIDEO, test_posetrack.two_people())
-    for number in range(12):
-        video = f"{number:06d}_bonn_train"
-        people = [test_posetrack.person(1, 0), test_posetrack.person(2, 0)]
-        test_posetrack.write(root, video, test_posetrack.content(video, people, (0,), 1, "train"), "train")
-
-
-def make_mpii(root):
-    train = [test_mpii.entry(index, f"{index // 2:09d}.jpg") for index in range(40)]
-    test_mpii.write_lists(root, train, [test_mpii.entry(index) for index in range(100, 105)])
-
-
-def make_own(root):
-    clips = {split: [test_own.clip(split, seed)] for seed, split in enumerate(("train", "val", "test"))}
-    write_own(root, clips, test_own.ARM)
-
-
-# By data set: who makes a small one, and under which key its own score stands.
-MADE = {
-    "lspet": (test_lspet.write, None),
-    "mpii": (make_mpii, "pckh"),
-    "coco": (make_coco, "oks"),
-    "posetrack18": (make_posetrack, "posetrack"),
-    "own": (make_own, None),
-}
-
-
-@pytest.fixture(scope="module")
-def roots(tmp_path_factory):
-    """A small set of each kind. Do not change them."""
-    folder = tmp_path_factory.mktemp("sets")
-    for name, (make, _) in MADE.items():
-        make(folder / name)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -83,16 +37,6 @@ def runs(roots, tmp_path_factory):
         name: train(TrainConfig.of(dataset=name, root=str(roots / name), out=str(folder / name), **TINY), progress=False)
         for name in MADE
     }
-
-
-def truth(dataset):
-    """The labels as if a network had found them, and nothing where nothing is labeled: PoseTrack counts that as wrong."""
-    joints = [clip.joints.copy() for clip in dataset]
-    for found, clip in zip(joints, dataset, strict=True):
-        if clip.truth.annotated is not None:
-            found[~clip.truth.annotated] = np.nan
-    sure = [np.ones(found.shape[:2], np.float32) for found in joints]
-    return Predictions(tuple(clip.id for clip in dataset), joints, sure, [None] * len(dataset))
 
 
 @pytest.mark.parametrize("name", MADE)
@@ -110,90 +54,6 @@ def test_trains_and_is_evaluated_under_its_name(name, roots, runs, tmp_path):
     if key:
         assert 0 <= metrics[key]["mean"] < 1 and "reason" not in metrics[key]
         assert metrics[key]["mean"] == standard_score(result.predictions, test)[key]["mean"]
-
-
-@pytest.mark.parametrize(("name", "key"), [(name, key) for name, (_, key) in MADE.items() if key])
-def test_the_labels_themselves_score_one(name, key, roots):
-    dataset = open_dataset(name, roots / name, "test")
-    perfect = standard_score(truth(dataset), dataset)[key]
-    assert perfect["mean"] == pytest.approx(1)
-    away = truth(dataset)
-    for joints in away.joints:
-        joints += 1e4
-    assert standard_score(away, dataset)[key]["mean"] == 0
-    assert standard_score(truth(dataset), dataset)[key] == perfect
-
-
-def test_pckh_of_one_person_in_five_who_is_lost(roots):
-    dataset = open_dataset("mpii", roots / "mpii", "test")
-    found = truth(dataset)
-    found.joints[0] += 1e3
-    found.joints[1][0, 6:8] += 1e3  # pelvis and thorax, which do not count
-    part = standard_score(found, dataset)["pckh"]
-    assert part["mean"] == pytest.approx(0.8) and part["joints"]["pelvis"] == pytest.approx(0.6)
-    assert part["joints"]["wrist"] == pytest.approx(0.8) and part["people"] == 5
-
-
-def test_oks_is_that_of_pycocotools_on_the_official_file(roots):
-    """A split of the train file is scored against its own images only."""
-    for split, count in (("val", 2), ("train", 38)):
-        dataset = open_dataset("coco", roots / "coco", split, seed=3)
-        part = standard_score(truth(dataset), dataset, seed=3)["oks"]
-        assert part["images"] == count and part["AP"] == part["AR"] == pytest.approx(1)
-    half = open_dataset("coco", roots / "coco", "test")
-    found = truth(half)
-    found.joints[1] += 1e3
-    found.confidence[1] *= 0.5
-    assert standard_score(found, half)["oks"]["AR"] == pytest.approx(0.5)
-
-
-def test_posetrack_scores_labeled_frames_only(roots):
-    """A person who is lost in one of three frames; what is said in frames without a label changes nothing."""
-    dataset = open_dataset("posetrack18", roots / "posetrack18", "test")
-    found = truth(dataset)
-    hidden = ~dataset[0].truth.track.labeled
-    assert hidden.sum() == 5
-    found.joints[0][hidden] += 1e4
-    assert standard_score(found, dataset)["posetrack"]["mean"] == pytest.approx(1)
-    found.joints[0][0] += 1e4
-    part = standard_score(found, dataset)["posetrack"]
-    assert part["frames"] == 3 and part["people"] == 5 and part["mean"] < 1 and part["joints"]["ear"] is None
-
-
-@pytest.mark.parametrize(("name", "key"), [("coco", "oks"), ("posetrack18", "posetrack"), ("mpii", "pckh")])
-@pytest.mark.parametrize("what", ["joints", "confidence"])
-def test_a_prediction_that_is_no_number_is_a_miss(name, key, what, roots):
-    """The others are scored; only PCKh asks for no confidence."""
-    dataset = open_dataset(name, roots / name, "test")
-    found = truth(dataset)
-    whole = standard_score(found, dataset)[key]
-    getattr(found, what)[0][:] = np.nan
-    part = standard_score(found, dataset)[key]
-    if (key, what) == ("pckh", "confidence"):
-        assert part == whole
-        return
-    assert 0 < part["mean"] < whole["mean"] == pytest.approx(1)
-    said = standard_lines({key: part})[-1]
-    if key == "pckh":
-        assert part["people"] == whole["people"]
-    elif key == "oks":
-        assert part["left_out"] == 1 and part["poses"] == whole["poses"] - 1
-        assert said == "  poses left out because they are not finite: 1"
-    else:
-        assert part["left_out"] > whole["left_out"] and said.endswith(f"not finite: {part['left_out']}")
-
-
-def test_no_score_without_what_it_needs(roots, tmp_path):
-    make_mpii(tmp_path / "mpii")
-    (tmp_path / "mpii" / "annot" / "gt_valid.mat").unlink()
-    dataset = open_dataset("mpii", tmp_path / "mpii", "test")
-    part = standard_score(truth(dataset), dataset)
-    assert part["pckh"]["mean"] is None and "gt_valid.mat" in part["pckh"]["reason"]
-    assert standard_lines(part) == [f"PCKh: none; {part['pckh']['reason']}"]
-    whole = open_dataset("mpii", roots / "mpii", "test")
-    assert "2 damaged" in standard_score(truth(whole), replace(whole, left_out=2))["pckh"]["reason"]
-    converted = convert_dataset(whole, get_skeleton("penn_action"))
-    assert standard_score(truth(converted), converted) == {}
 
 
 def test_learned_in_other_joints_and_carried_on(roots, embedded_root, tmp_path):

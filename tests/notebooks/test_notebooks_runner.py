@@ -11,9 +11,7 @@ import pytest
 from rpstn.errors import UserError
 from rpstn.notebooks.execute import clean
 from rpstn.notebooks.find import find_notebooks, resolve, select, with_defaults
-from rpstn.notebooks.parameters import Parameter, read_parameters
 from rpstn.notebooks.run import _made_runs, default_out, run_notebooks
-from rpstn.notebooks.sources import Code
 
 from ..conftest import CHECKOUT
 
@@ -165,75 +163,6 @@ def test_runs_without_a_folder_lie_with_the_data_set(tmp_path, monkeypatch):
     assert _made_runs({"out": None, "dataset": "sub_jhmdb", "fold": 2}) == ["runs/sub_jhmdb-2/rpstn/manifest.json"]
     assert _made_runs({"out": None, "dataset": "embedded", "fold": 1}) == ["runs/embedded/rpstn/manifest.json"]
     assert _made_runs({"dataset": "embedded"}) == []
-
-
-CODE = {
-    "__init__.py": "if TYPE_CHECKING:\n    from rpstn.models.net import net\n    from rpstn.video.watch import watch\n",
-    "models/__init__.py": "",
-    "models/net.py": "def net():\n    from rpstn.errors import UserError\n",
-    "errors.py": "class UserError(Exception): ...",
-    "video/__init__.py": "",
-    "video/watch.py": "import rpstn.errors",
-    "datasets/__init__.py": "import_module(f'rpstn.datasets.{name}')",
-    "datasets/coco.py": "",
-    "cli/__init__.py": "",
-    "cli/main.py": "from rpstn.models.net import net",
-    "notebooks/__init__.py": "",
-    "notebooks/published.py": "PLACE = Path('results') / 'published.json'",
-    "plots/__init__.py": "",
-    "plots/book.mplstyle": "",
-    "weights/net.pt": "",
-}
-
-
-@pytest.fixture
-def checkout(tmp_path):
-    """A small checkout with a package and results."""
-    for name, text in {f"rpstn/{name}": text for name, text in CODE.items()}.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
-    (tmp_path / "results").mkdir()
-    (tmp_path / "results" / "published.json").write_text("{}")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("source", "counts"),
-    [
-        ("from rpstn.models.net import net", {"models/net.py", "errors.py", "weights/net.pt"}),
-        ("from rpstn import net", {"models/net.py", "errors.py", "weights/net.pt"}),
-        ("import rpstn", {"models/net.py", "video/watch.py", "errors.py", "weights/net.pt"}),
-        ("import rpstn.video.watch as w", {"video/watch.py", "errors.py", "weights/net.pt"}),
-        ("from rpstn import datasets", {"datasets/coco.py", "weights/net.pt"}),
-        ("from rpstn import plots", {"plots/book.mplstyle", "weights/net.pt"}),
-        ("from rpstn.notebooks.published import rows", {"notebooks/published.py", "results/published.json", "weights/net.pt"}),
-        ("from pathlib import Path\nPath('results')", {"results/published.json", "weights/net.pt"}),
-    ],
-)
-def test_code_that_a_notebook_reaches_counts_and_no_other(checkout, source, counts):
-    before = Code(checkout).state(source)
-    changed = set()
-    for path in checkout.rglob("*.*"):
-        text = path.read_text()
-        path.write_text(f"{text}\n")
-        changed |= {path.relative_to(checkout).as_posix()} if Code(checkout).state(source) != before else set()
-        path.write_text(text)
-    assert {name for name in changed if not name.endswith("__init__.py")} == {
-        name if name.startswith("results/") else f"rpstn/{name}" for name in counts
-    }
-
-
-def test_neither_the_command_line_nor_the_runner_makes_a_notebook_stale():
-    code = Code()
-    apart = (
-        "rpstn.cli",
-        "rpstn.notebooks.build",
-        *(f"rpstn.notebooks.{name}" for name in ("run", "execute", "kernels", "readme")),
-    )
-    for notebook in find_notebooks().values():
-        reached = code.reached(notebook.path.read_text())
-        assert "rpstn.datasets.coco" in reached or notebook.name == "results", "a loader is imported by a name made of parts"
-        assert not {name for name in reached if name.startswith(apart)}
 
 
 def test_profile_then_given_values(book):
@@ -415,69 +344,6 @@ def test_names_of_notebooks(book):
     for word in ("second", "02_second", "notebooks/02_second.py", "02_second.ipynb"):
         assert list(select([word], notebooks)) == ["second"]
     assert list(select(["second", "first"], notebooks)) == ["first", "second"], "always the order of the book"
-
-
-@pytest.mark.parametrize(
-    ("source", "said"),
-    [
-        ("steps = 3  # no type", "is no parameter"),
-        ("steps: int", "is no parameter"),
-        ("steps: int | None = 3", "not one that can be checked"),
-        ("steps: dict = {}", "not one that can be checked"),
-        ("steps: list = []", "not one that can be checked"),
-        ("steps: Optional[list] = None", "not one that can be checked"),
-        ("steps: float = 1e999", "is not a finite number"),
-        ("steps: int = 2 * 3", "must be a plain value"),
-        ("steps: int = 'a'", "is not a whole number"),
-        ("steps: int = ", "line 1 is no Python"),
-    ],
-)
-def test_parameters_cells_that_cannot_be_checked(source, said):
-    with pytest.raises(UserError, match=re.escape(said)):
-        read_parameters(source)
-
-
-def test_texts_become_values():
-    cases = [
-        ("int", "12", 12),
-        ("float", "1e-3", 1e-3),
-        ("float", 2, 2.0),
-        ("str", "12", "12"),
-        ("bool", "no", False),
-        ("Optional[int]", "none", None),
-        ("Optional[int]", "4", 4),
-        ("list[str]", "a,b", ["a", "b"]),
-        ("list[int]", "[1, 2]", [1, 2]),
-        ("list[int]", "", []),
-        ("list[float]", "0.1, 3", [0.1, 3.0]),
-        ("list[float]", [0, 8], [0.0, 8.0]),
-        ("list[float]", "(0.1, 0.3)", [0.1, 0.3]),
-        ("list[str]", " a , b c ", ["a", "b c"]),
-        ("Optional[list[int]]", "1,2", [1, 2]),
-    ]
-    for annotation, given, wanted in cases:
-        value = Parameter("x", annotation, None, "").convert(given)
-        assert value == wanted and type(value) is type(wanted)
-        if isinstance(value, list):
-            assert [type(item) for item in value] == [type(item) for item in wanted]
-
-
-@pytest.mark.parametrize(
-    ("annotation", "given"),
-    [
-        *[("float", text) for text in ("nan", "-nan", "inf", "-Infinity", "1e999", "", "1,5", float("nan"), 10**400)],
-        *[("int", text) for text in ("1.0", "nan", "1e3", 1.0, True, None, "9" * 5000)],
-        *[("list[float]", given) for given in ("0.1,nan", "0.1,,0.3", "[0.1", "{0.1: 1}", "{0.1, 0.3}", [True], [None], 0.1)],
-        *[("list[str]", given) for given in ("{'rpstn': 1}", {"rpstn": 1}, ["a", 1], [{}], "a,,b", ",", "[" * 5000)],
-        *[("list[int]", given) for given in ("1,2.5", [1, 2.0], "[1, 'a']", None)],
-        *[("Optional[float]", given) for given in ("nan", float("inf"), [], "")],
-        *[("bool", given) for given in ("perhaps", 2, "", None, [])],
-        *[("str", given) for given in (1, None, ["a"], {})],
-    ],
-)
-def test_values_of_another_type_are_refused(annotation, given):
-    with pytest.raises(UserError, match="parameter x: "):
-        Parameter("x", annotation, None, "").convert(given)
 
 
 def test_progress_bars_leave_no_trace():
