@@ -44,6 +44,7 @@ size: int = 128  # size of the square input in px, a multiple of 32
 sigma: float = 1.5  # width of the targets' peaks, in heatmap px
 flip_test: bool = False  # average with the prediction for the mirrored image
 repeats: int = 100  # images on which the time is measured
+published: list[str] = []  # networks of rpstn.models.image.IMAGE_NETWORKS whose costs are compared; []: all
 workers: int = 0  # processes that read ahead; 0 reads between the steps
 seed: int = 2021  # of weights, samples, augmentation and bootstrap
 
@@ -123,7 +124,7 @@ print(tuple(heatmaps.shape), tuple(relation.shape), torch.equal(heatmaps, networ
 
 # %% tags=["hide-input"]
 with torch.device("meta"):  # shapes alone
-    pairs = {name: (image_network(name, 17), with_relation(image_network(name, 17))) for name in IMAGE_NETWORKS}
+    pairs = {name: (image_network(name, 17), with_relation(image_network(name, 17))) for name in published or IMAGE_NETWORKS}
 pd.DataFrame({name: words.network_costs(cost(alone), cost(both)) for name, (alone, both) in pairs.items()}).T
 
 # %% [markdown]

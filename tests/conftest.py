@@ -1,5 +1,6 @@
-"""What all tests share: a small embedded data set, made once, and one thread a worker."""
+"""What all tests share: a small embedded data set made once, one thread a worker, no garbage collection of what is imported."""
 
+import gc
 import os
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is loaded: two workers on two cores, one thread each
@@ -12,6 +13,21 @@ from filelock import FileLock
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHARED = CHECKOUT.parent / "shared" / "data"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect no garbage while tests are imported, and never look at what was imported again.
+
+    Nothing of it is garbage: going through torch's modules and the syntax trees of all tests, over and over, took more than half
+    of the time in which tests are found, in each worker.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def pytest_runtest_setup(item):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +63,7 @@ def load(path: Path) -> Any:
     """Read a notebook from its py:percent source; UserError if its .ipynb was saved later and has other cells."""
     import jupytext
 
-    notebook = jupytext.read(path, fmt="py:percent")
+    notebook = deepcopy(_parsed(path.read_text(encoding="utf-8")))
     pair = path.with_suffix(".ipynb")
     if pair.is_file() and pair.stat().st_mtime > path.stat().st_mtime + 1:
         sources = [[cell.source for cell in part.cells] for part in (notebook, jupytext.read(pair))]
@@ -71,6 +73,14 @@ def load(path: Path) -> Any:
                 f"bring the pair in step with `jupytext --sync {path.parent.name}/{path.name}`"
             )
     return notebook
+
+
+@lru_cache(maxsize=64)
+def _parsed(source: str) -> Any:
+    """Parse a py:percent source, which takes long, once: whoever runs notebooks asks for all of them several times."""
+    import jupytext
+
+    return jupytext.reads(source, fmt="py:percent")
 
 
 def read_table(folder: Path) -> dict[str, Any]:
