@@ -34,7 +34,6 @@ out: Optional[str] = None  # folder of the training runs; None: runs/<dataset>
 window: int = 8  # frames that go through a network at once, as in training; its state is reset after them
 batch: int = 8  # windows at once
 flip_test: bool = False  # average with the prediction for the mirrored frames
-hidden_up_to: int = 5  # the gain on hidden joints counts those hidden for up to this many frames
 shown: int = 3  # number of best and of worst clips drawn
 seed: int = 2021  # of the division into train and val, where a data set has no val; test is always the same
 
@@ -53,10 +52,10 @@ from rpstn.datasets.windows import make_window
 from rpstn.evaluate.folds import evaluate_folds, find_folds, means_by_split
 from rpstn.evaluate.scoring import evaluate
 from rpstn.metrics import summarize
-from rpstn.metrics.hidden import hidden_gain
 from rpstn.metrics.scores import samples
 from rpstn.models.manifests import training_of
 from rpstn.notebooks import words
+from rpstn.occlusion.question import ask
 from rpstn.train.recipes import TITLES, find_checkpoints, run_folder, shipped_checkpoints
 
 folder = out or run_folder(dataset, fold)
@@ -166,19 +165,30 @@ pd.DataFrame(held_out) if held_out else None
 # %% [markdown]
 # ## What relation and propagation add where a joint is hidden
 #
-# The gain is the difference in PCK between two networks on joints that were visible and then hidden for a few frames. It
-# is paired: both networks are scored on the same joints, and each draw of the bootstrap takes the same groups for both.
+# How many of the joints that were visible and then hidden for up to five frames are found? It is the question that
+# [Occlusion](08_occlusion.ipynb), [Ablations](12_ablations.ipynb) and [Results](13_results.ipynb) ask as well, by the same function.
+# In italics, rules that see no image: they are told where joints truly are, or were, while they are visible. The gain is paired: both
+# networks are scored on the same joints, and each draw of the bootstrap takes the same groups for both.
+
+# %%
+answer = ask(test, {name: result.predictions for name, result in results.items()}, seed=seed)
+
+# %% tags=["hide-input"]
+pd.DataFrame(words.answer_table(answer)).T if any(row.samples for row in next(iter(answer.rows.values())).values()) else None
+
+# %% tags=["hide-input"]
+Markdown(words.answer_words(answer))
 
 # %%
 baselines = {name: name.replace("RPSTN", "frame by frame") for name in results if name.startswith("RPSTN")}
 gains = {
-    name: hidden_gain(results[name].predictions, results[other].predictions, test, ((1, hidden_up_to),), seed=seed).intervals[0]
+    name: ask(test, {part: results[part].predictions for part in (name, other)}, seed=seed).gains[other]
     for name, other in baselines.items()
     if other in results
 }
 
 # %% tags=["hide-input"]
-Markdown(words.hidden_gain_words(gains, baselines, trainings, hidden_up_to))
+Markdown(words.hidden_gain_words(gains, baselines, trainings))
 
 # %% [markdown]
 # ## Best and worst clips

@@ -18,7 +18,8 @@
 # # Occlusion: what propagation carries
 #
 # **Question.** A joint is hidden for a few frames. Does a network that carries the pose from frame to frame
-# find it more often than the same network that does not, and for how long? And where does carrying hurt?
+# find it more often than the same network that does not, and more often than the simplest rule, which says that the joint is
+# still where it was last seen? For how long? And where does carrying hurt?
 #
 # **Time.** About two minutes on two CPU cores: each network predicts the test split as it is, once more with
 # occluders, a part of it with every kind of occluder, and clips with a cut.
@@ -35,16 +36,15 @@ clip: int = 0  # which test clip is shown closely
 joint: str = "left_wrist"  # the joint that is hidden in it
 start: int = 8  # first hidden frame
 length: int = 5  # hidden frames in the clip that is shown
-protocol: str = "limb"  # what is hidden in all test clips: joint, limb, half, person, bar or erasing
+protocol: str = "limb"  # what is hidden in all test clips: joint, limb, half or person
 longest: int = 12  # hidden frames in all test clips
-protocols: list[str] = ["joint", "limb", "half", "person", "bar", "erasing"]  # for the table of all kinds of occluders
+protocols: list[str] = ["joint", "limb", "half", "person"]  # for the table of all kinds of occluders
 attached: list[str] = ["body", "image"]  # where those occluders are: moving with the body, or staying in the image
 table_start: int = 6  # first hidden frame in that table, so that frames are left after it
 each: int = 1  # test clips of each group in that table; 0: all
 cut: int = 12  # frame of the cut, in clips that continue as long after it
 cuts_each: int = 2  # test clips of each group that get a cut; 0: all
 webm: Optional[str] = None  # .webm that is written; None: runs/occlusion-<dataset>.webm
-cover: float = 0.1  # radius of the occluder, as a fraction of the box's longer side
 window: int = 24  # frames that go through a network at once; its state is reset after them
 batch: int = 8  # windows at once
 precision: str = "auto"  # auto takes bf16 where the hardware has it; fp32; bf16
@@ -62,12 +62,14 @@ from rpstn import EvaluateConfig, UserError, load_checkpoint, open_dataset, plot
 from rpstn.datasets import OCCLUDED
 from rpstn.datasets.splits import first_per_group, with_min_length
 from rpstn.evaluate.inference import predict_clips, predict_window
-from rpstn.metrics.hidden import BINS, hidden_curve, hidden_gain
+from rpstn.metrics.hidden import BINS, FAST, MEASURES, SPEEDS, hidden_curve, hidden_gain
 from rpstn.models.manifests import training_of
 from rpstn.notebooks import words
 from rpstn.occlusion import Occluder, occlude
+from rpstn.occlusion.baselines import filtered, middle_and_chance, rule_predictions, told, true_hold
 from rpstn.occlusion.cuts import predict_restarted, splice_dataset
-from rpstn.occlusion.protocols import Protocol, grid
+from rpstn.occlusion.protocols import Protocol, grid, other_frames
+from rpstn.occlusion.question import ask
 from rpstn.occlusion.recovery import effects, part_curve, part_gain
 from rpstn.runs.devices import use_bf16
 from rpstn.runs.paths import default_place
@@ -86,9 +88,9 @@ baseline = TITLES["frame_by_frame"] if TITLES["frame_by_frame"] in others else o
 plots.use_style()
 
 # %%
-occluder = Occluder("joints", (joint,), start=start, length=length, size=cover, seed=seed)
-main = Protocol(protocol, start=start, length=longest, size=cover, seed=seed)
-kinds = grid(protocols, attached, start=table_start, length=longest, size=cover, seed=seed)
+occluder = Occluder((joint,), start=start, length=length, seed=seed)
+main = Protocol(protocol, start=start, length=longest, seed=seed)
+kinds = grid(protocols, attached, start=table_start, length=longest, seed=seed)
 test = open_dataset(dataset, root, split="test", fold=fold)
 skeleton = test.skeleton
 networks = {name: load_checkpoint(config.checkpoint) for name, config in configs.items()}
@@ -106,8 +108,9 @@ Markdown(words.how_trained({name: training_of(config.checkpoint) for name, confi
 # %% [markdown]
 # ## One clip, with and without an occluder
 #
-# A patch covers one joint for a few frames and moves with the body. Nothing else is changed, so any
-# difference between the two clips is caused by the patch.
+# A patch, cut from another clip, covers one joint for a few frames and moves with the person. Nothing else is changed, so any
+# difference between the two clips is caused by the patch. It is large, and the joint lies anywhere in it: an occluder in whose
+# middle the joint is would show where to look. It hides other joints as well.
 
 # %%
 clean = test[clip]
@@ -116,7 +119,7 @@ if start >= stretch:
     raise UserError(
         f"the occlusion starts in frame {start}, but {stretch} frames are shown; choose a smaller start or another window"
     )
-hidden = occlude(clean, skeleton, occluder)
+hidden = occlude(clean, skeleton, occluder, other_frames(clean, test, seed))
 seen = {name: predict_window(*network, clean, 0, stretch) for name, network in networks.items()}
 blind = {name: predict_window(*network, hidden, 0, stretch) for name, network in networks.items()}
 views = {"unoccluded": seen[first].window, "occluded": blind[first].window}  # what a network sees, and the truth in it
@@ -172,16 +175,19 @@ axes = plots.hidden_heatmaps(
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one color per network, with the hidden frames shaded."}}
 truth = views["occluded"].joints[:, index]
 person = clean.boxes[:stretch, 2:].max(axis=1) * np.linalg.norm(views["occluded"].affine[0, :2])  # input px
+held = np.linalg.norm(truth - truth[max(start - 1, 0)], axis=-1) / person  # of the rule: where it was last seen
 with_occluder, without = (
     {name: np.linalg.norm(view.joints[:, index] - truth, axis=-1) / person for name, view in part.items()}
     for part in (blind, seen)
 )
 ax = plots.over_frames(with_occluder, patched, dotted=without, label=f"error of {plots.short(joint)} / person size")
-line = ax.axhline(0.2, color="#888888", lw=1)
+lines = ax.plot(np.flatnonzero(patched), held[patched], color="#444444", ls="--", label="last true position")
+line = ax.axhline(0.1, color="#888888", lw=1)
+legend = ax.legend()
 
 # %% [markdown]
-# *Error of the hidden joint over time, as a fraction of the person's size: with the occluder (lines) and without (dotted).
-# Shaded: the frames in which it is hidden. Below the gray line it counts as correct.*
+# *Error of the hidden joint over time, as a fraction of the person's size: with the occluder (lines) and without (dotted); dashed,
+# that of its last true position. Shaded: the frames in which it is hidden. Below the gray line it is within 0.1 of the person.*
 
 # %% [markdown]
 # The same as a video, slowed down. Hidden joints are hollow.
@@ -225,26 +231,90 @@ ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=name) if c
 # *Kernels of the first channels that were carried into the frame after the first hidden one.*
 
 # %% [markdown]
-# ## All test clips: occluders
+# ## All test clips: do the occluders give joints away?
 #
 # One clip is a story, not a measurement. Now every test clip gets an occluder, placed by the protocol and the
-# seed. Only joints hidden by the occluder count, that is, those that are visible without it. (Joints that
-# the body hides anyway come below.) They are sorted by the number of frames since the joint was last visible. Intervals
-# are 95 % bootstrap intervals over groups.
+# seed. First a check. Suppose one knows nothing but where the patch is, and guesses its **middle**. If that finds many joints, a
+# network may find them in the same way, and the score says nothing about inference. **Chance** is a point drawn uniformly in the
+# patch. (Occluders that lie centered on joints, within the circle in which these count as found, are beaten by this guess
+# outright: the middle finds 100 % of single joints.)
 
 # %%
 longer = with_min_length(test, start + longest)
 hidden_clips = main.hide(longer)
-occluded = {name: predict_clips(*network, hidden_clips, **settings) for name, network in networks.items()}
-bins = [bin for bin in BINS if bin[0] <= longest]
-curves = {name: hidden_curve(predictions, hidden_clips, bins, by="occluder", seed=seed) for name, predictions in occluded.items()}
+hiding = {name: Protocol(name, start=start, length=longest, seed=seed) for name in dict.fromkeys([protocol, *protocols])}
+guesses = {
+    kind.title: {measure: middle_and_chance(kind.hide(longer), **how) for measure, how in MEASURES.items()}
+    for kind in hiding.values()
+}
 
-# %% mystnb={"figure": {"name": "fig-occlusion-curve"}, "image": {"alt": "One line per network over the number of hidden frames, with vertical intervals."}}
-ax = plots.hidden_curves(curves)
+# %% tags=["hide-input"]
+pd.DataFrame(words.giveaway_table(guesses)).T
 
 # %% [markdown]
-# *`PCK@0.2` (person) of joints that an occluder hides, against the frames since they were last visible, on all test clips
-# that are long enough. Bars are 95 % intervals over groups, each bin by itself.*
+# Share of the hidden joints found by the middle of the patch / by chance.
+
+# %% tags=["hide-input"]
+Markdown(words.giveaway_words(guesses))
+
+# %% [markdown]
+# ## The question, and rules that answer it without an image
+#
+# How many of the joints that have been hidden for up to five frames are found? Only joints count that are visible without the
+# occluder. (Joints that the body hides anyway come below.) In italics, **rules that need no network**: the middle of the patch; the
+# visible joint that was nearest when the joint was last seen; the mean of all visible joints; the joint's last true position; and
+# that position carried on with its last true velocity. They are told where joints truly are, or were, while they are visible: a
+# memory without fault. Rows named after the first network are its own poses, held or carried on over the frames in which the joint
+# is hidden: what it would have to beat. Intervals are 95 % bootstrap intervals over groups.
+
+# %%
+occluded = {name: predict_clips(*network, hidden_clips, **settings) for name, network in networks.items()}
+own = {f"{first}, its pose: {name}": found for name, found in filtered(occluded[first], hidden_clips, told(hidden_clips)).items()}
+answer = ask(hidden_clips, occluded | own, seed=seed)
+nothing_hidden = words.excluded(len(longer) - len(hidden_clips), "nothing to hide")
+
+# %% tags=["hide-input"]
+pd.DataFrame(words.answer_table(answer)).T
+
+# %% tags=["hide-input"]
+Markdown(f"{len(hidden_clips)} clips{nothing_hidden}, {main.title}. {words.answer_words(answer)}")
+
+# %% mystnb={"figure": {"name": "fig-occlusion-answer"}, "image": {"alt": "Points with horizontal intervals beside a line of no difference, one row per network and rule."}}
+ax = plots.interval_points(answer.gains, label=f"{first} minus this, within 0.2 torso (percentage points)")
+
+# %% [markdown]
+# *What the first network finds more than each other network, and than its own pose held or carried on, of joints hidden for up to
+# five frames. 95 % intervals over groups; filled points exclude zero.*
+
+# %% [markdown]
+# ## How long does it last?
+#
+# The longer a joint is hidden, the farther it may have moved. But what is hidden for long is often slow, and slow joints are easy:
+# over all joints together, such a curve can rise with time although every single joint is forgotten. So the curves are drawn for
+# slow and for fast joints apart, by their true motion relative to the person while they are hidden.
+
+# %%
+bins = [bin for bin in BINS if bin[0] <= longest]
+lasting = occluded | rule_predictions(hidden_clips, {"last true position": true_hold}, window)
+curves = {
+    speed: {
+        name: hidden_curve(predictions, hidden_clips, bins, by="occluder", speed=speed, seed=seed)
+        for name, predictions in lasting.items()
+    }
+    for speed in SPEEDS
+}
+
+# %% mystnb={"figure": {"name": "fig-occlusion-curve"}, "image": {"alt": "Two panels, one line per network over the number of hidden frames, with vertical intervals."}}
+fig, axes = plt.subplots(2, 1, figsize=(7.2, 7.2), layout="constrained")
+for ax, (speed, lines) in zip(axes, curves.items(), strict=True):
+    plots.hidden_curves(lines, ax, label=f"{speed} joints found (%)")
+
+# %% [markdown]
+# *Joints that an occluder hides and that are found within 0.2 of the torso, against the frames since they were last visible, on all
+# test clips that are long enough: slow joints above, fast ones below. Bars are 95 % intervals over groups, each bin by itself.*
+
+# %% tags=["hide-input"]
+Markdown(f"Fast is what moves by {100 * FAST:g} % of the person's size in a frame or more.")
 
 # %% [markdown]
 # The lines are about the same joints, so a paired difference says more than two intervals side by side.
@@ -254,27 +324,12 @@ gains = {
     f"{first} - {name}": hidden_gain(occluded[first], occluded[name], hidden_clips, bins, by="occluder", seed=seed)
     for name in others
 }
-ax = plots.hidden_curves(gains, label="gain in PCK@0.2 (percentage points)")
+ax = plots.hidden_curves(gains, label="gain, 0.2 torso (percentage points)")
 line = ax.axhline(0, color="#444444", lw=1)
 
 # %% [markdown]
-# *Gain of the first network over each of the others on the same hidden joints. Above zero, it finds more of them. Each
-# bin has a 95 % interval by itself.*
-
-# %% [markdown]
-# Does the first network find joints that an occluder has hidden for up to five frames more often than the others?
-
-# %%
-short = {
-    f"{first} - {name}": hidden_gain(
-        occluded[first], occluded[name], hidden_clips, ((1, 5),), by="occluder", seed=seed
-    ).intervals[0]
-    for name in others
-}
-nothing_hidden = words.excluded(len(longer) - len(hidden_clips), "nothing to hide")
-
-# %% tags=["hide-input"]
-Markdown(f"{len(hidden_clips)} clips{nothing_hidden}, {main.title}:\n\n{words.differences(short)}")
+# *Gain of the first network over each of the others on the same hidden joints, slow and fast. Above zero, it finds more of them.
+# Each bin has a 95 % interval by itself.*
 
 # %% [markdown]
 # **The horizon** is the number of frames up to which every bin's interval of the gain lies above zero.
@@ -292,36 +347,32 @@ Markdown(words.horizons_words(gains))
 # %%
 known = any((item.visibility == OCCLUDED).any() for item in test)
 natural = {name: predict_clips(*network, test, **settings) for name, network in networks.items()}
-natural_gains = {
-    f"{first} - {name}": hidden_gain(natural[first], natural[name], test, ((1, 5),), seed=seed).intervals[0]
-    for name in others
-    if known
-}
+as_it_is = ask(test, natural, seed=seed)
 
 # %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-natural"}, "image": {"alt": "One line per network over the number of hidden frames; beside it points with intervals and a line of no difference."}}
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 2))
 if known:
     plots.hidden_curves({name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, left)
-    plots.interval_points({name.replace(" - ", "\n- "): gain for name, gain in natural_gains.items()}, right)
+    plots.interval_points({f"{first}\n- {name}": gain for name, gain in as_it_is.gains.items()}, right)
 else:
     left.text(0.5, 0.5, "hidden joints are not marked", ha="center", transform=left.transAxes)
     right.set_axis_off()
 
 # %% [markdown]
-# *`PCK@0.2` (person) of joints that are hidden in the clips as they are, and the paired gain on those hidden for up to
-# five frames. Bars are 95 % intervals over groups.*
-
-# %% [markdown]
-# Does the first network find joints more often that are hidden for up to five frames in the clips as they are?
+# *Joints that are hidden in the clips as they are and that are found within 0.2 of the torso (all speeds together: the mix changes
+# with time), and the paired gain on those hidden for up to five frames. Bars are 95 % intervals over groups.*
 
 # %% tags=["hide-input"]
-Markdown(words.natural_words(natural_gains))
+pd.DataFrame(words.answer_table(as_it_is)).T if known else None
+
+# %% tags=["hide-input"]
+Markdown(words.answer_words(as_it_is))
 
 # %% [markdown]
 # ## Every kind of occluder
 #
-# One joint, one limb, half the body, the whole person; a bar that moves across; rectangles at random positions. Each
-# moves with the body, or stays where its first frame put it. For each, three questions. Are hidden joints found? Are
+# One joint, one limb, half the body, the whole person. The occluder moves with the person, or stays where its first frame put it,
+# and people pass behind it. For each, three questions. Are hidden joints found? Are
 # joints found when they have **reappeared** and the occluder has left? And what happens to the **unoccluded joints**, which it has
 # not hidden so far?
 
@@ -338,7 +389,7 @@ for kind in kinds:
 pd.DataFrame(words.effects_table(table, first, baseline)).T
 
 # %% [markdown]
-# Percentage points with 95 % intervals over the groups of the clips. Gains are those of the first network in `PCK@0.2` (person).
+# Percentage points with 95 % intervals over the groups of the clips. Gains are those of the first network within 0.2 of the torso.
 # Reappeared joints are in frames without the occluder, 1 to 3 frames after it last hid them; their change is the network with
 # the occluder minus itself on the unoccluded video. The change of the error, with the occluder minus without, is in percent of
 # the person's size, of joints that are visible while others are hidden and that were not hidden before.
@@ -395,12 +446,12 @@ since = {
 fig, (left, right) = plt.subplots(1, 2, figsize=(10.4, 3.6))
 back_bins = ((1, 1), (2, 2), (3, 4))
 back = {name: part_curve(occluded[name], hidden_clips, "reappeared", back_bins, seed=seed) for name in networks}
-plots.hidden_curves(back, left, label="PCK@0.2 (%)", counted="frames since they reappeared")
-axes = plots.hidden_curves(since, right, label="PCK@0.2 (%)", counted="frames since the cut")
+plots.hidden_curves(back, left, label="found within 0.2 torso (%)", counted="frames since they reappeared")
+axes = plots.hidden_curves(since, right, label="found within 0.2 torso (%)", counted="frames since the cut")
 
 # %% [markdown]
-# *Left: `PCK@0.2` (person) of joints that were hidden, against the frames since they reappeared. Right:
-# `PCK@0.2` (person) of all joints, against the frames since a cut. Bars are 95 % intervals over groups.*
+# *Left: joints that were hidden and are found within 0.2 of the torso, against the frames since they reappeared. Right: the same
+# of all joints, against the frames since a cut. Bars are 95 % intervals over groups.*
 
 # %%
 pairs = {
@@ -429,7 +480,8 @@ Markdown(f"{counts}:\n\n{words.differences(harm, *verdicts)}")
 # %% [markdown]
 # ## What follows
 #
-# The comparison with **frame by frame** shows what relation and propagation do together; that with **without
+# Whatever a network gains over another, the rule that a joint is still where it was last seen stands above both until a network
+# beats it: this is what a memory of the pose is for. The comparison with **frame by frame** shows what relation and propagation do together; that with **without
 # propagation** shows what propagation adds to a relation; and **without relation**, where it was trained, shows propagation
 # alone. A network that wins in the first few bins and not in the later
 # ones has a short memory: what it carries fades. Each bin's interval is a 95 % interval by itself: of twenty bins

@@ -36,6 +36,7 @@ from IPython.display import Markdown
 
 from rpstn.notebooks import words
 from rpstn.notebooks.published import load_published, missing_tables, published_rows
+from rpstn.notebooks.question import same_question_table
 from rpstn.notebooks.results import RESULTS, check_table, load_results, others_table, trainings_table
 from rpstn.runs import read_json
 
@@ -81,6 +82,18 @@ Markdown(words.gentle_section(gentle, drawn))
 # %% [markdown]
 # A gain over a baseline is a gain over *that* baseline: it says what carrying added to one training, not to the best one.
 #
+# ## The same question, all measurements
+#
+# How many more of the joints hidden for up to five frames does one network find than another? Chapters ask it of networks from
+# different starts, of clips of different lengths, behind different occluders, so answers differ. Here are all that have been
+# published, behind occluders and in the clips as they are. Where a network is compared with "its own pose held", the question is
+# whether it does better than a rule that says that a joint stays where the network last saw it. Rows behind occluders that lay around
+# the hidden joints are kept for reading older results: they measure how well a network finds the middle of a patch.
+
+# %% tags=["hide-input"]
+Markdown(same_question_table(results))
+
+# %% [markdown]
 # ## Real people
 #
 # Sub-JHMDB, on each of its splits, with the boxes of the masks. By person size first, then by torso size, which is shorter and

@@ -52,12 +52,14 @@ class OcclusionTruth:
     occluder      (T,K) uint8, 1 where it covers an annotated joint.
     newly_hidden  (T,K) uint8, 1 where that joint was visible, so that an occluder alone hides it.
     painted       (T,) uint8, 1 where an occluder is in the image.
+    patches       (T,4) left, top, right, bottom of the occluder, pixels; NaN where there is none.
     unoccluded    id of the clip without any occluder.
     """
 
     occluder: np.ndarray
     newly_hidden: np.ndarray
     painted: np.ndarray
+    patches: np.ndarray
     unoccluded: str
 
 

@@ -21,7 +21,6 @@ from rpstn.datasets.splits import with_min_length
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import check_checkpoint, predict_clips
 from rpstn.evaluate.scoring import EvaluateConfig, as_trained
-from rpstn.metrics.hidden import hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
@@ -29,6 +28,7 @@ from rpstn.models.checkpoints import load_checkpoint
 from rpstn.models.manifests import manifest_of, without_folders
 from rpstn.notebooks.words.evaluation import APART
 from rpstn.occlusion.protocols import PROTOCOLS, Protocol
+from rpstn.occlusion.question import ASKED_MEASURE, ask
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import defaults, manifest
 from rpstn.runs.files import plain, write_json
@@ -57,7 +57,7 @@ class PublishConfig:
     protocols: tuple[str, ...] = ("joint", "limb", "half", "person")  # occluders for the gain on hidden joints
     compared: tuple[str, ...] = ("frame_by_frame", "without_propagation")  # variants that RPSTN is compared with on hidden joints
     start: int = 8  # frame in which an occluder appears
-    length: int = 5  # frames for which it stays
+    length: int = 12  # frames for which it stays; joints hidden for 1 to 5 of them are scored
     device: str = "auto"  # auto, cpu, cuda, mps, xpu, or one of several such as cuda:1
     out: str = "results"  # folder of the result
     note: str = ""  # what a reader has to know of the data, such as classes that are missing
@@ -78,8 +78,8 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
 
     The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`; with flip test under a title of their own),
     "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints), "hidden" (by
-    protocol: PCK of the joints that the occluder hides, in its first to last frame, and the full network's gain on them, over
-    "clips" that continue after it and in which it has something to hide), and with them "measured_on", "trained" (each variant's
+    protocol: the answer to `rpstn.occlusion.question.ask`, for networks and rules, over "clips" that continue after the occluder
+    and in which it has something to hide), and with them "measured_on", "trained" (each variant's
     manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another split of the
     data set, and for variants that were not trained alike.
@@ -99,8 +99,8 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     result = _scored(config, variants, dataset)
     counted = result.pop("counted")
     result["hidden"] = {
-        name: _hidden(variants.predict(part, config.hidden_window, compared), part, by, config.length)
-        for name, (part, by) in occluded.items()
+        name: _hidden(variants.predict(part, config.hidden_window, compared), part, protocol)
+        for name, (part, protocol) in occluded.items()
     }
     result["measured_on"] = _measured_on(config, dataset, counted)
     result["trained"] = {TITLES[name]: run for name, run in trained.items()}
@@ -173,14 +173,13 @@ def _scored(config: PublishConfig, variants: _Variants, dataset: ClipDataset) ->
     }
 
 
-def _occluded(config: PublishConfig, dataset: ClipDataset) -> dict[str, tuple[ClipDataset, str]]:
-    """Give the data sets with hidden joints by protocol, and what hides them; the labeled occlusions first, if there are any."""
+def _occluded(config: PublishConfig, dataset: ClipDataset) -> dict[str, tuple[ClipDataset, Protocol | None]]:
+    """Give the data sets with hidden joints by name, and how they were hidden; those of the labels first, if there are any."""
     longer = with_min_length(dataset, config.start + config.length + 1)  # clips that continue after the occluder has left
-    drawn = {
-        name: (Protocol(name, start=config.start, length=config.length).hide(longer), "occluder") for name in config.protocols
-    }
+    protocols = {name: Protocol(name, start=config.start, length=config.length) for name in config.protocols}
+    drawn = {name: (protocol.hide(longer), protocol) for name, protocol in protocols.items()}
     labeled = any((clip.visibility == OCCLUDED).any() for clip in dataset)
-    return ({"as it is": (dataset, "anything")} if labeled else {}) | drawn
+    return {**({"as it is": (dataset, None)} if labeled else {}), **drawn}
 
 
 def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
@@ -195,19 +194,18 @@ def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
             )
 
 
-def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, by: str, length: int) -> dict[str, Any]:
-    """Score joints hidden for 1 to `length` frames, by variant, and what the first variant gains over the others."""
-    full, *others = predictions
-    bins = ((1, length),)
+def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, protocol: Protocol | None) -> dict[str, Any]:
+    """Ask the book's question (`rpstn.occlusion.question.ask`) of every variant, and of rules that need no network."""
+    answer = ask(dataset, predictions)
+    rows = {name: {measure: _interval(value) for measure, value in measures.items()} for name, measures in answer.rows.items()}
     return {
         "clips": len(dataset),
-        "rows": {
-            title: _interval(hidden_curve(found, dataset, bins, by=by).intervals[0]) for title, found in predictions.items()
-        },
-        "gains": {
-            title: _interval(hidden_gain(predictions[full], predictions[title], dataset, bins, by=by).intervals[0])
-            for title in others
-        },
+        "measure": ASKED_MEASURE,
+        "protocol": None if protocol is None else asdict(protocol),
+        "rows": {name: measures[ASKED_MEASURE] for name, measures in rows.items() if name not in answer.rules},
+        "rules": {name: rows[name][ASKED_MEASURE] for name in answer.rules},
+        "by_measure": rows,
+        "gains": {name: _interval(value) for name, value in answer.gains.items()},
     }
 
 

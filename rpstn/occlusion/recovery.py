@@ -10,7 +10,7 @@ import numpy as np
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError, one_of
-from rpstn.metrics.hidden import HiddenCurve, hidden_curve, hidden_gain
+from rpstn.metrics.hidden import ASKED, HiddenCurve, hidden_curve, hidden_gain
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.keypoints import reference_sizes
 from rpstn.metrics.scores import samples
@@ -68,10 +68,11 @@ def part_samples(
 ) -> tuple[list[np.ndarray], np.ndarray]:
     """List the values (N,K) per bin, NaN outside it, and the group of each row (N,).
 
-    measure  "pck": 1 for a joint found within 0.2 x person size, else 0. "error": its distance over the person size.
+    measure  "pck": 1 for a joint found, within 0.2 x torso size (`rpstn.metrics.hidden.ASKED`), else 0. "error": its distance
+             over the person's size.
     """
     one_of("measure", measure, MEASURES)
-    scored = samples(predictions, dataset, reference="person", threshold=0.2)
+    scored = samples(predictions, dataset, **ASKED)
     values = scored.correct
     if measure == "error":
         values = np.where(np.isnan(values), np.nan, np.concatenate(_errors(predictions, dataset)))
@@ -156,6 +157,8 @@ def horizon(gain: HiddenCurve) -> int | None:
 @dataclass(frozen=True)
 class Effects:
     """Hold what one protocol does to one network, compared with a baseline; differences are paired over groups.
+
+    PCK is by 0.2 of the torso.
 
     hidden, hidden_baseline     PCK of joints that the occluder has hidden for 1 to `up_to` frames.
     gain                        their difference: above zero, the network finds more of them.

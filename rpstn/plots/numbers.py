@@ -75,7 +75,7 @@ def hidden_curves(
     curves: Mapping[str, HiddenCurve],
     ax: Axes | None = None,
     *,
-    label: str = "PCK@0.2 of hidden joints (%)",
+    label: str = "found within 0.2 torso (%)",
     counted: str = "frames hidden so far",
 ) -> Axes:
     """Draw PCK, or a gain, against the number of frames hidden, with intervals over groups as bars.

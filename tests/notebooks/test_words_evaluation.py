@@ -129,11 +129,11 @@ def test_motions_that_are_held_out():
 
 def test_gains_on_hidden_joints():
     trainings = {"RPSTN": RUN, "alone": RUN}
-    said = words.hidden_gain_words({"RPSTN": UP}, {"RPSTN": "alone"}, trainings, 5)
+    said = words.hidden_gain_words({"RPSTN": UP}, {"RPSTN": "alone"}, trainings)
     assert said == (
-        "- **RPSTN** minus alone, joints hidden for up to 5 frames: +2.0 percentage points "
+        "- **RPSTN** minus alone, joints hidden for up to 5 frames, within 0.2 torso: +2.0 percentage points "
         "(95 % interval +1.0 to +3.0; 50 joints, 5 groups): **significantly different**. "
         "Both networks were trained for 350 steps, starting from the same encoder."
     )
-    assert "**inconclusive on this data**" in words.hidden_gain_words({"RPSTN": AROUND}, {"RPSTN": "alone"}, trainings, 5)
-    assert words.hidden_gain_words({"RPSTN": NONE}, {"RPSTN": "alone"}, trainings, 5).startswith("There is no gain to report")
+    assert "**inconclusive on this data**" in words.hidden_gain_words({"RPSTN": AROUND}, {"RPSTN": "alone"}, trainings)
+    assert words.hidden_gain_words({"RPSTN": NONE}, {"RPSTN": "alone"}, trainings).startswith("There is no gain to report")

@@ -12,7 +12,7 @@ from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
 from rpstn.metrics.hidden import hidden_curve, hidden_gain, hidden_lengths
 from rpstn.occlusion import Occluder, Protocol, occlude
-from rpstn.occlusion.painting import Shapes
+from rpstn.occlusion.painting import covers
 from rpstn.occlusion.protocols import PROTOCOLS
 from rpstn.skeletons import get_skeleton
 from rpstn.video import compare_poses, draw_pose, write_webm
@@ -47,6 +47,11 @@ def walking(length=20, name="walk"):
     return Clip(name, name, "walk", joints.astype(np.float32), visibility, boxes.astype(np.float32), Gray(length))
 
 
+def tight(joints, size, **settings):
+    """An occluder with every joint in the middle of its own square: for tests that want to know exactly what is hidden."""
+    return Occluder(joints, free=0.0, margin=size, **settings)
+
+
 def test_hidden_lengths_by_hand():
     v, o, a = VISIBLE, OCCLUDED, ABSENT
     visibility = np.array([[v, o, o, v, o], [o, o, v, a, a], [o, v, o, o, v], [v, o, o, o, v], [o, o, a, v, a]])
@@ -63,7 +68,7 @@ def test_hidden_lengths_restart_with_the_window():
 
 def test_one_joint_is_hidden_exactly_as_long_as_asked():
     clip = walking()
-    hidden = occlude(clip, SKELETON, Occluder("joints", ("left_wrist",), start=6, length=4, size=0.08))
+    hidden = occlude(clip, SKELETON, tight(("left_wrist",), start=6, length=4, size=0.08))
     changed = hidden.visibility != clip.visibility
     expected = np.zeros_like(changed)
     expected[6:10, SKELETON.index("left_wrist")] = True
@@ -71,7 +76,7 @@ def test_one_joint_is_hidden_exactly_as_long_as_asked():
     assert (hidden.visibility[changed] == OCCLUDED).all()
     np.testing.assert_array_equal(hidden.truth.occlusion.occluder, expected)
     np.testing.assert_array_equal(hidden.truth.occlusion.newly_hidden, expected)
-    again = occlude(hidden, SKELETON, Occluder("joints", ("left_wrist",), start=8, length=4, size=0.08))
+    again = occlude(hidden, SKELETON, tight(("left_wrist",), start=8, length=4, size=0.08))
     expected[10:12, SKELETON.index("left_wrist")] = True  # the first occluder's frames are still an occluder's
     np.testing.assert_array_equal(again.truth.occlusion.newly_hidden, expected)
     np.testing.assert_array_equal(hidden.joints, clip.joints)
@@ -79,45 +84,89 @@ def test_one_joint_is_hidden_exactly_as_long_as_asked():
 
 def test_pixels_are_covered_where_the_marks_say():
     clip = walking()
-    occluder = Occluder("joints", ("left_wrist", "left_elbow"), start=6, length=4, size=0.08)
-    frames = occlude(clip, SKELETON, occluder).frames.read(range(20))
-    painted = (frames != 128).any(axis=-1)
+    hidden = occlude(clip, SKELETON, tight(("left_wrist", "left_elbow"), start=6, length=4, size=0.08))
+    painted = (hidden.frames.read(range(20)) != 128).any(axis=-1)
     assert painted[6:10].any(axis=(1, 2)).all() and not painted[:6].any() and not painted[10:].any()
+    grid = np.stack(np.meshgrid(np.arange(160), np.arange(140)), axis=-1)
     for t in range(6, 10):
-        # The disc around the wrist, and the band half-way to the elbow.
-        wrist, elbow = clip.joints[t, 5], clip.joints[t, 3]
-        for x, y in (wrist, elbow, (wrist + elbow) / 2):
-            patch = painted[t, int(y) - 2 : int(y) + 3, int(x) - 2 : int(x) + 3]
-            assert patch.mean() > 0.9
-        rows, columns = np.nonzero(painted[t])
-        points = np.stack([columns, rows], axis=-1)
-        distance = np.linalg.norm(points[:, None] - clip.joints[t, [3, 5]], axis=-1).min(axis=1)
-        assert distance.max() < 0.08 * 100 + np.linalg.norm(wrist - elbow) / 2
+        patch = hidden.truth.occlusion.patches[t]
+        inside = covers(patch, grid)
+        assert painted[t][inside].mean() > 0.95 and not painted[t][~inside].any()
+        both, reach = clip.joints[t, [5, 3]], 0.08 * clip.boxes[t, 3]
+        np.testing.assert_allclose(patch, np.concatenate([both.min(axis=0) - reach, both.max(axis=0) + reach]), atol=1e-3)
+    assert np.isnan(hidden.truth.occlusion.patches[[0, 5, 10, 19]]).all()
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_the_mask_of_a_frame_is_what_covers_its_pixels(seed):
-    """Asked only near the shapes, some of which lie partly or wholly outside."""
-    rng = np.random.default_rng(seed)
-    capsules = np.hstack([rng.uniform(-30, 130, (3, 4)), rng.uniform(0.5, 20, (3, 1))])[: seed % 4]
-    corner = rng.uniform(-30, 130, (2, 2))
-    shapes = Shapes(capsules, np.hstack([corner, corner + rng.uniform(1, 50, (2, 2))])[: seed % 3])
-    grid = np.stack(np.meshgrid(np.arange(110), np.arange(90)), axis=-1)
-    np.testing.assert_array_equal(shapes.mask((90, 110)), shapes.cover(grid))
+def test_patches_outside_the_image_paint_what_is_inside():
+    clip = walking()
+    left = replace(clip, joints=clip.joints - np.float32([60, 40]))
+    hidden = occlude(left, SKELETON, Occluder(start=0, length=1, seed=3))
+    frame = hidden.frames.read([0])[0]
+    grid = np.stack(np.meshgrid(np.arange(160), np.arange(140)), axis=-1)
+    inside = covers(hidden.truth.occlusion.patches[0], grid)
+    assert hidden.truth.occlusion.patches[0, :2].max() < 0 and inside.any()
+    assert (frame[inside] != 128).any(axis=-1).mean() > 0.95 and (frame[~inside] == 128).all()
 
 
 def test_a_patch_on_the_body_follows_it_and_one_in_the_image_stays():
     clip, names = walking(), ("right_wrist",)
     body, image = (
-        occlude(clip, SKELETON, Occluder("joints", names, start=2, length=16, size=0.08, attached=attached))
-        for attached in ("body", "image")
+        occlude(clip, SKELETON, tight(names, start=2, length=16, size=0.08, attached=attached)) for attached in ("body", "image")
     )
     joint = SKELETON.index("right_wrist")
-    assert (body.visibility[2:18, joint] == OCCLUDED).all()
-    # At 2 px per frame the wrist leaves a disc of 7.8 px after four frames.
-    np.testing.assert_array_equal(image.visibility[:, joint] == OCCLUDED, (np.arange(20) >= 2) & (np.arange(20) < 6))
-    painted = (image.frames.read([2, 17]) != 128).any(axis=-1)
-    np.testing.assert_array_equal(painted[0], painted[1])
+    for hidden in (body, image):
+        assert (hidden.visibility[2:18, joint] == OCCLUDED).all()
+    np.testing.assert_allclose(np.diff(body.truth.occlusion.patches[2:18], axis=0), [[2, 0, 2, 0]] * 15, atol=1e-4)
+    assert (np.ptp(image.truth.occlusion.patches[2:18], axis=0) == 0).all()
+
+
+def test_a_patch_never_follows_a_joint():
+    """A wrist that waves while the body stands: the patch holds every place it takes, and stays where it is."""
+    clip = walking()
+    joints = clip.joints - clip.joints[:, :1] + clip.joints[:1, :1]
+    joints[:, 5, 0] += 10 * np.sin(np.arange(20))
+    boxes = np.repeat(clip.boxes[:1], 20, axis=0)
+    hidden = occlude(replace(clip, joints=joints, boxes=boxes), SKELETON, tight(("left_wrist",), start=4, length=12, size=0.05))
+    assert hidden.truth.occlusion.newly_hidden[4:16, 5].all()
+    assert (np.ptp(hidden.truth.occlusion.patches[4:16], axis=0) == 0).all()
+
+
+def test_a_joint_lies_uniformly_in_its_patch():
+    """Over many clips, the joint's position in the free part of the patch has the mean and the spread of a uniform one."""
+    places = []
+    for clip in many(400, 8):
+        hidden = occlude(clip, SKELETON, Protocol("joint", start=2, length=3).choose(clip, SKELETON))
+        patch = hidden.truth.occlusion.patches[3].reshape(2, 2)
+        joint = Protocol("joint", start=2, length=3).choose(clip, SKELETON).joints[0]
+        margin = 0.03 * 93
+        places.append((clip.joints[3, SKELETON.index(joint)] - patch[0] - margin) / (np.ptp(patch, axis=0) - 2 * margin))
+    places = np.array(places)
+    assert np.abs(places.mean(axis=0) - 0.5).max() < 0.05 and np.abs(places.std(axis=0) - 12**-0.5).max() < 0.03
+    assert places.min() > -0.02 and places.max() < 1.02
+
+
+def test_textures_are_cut_from_another_clip():
+    """One with frames of its own, from another group; the same part of it for every network."""
+    clips = many(3)
+    dataset = replace(clips, clips=tuple(replace(clip, frames=Painted(20, 60 * n)) for n, clip in enumerate(clips)))
+    for number, hidden in enumerate(Protocol("person", start=5, length=6).hide(dataset)):
+        frame = hidden.frames.read([7])[0]
+        inside = covers(hidden.truth.occlusion.patches[7], np.stack(np.meshgrid(np.arange(160), np.arange(140)), axis=-1))
+        shown = {int(value) // 60 for value in np.unique(frame[inside])}
+        assert len(shown) == 1 and number not in shown
+    alone = Protocol("person", start=5, length=6).hide(many(1))[0].frames.read([7])[0]
+    assert len(np.unique(alone)) > 20, "noise, where there is no other group"
+
+
+class Painted(Gray):
+    """Frames with values from `base` to `base` + 59."""
+
+    def __init__(self, length, base):
+        super().__init__(length)
+        self.image = (base + np.arange(140)[:, None, None] % 60 + np.zeros((140, 160, 3))).astype(np.uint8)
+
+    def read(self, indices):
+        return np.repeat(self.image[None], len(indices), axis=0)
 
 
 @pytest.mark.parametrize("attached", ["body", "image"])
@@ -126,7 +175,7 @@ def test_protocols_are_seeded_and_mark_what_they_cover(protocol, attached):
     clip = walking()
 
     def made(seed):
-        occluder = Protocol(protocol, attached, start=4, length=12, seed=seed, size=0.12).choose(clip, SKELETON)
+        occluder = Protocol(protocol, attached, start=4, length=12, seed=seed, free=0.1, margin=0.05).choose(clip, SKELETON)
         hidden = occlude(clip, SKELETON, occluder)
         return hidden, hidden.frames.read(range(20))
 
@@ -144,19 +193,18 @@ def test_protocols_are_seeded_and_mark_what_they_cover(protocol, attached):
     assert (under == first.truth.occlusion.occluder.astype(bool)).mean() > 0.97
 
 
-def test_the_person_disappears_and_the_bar_passes():
-    clip = walking()
-    person = occlude(clip, SKELETON, Occluder("person", start=4, length=3))
+def test_the_person_disappears():
+    person = occlude(walking(), SKELETON, Occluder(start=4, length=3))
     assert (person.visibility[4:7] != VISIBLE).all()
-    bar = occlude(clip, SKELETON, Occluder("bar", start=0, length=20, size=0.1))
-    when = [np.flatnonzero(bar.truth.occlusion.occluder[:, SKELETON.index(name)]) for name in ("right_wrist", "left_wrist")]
-    assert len(when[0]) and len(when[1]) and when[0].max() < when[1].min()
+    x, y, w, h = person.boxes[5]
+    patch = person.truth.occlusion.patches[5]
+    assert (patch[:2] < [x, y]).all() and (patch[2:] > [x + w, y + h]).all(), "with all its pixels"
 
 
 @pytest.mark.parametrize("texture", ["noise", "solid", "stripes"])
 def test_textures_hide_the_image(texture):
     clip = walking()
-    hidden = occlude(clip, SKELETON, Occluder("person", start=0, length=1, texture=texture, seed=3))
+    hidden = occlude(clip, SKELETON, Occluder(start=0, length=1, texture=texture, seed=3))
     x, y, w, h = clip.boxes[0].astype(int)
     inside = hidden.frames.read([0])[0, y : y + h, x : x + w]
     assert (inside != 128).any(axis=-1).mean() > 0.95
@@ -165,25 +213,19 @@ def test_textures_hide_the_image(texture):
 def test_what_cannot_be_hidden_is_said():
     clip = walking(10)
     with pytest.raises(UserError, match="walk.*10 frames"):
-        occlude(clip, SKELETON, Occluder("joints", ("head",), start=8, length=5))
+        occlude(clip, SKELETON, Occluder(("head",), start=8, length=5))
     with pytest.raises(UserError, match="tail"):
-        occlude(clip, SKELETON, Occluder("joints", ("tail",), start=1))
+        occlude(clip, SKELETON, Occluder(("tail",), start=1, length=2))
     with pytest.raises(UserError, match="left_ankle"):
-        occlude(clip, SKELETON, Occluder("joints", ("left_ankle",), start=1))
-    for wrong in (
-        {"kind": "cloud"},
-        {"kind": "joints"},
-        {"kind": "bar", "length": 0},
-        {"kind": "bar", "attached": "sky"},
-    ):
+        occlude(clip, SKELETON, Occluder(("left_ankle",), start=1, length=2))
+    for wrong in ({"texture": "fur"}, {"length": 0}, {"attached": "sky"}, {"free": -0.1}, {"margin": float("nan")}):
         with pytest.raises(UserError):
             Occluder(**wrong)
     with pytest.raises(UserError, match="protocol"):
         Protocol("fog")
     bare = replace(SKELETON, name="bare", joints=tuple(f"joint {k}" for k in range(13)), limbs=())
-    for protocol, lacks in (("half", "no joints whose names begin with left_"), ("limb", "no limbs")):
-        with pytest.raises(UserError, match=f"'bare' has {lacks}.*{protocol}.*another"):
-            Protocol(protocol).choose(clip, bare)
+    with pytest.raises(UserError, match="'bare' has no joints that protocol 'limb' hides.*another"):
+        Protocol("limb").choose(clip, bare)
     one = replace(SKELETON, joints=("head", "left_hand", *(f"joint {k}" for k in range(11))))
     assert Protocol("half").choose(clip, one).joints == ("left_hand",)
 
@@ -194,10 +236,10 @@ def many(count=12, length=20):
 
 def test_an_occluded_data_set_is_a_data_set():
     dataset = many()
-    hidden = Protocol("joint", start=5, length=6, size=0.06).hide(dataset)
+    hidden = Protocol("joint", start=5, length=6, free=0, margin=0.06).hide(dataset)
     assert len({tuple(np.flatnonzero(clip.truth.occlusion.occluder.any(axis=0))) for clip in hidden}) > 3
     assert hidden.checksum() != dataset.checksum()
-    assert Protocol("joint", start=5, length=6, size=0.06).hide(dataset).checksum() == hidden.checksum()
+    assert Protocol("joint", start=5, length=6, free=0, margin=0.06).hide(dataset).checksum() == hidden.checksum()
 
 
 def annotated(clip, *names):
@@ -212,8 +254,8 @@ def test_half_the_body_is_what_is_annotated_of_it():
     """As in one Penn Action test clip in five, where neither side has all its joints in any frame."""
     clip = annotated(walking(), "head", "left_wrist", "left_elbow", "right_hip")
     drawn = {Protocol("half", seed=seed).choose(clip, SKELETON).joints for seed in range(12)}
-    assert drawn == {("left_elbow", "left_wrist"), ("right_hip",)}
-    hidden = Protocol("half", start=5, length=6, size=0.06).hide(replace(many(), clips=(clip,)))[0]
+    assert drawn == {("left_elbow", "left_wrist"), ("right_hip",), ("head", "left_elbow", "left_wrist")}
+    hidden = Protocol("half", start=5, length=6, free=0, margin=0.06).hide(replace(many(), clips=(clip,)))[0]
     now = (hidden.visibility == OCCLUDED).any(axis=0)
     assert {SKELETON.joints[joint] for joint in np.flatnonzero(now)} in map(set, drawn)
 
@@ -222,11 +264,12 @@ def test_clips_with_nothing_to_hide_are_left_out():
     head, apart = (annotated(walking(20, name), *joints) for name, joints in (("head", ["head"]), ("apart", ["left_wrist"])))
     dataset = replace(many(3), clips=(head, *many(2), apart))
     for protocol, kept in (
-        ("limb", ["walk 0", "walk 1"]), ("half", ["walk 0", "walk 1", "apart"]), ("joint", ["head", "walk 0", "walk 1", "apart"]),
+        ("limb", ["walk 0", "walk 1"]), ("half", ["head", "walk 0", "walk 1", "apart"]),
+        ("joint", ["head", "walk 0", "walk 1", "apart"]),
     ):  # fmt: skip
-        hidden = Protocol(protocol, start=5, length=6, size=0.06).hide(dataset)
+        hidden = Protocol(protocol, start=5, length=6, free=0, margin=0.06).hide(dataset)
         assert [clip.truth.occlusion.unoccluded for clip in hidden] == kept
-        alone = Protocol(protocol, start=5, length=6, size=0.06).hide(many(2))
+        alone = Protocol(protocol, start=5, length=6, free=0, margin=0.06).hide(many(2))
         assert {clip.id for clip in alone} <= {clip.id for clip in hidden}, "the others' occluders are what they were"
     with pytest.raises(UserError, match="no test clip of made has annotated joints for protocol 'limb'; choose another"):
         Protocol("limb").hide(replace(dataset, clips=(head, apart)))
@@ -240,7 +283,7 @@ def predicted(dataset, forget):
 
 
 def test_curves_show_after_how_many_frames_a_network_forgets():
-    dataset = Protocol("joint", start=4, length=8, size=0.06).hide(many())
+    dataset = Protocol("joint", start=4, length=8, free=0, margin=0.06).hide(many())
     bins = ((1, 1), (2, 2), (3, 3), (4, 8), (9, 12))
     long, short = predicted(dataset, 3), predicted(dataset, 1)
     curve = hidden_curve(long, dataset, bins, draws=200)
@@ -263,8 +306,9 @@ def naturally_hidden(clip):
 
 def test_only_what_the_occluder_hid_counts_as_hidden_by_it():
     clips = [naturally_hidden(clip) for clip in many()]
-    occluder = Occluder("joints", ("left_wrist", "right_wrist"), start=8, length=4, size=0.06)
-    hidden = [occlude(clip, SKELETON, occluder) for clip in clips]
+    hidden = clips
+    for name in ("left_wrist", "right_wrist"):
+        hidden = [occlude(clip, SKELETON, tight((name,), start=8, length=4, size=0.06)) for clip in hidden]
     dataset = replace(many(), clips=tuple(hidden))
     left, right = SKELETON.index("left_wrist"), SKELETON.index("right_wrist")
 
@@ -296,7 +340,7 @@ def test_hidden_by_an_occluder_needs_one():
     dataset = many(2)
     with pytest.raises(UserError, match="walk 0.*occluder"):
         hidden_curve(predicted(dataset, 3), dataset, by="occluder")
-    behind = Protocol("joint", start=5, length=6, size=0.06).hide(dataset)
+    behind = Protocol("joint", start=5, length=6, free=0, margin=0.06).hide(dataset)
     with pytest.raises(ValueError, match="by must"):
         hidden_curve(predicted(behind, 3), behind, by="body")
 

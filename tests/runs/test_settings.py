@@ -202,7 +202,7 @@ def test_a_home_folder_is_expanded_everywhere(embedded_root, tmp_path, monkeypat
         lambda seed: TrainConfig.of(seed=seed),
         lambda seed: seed_everything(seed),
         lambda seed: make_embedded("nowhere", seed=seed),
-        lambda seed: Occluder("bar", seed=seed),
+        lambda seed: Occluder(seed=seed),
         lambda seed: interval(np.ones((5, 3)), range(5), seed=seed),
     ],
 )

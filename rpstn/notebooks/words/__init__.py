@@ -26,7 +26,17 @@ from rpstn.notebooks.words.interventions import (
     replacements_words,
     weaker_words,
 )
-from rpstn.notebooks.words.occlusion import bins_words, effects_table, effects_words, horizon_words, horizons_words, natural_words
+from rpstn.notebooks.words.occlusion import (
+    answer_table,
+    answer_words,
+    bins_words,
+    effects_table,
+    effects_words,
+    giveaway_table,
+    giveaway_words,
+    horizon_words,
+    horizons_words,
+)
 from rpstn.notebooks.words.parts import (
     carried_words,
     hidden_so_far_words,

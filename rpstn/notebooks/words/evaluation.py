@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rpstn.metrics.hidden import ASKED_BINS
 from rpstn.metrics.intervals import Interval
 from rpstn.metrics.tables import percent
 from rpstn.notebooks.words.common import POINTS, bounds, bullets, listed, or_none
+from rpstn.occlusion.question import ASKED_MEASURE
 from rpstn.runs.directory import defaults
 from rpstn.runs.same_run import NUMBERLESS
 from rpstn.train.config import TrainConfig
@@ -145,15 +147,15 @@ def held_out_table(metrics: Mapping[str, Mapping[str, Any]]) -> dict[tuple[str, 
 
 
 def hidden_gain_words(
-    gains: Mapping[str, Interval], baselines: Mapping[str, str], trainings: Mapping[str, Mapping[str, Any] | None], up_to: int
+    gains: Mapping[str, Interval], baselines: Mapping[str, str], trainings: Mapping[str, Mapping[str, Any] | None]
 ) -> str:
     """List what networks gain over their baselines on hidden joints, whether it is significant, and how the two were trained.
 
-    gains, baselines  by network. up_to: frames for which the joints were hidden, at most.
+    gains, baselines  by network; gains: of `rpstn.occlusion.question.ask`.
     """
     verdicts = {True: "**significantly different**", False: "**inconclusive on this data**"}
     lines = (
-        f"**{name}** minus {baselines[name]}, joints hidden for up to {up_to} frames: "
+        f"**{name}** minus {baselines[name]}, joints hidden for up to {ASKED_BINS[-1][1]} frames, within {ASKED_MEASURE}: "
         f"{gain.text(signed=True, unit=POINTS)}: {verdicts[gain.excludes_zero]}. "
         + how_trained({part: trainings[part] for part in (name, baselines[name])})
         for name, gain in gains.items()

@@ -8,9 +8,64 @@ from typing import Any
 import numpy as np
 
 from rpstn.metrics.hidden import HiddenCurve
-from rpstn.metrics.intervals import Interval
-from rpstn.notebooks.words.common import bullets, differences, or_none, plural, points, significant_in
+from rpstn.notebooks.words.common import bullets, listed, plural, points, significant_in
+from rpstn.occlusion.question import ASKED_MEASURE, Answer
 from rpstn.occlusion.recovery import Effects, horizon
+
+
+def answer_table(answer: Answer) -> dict[str, dict[str, str]]:
+    """Make one row per network and rule: the share that it finds, by measure, and what the first network finds more."""
+    return {
+        f"*{name}*" if name in answer.rules else name: {
+            "joints": str(next(iter(measures.values())).samples),
+            **{f"within {measure} (%)": found.brief() for measure, found in measures.items()},
+            "gain of the first over it": points(answer.gains[name]) if name in answer.gains else "",
+        }
+        for name, measures in answer.rows.items()
+    }
+
+
+def answer_words(answer: Answer) -> str:
+    """Say whether the first network finds more hidden joints than the others, and than the best rule; the worse news first."""
+    names = [name for name in answer.rows if name not in answer.rules]
+    first, shares = names[0], {name: measures[ASKED_MEASURE] for name, measures in answer.rows.items()}
+    if not shares[first].samples:
+        return "No joint is hidden here after it was visible, so there is nothing to compare."
+    best = max(answer.rules, key=lambda name: shares[name].estimate)
+    finds, its = (f"{100 * shares[name].estimate:.1f} %" for name in (first, best))
+    if shares[best].estimate > shares[first].estimate:
+        said = f"**{first} finds fewer hidden joints than a rule that sees no image**: {finds}; *{best}* finds {its}."
+    else:
+        said = f"**{first} finds more hidden joints than every rule that sees no image**: {finds}; *{best}* finds {its}."
+    beaten = sum(item.low > 0 for item in answer.gains.values())
+    return f"{said} It finds significantly more than {beaten} of the {len(answer.gains)} others (within {ASKED_MEASURE})."
+
+
+def giveaway_table(guesses: Mapping[str, Mapping[str, tuple[float, float]]]) -> dict[str, dict[str, str]]:
+    """Make one row per protocol: what the middle of its patch finds, and a point drawn in it, by measure.
+
+    guesses  by protocol and measure: `rpstn.occlusion.baselines.middle_and_chance`.
+    """
+    return {
+        protocol: {
+            f"within {measure} (%)": f"{100 * middle:.1f} / {100 * chance:.1f}" for measure, (middle, chance) in measures.items()
+        }
+        for protocol, measures in guesses.items()
+    }
+
+
+def giveaway_words(guesses: Mapping[str, Mapping[str, tuple[float, float]]], most: float = 0.1) -> str:
+    """Name the measures by which some protocol's patches tell where joints are, and those by which none does."""
+    measures = list(dict.fromkeys(measure for found in guesses.values() for measure in found))
+    worst = {measure: max(found[measure][0] - found[measure][1] for found in guesses.values()) for measure in measures}
+    honest = [f"{measure} (at most {100 * gap:.1f} points)" for measure, gap in worst.items() if gap <= most]
+    rest = [f"{measure} ({100 * gap:.1f} points)" for measure, gap in worst.items() if gap > most]
+    lines = []
+    if honest:
+        lines.append(f"The middle of the patch is less than {100 * most:.0f} points above chance within {listed(honest)}.")
+    if rest:
+        lines.append(f"**No conclusion is drawn within {listed(rest)}**: there the middle is too good a guess.")
+    return " ".join(lines)
 
 
 def horizon_words(gain: HiddenCurve) -> str:
@@ -77,8 +132,3 @@ def bins_words(gain: HiddenCurve, network: str, baseline: str) -> str:
     if losses:
         text += f", and significantly fewer in the bins **{losses}**"
     return f"{text}. Bins tested, each by itself at 95 %: {np.isfinite(gain.column('low')).sum()}."
-
-
-def natural_words(gains: Mapping[str, Interval]) -> str:
-    """List the gains on joints hidden in the clips as they are, or say that none is known."""
-    return or_none(differences(gains), "This data set does not say which joints are hidden, so there is nothing to compare here.")

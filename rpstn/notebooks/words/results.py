@@ -9,7 +9,16 @@ from rpstn.metrics.intervals import Interval
 from rpstn.notebooks.ablation_report import loss_interval
 from rpstn.notebooks.ablations import RUNS, AblationConfig
 from rpstn.notebooks.published import PublishedRow
-from rpstn.notebooks.results import hidden_table, how_made, joint_table, measured_on, trained_otherwise, verdict, weakest_group
+from rpstn.notebooks.results import (
+    hidden_measure,
+    hidden_table,
+    how_made,
+    joint_table,
+    measured_on,
+    trained_otherwise,
+    verdict,
+    weakest_group,
+)
 
 # The runs that the paper has too, by the name of the ablation.
 _IN_PAPER = {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}
@@ -92,7 +101,7 @@ def scores_section(run: Mapping[str, Any] | None) -> str:
 
 def gains_section(run: Mapping[str, Any] | None) -> str:
     """Write a run's scores on hidden joints, and what the full network gains over each other variant."""
-    return _section(run and (hidden_table(run), *_verdicts(run)))
+    return _section(run and (hidden_measure(run), hidden_table(run), *_verdicts(run)))
 
 
 def training_section(run: Mapping[str, Any] | None) -> str:
@@ -104,8 +113,8 @@ def gentle_section(run: Mapping[str, Any] | None, first: Mapping[str, Any] | Non
     """Write a second run of the same networks in full, and what it scores beside the first one."""
     if run is None or first is None:
         return NONE_PUBLISHED
-    parts = (joint_table(run), measured_on(run), hidden_table(run), *_verdicts(run), how_made(run), trained_otherwise(first, run))
-    return _section(parts)
+    scores = joint_table(run), measured_on(run), hidden_measure(run), hidden_table(run)
+    return _section((*scores, *_verdicts(run), how_made(run), trained_otherwise(first, run)))
 
 
 def split_section(name: str, run: Mapping[str, Any], published: Iterable[PublishedRow]) -> str:
@@ -115,7 +124,7 @@ def split_section(name: str, run: Mapping[str, Any], published: Iterable[Publish
     for reference in ("person", "torso"):
         others = [row for row in published if (row.data_set, row.split, row.reference) == ("sub_jhmdb", split, reference)]
         parts.append(f"`PCK@0.2` by {reference} size\n\n{joint_table(run, reference, others)}")
-    parts += [measured_on(run), f"Hidden joints, by person size\n\n{hidden_table(run)}", *_verdicts(run), how_made(run)]
+    parts += [measured_on(run), hidden_measure(run), hidden_table(run), *_verdicts(run), how_made(run)]
     return _section(parts)
 
 
