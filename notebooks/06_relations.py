@@ -50,6 +50,7 @@ from rpstn.datasets import OCCLUDED, VISIBLE
 from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics import contrast_interval, interval
 from rpstn.notebooks import CHECKOUT, words
+from rpstn.relations.share import effect_on_clips
 from rpstn.runs import read_json
 from rpstn.train.recipes import TITLES, find_checkpoints
 
@@ -70,10 +71,22 @@ skeleton = test.skeleton
 model, metadata = load_checkpoint(config.checkpoint)
 predictions = predict_clips(model, metadata, test, config.window, batch=config.batch)
 learned = relations.collect(predictions, test)
+effect = effect_on_clips(model, metadata, test, window=config.window)
 
 # %% tags=["hide-input"]
 row = words.relations_row(config.checkpoint, model.config, len(test), len(set(learned.groups)))
 pd.DataFrame({TITLES[variant]: row}).T
+
+# %% [markdown]
+# ## Does it do anything?
+#
+# A relation can look like anything and do nothing: the branch that it weighs ends in a normalization whose weight starts at zero, and
+# training may leave it there. So first the test: the identity takes the place of every relation, nothing else is changed, and one
+# counts the joints that move. [Interventions](07_interventions.ipynb) ask what is lost by it. The answer stands above
+# every figure of this chapter.
+
+# %% tags=["hide-input"]
+Markdown(words.effect_statement(effect))
 
 # %% [markdown]
 # ## The average relation and its baselines
@@ -93,6 +106,7 @@ panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in matrices
 
 # %% mystnb={"figure": {"name": "fig-relations-average"}, "image": {"alt": "Five square matrices: learned, identity, uniform, untrained, ideal heatmaps."}}
 axes = plots.relation_panels(panels, skeleton, sums=sums)
+plots.say_effect(axes, effect)
 
 # %% [markdown]
 # *Average relations on the test split, all on one scale. Joints are ordered along the limbs, left and right apart.*
@@ -102,6 +116,7 @@ axes = plots.relation_panels(panels, skeleton, sums=sums)
 
 # %% mystnb={"figure": {"name": "fig-relations-off"}, "image": {"alt": "Two square matrices with a gray diagonal and colored weights between joints."}}
 axes = plots.relation_panels({name: panels[name] for name in ("learned", "ideal heatmaps")}, skeleton, sums=sums, diagonal=False)
+plots.say_effect(axes, effect)
 
 # %% [markdown]
 # *The learned relation and that of ideal heatmaps without their diagonals, on one scale.*
@@ -184,6 +199,7 @@ top = max(float(panels[name][off].max()) for name in ("learned", "ideal heatmaps
 fig, axes = plt.subplots(1, 2, figsize=(6.4, 4))
 for ax, name in zip(axes, ("learned", "ideal heatmaps"), strict=True):
     plots.relation_on_skeleton(panels[name], skeleton, ax=ax, count=arrows, vmax=top, title=name)
+plots.say_effect(axes, effect)
 
 # %% [markdown]
 # *The largest weights off the diagonal, learned and of ideal heatmaps, on a schematic body that faces the reader.*
@@ -207,6 +223,7 @@ axes = plots.relation_panels(
     sums=sums,
     diagonal=False,
 )
+plots.say_effect(axes, effect)
 
 # %% [markdown]
 # *Average relation of the whole test split, and of the actions with the most clips, without the diagonal, on one scale.*
@@ -240,6 +257,7 @@ names = {name for i, j, _ in largest for name in (i, j)}
 hidden = (test[clip].visibility[:, [skeleton.index(name) for name in names]] == OCCLUDED).any(axis=1)
 ax = plots.relation_over_time(own, skeleton, [(i, j) for i, j, _ in largest], hidden=hidden)
 title = ax.set_title(f"{test[clip].action}, clip {test[clip].id}")
+plots.say_effect(ax, effect)
 
 # %% [markdown]
 # *The largest weights off the diagonal over the frames of one clip. Frames with a hidden joint among them are shaded.*
@@ -259,6 +277,7 @@ axes = plots.relation_panels(
     sums=sums,
     diagonal=False,
 )
+plots.say_effect(axes, effect)
 
 # %% [markdown]
 # *One clip's relation in its first, middle and last frame, then averaged over the clip, over all clips of its action,

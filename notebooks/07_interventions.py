@@ -56,6 +56,7 @@ from rpstn.metrics.pairs import pair_means, rank_ceiling, rank_interval
 from rpstn.notebooks import words
 from rpstn.relations.effects import MEASURES, own_effect, own_share, pair_matrix
 from rpstn.relations.interventions import Cut, all_pairs, named
+from rpstn.relations.share import effect_on_clips
 from rpstn.relations.study import CutPlan, StudySettings, study
 from rpstn.train.recipes import TITLES, find_checkpoints
 
@@ -80,11 +81,15 @@ model, metadata = load_checkpoint(config.checkpoint)
 learned = relations.collect(predict_clips(model, metadata, test, config.window, batch=config.batch), test)
 sums = "rows" if model.config.relation_layout == "paper" else "columns"
 average = learned.mean()
+effect = effect_on_clips(model, metadata, test, window=config.window)
 visibility = np.concatenate([item.visibility for item in test])
 
 # %% tags=["hide-input"]
 row = words.relations_row(config.checkpoint, model.config, len(test), len(set(learned.groups)))
 pd.DataFrame({TITLES[variant]: row}).T
+
+# %% tags=["hide-input"]
+Markdown(words.effect_statement(effect))
 
 # %% [markdown]
 # ## Cause, not correlation: replacing the relation
@@ -186,6 +191,7 @@ axes = plots.effect_panels(
     {title: pair_matrix(item.significant, pairs, len(skeleton)) > 0 for title, item in panels.items()},
     sums=sums,
 )
+plots.say_effect(axes, effect)
 
 # %% [markdown]
 # *The learned relation, and what refined joint i loses in a frame when it is cut off from joint j. Dots: losses
@@ -195,6 +201,7 @@ axes = plots.effect_panels(
 ax = plots.weight_against_loss(
     weights.mean(axis=0), means["share"], pairs, skeleton, label="loss at the truth (% of peak)", factor=100
 )
+plots.say_effect(ax, effect)
 
 # %% [markdown]
 # *Each pair of joints: its weight in the average relation, and what the refined joint loses at the true position when the pair

@@ -65,6 +65,7 @@ from rpstn.models.cost import cost, seconds_per_image
 from rpstn.models.image import IMAGE_NETWORKS, image_network, with_relation
 from rpstn.notebooks import words
 from rpstn.relations.interventions import Fixed, intervened
+from rpstn.relations.share import effect_on_clips
 from rpstn.runs import describe_device
 from rpstn.runs.memory import keep_memory
 from rpstn.train import TrainConfig
@@ -240,6 +241,7 @@ Markdown(words.jre_words(effect, chance))
 
 # %%
 model, metadata = load_checkpoint(checkpoints["with JRE"])
+moved = effect_on_clips(model, metadata, test, window=1)
 scale = relation_scale if relation_scale != "learned" else "none"
 sums = "rows" if relation_layout == "paper" else "columns"
 stacks = {
@@ -249,14 +251,19 @@ stacks = {
 }
 panels = {name: stack.mean(axis=0, dtype=np.float64) for name, stack in stacks.items()}
 
+# %% tags=["hide-input"]
+Markdown(words.effect_statement(moved))
+
 # %% mystnb={"figure": {"name": "fig-image-relation"}, "image": {"alt": "Three square matrices: trained, ideal heatmaps, identity."}}
 axes = plots.relation_panels(panels, test.skeleton, sums=sums)
+plots.say_effect(axes, moved)
 
 # %% [markdown]
 # *Average relations on the test split, on one scale: of the trained network, of ideal heatmaps, and the identity.*
 
 # %% mystnb={"figure": {"name": "fig-image-off"}, "image": {"alt": "A square matrix with a gray diagonal and colored weights between joints."}}
 ax = plots.relation_matrix(panels["trained"], test.skeleton, sums=sums, diagonal=False)
+plots.say_effect(ax, moved)
 
 # %% [markdown]
 # *The relation of the trained network without its diagonal: what joints take from each other.*

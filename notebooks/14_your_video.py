@@ -170,7 +170,8 @@ Markdown(words.doubt_words(seen.hidden[seen.present], None if hidden is None els
 # ## What a joint takes from the others
 #
 # In each frame the JRE weighs how much of its heatmap a joint takes from every other joint. The matrices below belong to
-# the frames above them, on one scale; a network without relations has none. Whether a hidden joint takes more is measured over all
+# the frames above them, on one scale; a network without relations has none. Above each figure stands what the relation does in this
+# video: the share of the joints that move if the identity takes its place. Whether a hidden joint takes more is measured over all
 # test clips in [Joint relations](06_relations.ipynb).
 
 # %% mystnb={"figure": {"name": "fig-video-relations"}, "image": {"alt": "A row of frames with stick figures; under each a square matrix of weights."}}
@@ -183,6 +184,7 @@ else:
     axes = plots.relation_moments(
         seen.frames, seen.joints, seen.relations, skeleton, moments, visibility=visibility, sums=seen.sums
     )
+    plots.say_effect(axes, seen.effect)
 
 # %% [markdown]
 # *Frames with their poses, and the relation of each: row i says what refined joint i takes from the joints.*
@@ -190,6 +192,7 @@ else:
 # %% mystnb={"figure": {"name": "fig-video-taken"}, "image": {"alt": "Colored rows, one per joint, over the frames of the video."}}
 taken = np.full(seen.confidence.shape, np.nan) if seen.relations is None else rpstn.relations.off_diagonal_weight(seen.relations)
 ax = plots.joint_rows(taken, skeleton, label="taken from other joints", vmax=1.0, marked=seen.hidden)
+plots.say_effect(ax, seen.effect)
 
 # %% [markdown]
 # *Share of its refined heatmap that each joint takes from other joints, over time. Framed: stretches in which the

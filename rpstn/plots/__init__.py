@@ -15,7 +15,14 @@ from rpstn.plots.numbers import (
     training_curves,
 )
 from rpstn.plots.pairs import effect_panels, weight_against_loss
-from rpstn.plots.relations import kernel_grid, relation_matrix, relation_on_skeleton, relation_over_time, relation_panels
+from rpstn.plots.relations import (
+    kernel_grid,
+    relation_matrix,
+    relation_on_skeleton,
+    relation_over_time,
+    relation_panels,
+    say_effect,
+)
 from rpstn.plots.scrubber import frame_slider, video
 from rpstn.plots.stream import joint_rows, relation_moments, stretches
 from rpstn.plots.style import SIDES, STYLE, short, side, standing, use_style
@@ -42,6 +49,7 @@ __all__ = [
     "relation_on_skeleton",
     "relation_over_time",
     "relation_panels",
+    "say_effect",
     "short",
     "side",
     "skeleton_overlay",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,9 +11,10 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch
 
+from rpstn.models.effect import RelationEffect
 from rpstn.plots.images import skeleton_overlay
 from rpstn.plots.numbers import over_frames
-from rpstn.plots.style import LIGHT, ORANGE, SIDES, bare, short, side, standing, styled
+from rpstn.plots.style import DARK, LIGHT, ORANGE, SIDES, bare, short, side, standing, styled
 from rpstn.skeletons import Skeleton
 
 
@@ -69,8 +71,26 @@ def relation_matrix(
 
 
 @styled
+def say_effect(axes: Axes | np.ndarray, effect: RelationEffect | None) -> None:
+    """Write above the figure of these axes how many joints the network's relation moves: one may be seen and do nothing.
+
+    effect  None for a network without relations: nothing is written.
+    """
+    if effect is None:
+        return
+    figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
+    text = effect.words[0].upper() + effect.words[1:] + "."
+    figure.text(0.01, 1.0, "\n".join(wrap(text, round(figure.get_figwidth() * 15))), fontsize=8, color=DARK, va="bottom")
+
+
+@styled
 def relation_panels(
-    relations: Mapping[str, np.ndarray], skeleton: Skeleton, *, diagonal: bool = True, sums: str = "rows", columns: int = 3
+    relations: Mapping[str, np.ndarray],
+    skeleton: Skeleton,
+    *,
+    diagonal: bool = True,
+    sums: str = "rows",
+    columns: int = 3,
 ) -> np.ndarray:
     """Draw several relations side by side on one color scale, with one color bar; return the axes used."""
     columns = min(columns, len(relations))

@@ -38,6 +38,7 @@ from rpstn.video.output.folder import PredictionFolder, fingerprint
 from rpstn.video.output.overlay import AnnotatedVideo, Annotator
 from rpstn.video.output.summary import doubt_notes, summarize_poses
 from rpstn.video.predict import open_network
+from rpstn.video.relation_note import RelationNote, found_box
 from rpstn.video.stream import PoseStream
 from rpstn.video.threads import Behind, StopAsked, stop_when_asked
 from rpstn.video.tracking import Following
@@ -135,6 +136,7 @@ class _Run:
         self.video: dict[str, Any] = {}
         self.begun, self.saved = time.perf_counter(), time.monotonic()
         self.dropped = self.taken = 0
+        self.relation_note = RelationNote(self.network)
 
     def _settings(self) -> dict[str, Any]:
         """Say what must be the same for a run to be resumed."""
@@ -237,6 +239,7 @@ class _Run:
                 # A camera numbers its frames as they come; some may be dropped. Ours are those that were taken.
                 for frame in itertools.chain([first], frames.until(asked)):
                     entry = next(before) if self.taken < done else self._predict(frame, journal)
+                    self.relation_note.see(frame.pixels, found_box(entry))
                     self.taken += 1
                     if behind is not None:
                         behind.put((frame, entry))
@@ -300,6 +303,7 @@ class _Run:
             notes += self.boxes.notes(last, size, complete, config.frames is None)
         lost, hidden = (self.weights.limit(name, getattr(config, name)) for name in ("lost_below", "hidden_below"))
         notes += doubt_notes(summary, lost, hidden)
+        notes += self.relation_note.notes()
         if self.dropped:
             notes.append(f"{self.dropped} frames came faster than they could be predicted and were left out")
         return notes

@@ -14,13 +14,15 @@ from rpstn.datasets.clip import Clip, ClipDataset
 from rpstn.datasets.convert import convert_dataset, correspondence
 from rpstn.datasets.transforms import crop_affine, warp
 from rpstn.errors import UserError
+from rpstn.models.effect import RelationEffect
 from rpstn.models.weights import Weights
 from rpstn.skeletons import Skeleton
 from rpstn.video.output.files import frame_entry
 from rpstn.video.output.overlay import Annotator, scale_of
 from rpstn.video.output.summary import summarize_poses
 from rpstn.video.predict import open_one, poses_of, stack
-from rpstn.video.stream import PersonPose
+from rpstn.video.relation_note import RelationNote
+from rpstn.video.stream import LOST, PersonPose
 from rpstn.video.tracking import PADDING
 
 
@@ -41,6 +43,7 @@ class Watched:
     sums        what of a relation sums to one: "rows", or "columns" in the released layout.
     weights     what is known of the checkpoint.
     people      what the network said of each frame, in its kept px; None without a box.
+    effect      what the relation does in some of the frames; None for a network without.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Watched:
     sums: str
     weights: Weights
     people: tuple[PersonPose | None, ...]
+    effect: RelationEffect | None
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -133,7 +137,9 @@ def watch(
     opened = open_one(video, checkpoint, boxes, frames=limit, device=device, progress=progress)
     limits, skeleton = opened.weights.calibration, opened.network.skeleton
     frames, times, people, scale = [], [], [], 1.0
+    note = RelationNote(opened.network)
     for frame, person in opened.people:
+        note.see(frame.pixels, None if person is None or person.status == LOST else person.box)
         scale = min(scale_of(frame.pixels.shape[:2]), 1.0)
         frames.append(_smaller(frame.pixels, scale))
         times.append(frame.time)
@@ -160,6 +166,7 @@ def watch(
         sums=opened.network.sums,
         weights=opened.weights,
         people=tuple(people),
+        effect=note.effect(),
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from rpstn.metrics.intervals import Interval
+from rpstn.models.effect import RelationEffect
 from rpstn.notebooks import words
 
 
@@ -95,3 +96,13 @@ def test_whether_the_softmax_collapses(start, trained, said):
     text = words.scale_words(study(start, trained))
     assert said in text and text.startswith("Measured on 9 test clips of `embedded`, after 1,200 steps each.") and "1.10" in text
     assert words.scale_table(study(start, trained))["none"]["off the diagonal, at the start (%)"] == 100 * start
+
+
+def test_a_relation_without_effect_is_said_to_have_none_first():
+    dead, alive = RelationEffect(0.0, 0.001, 600), RelationEffect(0.029, 0.15, 520)
+    assert words.effect_statement(dead).startswith("**The relation shown here has no effect.** Whatever it looks like")
+    assert "moves 0.0 % of the joints by more than 1 px (its branch is 0.1 % of the maps)" in words.effect_statement(dead)
+    assert words.effect_statement(alive) == (
+        "What the network would do without it: identity in the relation's place moves 2.9 % of the joints by more than 1 px (its "
+        "branch is 15.0 % of the maps)."
+    )

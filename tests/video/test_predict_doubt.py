@@ -65,7 +65,8 @@ def test_a_person_lost_or_hidden_by_an_assumed_limit(dance, mine, tmp_path):
     def notes(**more):
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         given = {"checkpoint": mine, "frames": 3, "draw": False} | more
-        return "\n".join(predict_video(config(dance, tmp_path / "out", **given), progress=False).notes)
+        said = predict_video(config(dance, tmp_path / "out", **given), progress=False).notes
+        return "\n".join(note for note in said if not note.startswith("relation, in 1 frame looked at: identity"))
 
     assert notes() == ""
     said = notes(lost_below=0.95)

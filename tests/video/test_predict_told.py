@@ -12,6 +12,7 @@ import torch
 from rpstn.cli import main as cli
 from rpstn.datasets.video_frames import decode_video
 from rpstn.errors import UserError
+from rpstn.train.recipes import shipped_checkpoints
 from rpstn.video import job as prediction_run
 from rpstn.video import write_webm
 from rpstn.video.input.images import FrameFolder
@@ -120,7 +121,18 @@ def test_a_rate_that_is_not_used_is_noted(dance, tmp_path):
     assert read(tmp_path / "out")["video"]["fps"] == pytest.approx(10)
     with pytest.warns(UserWarning, match="fps 50 was not used: video.webm has times of its own"):
         predict(video, EMBEDDED, BOX, fps=50, device="cpu")
-    assert not predict_video(config(dance, tmp_path / "folder", fps=50.0, frames=1, draw=False, boxes=BOX), progress=False).notes
+    folder = predict_video(config(dance, tmp_path / "folder", fps=50.0, frames=1, draw=False, boxes=BOX), progress=False)
+    assert not any("fps" in note for note in folder.notes)
+
+
+def test_what_the_relation_does_is_noted(dance, tmp_path):
+    """Once, from a few frames; a resumed run says the same, and a network without relations nothing."""
+    whole = predict_video(config(dance, tmp_path / "whole", draw=False, boxes=BOX), progress=False)
+    (note,) = [note for note in whole.notes if note.startswith("relation, in ")]
+    assert "frames looked at: identity in the relation's place moves " in note and "% of the joints by more than 1 px" in note
+    alone = shipped_checkpoints("embedded")["frame_by_frame"]
+    bare = predict_video(config(dance, tmp_path / "bare", draw=False, boxes=BOX, checkpoint=alone, frames=2), progress=False)
+    assert not any("relation" in note for note in bare.notes)
 
 
 @pytest.mark.parametrize("place", ["journal", "state", "results"])

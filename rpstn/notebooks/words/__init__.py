@@ -48,6 +48,7 @@ from rpstn.notebooks.words.performance import bench_table, matching_words, targe
 from rpstn.notebooks.words.relations import (
     closeness,
     cycle_words,
+    effect_statement,
     hidden_weight_words,
     relations_row,
     resemblance,

@@ -10,6 +10,7 @@ import numpy as np
 
 from rpstn.metrics.intervals import Interval
 from rpstn.models.config import RPSTNConfig
+from rpstn.models.effect import RelationEffect
 from rpstn.notebooks.words.common import POINTS, finding, listed
 
 # Where most of the variance of the weights lies, in the words of a conclusion.
@@ -35,6 +36,17 @@ def relations_row(path: Path, config: RPSTNConfig, clips: int, groups: int) -> d
         "test clips": clips,
         "groups": groups,
     }
+
+
+def effect_statement(effect: RelationEffect) -> str:
+    """Say in how far a relation does anything, before it is looked at; the absence of an effect first."""
+    text = f"{effect.words[0].upper()}{effect.words[1:]}."
+    if effect.none:
+        return (
+            "**The relation shown here has no effect.** Whatever it looks like, the network finds the same joints without it. "
+            f"{text} What follows describes a matrix, not an influence."
+        )
+    return f"What the network would do without it: {text[0].lower()}{text[1:]}"
 
 
 def closeness(mass: float, uniform: float) -> str:
