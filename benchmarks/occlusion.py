@@ -188,6 +188,7 @@ def main() -> None:
     study.rules()
     for checkpoint in study.config.checkpoints:
         study.network(checkpoint)
+        print(f"{name_of(checkpoint)}: done", flush=True)
     for protocol in study.config.protocols:
         for measure in ("0.1 person", "0.2 torso"):
             print(shown(study.results, protocol, measure), end="\n\n", flush=True)

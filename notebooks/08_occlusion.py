@@ -353,7 +353,8 @@ as_it_is = ask(test, natural, seed=seed)
 fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 2))
 if known:
     plots.hidden_curves({name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, left)
-    plots.interval_points({f"{first}\n- {name}": gain for name, gain in as_it_is.gains.items()}, right)
+    named = {f"{first}\n- {name}": gain for name, gain in as_it_is.gains.items()}
+    plots.interval_points(named, right, label="gain, 0.2 torso (percentage points)")
 else:
     left.text(0.5, 0.5, "hidden joints are not marked", ha="center", transform=left.transAxes)
     right.set_axis_off()
