@@ -31,6 +31,7 @@ from rpstn.datasets.windows import Window, make_window
 from rpstn.evaluate.zero_shot import in_joints_of, load_movenet
 from rpstn.heatmaps import decode
 from rpstn.models import load_checkpoint
+from rpstn.models.convolutions import fuse
 from rpstn.models.cost import cost
 from rpstn.models.files import find_weights
 from rpstn.models.movenet import SIDES, decode_movenet
@@ -66,6 +67,8 @@ class Peers:
 def movenet(path: Path, name: str) -> tuple[Crops, dict[str, Any]]:
     """Make MoveNet a peer."""
     model, _ = load_movenet(path, name)
+    known = {"size": SIDES[name], **_cost(model, SIDES[name])}
+    fuse(model)  # as `rpstn predict` runs its network
 
     @torch.inference_mode()
     def run(crops: np.ndarray, video: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -75,13 +78,15 @@ def movenet(path: Path, name: str) -> tuple[Crops, dict[str, Any]]:
         seconds = time.perf_counter() - begun
         return *(torch.cat(parts).numpy() for parts in zip(*found, strict=True)), seconds  # type: ignore[return-value]
 
-    return run, {"size": SIDES[name], **_cost(model, SIDES[name])}
+    return run, known
 
 
 def ours(path: Path) -> tuple[Crops, dict[str, Any]]:
     """Make a checkpoint of ours a peer: each crop as the first frame of a stream."""
     model, metadata = load_checkpoint(path)
     size = metadata["size"]
+    known = {"size": size, **_cost(OneFrame(model), size)}
+    fuse(model.eval(), fold=True)
 
     @torch.inference_mode()
     def run(crops: np.ndarray, video: int) -> tuple[np.ndarray, np.ndarray, float]:
@@ -92,7 +97,7 @@ def ours(path: Path) -> tuple[Crops, dict[str, Any]]:
         seconds = time.perf_counter() - begun
         return *(torch.cat(parts).numpy() for parts in zip(*found, strict=True)), seconds  # type: ignore[return-value]
 
-    return run, {"size": size, **_cost(OneFrame(model), size)}
+    return run, known
 
 
 class OneFrame(torch.nn.Module):
