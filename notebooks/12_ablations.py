@@ -52,7 +52,7 @@ from IPython.display import Markdown
 
 from rpstn import plots
 from rpstn.notebooks import CHECKOUT, words
-from rpstn.notebooks.ablation_report import interval_words, paper_table, verdicts
+from rpstn.notebooks.ablation_report import paper_table
 from rpstn.notebooks.ablation_results import read_runs, read_studies, study_name, summarize
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.published import published_rows
@@ -108,12 +108,13 @@ pd.DataFrame({study_name(study): words.budget_row(study)}).T
 # show how much it disturbs. What can be seen here is how such a comparison is made, and how wide its intervals are.
 #
 # The mean is over all joints and over seeds; where the data set leaves joints out of its own mean, that mean is given too.
-# Its interval comes from a bootstrap that draws groups and seeds, both with replacement. The difference from the full
-# network is paired: each draw takes the same groups and the same seeds for both, so that what
-# makes a clip hard for both cancels.
+# Its interval takes groups and seeds as two crossed factors, both of them samples: the networks might have been trained with other
+# seeds, and scored on other groups. It is Student's, with the degrees of freedom of both, and so it is wide where seeds are few and
+# trainings differ. The difference from the full network is paired, by seed and by group, so that what makes a clip hard for both
+# cancels.
 
 # %% tags=["hide-input"]
-Markdown(interval_words(study))
+Markdown(words.interval_words(study))
 
 # %% tags=["hide-input"]
 pd.DataFrame(paper_table(study)).set_index("").drop(columns="measured on")
@@ -129,7 +130,7 @@ ax = plots.interval_points(words.losses(study), label="full minus this, PCK@0.2 
 # In words, for this small budget:
 
 # %% tags=["hide-input"]
-Markdown(words.bullets(verdicts(study)))
+Markdown(words.bullets(words.verdicts(study)))
 
 # %% [markdown]
 # ## The published grid
@@ -157,7 +158,7 @@ Markdown(words.published_grid_words(name, published is not None))
 pd.DataFrame({name: words.budget_row(shown)}).T
 
 # %% tags=["hide-input"]
-Markdown(interval_words(shown))
+Markdown(words.interval_words(shown))
 
 # %% [markdown]
 # In the paper's form, together with the paper's own rows. **The rows must not be compared across data sets**: the last column says what each was
@@ -178,16 +179,23 @@ axes = plots.interval_panels(
 # ones (bottom), with intervals over groups and seeds.*
 
 # %% [markdown]
-# In words. If no part made any difference, about one 95 % interval in twenty would still exclude zero, and there are many here.
+# In words. If no part made any difference, about one 95 % interval in twenty would still exclude zero, and there are many here. So one
+# question was put before all others, and the others have to pass a stricter test:
 
 # %% tags=["hide-input"]
-Markdown(words.bullets(verdicts(shown)))
+Markdown(words.endpoint_words(shown))
 
 # %% [markdown]
-# On occluded joints alone:
+# On occluded joints:
 
 # %% tags=["hide-input"]
-Markdown(words.bullets(verdicts(shown, subset="occluded")))
+Markdown(words.bullets(words.verdicts(shown, subset="occluded")))
+
+# %% [markdown]
+# On all annotated joints:
+
+# %% tags=["hide-input"]
+Markdown(words.bullets(words.verdicts(shown)))
 
 # %% [markdown]
 # ## Compared with the paper

@@ -12,11 +12,12 @@ from rpstn.cli.scores import as_trained
 from rpstn.cli.words import Options
 from rpstn.errors import UserError
 from rpstn.metrics.tables import aligned, markdown
-from rpstn.notebooks.ablation_report import interval_words, paper_table
+from rpstn.notebooks.ablation_report import paper_table
 from rpstn.notebooks.ablation_results import merge_runs, read_runs, summarize
 from rpstn.notebooks.ablations import AblationConfig, ablate
 from rpstn.notebooks.publish import PublishConfig
 from rpstn.notebooks.publish import publish as write
+from rpstn.notebooks.words.findings import interval_words
 from rpstn.runs.files import read_json
 
 

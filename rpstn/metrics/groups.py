@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from rpstn.errors import check_seed
 
+DRAWS = 20_000  # of a bootstrap: of five groups, the 95 % levels take the 19th of them, and would take the 2nd of 2,000
+_AT_ONCE = 2_000_000  # groups of a part of the draws, times draws
 LEAST = 5  # groups: with four, the 95 % levels lie beyond the most extreme draw, four times the same group
 
 
@@ -31,15 +33,20 @@ def sums_per_group(values: np.ndarray, groups: Sequence[Any] | np.ndarray) -> tu
     return names, sums, counts
 
 
-def draw_groups(number: int, draws: int, level: float, seed: int | np.random.Generator) -> np.ndarray:
-    """Count how often each group is drawn with replacement, (D,G) float64, for intervals of that level.
+def resample(score: Callable[[np.ndarray], np.ndarray], number: int, draws: int, level: float, seed: int) -> np.ndarray:
+    """Score draws of groups with replacement, for intervals of that level: (D,...).
 
+    score  takes how often each of G groups was drawn, (N,G) float64, and returns (N,...). It is called for a part of the draws at
+           a time, so that thousands of groups fit into memory.
     Raises ValueError for a level outside 0 to 1 and for no draw.
     """
     if not 0 < level < 1 or draws < 1:
         raise ValueError(f"level must lie between 0 and 1 and draws be positive, not {level} and {draws}")
-    rng = np.random.default_rng(seed if isinstance(seed, np.random.Generator) else check_seed(seed))
-    return rng.multinomial(number, np.full(number, 1 / number), size=draws).astype(np.float64)
+    rng = np.random.default_rng(check_seed(seed))
+    block = max(1, _AT_ONCE // number)
+    parts = [min(block, draws - first) for first in range(0, draws, block)]
+    chances = np.full(number, 1 / number)
+    return np.concatenate([score(rng.multinomial(number, chances, size=part).astype(np.float64)) for part in parts])
 
 
 def mean_over_joints(hits: np.ndarray, counts: np.ndarray) -> np.ndarray:

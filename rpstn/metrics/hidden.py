@@ -15,6 +15,7 @@ import numpy as np
 from rpstn.datasets.clip import ABSENT, VISIBLE, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError, one_of
+from rpstn.metrics.groups import DRAWS
 from rpstn.metrics.intervals import Interval, interval, paired_interval
 from rpstn.metrics.scores import samples
 
@@ -92,7 +93,7 @@ def hidden_curve(
     dataset: ClipDataset,
     bins: Sequence[tuple[int, int]] = BINS,
     *,
-    draws: int = 2000,
+    draws: int = DRAWS,
     seed: int = 0,
     **settings: Any,
 ) -> HiddenCurve:
@@ -107,7 +108,7 @@ def hidden_gain(
     dataset: ClipDataset,
     bins: Sequence[tuple[int, int]] = BINS,
     *,
-    draws: int = 2000,
+    draws: int = DRAWS,
     seed: int = 0,
     **settings: Any,
 ) -> HiddenCurve:

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import ndtr, stdtrit
 
 from rpstn.errors import one_of
-from rpstn.metrics.groups import LEAST, draw_groups, mean_over_joints, sums_per_group
+from rpstn.metrics.groups import DRAWS, LEAST, mean_over_joints, resample, sums_per_group
 
 POOLS = ("samples", "joints")
 
@@ -34,8 +34,8 @@ class Interval:
     groups    number of groups with a scored sample.
     samples   number of scored joint samples.
     level     0.95 for a 95 % interval.
-    seeds     number of trainings, where they were drawn as well (`rpstn.notebooks.crossed`); with two to four, low and high are
-              the range of the draws and no interval of that level.
+    seeds     number of trainings, where the interval is over them as well (`rpstn.metrics.crossed`).
+    df        degrees of freedom of Student's t, of which the bounds are; None for the bounds of a bootstrap.
     """
 
     estimate: float
@@ -45,21 +45,17 @@ class Interval:
     samples: int
     level: float = 0.95
     seeds: int | None = None
+    df: float | None = None
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether zero lies outside the bounds; False without bounds, and with too few trainings to say anything about others."""
-        return not self.few_seeds and (self.low > 0 or self.high < 0)
+        """Whether zero lies outside the bounds; False without bounds, and with one training, which says nothing of others."""
+        return not self.one_training and (self.low > 0 or self.high < 0)
 
     @property
-    def few_seeds(self) -> bool:
-        """Whether trainings count and are too few for an interval of the level: bounds are then of groups alone or a range."""
-        return self.seeds is not None and self.seeds < LEAST
-
-    @property
-    def is_range(self) -> bool:
-        """Whether the bounds are the range of the draws, since seeds are too few for an interval of the level."""
-        return self.few_seeds and self.seeds != 1 and not np.isnan(self.low)
+    def one_training(self) -> bool:
+        """Whether trainings count and there is one: the bounds are of groups alone."""
+        return self.seeds == 1
 
     def __str__(self) -> str:
         return self.text()
@@ -75,8 +71,7 @@ class Interval:
         if not self.samples:
             return "nothing to count"
         estimate, low, high = self._numbers(percent, signed, digits)
-        named = "range of the draws" if self.is_range else f"{100 * self.level:g} % interval"
-        bounds = "no interval" if np.isnan(self.low) else f"{named} {low} to {high}"
+        bounds = "no interval" if np.isnan(self.low) else f"{100 * self.level:g} % interval {low} to {high}"
         groups = f"{self.groups} group{'' if self.groups == 1 else 's'}"
         seeds = "" if self.seeds is None else f", {self.seeds} seed{'' if self.seeds == 1 else 's'}"
         return f"{estimate}{unit} ({bounds}; {self.samples} {counted}, {groups}{seeds})"
@@ -118,7 +113,7 @@ def interval(
     groups: Sequence[Any] | np.ndarray,
     *,
     pool: str = "samples",
-    draws: int = 2000,
+    draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
@@ -142,7 +137,7 @@ def paired_interval(
     groups: Sequence[Any] | np.ndarray,
     *,
     pool: str = "samples",
-    draws: int = 2000,
+    draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
@@ -166,7 +161,7 @@ def contrast_interval(
     second: np.ndarray,
     groups: Sequence[Any] | np.ndarray,
     *,
-    draws: int = 2000,
+    draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
@@ -198,7 +193,7 @@ def contrast_interval(
     used = counts.sum(axis=(0, 2)) > 0
     sums, counts = sums[:, used], counts[:, used]
     estimate = float(_contrast(sums, counts, np.ones((1, sums.shape[1])))[0])
-    drawn = _contrast(sums, counts, draw_groups(sums.shape[1], draws, level, seed))
+    drawn = resample(lambda weights: _contrast(sums, counts, weights), sums.shape[1], draws, level, seed)
     return Interval(estimate, *bounds(drawn, number, level), number, int(counts.sum()), level)
 
 
@@ -227,7 +222,7 @@ def _bootstrap(hits: np.ndarray, counts: np.ndarray, pool: str, draws: int, leve
     if number == 0:
         return Interval(np.nan, np.nan, np.nan, 0, 0, level)
     estimate = float(_score(hits, counts, np.ones((1, number)), pool)[0])
-    drawn = _score(hits, counts, draw_groups(number, draws, level, seed), pool)
+    drawn = resample(lambda weights: _score(hits, counts, weights, pool), number, draws, level, seed)
     return Interval(estimate, *bounds(drawn, number, level), number, samples, level)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
-from rpstn.metrics.groups import LEAST, draw_groups, sums_per_group
+from rpstn.metrics.groups import DRAWS, LEAST, resample, sums_per_group
 from rpstn.metrics.intervals import Interval, bounds
 
 FLIPS = 4096  # patterns of signs: all there are, or as many drawn at random
@@ -40,7 +40,7 @@ class PairMeans:
 
 
 def pair_means(
-    values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, draws: int = 2000, level: float = 0.95, seed: int = 0
+    values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, draws: int = DRAWS, level: float = 0.95, seed: int = 0
 ) -> PairMeans:
     """Average samples (N,P), NaN left out, with a bootstrap over groups (N,), and test which means differ from zero.
 
@@ -57,7 +57,7 @@ def pair_means(
     low, high = np.full((2, len(estimate)), np.nan)
     significant = np.zeros(len(estimate), dtype=bool)
     if many.any():
-        drawn = _means(sums, counts, draw_groups(len(sums), draws, level, seed))
+        drawn = resample(lambda weights: _means(sums, counts, weights), len(sums), draws, level, seed)
         for index in np.flatnonzero(many):
             low[index], high[index] = bounds(drawn[:, index], number[index], level)
         significant[many] = _differ(sums[:, many], counts[:, many], level, seed)
@@ -107,7 +107,7 @@ def rank_interval(
     second: np.ndarray,
     groups: Sequence[Any] | np.ndarray,
     *,
-    draws: int = 1000,
+    draws: int = DRAWS,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
@@ -128,14 +128,18 @@ def rank_interval(
 
     def correlations(weights: np.ndarray) -> np.ndarray:
         a, b = _means(parts[0], parts[1], weights), _means(parts[2], parts[3], weights)
-        with_both = np.isfinite(a) & np.isfinite(b)
-        return np.array([_spearman(x[known], y[known]) for x, y, known in zip(a, b, with_both, strict=True)])
+        known = np.isfinite(a) & np.isfinite(b)
+        whole = known.all(axis=1)
+        found = np.empty(len(a))
+        found[whole] = _spearman(a[whole], b[whole])
+        found[~whole] = [float(_spearman(a[row, known[row]], b[row, known[row]])) for row in np.flatnonzero(~whole)]
+        return found
 
     number, pairs = len(sums_a), int(used.sum())
     estimate = float(correlations(np.ones((1, number)))[0])
     if np.isnan(estimate):
         return Interval(estimate, np.nan, np.nan, number, pairs, level)
-    drawn = correlations(draw_groups(number, draws, level, seed))
+    drawn = resample(correlations, number, draws, level, seed)
     return Interval(estimate, *bounds(drawn, number, level), number, pairs, level)
 
 
@@ -160,19 +164,19 @@ def rank_ceiling(values: np.ndarray, groups: Sequence[Any] | np.ndarray, *, spli
     for _ in range(splits):
         odd = rng.permutation(len(sums)) % 2 == 1
         halves = _means(sums, counts, np.stack([odd, ~odd]).astype(np.float64))
-        found.append(_spearman(*halves[:, np.isfinite(halves).all(axis=0)]))
+        found.append(float(_spearman(*halves[:, np.isfinite(halves).all(axis=0)])))
     agreement = float(np.mean(found))
     return 2 * agreement / (1 + agreement) if agreement > 0 else agreement * 0
 
 
-def _spearman(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlate ranks (Pearson), equal values sharing the mean of their ranks."""
-    if len(a) < 3:
-        return np.nan
-    a, b = rankdata(a), rankdata(b)
-    a, b = a - a.mean(), b - b.mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else np.nan
+def _spearman(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Correlate ranks (Pearson) along the last axis, equal values sharing the mean of their ranks: (...,P) -> (...)."""
+    if a.shape[-1] < 3:
+        return np.full(a.shape[:-1], np.nan)
+    a, b = (rankdata(part, axis=-1) for part in (a, b))
+    a, b = a - a.mean(axis=-1, keepdims=True), b - b.mean(axis=-1, keepdims=True)
+    scale = np.sqrt((a * a).sum(axis=-1) * (b * b).sum(axis=-1))
+    return np.divide((a * b).sum(axis=-1), scale, out=np.full(a.shape[:-1], np.nan), where=scale > 0)
 
 
 def _means(sums: np.ndarray, counts: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -79,7 +79,7 @@ def describe(part: Samples, skeleton: Skeleton) -> dict[str, Any]:
     their number.
     """
     result = summarize(part.correct)
-    bounds = interval(part.correct, part.groups, pool="joints", draws=1000)
+    bounds = interval(part.correct, part.groups, pool="joints")
     found = {
         "mean": result.mean,
         "interval": [bounds.low, bounds.high],

@@ -1,4 +1,4 @@
-"""An ablation in a reader's terms: differences with their intervals, verdicts in words, and a table in the paper's form."""
+"""An ablation in a reader's terms: differences with their intervals, what they say together, and a table in the paper's form."""
 
 from __future__ import annotations
 
@@ -7,11 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from rpstn.metrics.groups import LEAST
+from rpstn.metrics.endpoints import PRIMARY
 from rpstn.metrics.intervals import Interval
+from rpstn.metrics.significance import Finding, judge
 from rpstn.metrics.tables import percent
+from rpstn.notebooks.ablations import RUNS, VISIBILITY_SUBSETS
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
 from rpstn.skeletons import get_skeleton
+from rpstn.train.recipes import VARIANTS
+
+# The run that the full network is compared with by the primary endpoint.
+PRIMARY_RUN = next(name for name, changes in RUNS.items() if changes == VARIANTS[PRIMARY.comparison])
+_FIVE = 5  # seeds: with fewer, an earlier version's interval was the range of its draws
 
 
 def loss_interval(study: Mapping[str, Any], name: str, reference: str = "torso", subset: str = "all") -> Interval | None:
@@ -19,50 +26,37 @@ def loss_interval(study: Mapping[str, Any], name: str, reference: str = "torso",
     score = study["rows"][name]["scores"][reference][subset]
     if score["loss"] is None:
         return None
-    low, high = (np.nan if value is None else value for value in score["loss"]["interval"])
-    seeds = len(score["loss"]["seeds"])
-    return Interval(score["loss"]["estimate"], low, high, score["groups"], score["samples"], seeds=seeds)
+    return _interval(score["loss"], score, len(score["loss"]["seeds"]))
 
 
-def interval_words(study: Mapping[str, Any]) -> str:
-    """Say in a sentence or two what the intervals of a study are: with few seeds they are not 95 % intervals."""
-    seeds = sorted({len(row["seeds"]) for row in study["rows"].values()})
-    few = [number for number in seeds if 1 < number < LEAST]
-    sentences = []
-    if seeds[0] == 1:
-        sentences.append("With one seed, intervals are over groups alone.")
-    if few:
-        sentences.append(
-            f"With {' or '.join(map(str, few))} seeds, the interval shown is the range of all draws. So few trainings allow no "
-            "95 % interval, and where trainings differ more than groups do, the range is too narrow."
-        )
-    if seeds[-1] >= LEAST:
-        sentences.append(f"With {LEAST} seeds or more, intervals are 95 % intervals over groups and seeds.")
-    return " ".join(sentences)
+def _interval(part: Mapping[str, Any], score: Mapping[str, Any], seeds: int) -> Interval:
+    """Return an estimate of a study with its interval.
 
-
-def verdicts(study: Mapping[str, Any], *, reference: str = "torso", subset: str = "all") -> list[str]:
-    """Write one sentence per row but the full network: better, worse, or inconclusive, and by how much.
-
-    Fewer than five trainings of each decide nothing: chance between trainings is then not in the bounds, or not all of it.
+    An earlier version recorded no degrees of freedom. Its bounds of five seeds or more are those of t with min(R, G) - 1, and too
+    wide; of two to four seeds they were the range of its draws, which is no interval. So those are NaN.
     """
-    items = {row["title"]: loss_interval(study, name, reference, subset) for name, row in study["rows"].items()}
-    lines = [
-        f"full against {title}: **{_verdict(item)}**; {item.text(signed=True, unit=' percentage points')}."
-        for title, item in items.items()
-        if item is not None and item.samples
-    ]
-    return lines or ["there is nothing to compare the full network with."]
+    low, high = (np.nan if value is None else value for value in part["interval"])
+    if part.get("df") is None and 1 < seeds < _FIVE:
+        low = high = np.nan
+    older = None if np.isnan(low) else float(min(seeds, score["groups"]) - 1 if seeds > 1 else score["groups"] - 1)
+    estimate = part.get("estimate", part.get("mean"))
+    return Interval(estimate, low, high, score["groups"], score["samples"], seeds=seeds, df=part.get("df", older))
 
 
-def _verdict(item: Interval) -> str:
-    if np.isnan(item.low):
-        return "inconclusive: too few groups for an interval"
-    if item.few_seeds:
-        return "inconclusive: too few trainings"
-    if not item.excludes_zero:
-        return "inconclusive"
-    return f"the full network is significantly {'better' if item.estimate > 0 else 'worse'}"
+def has_intervals(study: Mapping[str, Any]) -> bool:
+    """Tell whether a study's intervals are over groups and seeds together (`rpstn.metrics.crossed`), not an earlier version's."""
+    return all("df" in score for row in study["rows"].values() for part in row["scores"].values() for score in part.values())
+
+
+def findings(study: Mapping[str, Any]) -> dict[tuple[str, str], Finding]:
+    """Judge what the full network scores more than each other row, by row and visibility subset: `PCK@0.2` by torso size.
+
+    All are one family, but for the primary endpoint's comparison, which was fixed beforehand (`rpstn.metrics.endpoints`).
+    """
+    names = {f"{name} {subset}": (name, subset) for subset in VISIBILITY_SUBSETS for name in study["rows"]}
+    items = {key: loss_interval(study, name, PRIMARY.reference, subset) for key, (name, subset) in names.items()}
+    known = {key: item for key, item in items.items() if item is not None and item.samples}
+    return {names[key]: found for key, found in judge(known, primary=f"{PRIMARY_RUN} {PRIMARY.subset}").items()}
 
 
 def paper_table(
@@ -70,8 +64,8 @@ def paper_table(
 ) -> list[dict[str, str]]:
     """Build rows in the form of the paper's table, in percent: those of the study, then published ones.
 
-    Every row says what it was measured on, and `interval_words` what its intervals are. Where a joint is missing its field is
-    empty. A mean is given under the number of its joints, a published one too. What the full network scores more is over all.
+    Every row says what it was measured on. Where a joint or an interval is missing, its field is empty. A mean is given under
+    the number of its joints, a published one too. What the full network scores more is over all.
     """
     measured = study["measured_on"]
     where = f"{measured['data_set']}, {measured['split']}: {measured['clips']} clips, {measured['groups']} groups"
@@ -99,14 +93,14 @@ def _own_row(row: Mapping[str, Any], score: Mapping[str, Any], joints: int) -> d
         "": row["title"],
         **{joint: percent(value) for joint, value in score["joint_types"].items()},
         _mean(joints): percent(score["mean"]),
-        "interval": _bounds(score["interval"]),
+        "interval": _bounds(_interval(score, score, len(row["seeds"]))),
         "seeds": str(len(row["seeds"])),
     }
     if "mean_scored" in score:
         shown[_mean(score["joints_scored"])] = percent(score["mean_scored"])
     if score["loss"] is not None:
         shown[f"full minus this ({joints} joints)"] = f"{100 * score['loss']['estimate']:+.1f}"
-        shown["its interval"] = _bounds(score["loss"]["interval"], "+")
+        shown["its interval"] = _bounds(_interval(score["loss"], score, len(score["loss"]["seeds"])), "+")
     return shown
 
 
@@ -123,6 +117,5 @@ def _mean(joints: int | None) -> str:
     return f"mean ({joints} joints)"
 
 
-def _bounds(interval: Sequence[float | None], sign: str = "") -> str:
-    known = [f"{100 * value:{sign}.1f}" for value in interval if value is not None]
-    return " to ".join(known) if len(known) == len(interval) else ""
+def _bounds(item: Interval, sign: str = "") -> str:
+    return "" if np.isnan(item.low) else f"{100 * item.low:{sign}.1f} to {100 * item.high:{sign}.1f}"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rpstn.errors import UserError
+from rpstn.metrics.crossed import crossed_interval
 from rpstn.metrics.groups import mean_over_joints
 from rpstn.notebooks.ablations import (
     REFERENCES,
@@ -23,7 +24,6 @@ from rpstn.notebooks.ablations import (
     read_counts,
     read_record,
 )
-from rpstn.notebooks.crossed import crossed_interval
 from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.paths import expanded
 from rpstn.runs.renamed import STUDY, rename_keys
@@ -131,13 +131,14 @@ def _differing(found: Any, wanted: Any) -> str:
     return " (" + ", ".join(sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))) + ")"
 
 
-def summarize(runs: Sequence[Run], *, draws: int = 2000) -> dict[str, Any]:
+def summarize(runs: Sequence[Run]) -> dict[str, Any]:
     """Score all runs, with intervals over groups and seeds, ready for JSON.
 
     "rows"[name]["scores"][reference][subset] has "joint_types" (fraction by type of joint, left and right together), "mean" (over
-    all joints, averaged over seeds), "interval", and "loss": what the full network scores more, paired by group and seed, with
-    its interval and the seeds that both have; None for the full network itself and where it is missing. Where the data set leaves
-    joints out of its own mean, "mean_scored" is the mean over the others and "joints_scored" their number.
+    all joints, averaged over seeds), "by_seed" (the mean of each seed), "interval" with its degrees of freedom "df", and "loss":
+    what the full network scores more, paired by group and seed, with its interval, df and the seeds that both have; None for the
+    full network itself and where it is missing. Where the data set leaves joints out of its own mean, "mean_scored" is the mean
+    over the others and "joints_scored" their number.
     """
     by_name: dict[str, list[Run]] = {}
     for run in sorted(runs, key=lambda run: list(RUNS).index(run.name)):
@@ -149,7 +150,7 @@ def summarize(runs: Sequence[Run], *, draws: int = 2000) -> dict[str, Any]:
         full = by_name.get("full", []) if name != "full" else []
         scores: dict[str, dict[str, Any]] = {reference: {} for reference in REFERENCES}
         for reference, subset in KEYS:
-            scores[reference][subset] = _score(members, full, (reference, subset), skeleton, draws)
+            scores[reference][subset] = _score(members, full, (reference, subset), skeleton)
         rows[name] = {
             "title": TITLES[name],
             "changes": members[0].plan["changes"],
@@ -162,10 +163,11 @@ def summarize(runs: Sequence[Run], *, draws: int = 2000) -> dict[str, Any]:
     return summary
 
 
-def _score(members: Sequence[Run], full: Sequence[Run], key: tuple[str, str], skeleton: Skeleton, draws: int) -> dict[str, Any]:
+def _score(members: Sequence[Run], full: Sequence[Run], key: tuple[str, str], skeleton: Skeleton) -> dict[str, Any]:
     """Return the scores of one row, by one reference and on one subset of joints."""
     hits, counts = np.stack([run.hits[key] for run in members]), members[0].counts[key]
-    bounds = crossed_interval(hits, counts, draws=draws)
+    bounds = crossed_interval(hits, counts)
+    means = mean_over_joints(hits.sum(axis=1, dtype=np.float64), counts.sum(axis=0))
     pooled, scored = hits.mean(axis=0).sum(axis=0), counts.sum(axis=0)
     types = {name: list(ids) for name, ids in skeleton.joint_types.items()}
     return {
@@ -174,10 +176,12 @@ def _score(members: Sequence[Run], full: Sequence[Run], key: tuple[str, str], sk
         },
         "mean": bounds.estimate,
         **_scored_mean(hits, counts, skeleton),
+        "by_seed": {str(run.seed): float(mean) for run, mean in zip(members, means, strict=True)},
         "interval": [bounds.low, bounds.high],
+        "df": bounds.df,
         "samples": bounds.samples,
         "groups": bounds.groups,
-        "loss": _loss(full, members, key, draws),
+        "loss": _loss(full, members, key),
     }
 
 
@@ -190,14 +194,14 @@ def _scored_mean(hits: np.ndarray, counts: np.ndarray, skeleton: Skeleton) -> di
     return {"mean_scored": float(means.mean()), "joints_scored": len(kept)}
 
 
-def _loss(full: Sequence[Run], members: Sequence[Run], key: tuple[str, str], draws: int) -> dict[str, Any] | None:
+def _loss(full: Sequence[Run], members: Sequence[Run], key: tuple[str, str]) -> dict[str, Any] | None:
     ours, theirs = ({run.seed: run.hits[key] for run in part} for part in (full, members))
     seeds = sorted(ours.keys() & theirs.keys())
     if not seeds:
         return None
     paired = (np.stack([hits[seed] for seed in seeds]) for hits in (ours, theirs))
-    bounds = crossed_interval(next(paired), members[0].counts[key], next(paired), draws=draws)
-    return {"estimate": bounds.estimate, "interval": [bounds.low, bounds.high], "seeds": seeds}
+    bounds = crossed_interval(next(paired), members[0].counts[key], next(paired))
+    return {"estimate": bounds.estimate, "interval": [bounds.low, bounds.high], "df": bounds.df, "seeds": seeds}
 
 
 def _traced(run: Run) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from rpstn.errors import UserError
+from rpstn.metrics.intervals import Interval
+from rpstn.metrics.significance import Finding, judge
 from rpstn.metrics.tables import markdown, percent, table
 from rpstn.notebooks import CHECKOUT
 from rpstn.notebooks.published import PAPER_JOINTS, PublishedRow
@@ -105,25 +107,26 @@ def hidden_measure(result: Mapping[str, Any]) -> str:
     return text
 
 
-def verdict(result: Mapping[str, Any], other: str) -> str:
-    """Say what one training of the full network gains over one of another variant, on all joints and on hidden ones.
-
-    The intervals are over groups, so the sentences end with what they leave out.
-    """
-    first = next(iter(result["rows"]))
-    parts = {"all joints": result["gains"][other]} | {
+def gains_of(result: Mapping[str, Any], other: str) -> dict[str, Mapping[str, Any]]:
+    """Return what the full network gains over another variant, by where: all joints, then the hidden ones by what hides them."""
+    return {"all joints": result["gains"][other]} | {
         "joints hidden as they are in the clips" if name == "as it is" else f"joints hidden by {name}": part["gains"][other]
         for name, part in result["hidden"].items()
         if other in part["gains"]
     }
-    words = {1: "above", -1: "below", 0: "not significantly different from"}
-    sentences = [
-        f"On {where}, {first} is {words[_sign(value)]} {other}: {gain(value)} points, {value['samples']} joints, "
-        f"{value['groups']} groups."
-        for where, value in parts.items()
-        if value["estimate"] is not None
-    ]
-    return " ".join([*sentences, "One training each: chance between trainings is not in these intervals."]) if sentences else ""
+
+
+def publication_findings(result: Mapping[str, Any]) -> dict[tuple[str, str], Finding]:
+    """Judge all gains of a result together, by the other variant and where: p is adjusted for their number (Holm)."""
+    parts = {(other, where): value for other in result["gains"] for where, value in gains_of(result, other).items()}
+    known = {place: _interval(value) for place, value in parts.items() if value["estimate"] is not None}
+    names = {f"{other}: {where}": (other, where) for other, where in known}
+    return {names[name]: found for name, found in judge({name: known[place] for name, place in names.items()}).items()}
+
+
+def _interval(value: Mapping[str, Any]) -> Interval:
+    low, high = (float("nan") if bound is None else bound for bound in value["interval"])
+    return Interval(value["estimate"], low, high, value["groups"], value["samples"])
 
 
 def weakest_group(result: Mapping[str, Any]) -> str:
@@ -251,9 +254,3 @@ def gain(value: Mapping[str, Any]) -> str:
     low, high = value["interval"]
     bounds = "no interval" if low is None else f"{100 * low:.1f} to {100 * high:.1f}"
     return f"{100 * value['estimate']:+.1f} ({bounds})"
-
-
-def _sign(value: Mapping[str, Any]) -> int:
-    """Return 1 or -1 where the interval excludes zero, else 0."""
-    low, high = value["interval"]
-    return 0 if low is None or low <= 0 <= high else int(low > 0) - int(high < 0)

@@ -302,11 +302,10 @@ def test_intervals_in_words():
     assert str(empty) == "nothing to count" and empty.brief() == ""
     assert found.brief() == "81.2 (78.0 to 84.1)" and alone.brief() == "100.0 (no interval)"
     assert gain.brief(percent=False, signed=True, digits=2) == "+0.03 (-0.01 to +0.06)"
-    trained = [Interval(0.5, 0.4, 0.6, 12, 99, seeds=seeds) for seeds in (1, 3, 5)]
+    trained = [Interval(0.5, 0.4, 0.6, 12, 99, seeds=seeds) for seeds in (1, 3)]
     assert [item.text().split("(")[1] for item in trained] == [
         "95 % interval 40.0 to 60.0; 99 joints, 12 groups, 1 seed)",
-        "range of the draws 40.0 to 60.0; 99 joints, 12 groups, 3 seeds)",
-        "95 % interval 40.0 to 60.0; 99 joints, 12 groups, 5 seeds)",
+        "95 % interval 40.0 to 60.0; 99 joints, 12 groups, 3 seeds)",
     ]
 
 

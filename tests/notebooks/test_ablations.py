@@ -13,7 +13,7 @@ from rpstn.datasets import open_dataset
 from rpstn.datasets.splits import first_per_group
 from rpstn.errors import UserError
 from rpstn.metrics.intervals import Interval
-from rpstn.notebooks.ablation_report import interval_words, loss_interval, paper_table, verdicts
+from rpstn.notebooks.ablation_report import findings, has_intervals, loss_interval, paper_table
 from rpstn.notebooks.ablation_results import merge_runs, read_runs, read_studies, study_name, summarize
 from rpstn.notebooks.ablations import COUNTS, RESULT, RUNS, TITLES, AblationConfig, ablate, describe
 from rpstn.notebooks.published import PAPER_JOINTS, published_rows
@@ -176,31 +176,6 @@ def test_the_mean_is_over_seeds_and_the_difference_is_paired(made):
     assert part["joint_types"]["head"] == pytest.approx(hits / counts)
     item = loss_interval(study, "without_p")
     assert isinstance(item, Interval) and item.estimate == part["loss"]["estimate"] and loss_interval(study, "full") is None
-    (line,) = verdicts(study)
-    assert TITLES["without_p"] in line and "2 seeds" in line and "groups" in line
-
-
-def test_verdicts_follow_the_numbers(made):
-    study = summarize(read_runs(made))
-    loss = study["rows"]["without_p"]["scores"]["torso"]["all"]["loss"]
-    loss.update(estimate=0.2, interval=[0.1, 0.3])
-    assert "inconclusive: too few trainings" in verdicts(study)[0] and "range of the draws" in verdicts(study)[0], "two seeds"
-    loss.update(seeds=[1])
-    assert "inconclusive: too few trainings" in verdicts(study)[0] and not loss_interval(study, "without_p").excludes_zero
-    loss.update(seeds=[1, 2, 3, 4, 5])
-    for interval, words in (
-        ([0.1, 0.3], "significantly better"),
-        ([-0.3, -0.1], "significantly worse"),
-        ([-0.1, 0.3], "**inconclusive**"),
-    ):
-        loss.update(estimate=sum(interval) / 2, interval=interval)
-        assert words in verdicts(study)[0] and "95 % interval" in verdicts(study)[0]
-    loss.update(interval=[None, None])
-    assert "too few groups for an interval" in verdicts(study)[0] and "no interval" in verdicts(study)[0]
-    loss.update(interval=[0.1, 0.3])
-    assert "95 % interval +10.0 to +30.0" in verdicts(study)[0]
-    del study["rows"]["without_p"]
-    assert "nothing to compare" in verdicts(study)[0]
 
 
 def test_with_enough_groups_there_are_intervals(made):
@@ -218,16 +193,11 @@ def test_with_enough_groups_there_are_intervals(made):
     for part, estimate in ((score, score["mean"]), (score["loss"], score["loss"]["estimate"])):
         low, high = part["interval"]
         assert low <= estimate <= high
-    assert paper_table(study)[1]["interval"] and "range of the draws" in verdicts(study)[0], "two seeds"
-
-
-def test_what_intervals_are_depends_on_the_seeds(made):
-    study = summarize(read_runs(made))
-    assert interval_words(study).startswith("With 2 seeds, the interval shown is the range of all draws.")
-    for row, seeds in zip(study["rows"].values(), ([1], [1, 2, 3, 4, 5]), strict=True):
-        row["seeds"] = seeds
-    said = interval_words(study)
-    assert "With one seed, intervals are over groups alone." in said and "95 % intervals" in said and "range" not in said
+    assert paper_table(study)[1]["interval"] and paper_table(study)[1]["its interval"] and has_intervals(study)
+    assert {key[1] for key in findings(study)} == {"all", "occluded"} and loss_interval(study, "without_p").df == score["loss"][
+        "df"
+    ]
+    assert set(score["by_seed"]) == {"1", "2"} and np.mean(list(score["by_seed"].values())) == pytest.approx(score["mean"])
 
 
 def test_the_table_has_the_papers_form_and_says_what_it_was_measured_on(made):

@@ -6,9 +6,10 @@ import pytest
 
 from rpstn.cli.main import main
 from rpstn.errors import UserError
+from rpstn.notebooks import words
 from rpstn.notebooks.publish import PublishConfig, publish
 from rpstn.notebooks.readme import published
-from rpstn.notebooks.results import gain, verdict
+from rpstn.notebooks.results import gain
 from rpstn.runs import read_json, write_json
 from rpstn.train.recipes import shipped_checkpoints
 
@@ -71,4 +72,5 @@ def test_few_groups_have_a_gain_and_no_interval():
     value = {"estimate": 0.012, "interval": [None, None], "samples": 40, "groups": 3}
     assert gain(value) == "+1.2 (no interval)" and gain(value | {"interval": [0.01, 0.02]}) == "+1.2 (1.0 to 2.0)"
     result = {"rows": {"ours": {}, "other": {}}, "gains": {"other": value}, "hidden": {}}
-    assert "not significantly different from other: +1.2 (no interval) points, 40 joints, 3 groups" in verdict(result, "other")
+    said = "On all joints, ours against other has too few groups for an interval: +1.2 (no interval) points, 40 joints, 3 groups."
+    assert words.gain_words(result, "other").startswith(said)

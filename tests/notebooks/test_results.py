@@ -15,7 +15,6 @@ from rpstn.notebooks.results import (
     prediction_table,
     trained_otherwise,
     trainings_table,
-    verdict,
     weakest_group,
 )
 from rpstn.runs import read_json, write_json
@@ -49,15 +48,6 @@ def test_hidden_joints_gain_by_what_is_carried():
     """On embedded test clips, for joints hidden for up to five frames: the interval of the gain excludes zero."""
     gains = load_results()["embedded"]["hidden"]["as it is"]["gains"]
     assert gains["frame by frame"]["interval"][0] > 0 and gains["without propagation"]["interval"][0] > 0
-
-
-def test_a_verdict_says_what_its_intervals_leave_out():
-    result = load_results()["embedded"]
-    for other, gain in result["gains"].items():
-        words = verdict(result, other)
-        assert f"{100 * gain['estimate']:+.1f}" in words and words.endswith("chance between trainings is not in these intervals.")
-    value = {"estimate": None, "interval": [None, None], "samples": 0, "groups": 0}
-    assert verdict({"rows": {"RPSTN": {}}, "gains": {"other": value}, "hidden": {}}, "other") == ""
 
 
 def test_reported_means_stand_under_their_number_of_joints():

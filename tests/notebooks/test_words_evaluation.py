@@ -74,7 +74,8 @@ def test_differences_are_told_as_their_intervals_say():
     lines = words.differences({"a - b": UP, "a - c": AROUND, "a - d": SINGLE, "none": NONE}).splitlines()
     assert lines == [
         "- a - b: +2.0 percentage points (95 % interval +1.0 to +3.0; 50 joints, 5 groups): **significantly more often**.",
-        "- a - c: +1.0 percentage points (95 % interval -1.0 to +3.0; 50 joints, 5 groups): **inconclusive**.",
+        "- a - c: +1.0 percentage points (95 % interval -1.0 to +3.0; 50 joints, 5 groups): **no significant difference "
+        "(smallest detectable effect 2.7)**.",
         "- a - d: +50.0 percentage points (no interval; 9 joints, 1 group): **too few groups to say**.",
     ]
     assert words.differences({"a": DOWN}, "**yes**", "**no**").endswith("**no**.")
@@ -135,5 +136,7 @@ def test_gains_on_hidden_joints():
         "(95 % interval +1.0 to +3.0; 50 joints, 5 groups): **significantly different**. "
         "Both networks were trained for 350 steps, starting from the same encoder."
     )
-    assert "**inconclusive on this data**" in words.hidden_gain_words({"RPSTN": AROUND}, {"RPSTN": "alone"}, trainings)
+    assert "**no significant difference (smallest detectable effect" in words.hidden_gain_words(
+        {"RPSTN": AROUND}, {"RPSTN": "alone"}, trainings
+    )
     assert words.hidden_gain_words({"RPSTN": NONE}, {"RPSTN": "alone"}, trainings).startswith("There is no gain to report")

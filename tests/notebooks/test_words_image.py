@@ -15,7 +15,7 @@ def around(estimate, half=0.002):
 @pytest.mark.parametrize(
     ("effect", "chance", "said"),
     [
-        (0.001, 0.0, "**The comparison is inconclusive on this data**"),
+        (0.001, 0.0, "**No significant difference (smallest detectable effect"),
         (0.005, -0.006, "**The difference is no larger than that between two trainings without the JRE**"),
         (0.005, 0.001, "**The network finds more joints with the JRE**"),
         (-0.005, 0.001, "**The network finds fewer joints with the JRE**"),

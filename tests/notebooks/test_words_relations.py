@@ -63,8 +63,8 @@ def test_a_relation_that_never_varies():
     [
         (0.01, 0.03, "**a joint takes more from others when it is occluded**"),
         (-0.03, -0.01, "**a joint takes less from others when it is occluded**"),
-        (-0.01, 0.01, "**inconclusive**"),
-        (np.nan, np.nan, "**inconclusive**"),
+        (-0.01, 0.01, "**no significant difference (smallest detectable effect"),
+        (np.nan, np.nan, "**too few groups to say**"),
     ],
 )
 def test_whether_an_occluded_joint_takes_more(low, high, said):

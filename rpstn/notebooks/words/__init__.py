@@ -1,6 +1,16 @@
 """Sentences and tables of the notebooks that depend on numbers: templates, one file per theme, every branch tested."""
 
-from rpstn.notebooks.words.common import bullets, differences, excluded, finding, listed, plural, points, significant_in
+from rpstn.notebooks.words.common import (
+    bullets,
+    differences,
+    excluded,
+    finding,
+    listed,
+    no_difference,
+    plural,
+    points,
+    significant_in,
+)
 from rpstn.notebooks.words.evaluation import (
     APART,
     counts_table,
@@ -11,6 +21,7 @@ from rpstn.notebooks.words.evaluation import (
     score_table,
     subset_table,
 )
+from rpstn.notebooks.words.findings import endpoint_words, finding_words, gain_words, interval_words, verdicts
 from rpstn.notebooks.words.image import jre_words, network_costs, network_scores, used_words
 from rpstn.notebooks.words.interventions import (
     IN_PLACE,

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from rpstn.metrics.intervals import Interval
+from rpstn.metrics.significance import detectable_effect
 
 POINTS = " percentage points"
 
@@ -51,13 +52,21 @@ def finding(
     item: Interval,
     above: str = "**significantly more often**",
     below: str = "**significantly less often**",
-    inconclusive: str = "**inconclusive**",
+    inconclusive: str | None = None,
     nothing: str = "**too few groups to say**",
 ) -> str:
     """Choose the words for a difference: its whole interval is above zero, below it, or neither; or there is no interval."""
     if not item.samples or np.isnan(item.low):
         return nothing
-    return above if item.low > 0 else below if item.high < 0 else inconclusive
+    if item.low <= 0 <= item.high:
+        return f"**{no_difference(item)}**" if inconclusive is None else inconclusive
+    return above if item.low > 0 else below
+
+
+def no_difference(item: Interval) -> str:
+    """Say that a difference is not significant, and how large it would have had to be to be found, in percentage points."""
+    effect = 100 * detectable_effect(item)
+    return f"no significant difference (smallest detectable effect {effect:.{1 if effect >= 0.1 else 2}f})"
 
 
 def differences(items: Mapping[str, Interval], *words: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from rpstn.metrics.hidden import ASKED_BINS
 from rpstn.metrics.intervals import Interval
 from rpstn.metrics.tables import percent
-from rpstn.notebooks.words.common import POINTS, bounds, bullets, listed, or_none
+from rpstn.notebooks.words.common import POINTS, bounds, bullets, finding, listed, or_none
 from rpstn.occlusion.question import ASKED_MEASURE
 from rpstn.runs.directory import defaults
 from rpstn.runs.same_run import NUMBERLESS
@@ -16,6 +16,8 @@ from rpstn.train.config import TrainConfig
 
 # What a variant's name says, and what cannot change what is learned.
 APART = {"relation", "propagation", "root", "aux_root"} | NUMBERLESS
+
+_DIFFERENT = ("**significantly different**", "**significantly different**")  # above zero, below it
 
 # The counts of a metrics.json that tables of a chapter show.
 COUNTS = ("clips", "groups", "frames", "visible_joints", "occluded_joints", "absent_joints")
@@ -153,10 +155,9 @@ def hidden_gain_words(
 
     gains, baselines  by network; gains: of `rpstn.occlusion.question.ask`.
     """
-    verdicts = {True: "**significantly different**", False: "**inconclusive on this data**"}
     lines = (
         f"**{name}** minus {baselines[name]}, joints hidden for up to {ASKED_BINS[-1][1]} frames, within {ASKED_MEASURE}: "
-        f"{gain.text(signed=True, unit=POINTS)}: {verdicts[gain.excludes_zero]}. "
+        f"{gain.text(signed=True, unit=POINTS)}: {finding(gain, *_DIFFERENT)}. "
         + how_trained({part: trainings[part] for part in (name, baselines[name])})
         for name, gain in gains.items()
         if gain.samples

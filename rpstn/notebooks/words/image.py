@@ -8,7 +8,7 @@ from typing import Any
 from rpstn.metrics.intervals import Interval
 from rpstn.metrics.tables import percent
 from rpstn.models.cost import Cost
-from rpstn.notebooks.words.common import POINTS, finding
+from rpstn.notebooks.words.common import POINTS, finding, no_difference
 
 
 def network_costs(alone: Cost, both: Cost) -> dict[str, str]:
@@ -49,7 +49,7 @@ def jre_words(effect: Interval, chance: Interval) -> str:
         f"again, on other samples, {chance.text(signed=True, digits=2, unit=POINTS)}. "
     )
     if not effect.excludes_zero:
-        return text + "**The comparison is inconclusive on this data**: the interval contains zero, or there is none."
+        return text + f"**{finding(effect, inconclusive=no_difference(effect), nothing='too few groups to say').capitalize()}**."
     if abs(effect.estimate) <= abs(chance.estimate):
         return (
             text

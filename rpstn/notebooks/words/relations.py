@@ -112,7 +112,6 @@ def hidden_weight_words(contrast: Interval, sums: str) -> str:
         contrast,
         "**a joint takes more from others when it is occluded**",
         "**a joint takes less from others when it is occluded**",
-        nothing="**inconclusive**",
     )
     text = f"Occluded minus visible, the same joint: {contrast.text(signed=True, digits=2, unit=POINTS)}: {taken}."
     if sums == "columns":

@@ -16,9 +16,9 @@ from rpstn.notebooks.results import (
     joint_table,
     measured_on,
     trained_otherwise,
-    verdict,
     weakest_group,
 )
+from rpstn.notebooks.words.findings import gain_words
 
 # The runs that the paper has too, by the name of the ablation.
 _IN_PAPER = {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}
@@ -129,7 +129,7 @@ def split_section(name: str, run: Mapping[str, Any], published: Iterable[Publish
 
 
 def _verdicts(run: Mapping[str, Any]) -> list[str]:
-    return [verdict(run, other) for other in run["gains"]]
+    return [gain_words(run, other) for other in run["gains"]]
 
 
 def _section(parts: Iterable[str] | None) -> str:
