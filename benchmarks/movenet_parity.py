@@ -23,7 +23,7 @@ import torch
 from rpstn.datasets.sources import read_image
 from rpstn.models.movenet import JOINTS, SIDES, decode_movenet
 from rpstn.models.movenet_files import read_movenet
-from rpstn.runs.directory import manifest
+from rpstn.runs.directory import clean_commit, manifest
 from rpstn.runs.files import write_json
 
 RUNTIME = Path(__file__).with_suffix(".mjs")
@@ -55,6 +55,7 @@ def ours(model: Path, images: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
 
 def main() -> None:
     """Compare, print and write."""
+    clean_commit()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path, help="movenet-thunder.json or movenet-lightning.json")
     parser.add_argument("--modules", type=Path, required=True, help="folder with node_modules/@tensorflow/tfjs")

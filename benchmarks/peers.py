@@ -26,6 +26,7 @@ from benchmarks.real_people import measure
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ABSENT, Clip, ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.datasets.sources import checksums
 from rpstn.datasets.transforms import apply_affine, invert_affine
 from rpstn.datasets.windows import Window, make_window
 from rpstn.evaluate.zero_shot import in_joints_of, load_movenet
@@ -36,7 +37,7 @@ from rpstn.models.cost import cost
 from rpstn.models.files import find_weights
 from rpstn.models.movenet import SIDES, decode_movenet
 from rpstn.models.pixels import normalize
-from rpstn.runs.directory import manifest
+from rpstn.runs.directory import clean_commit, manifest
 from rpstn.runs.files import write_json
 from rpstn.runs.memory import keep_memory
 from rpstn.runs.progress import tqdm
@@ -187,6 +188,7 @@ def _hide(window: Window, rng: np.random.Generator) -> tuple[np.ndarray, int]:
 
 def main() -> None:
     """Compare those that are given, and write."""
+    clean_commit()
     keep_memory()
     config = tyro.cli(Peers, description=__doc__)
     dataset = thinned(open_dataset("sub_jhmdb", config.root, "test", fold=config.fold), config.every)
@@ -204,7 +206,7 @@ def main() -> None:
         found = {key: f"{100 * rows[name][key]['mean_13']:.1f}" for key in ("person 0.2", "torso 0.2", "torso 0.1")}
         hidden, milliseconds = 100 * rows[name]["hidden"], rows[name]["milliseconds"]
         print(name, found, f"hidden {hidden:.1f}", f"{milliseconds:.0f} ms", flush=True)
-        about = manifest(config, device="cpu", data=dataset.checksum())
+        about = manifest(config, device="cpu", data=checksums(dataset))
         write_json(config.out, {"rows": rows, "left_out": list(LEFT_OUT), "manifest": about})
 
 

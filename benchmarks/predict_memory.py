@@ -20,8 +20,10 @@ import numpy as np
 import tyro
 
 from rpstn.datasets import open_dataset
+from rpstn.datasets.sources import checksums
 from rpstn.runs import manifest, write_json
 from rpstn.runs.devices import choose_device
+from rpstn.runs.directory import clean_commit
 from rpstn.video import WebmWriter
 from rpstn.video.job import PredictConfig, predict_video
 from rpstn.video.stream import PoseStream
@@ -102,7 +104,7 @@ def measure(config: Memory) -> dict[str, Any]:
     found["manifest"] = manifest(
         config,
         device=choose_device(config.device),
-        data=dataset.checksum(),
+        data=checksums(dataset),
         seconds=result.seconds,
         weights={"name": result.weights.name, "sha256": result.weights.sha256},
     )
@@ -111,4 +113,5 @@ def measure(config: Memory) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    clean_commit()
     measure(tyro.cli(Memory, description=__doc__))

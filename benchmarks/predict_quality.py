@@ -22,12 +22,14 @@ import tyro
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.convert import convert_dataset
+from rpstn.datasets.sources import checksums
 from rpstn.evaluate.inference import predict_clips
 from rpstn.metrics.scores import score
 from rpstn.metrics.tables import aligned, table
 from rpstn.models.files import find_weights
 from rpstn.models.weights import describe_weights
 from rpstn.runs import manifest, write_json
+from rpstn.runs.directory import clean_commit
 from rpstn.video.network import PoseNetwork
 from rpstn.video.predict import predict_streamed
 from rpstn.video.stream import LOST
@@ -80,7 +82,7 @@ def measure(config: Quality) -> dict[str, Any]:
         "manifest": manifest(
             replace(config, root=config.root and Path(config.root.name)),  # places are of no interest to others
             device=network.device,
-            data=dataset.checksum(),
+            data=checksums(dataset),
             seconds=time.monotonic() - begun,
             weights={"name": weights.name, "sha256": weights.sha256},
         ),
@@ -93,4 +95,5 @@ def measure(config: Quality) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    clean_commit()
     measure(tyro.cli(Quality, description=__doc__))

@@ -25,6 +25,7 @@ import tyro
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.datasets.sources import checksums
 from rpstn.datasets.transforms import Augmentation
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
@@ -33,7 +34,7 @@ from rpstn.metrics.scores import samples
 from rpstn.models import load_checkpoint
 from rpstn.models.convolutions import fuse
 from rpstn.models.files import BEST, find_weights
-from rpstn.runs.directory import RunDirectory, manifest
+from rpstn.runs.directory import RunDirectory, clean_commit, manifest
 from rpstn.runs.files import read_json, write_json
 from rpstn.runs.locks import sole_writer
 from rpstn.runs.memory import keep_memory
@@ -150,6 +151,7 @@ def score(config: RealPeople, fold: int, path: Path, way: str) -> dict[str, Any]
 
 def main() -> None:
     """Train, score, and write after each score."""
+    clean_commit()
     keep_memory()
     config = tyro.cli(RealPeople, description=__doc__)
     results = read_json(config.out) if config.out.is_file() else {"scores": {}}
@@ -164,6 +166,7 @@ def main() -> None:
     for fold in config.splits:
         dataset = open_dataset("sub_jhmdb", config.root, config.split, fold=fold)
         results.setdefault("classes", sorted({clip.action for clip in dataset}))
+        results.setdefault("data", {})[str(fold)] = checksums(dataset)
         movenet, _ = load_movenet(find_weights("movenet_thunder"), "movenet_thunder")
         keep(f"{config.split} {fold} movenet_thunder", lambda: measure(predict_movenet(movenet, dataset), dataset))  # noqa: B023
     for seed in config.seeds:

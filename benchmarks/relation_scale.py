@@ -14,6 +14,7 @@ from typing import Any
 import tyro
 
 from rpstn import open_dataset, relations
+from rpstn.datasets.sources import checksums
 from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import target_statistics
 from rpstn.metrics.keypoints import summarize
@@ -22,6 +23,7 @@ from rpstn.models import RPSTN, load_checkpoint, start_from
 from rpstn.models.relation import SCALES
 from rpstn.relations import ideal_relations, off_diagonal_mass
 from rpstn.runs import manifest, write_json
+from rpstn.runs.directory import clean_commit
 from rpstn.train import TrainConfig, train
 
 
@@ -64,7 +66,7 @@ def study(config: Study) -> dict[str, Any]:
             rows[scale]["trained"]["factor"] = float(trained.relation.log_scale.detach().exp())
         print(scale, rows[scale], flush=True)
     measured = {"data_set": config.dataset, "split": "test", "clips": len(test), "steps": config.steps}
-    content = {"rows": rows, "measured_on": measured, "manifest": manifest(config, data=test.checksum())}
+    content = {"rows": rows, "measured_on": measured, "manifest": manifest(config, data=checksums(test))}
     write_json(config.out, content)
     return content
 
@@ -78,4 +80,5 @@ def _measures(matrices) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    clean_commit()
     study(tyro.cli(Study))

@@ -101,8 +101,9 @@ Markdown(same_question_table(results))
 # trained once.
 
 # %% tags=["hide-input"]
-published = load_published()
-Markdown("\n\n".join(words.split_section(name, run, published) for name, run in real.items()) or words.NONE_PUBLISHED)
+published, rebuilt = load_published(), Path(results or RESULTS) / "sub_jhmdb_labels.json"
+labels = read_json(rebuilt) if rebuilt.is_file() else None
+Markdown("\n\n".join(words.split_section(name, run, published, labels) for name, run in real.items()) or words.NONE_PUBLISHED)
 
 # %% [markdown]
 # **Where the precision was gained.** The full network of each run above, `PCK@0.2` over the 13 joints that published means count. By

@@ -93,3 +93,9 @@ def whole_run(dance, tmp_path_factory):
     from .predicting import config
 
     return predict_video(config(dance, tmp_path_factory.mktemp("whole") / "out"), progress=False)
+
+
+@pytest.fixture
+def committed(monkeypatch):
+    """A checkout without changes, whatever state this one is in: numbers are published from commits alone."""
+    monkeypatch.setattr("rpstn.runs.directory.git_commit", lambda directory=None: "0" * 40)

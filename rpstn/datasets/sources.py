@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -12,14 +13,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from rpstn.datasets.clip import FrameSource, frame_numbers
+from rpstn.datasets.clip import ClipDataset, FrameSource, frame_numbers
 from rpstn.datasets.image_damage import damage_in, is_cut_short
 from rpstn.datasets.image_pages import count_images
 from rpstn.datasets.video_frames import VideoFrames, count_frames, decode_video
 from rpstn.errors import UserError
 from rpstn.runs.quiet import hearing
 
-__all__ = ["ArrayFrames", "FrameCache", "ImageFrames", "VideoFrames", "count_frames", "decode_video", "read_image"]
+__all__ = ["ArrayFrames", "FrameCache", "ImageFrames", "VideoFrames", "checksums", "count_frames", "decode_video", "read_image"]
 
 
 def read_image(
@@ -45,6 +46,36 @@ def look_at_image(
     with hearing() as said:
         image = _decoded(path, data, upright, remedy)
     return image, damage_in(said)
+
+
+def checksum_pixels(dataset: ClipDataset) -> str:
+    """Return the SHA-256 of what the frames of a data set are read from, clip by clip: files as they are stored, or arrays.
+
+    With `ClipDataset.checksum`, which covers the labels, it says whether two scores are of the same data. A file that several
+    clips share is read once. Raises UserError for a file that cannot be read.
+    """
+    digest, known = hashlib.sha256(), dict[Path, bytes]()
+
+    def of_file(path: Path) -> bytes:
+        if path not in known:
+            known[path] = hashlib.sha256(_stored(path, "restore it, or remove the clip")).digest()
+        return known[path]
+
+    for clip in dataset:
+        frames = clip.frames
+        if isinstance(frames, ImageFrames):
+            for path in frames.paths:
+                digest.update(of_file(path))
+        elif isinstance(frames, VideoFrames):
+            digest.update(of_file(frames.path))
+        else:
+            digest.update(hashlib.sha256(np.ascontiguousarray(frames.read(range(len(frames)))).tobytes()).digest())
+    return digest.hexdigest()
+
+
+def checksums(dataset: ClipDataset) -> dict[str, str]:
+    """Return the checksums of a data set's labels and pixels, as the manifest of a published number has them."""
+    return {"labels": dataset.checksum(), "pixels": checksum_pixels(dataset)}
 
 
 def _stored(path: Path, remedy: str) -> bytes:

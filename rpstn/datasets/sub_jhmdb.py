@@ -35,6 +35,9 @@ from rpstn.errors import UserError
 from rpstn.skeletons import SUB_JHMDB
 
 FOLDS = (1, 2, 3)
+CLASSES = (
+    "catch", "climb_stairs", "golf", "jump", "kick_ball", "pick", "pullup", "push", "run", "shoot_ball", "swing_baseball", "walk",
+)  # fmt: skip
 VALIDATION = 0.12
 # How far outside the frame a joint may lie and still count as seen, in pixels: the labels' own inaccuracy.
 _TOLERANCE = 1.0

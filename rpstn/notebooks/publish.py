@@ -17,7 +17,9 @@ import torch
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import OCCLUDED, ClipDataset
 from rpstn.datasets.predictions import Predictions
+from rpstn.datasets.sources import checksums
 from rpstn.datasets.splits import with_min_length
+from rpstn.datasets.sub_jhmdb import CLASSES
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import check_checkpoint, predict_clips
 from rpstn.evaluate.scoring import EvaluateConfig, as_trained
@@ -25,17 +27,19 @@ from rpstn.metrics.intervals import Interval, paired_interval
 from rpstn.metrics.keypoints import summarize
 from rpstn.metrics.scores import samples, score
 from rpstn.models.checkpoints import load_checkpoint
+from rpstn.models.files import BEST, with_today
 from rpstn.models.manifests import manifest_of, without_folders
 from rpstn.notebooks.words.evaluation import APART
 from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.occlusion.question import ASKED_MEASURE, ask
 from rpstn.runs.devices import choose_device
-from rpstn.runs.directory import defaults, manifest
+from rpstn.runs.directory import RunDirectory, clean_commit, defaults, manifest, refuse_dirty
 from rpstn.runs.files import plain, write_json
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.recipes import TITLES, VARIANTS, find_checkpoints, shipped_checkpoints
 
+ENCODER = "encoder"  # what the variants started from: trained frame by frame, and a baseline like them
 FRAMES = 64  # that go through a network at once; changes speed and memory, not the numbers
 
 # How a data set is named next to its scores.
@@ -76,25 +80,31 @@ class PublishConfig:
 def publish(config: PublishConfig, progress: bool = True) -> Path:
     """Score every variant on the test split, unoccluded and with occluders, and write the result; returns its path.
 
+    The encoder that the variants started from is a row like them, where the folder of the runs holds it.
+
     The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`; with flip test under a title of their own),
-    "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints), "hidden" (by
-    protocol: the answer to `rpstn.occlusion.question.ask`, for networks and rules, over "clips" that continue after the occluder
-    and in which it has something to hide), and with them "measured_on", "trained" (each variant's
+    "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints; of encoder and frame
+    by frame, the better one: a stage that lowers a baseline is no gain of what it is compared with), "hidden" (by protocol: the
+    answer to `rpstn.occlusion.question.ask`, for networks and rules, over "clips" that continue after the occluder and in which it
+    has something to hide; gains as above), and with them "measured_on", "trained" (each variant's
     manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another split of the
-    data set, and for variants that were not trained alike.
+    data set, for variants that were not trained alike, and where this code or that of a training in the folder was not committed.
     """
     begun = time.monotonic()
+    clean_commit()
     device = choose_device(config.device)
     checkpoints = _checkpoints(config)
     trained = {name: without_folders(manifest_of(path) or {}) for name, path in checkpoints.items()}
-    _check_alike(trained)
+    _check_alike({name: run for name, run in trained.items() if name != ENCODER})
+    if config.folder:
+        refuse_dirty({f"the training of {name}": run.get("commit") for name, run in trained.items()})
     networks = {name: load_checkpoint(path) for name, path in checkpoints.items()}
     config, dataset = _test_split(config, checkpoints["rpstn"], networks["rpstn"][1])
     for name, path in checkpoints.items():
         check_checkpoint(networks[name][1], dataset, path)
     variants = _Variants({TITLES[name]: network for name, network in networks.items()}, device, progress)
-    compared = [TITLES[name] for name in ("rpstn", *config.compared) if name in checkpoints]
+    compared = [TITLES[name] for name in ("rpstn", *config.compared, ENCODER) if name in checkpoints]
     occluded = _occluded(config, dataset)  # says before the work where no clip is long enough
     result = _scored(config, variants, dataset)
     counted = result.pop("counted")
@@ -106,7 +116,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     result["trained"] = {TITLES[name]: run for name, run in trained.items()}
     settings = {**asdict(config), "root": config.root and Path(config.root).name}
     result["manifest"] = manifest(
-        settings, device=device, data=dataset.checksum(), seconds=time.monotonic() - begun, torch=torch.__version__
+        settings, device=device, data=checksums(dataset), seconds=time.monotonic() - begun, torch=torch.__version__
     )
     return write_json(Path(config.out) / f"{config.name}.json", plain(result))
 
@@ -134,12 +144,13 @@ class _Variants:
 
 
 def _checkpoints(config: PublishConfig) -> dict[str, Path]:
-    """Find the checkpoints by variant; UserError where the full network is not among them."""
+    """Find the checkpoints by variant, and that of the encoder; UserError where the full network is not among them."""
     name = config.dataset or ("any data set" if config.folder else "embedded")
     found = find_checkpoints(name, config.folder) if config.folder else shipped_checkpoints(name)
     if "rpstn" not in found:
         raise UserError(f"no full RPSTN for {name} in {config.folder or 'the package'}; train it, or name another folder")
-    return found
+    start = RunDirectory(Path(config.folder) / ENCODER) if config.folder else None
+    return found if start is None or not start.finished else found | {ENCODER: with_today(start / BEST)}
 
 
 def _test_split(config: PublishConfig, checkpoint: Path, metadata: dict[str, Any]) -> tuple[PublishConfig, ClipDataset]:
@@ -168,7 +179,10 @@ def _scored(config: PublishConfig, variants: _Variants, dataset: ClipDataset) ->
             title: {str(group): float(summarize(values[groups == group]).mean) for group in np.unique(groups)}
             for title, values in correct.items()
         },
-        "gains": {title: _interval(paired_interval(correct[full], correct[title], groups, pool="joints")) for title in others},
+        "gains": {
+            title: _interval(paired_interval(correct[full], correct[title], groups, pool="joints"))
+            for title in _stronger({title: float(summarize(correct[title]).mean) for title in others})
+        },
         "counted": scores[full]["counted"],
     }
 
@@ -205,12 +219,30 @@ def _hidden(predictions: Mapping[str, Predictions], dataset: ClipDataset, protoc
         "rows": {name: measures[ASKED_MEASURE] for name, measures in rows.items() if name not in answer.rules},
         "rules": {name: rows[name][ASKED_MEASURE] for name in answer.rules},
         "by_measure": rows,
-        "gains": {name: _interval(value) for name, value in answer.gains.items()},
+        "gains": {
+            name: _interval(answer.gains[name])
+            for name in _stronger({name: answer.rows[name][ASKED_MEASURE].estimate for name in answer.gains})
+        },
     }
+
+
+def _stronger(means: Mapping[str, float]) -> list[str]:
+    """Return the titles that gains are over: of encoder and frame by frame the one with the higher mean, and all others."""
+    baselines = [title for title in (TITLES["frame_by_frame"], TITLES[ENCODER]) if title in means]
+    best = max(baselines, key=lambda title: means[title], default=None)
+    return [title for title in means if title == best or title not in baselines]
 
 
 def _interval(value: Interval) -> dict[str, Any]:
     return {"estimate": value.estimate, "interval": [value.low, value.high], "samples": value.samples, "groups": value.groups}
+
+
+def _named_classes(dataset: ClipDataset) -> dict[str, Any]:
+    """Say which of the data set's classes are there, where it has a fixed number of them."""
+    if dataset.name != "sub_jhmdb":
+        return {}
+    there = sorted({clip.action for clip in dataset})
+    return {"classes": f"{len(there)} of {len(CLASSES)} ({', '.join(there)})"}
 
 
 def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,6 +251,7 @@ def _measured_on(config: PublishConfig, dataset: ClipDataset, counted: Mapping[s
         "data_set": NATURE.get(dataset.name, dataset.name),
         **fold,
         "split": dataset.split,
+        **_named_classes(dataset),
         "clips": counted["clips"],
         "groups": counted["groups"],
         "frames": counted["frames"],

@@ -109,16 +109,22 @@ def hidden_measure(result: Mapping[str, Any]) -> str:
 
 def gains_of(result: Mapping[str, Any], other: str) -> dict[str, Mapping[str, Any]]:
     """Return what the full network gains over another variant, by where: all joints, then the hidden ones by what hides them."""
-    return {"all joints": result["gains"][other]} | {
+    everywhere = {"all joints": result["gains"][other]} if other in result["gains"] else {}
+    return everywhere | {
         "joints hidden as they are in the clips" if name == "as it is" else f"joints hidden by {name}": part["gains"][other]
         for name, part in result["hidden"].items()
         if other in part["gains"]
     }
 
 
+def compared_with(result: Mapping[str, Any]) -> list[str]:
+    """List the variants that a result has gains over; which baseline is the better one may differ between protocols."""
+    return list(dict.fromkeys([*result["gains"], *(name for part in result["hidden"].values() for name in part["gains"])]))
+
+
 def publication_findings(result: Mapping[str, Any]) -> dict[tuple[str, str], Finding]:
     """Judge all gains of a result together, by the other variant and where: p is adjusted for their number (Holm)."""
-    parts = {(other, where): value for other in result["gains"] for where, value in gains_of(result, other).items()}
+    parts = {(other, where): value for other in compared_with(result) for where, value in gains_of(result, other).items()}
     known = {place: _interval(value) for place, value in parts.items() if value["estimate"] is not None}
     names = {f"{other}: {where}": (other, where) for other, where in known}
     return {names[name]: found for name, found in judge({name: known[place] for name, place in names.items()}).items()}

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PACKAGES = ("rpstn", "torch", "numpy", "scipy", "opencv-python")
 MANIFEST = "manifest.json"
+DIRTY = "-dirty"  # at the end of a commit: files differ from it
 
 
 def seed_everything(seed: int) -> np.random.Generator:
@@ -49,17 +50,40 @@ def seed_everything(seed: int) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
+def clean_commit() -> str | None:
+    """Return the commit of the checkout for a number that is to be published; None outside a checkout.
+
+    Raises UserError where files differ from the commit, since nobody else could make that number.
+    """
+    commit = git_commit()
+    refuse_dirty({"this checkout": commit})
+    return commit
+
+
+def refuse_dirty(commits: Mapping[str, str | None]) -> None:
+    """Raise UserError for a commit, by what was made with it, whose files were changed: its numbers are not published."""
+    dirty = [name for name, commit in commits.items() if commit is not None and commit.endswith(DIRTY)]
+    if dirty:
+        raise UserError(
+            f"{', '.join(dirty)}: files differ from the commit, so nobody could make these numbers again; commit the changes, or "
+            "put them aside, and make the run again"
+        )
+
+
 def git_commit(directory: str | Path | None = None) -> str | None:
-    """Return the commit of the checkout that holds this package, "-dirty" added where files differ; None outside one."""
+    """Return the commit of the checkout that holds this package, "-dirty" added where files differ; None outside one.
+
+    Files in results/ do not count: no number comes from them, and a series of scores is written there one by one.
+    """
     directory = Path(directory) if directory else Path(__file__).resolve().parents[2]
     if not (directory / ".git").exists():
         return None
     try:
         commit = _git(directory, "rev-parse", "HEAD")
-        changed = _git(directory, "status", "--porcelain", "--untracked-files=no")
+        changed = _git(directory, "status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)results")
     except (OSError, subprocess.SubprocessError):
         return None
-    return commit + ("-dirty" if changed else "")
+    return commit + (DIRTY if changed else "")
 
 
 def _git(directory: Path, *arguments: str) -> str:

@@ -146,7 +146,7 @@ def test_what_makes_no_mean_is_refused(root, runs, tmp_path):
         evaluate_folds(replace(config, checkpoint=Path("nothing.pt")), progress=False)
 
 
-def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path):
+def test_another_splits_network_is_refused_wherever_it_meets_a_split(root, runs, tmp_path, committed):
     """What is scored, started from, published or ablated: the test clips of split 2 were trained on in split 1."""
     first, refused = runs / "set-1" / "rpstn" / "best.safetensors", r"(?s)best\.safetensors was trained on split 1.*split 2"
     model, metadata = load_checkpoint(first)
@@ -211,7 +211,7 @@ def test_networks_of_all_three_splits_are_found(runs, tmp_path):
     assert find_folds(tmp_path / "half-1", 1) == {}
 
 
-def test_the_split_is_the_one_it_was_trained_on(root, runs, tmp_path, capsys):
+def test_the_split_is_the_one_it_was_trained_on(root, runs, tmp_path, capsys, committed):
     """Where neither data set nor split is named, those of the checkpoint; of another split it is still refused."""
     checkpoint = runs / "set-2" / "rpstn" / "best.safetensors"
     words = ["evaluate", "--checkpoint", checkpoint, "--root", root, "--device", "cpu", "--out", tmp_path / "scores"]

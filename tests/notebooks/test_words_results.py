@@ -82,4 +82,19 @@ def test_sections_of_published_runs():
     assert plainly(words.training_section(drawn)).startswith("| training | data set |")
     assert "First the training above, then this one" in words.gentle_section(gentle, drawn)
     split = words.split_section("sub_jhmdb-1", runs["sub_jhmdb-1"], load_published())
-    assert split.startswith("### sub_jhmdb-1\n\n`PCK@0.2` by person size") and "*SimpleBaseline-R50*" in split
+    assert split.startswith("### sub_jhmdb-1\n\n> **What these rows are measured on.** Split 1 of 3, test: 61 clips")
+    assert (
+        "Classes: 8 of the 12 classes. Joints: the data set's own." in split
+        and "`PCK@0.2` by person size" in split
+        and "*SimpleBaseline-R50*" in split
+    )
+
+
+def test_the_box_says_what_the_joints_are():
+    measured = {"official_split": 2, "split": "test", "clips": 5, "groups": 4, "frames": 90, "classes": "2 of 12 (a, b)"}
+    frames = {"a": 0.06, "b": 0.03, "c": 0.05}
+    labels = {"joints": "rebuilt", "mean_px": 0.047, "largest_px": 0.086, "compared": 45, "frames": frames}
+    said = words.data_box({"measured_on": measured}, labels)
+    assert "Split 2 of 3" in said and "Classes: 2 of 12 (a, b). Joints: rebuilt, 0.05 px from the official ones on" in said
+    assert "(3 frames, 45 joints, 0.09 px at most)" in said
+    assert "Classes: all 12." in words.data_box({"measured_on": measured | {"classes": ""}}, None)

@@ -70,6 +70,7 @@ from rpstn.notebooks.words.relations import (
 from rpstn.notebooks.words.results import (
     NONE_PUBLISHED,
     budget_row,
+    data_box,
     gains_section,
     gentle_section,
     grid_table,

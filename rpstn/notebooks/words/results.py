@@ -10,6 +10,7 @@ from rpstn.notebooks.ablation_report import loss_interval
 from rpstn.notebooks.ablations import RUNS, AblationConfig
 from rpstn.notebooks.published import PublishedRow
 from rpstn.notebooks.results import (
+    compared_with,
     hidden_measure,
     hidden_table,
     how_made,
@@ -117,10 +118,33 @@ def gentle_section(run: Mapping[str, Any] | None, first: Mapping[str, Any] | Non
     return _section((*scores, *_verdicts(run), how_made(run), trained_otherwise(first, run)))
 
 
-def split_section(name: str, run: Mapping[str, Any], published: Iterable[PublishedRow]) -> str:
-    """Write a run on one of Sub-JHMDB's splits in full, beside the published rows on the same split."""
+def data_box(run: Mapping[str, Any], labels: Mapping[str, Any] | None) -> str:
+    """Write in a box on what a run on Sub-JHMDB was scored: its split, classes and joints, and what they cannot be compared with.
+
+    labels  what `benchmarks/sub_jhmdb_labels.py` measured of the joints; None where they are the official ones.
+    """
+    measured = run["measured_on"]
+    classes = measured.get("classes") or next(iter(measured.get("note", "").split(";")))
+    joints = "the data set's own"
+    if labels is not None:
+        joints = (
+            f"{labels['joints']}, {labels['mean_px']:.2f} px from the official ones on average where those are known "
+            f"({len(labels['frames'])} frames, {labels['compared']} joints, {labels['largest_px']:.2f} px at most)"
+        )
+    return (
+        f"> **What these rows are measured on.** Split {measured['official_split']} of 3, {measured['split']}: "
+        f"{measured['clips']} clips of {measured['groups']} videos, {measured['frames']} frames. "
+        f"Classes: {classes or 'all 12'}. Joints: {joints}. "
+        "Boxes: those of the masks. Rows in italics are of all 12 classes and the official joints, so they are no contest."
+    )
+
+
+def split_section(
+    name: str, run: Mapping[str, Any], published: Iterable[PublishedRow], labels: Mapping[str, Any] | None = None
+) -> str:
+    """Write a run on one of Sub-JHMDB's splits in full, in a box what it was measured on, beside published rows on that split."""
     split = f"test of split {run['measured_on']['official_split']}"
-    parts = [f"### {name}"]
+    parts = [f"### {name}", data_box(run, labels)]
     for reference in ("person", "torso"):
         others = [row for row in published if (row.data_set, row.split, row.reference) == ("sub_jhmdb", split, reference)]
         parts.append(f"`PCK@0.2` by {reference} size\n\n{joint_table(run, reference, others)}")
@@ -129,7 +153,7 @@ def split_section(name: str, run: Mapping[str, Any], published: Iterable[Publish
 
 
 def _verdicts(run: Mapping[str, Any]) -> list[str]:
-    return [gain_words(run, other) for other in run["gains"]]
+    return [gain_words(run, other) for other in compared_with(run)]
 
 
 def _section(parts: Iterable[str] | None) -> str:
