@@ -20,7 +20,7 @@ from rpstn.datasets.clip import ClipDataset, known
 from rpstn.datasets.predictions import Predictions
 from rpstn.errors import UserError
 from rpstn.metrics.average_precision import oks_average_precision, usual_detections
-from rpstn.metrics.keypoints import MPII_LEFT_OUT, correct, head_sizes, pckh, summarize
+from rpstn.metrics.keypoints import MPII_LEFT_OUT, head_sizes, pckh
 from rpstn.metrics.posetrack import AnnotatedFrame, DetectedFrame, posetrack_average_precision
 from rpstn.runs.files import plain
 from rpstn.skeletons import Skeleton
@@ -55,7 +55,8 @@ def standard_score(predictions: Predictions, dataset: ClipDataset, *, seed: int 
 def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]:
     """Compute PCKh@0.5 of MPII's people: all annotated joints, hidden or outside the image, of whoever has a head box.
 
-    "mean" pools all samples, as the column Mean of published tables does; pelvis and thorax do not count in it.
+    "mean" pools all samples, as the column Mean of published tables does; pelvis and thorax do not count in it. "joints" has the
+    plain average of left and right, as their columns do, whatever their numbers of samples.
     """
     boxes = np.concatenate([known(clip.truth.head_boxes, clip, "head boxes") for clip in dataset])
     without = int(np.isnan(head_sizes(boxes)).sum())
@@ -64,13 +65,12 @@ def head_score(predictions: Predictions, dataset: ClipDataset) -> dict[str, Any]
     found, truth = np.concatenate(predictions.joints), np.concatenate([clip.joints for clip in dataset])
     labeled = np.concatenate([known(clip.truth.annotated, clip, "which joints are labeled") for clip in dataset])
     result = pckh(found, truth, labeled, head_boxes=boxes, threshold=HEAD_THRESHOLD)
-    judged = correct(found, truth, labeled, size=head_sizes(boxes), threshold=HEAD_THRESHOLD)
     return {
         "mean": result.micro,
         "mean_of": f"PCKh@{HEAD_THRESHOLD:g}, all samples but those of "
         + " and ".join(dataset.skeleton.joints[joint] for joint in MPII_LEFT_OUT),
         "mean_over_joints": result.mean,
-        "joints": {name: summarize(judged[:, list(pair)]).micro for name, pair in dataset.skeleton.joint_types.items()},
+        "joints": _grouped(result.per_joint, dataset.skeleton),
         "people": len(boxes) - without,
         "people_without_head_box": without,
     }

@@ -33,7 +33,7 @@ class Weights:
     name         of the file, without its folder.
     sha256       of the file; empty for a network that is in none.
     trained_on   in words.
-    val_pck      score on the val split that it was chosen by, a fraction; None where no manifest says.
+    val_pck      PCK@0.2 by person on the val split, a fraction; None where no manifest says.
     command      trains a network on the user's own copy of a data set.
     calibration  which confidence is low.
     """

@@ -20,6 +20,7 @@ BEFORE = {
     "encoder_rate": 1.0,
     "kernel_start": "average",
     "occluded_weight": 1.0,
+    "validate_by": "person 0.2",
 }
 # Settings that change neither weights nor scores: a run is resumed with other ones, and compared with runs of other ones.
 NUMBERLESS = frozenset({"out", "workers", "device", "save_every", "calibration_frames"})

@@ -21,6 +21,7 @@ from rpstn.runs.paths import default_place
 from rpstn.runs.same_run import PATHS
 from rpstn.runs.settings import check_settings
 from rpstn.skeletons import SKELETONS, get_skeleton
+from rpstn.train.choice import CHOICES
 
 
 @dataclass(frozen=True)
@@ -163,6 +164,7 @@ class TrainConfig:
     out: str = field(default_factory=lambda: default_place("runs", "rpstn").as_posix())  # run directory
     init: str | None = None  # checkpoint whose encoder and head this run starts from
     validate_every: int = 0  # steps between validations; 0: at the end only
+    validate_by: str = "person 0.05-0.2"  # the val score that chooses: mean PCK over these thresholds; "torso 0.2"; "person 0.2"
     save_every: float = 60.0  # seconds between checkpoints to resume from
     calibration_frames: int = 600  # val frames, about, that limits of confidence are measured on at the end; 0: none
     precision: str = "auto"  # auto, fp32, bf16
@@ -174,6 +176,8 @@ class TrainConfig:
         _at_least(self, 0, "validate_every", "save_every", "calibration_frames")
         if self.precision not in PRECISIONS:
             raise UserError(f"precision must be {', '.join(PRECISIONS[:-1])} or {PRECISIONS[-1]}, not {self.precision!r}")
+        if self.validate_by not in CHOICES:
+            raise UserError(f"no val score is called {self.validate_by!r}; choose from {', '.join(map(repr, CHOICES))}")
         check_seed(self.seed)
         self.model.check_size(self.data.size)
         self._check_batch_norm()

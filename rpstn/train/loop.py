@@ -21,8 +21,6 @@ from rpstn.datasets.clip import ClipDataset
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import predict_clips
 from rpstn.heatmaps import encode, heatmap_loss
-from rpstn.metrics.keypoints import summarize
-from rpstn.metrics.scores import samples
 from rpstn.models.backbones import STRIDE
 from rpstn.models.checkpoints import save_checkpoint
 from rpstn.models.files import BEST
@@ -33,6 +31,7 @@ from rpstn.runs.files import plain
 from rpstn.runs.locks import sole_writer
 from rpstn.runs.progress import tqdm
 from rpstn.skeletons import name_skeleton
+from rpstn.train.choice import val_score
 from rpstn.train.config import TrainConfig
 from rpstn.train.data import TrainingData, batches, open_training_data
 from rpstn.train.rates import BACKBONES, fuse_backbones, learning_rate, parameter_groups, running_mean
@@ -111,15 +110,15 @@ def _take_steps(
             bar.update()
             bar.set_postfix(loss=f"{smooth:.3f}", refresh=False)
 
-            done, score = step + 1, None
+            done, scores = step + 1, dict[str, float]()
             if done == plan.steps or (config.validate_every and done % config.validate_every == 0):
                 kept: Network = model if average is None else average.module  # type: ignore[assignment]  # of the same class
-                score = validate(kept, metadata, data.validation, config, state.bf16)
-                if score > state.best:
-                    state.best = score
-                    save_checkpoint(run / BEST, kept, {**metadata, "step": done, "val_pck": score})
+                scores = validate(kept, metadata, data.validation, config, state.bf16)
+                if scores["val_score"] > state.best:
+                    state.best = scores["val_score"]
+                    save_checkpoint(run / BEST, kept, {**metadata, "step": done, **scores})
 
-            state.log.append({"step": done, "loss": loss, "lr": rate, "val_pck": "" if score is None else score})
+            state.log.append({"step": done, "loss": loss, "lr": rate, "val_pck": "", "val_score": "", **scores})
             state.step, state.seconds = done, time.monotonic() - started
             if done == plan.steps or time.monotonic() - saved > config.save_every:
                 saved = time.monotonic()
@@ -180,8 +179,12 @@ def training_loss(
 
 
 @torch.no_grad()
-def validate(model: Network, metadata: dict[str, Any], dataset: ClipDataset, config: TrainConfig, bf16: bool = False) -> float:
-    """Score a split: mean PCK@0.2 (person) over annotated joints, in windows of the training length, but of five at least.
+def validate(
+    model: Network, metadata: dict[str, Any], dataset: ClipDataset, config: TrainConfig, bf16: bool = False
+) -> dict[str, float]:
+    """Score a split in windows of the training length, but of five at least.
+
+    "val_score" is what chooses a checkpoint (`config.validate_by`), "val_pck" mean PCK@0.2 by person over annotated joints.
 
     Raises UserError where no joint of the split is annotated, and for heatmaps that are not finite.
     """
@@ -189,10 +192,11 @@ def validate(model: Network, metadata: dict[str, Any], dataset: ClipDataset, con
     predictions = predict_clips(model.eval(), metadata, dataset, window=window, batch=batch, amp=bf16, progress=False)
     if not all(np.isfinite(values).all() for values in predictions.confidence):  # the loss does not see what the last step did
         raise UserError(f"{config.out}: the network diverged, its heatmaps are not finite; lower lr, start a new run")
-    mean = summarize(samples(predictions, dataset, reference="person").correct).mean
-    if not math.isfinite(mean):
-        raise UserError(f"{dataset.name}: no joint of the val split is annotated, so none can be scored; check its labels")
-    return float(mean)
+    chosen_by = {"val_score": config.validate_by, "val_pck": "person 0.2"}
+    scores = {name: val_score(predictions, dataset, by) for name, by in chosen_by.items()}
+    if not all(map(math.isfinite, scores.values())):
+        raise UserError(f"{dataset.name}: no joint of the val split can be scored by {config.validate_by}; check its labels")
+    return scores
 
 
 def _input(model: Network) -> str:
@@ -210,7 +214,8 @@ def _finish(
     config: TrainConfig, data: TrainingData, run: RunDirectory, model: Network, state: Progress, device: torch.device
 ) -> None:
     metrics = {
-        "val_pck": state.best,
+        "val_pck": state.best_pck,
+        "val_score": state.best,
         "loss": state.loss,
         "steps": config.optimizer.steps,
         "parameters": sum(p.numel() for p in model.parameters()),

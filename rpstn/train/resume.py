@@ -56,7 +56,7 @@ class Progress:
 
     step     the first one that is still to be done.
     seconds  that it took so far.
-    best     score of its best checkpoint.
+    best     score on val of its best checkpoint, by what chooses it.
     log      one row per step.
     bf16     whether it computes in bfloat16: "auto" is asked once, or a run that moves to another machine would change.
     """
@@ -66,6 +66,12 @@ class Progress:
     best: float
     log: list[dict[str, Any]]
     bf16: bool
+
+    @property
+    def best_pck(self) -> float:
+        """PCK@0.2 by person on val of the best checkpoint. An earlier version, which chose by it, logged nothing else."""
+        rows = [row for row in self.log if row["val_pck"] != ""]
+        return float(max(rows, key=lambda row: row.get("val_score", row["val_pck"]))["val_pck"])
 
     @property
     def loss(self) -> float | None:
@@ -90,7 +96,7 @@ def save_state(
         state["average"] = average.state_dict()
     save_atomically(state | vars(progress), run / "last.pt")
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=["step", "loss", "lr", "val_pck"], lineterminator="\n")
+    writer = csv.DictWriter(text, fieldnames=["step", "loss", "lr", "val_pck", "val_score"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(progress.log)
     write_text(run / "log.csv", text.getvalue())

@@ -133,6 +133,20 @@ def test_pckh_counts_labeled_joints_outside_the_image(root):
     assert standard_score(predictions, dataset)["pckh"]["mean"] == pytest.approx(13 / 14)
 
 
+def test_left_and_right_are_averaged_as_the_official_table_does(root):
+    """The only left ankle is found, and of two right ones one: 3/4, where all samples together give 2/3."""
+    people = [entry(0), entry(1)]
+    left, right = MPII.index("left_ankle"), MPII.index("right_ankle")
+    people[1]["joints_vis"][left], people[1]["joints"][left] = 0, [-1.0, -1.0]
+    write_lists(root, [entry(5)], people)
+    dataset = open_dataset("mpii", root, "test")
+    joints = [clip.joints.copy() for clip in dataset]
+    joints[0][0, right] += 500
+    ones = [np.ones((1, 16), np.float32)] * 2
+    predictions = Predictions(tuple(clip.id for clip in dataset), joints, ones, [None, None])
+    assert standard_score(predictions, dataset)["pckh"]["joints"]["ankle"] == pytest.approx(3 / 4)
+
+
 def test_without_head_boxes_there_are_none(tmp_path):
     write_lists(tmp_path, [entry(0), entry(1)], [entry(2)], heads=False)
     assert np.isnan(open_dataset("mpii", tmp_path, "test")[0].truth.head_boxes).all()

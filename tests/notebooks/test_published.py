@@ -28,7 +28,8 @@ def test_the_papers_means_belong_to_their_rows():
 def test_rows_are_found_by_what_they_are():
     (row,) = published_rows(method="RPSTN-R18 without P")
     assert row.reference == "torso" and min(row.per_joint, key=row.per_joint.get) == "ankle" and row.ms is None
-    assert len(published_rows(data_set="sub_jhmdb", method="SimpleBaseline-R50")) == 8
+    baseline = published_rows(data_set="sub_jhmdb", method="SimpleBaseline-R50")
+    assert len(baseline) == 8 and all("flip test, all 12 classes" in row.note for row in baseline)
     with pytest.raises(UserError, match="OpenPose"):
         published_rows(method="OpenPose")
 

@@ -86,7 +86,7 @@ def test_sections_of_published_runs():
     assert (
         "Classes: 8 of the 12 classes. Joints: the data set's own." in split
         and "`PCK@0.2` by person size" in split
-        and "*SimpleBaseline-R50*" in split
+        and "*SimpleBaseline-R50, flip test, 13 joints*" in split
     )
 
 

@@ -71,7 +71,8 @@ def test_a_run_leaves_what_it_promises(config):
     result = train(config, progress=False)
     manifest = read_json(result.run / "manifest.json")
     assert manifest["parameters"]["steps"] == 4 and manifest["data"].keys() == {"train", "val"}
-    assert 0 <= manifest["metrics"]["val_pck"] <= 1
+    assert 0 <= manifest["metrics"]["val_score"] <= manifest["metrics"]["val_pck"] <= 1, "stricter thresholds are met by fewer"
+    assert manifest["parameters"]["validate_by"] == "person 0.05-0.2"
     with open(result.run / "log.csv") as stream:
         rows = list(csv.DictReader(stream))
     assert [int(row["step"]) for row in rows] == [1, 2, 3, 4] and rows[-1]["val_pck"]
