@@ -84,10 +84,10 @@ plots.use_style()
 # ## The grid
 #
 # Each row of the grid is one training per seed. All start from one encoder, which was trained frame by frame, take the same number
-# of steps on the same samples, and differ only in what the table says. The exception is runs with clips of another length, which see
-# other samples: they take as many frames per step, as nearly as whole clips allow. Shorter clips then mean more clips, with more first
-# frames for the initializer, and tighter crops, since a crop holds all boxes of its clip. So the rows of T say what training on such
-# clips is worth, not what a longer memory is worth.
+# of steps on the same samples, and differ only in what the table says. The exceptions are runs with clips of another length, which see
+# other samples: as many clips per step, or as many frames (`hold`); neither makes T the only difference, and shorter clips have tighter
+# crops besides, since a crop holds all boxes of its clip. So the rows of T say what training on such clips is worth, not what a longer
+# memory is worth. And one run takes half the steps: where it is as good, the others had enough of them.
 
 # %% tags=["hide-input"]
 pd.DataFrame(words.grid_table(config)).T
@@ -158,7 +158,7 @@ Markdown(words.published_grid_words(name, published is not None))
 pd.DataFrame({name: words.budget_row(shown)}).T
 
 # %% tags=["hide-input"]
-Markdown(words.interval_words(shown))
+Markdown(words.bullets([words.converged_words(shown), words.held_words(shown), words.interval_words(shown)]))
 
 # %% [markdown]
 # In the paper's form, together with the paper's own rows. **The rows must not be compared across data sets**: the last column says what each was

@@ -57,7 +57,10 @@ RUNS: dict[str, dict[str, Any]] = {
     "scale_mean": {"relation_scale": "mean"},
     "scale_learned": {"relation_scale": "learned"},
     **{f"frames_{length}": {"frames": length} for length in LENGTHS},
+    "half_steps": {"budget": 0.5},  # of the steps: where that is equivalent, the budget is one at which training has converged
 }
+
+HELD = ("clips", "frames")
 
 TITLES = {
     "full": "RPSTN, full",
@@ -71,6 +74,7 @@ TITLES = {
     "scale_mean": "relation scale mean",
     "scale_learned": "relation scale learned",
     **{f"frames_{length}": f"T = {length}" for length in LENGTHS},
+    "half_steps": "half the steps",
 }
 
 # The samples of the shipped weights' last stage: with occluders this large there is something to carry from frame to frame.
@@ -93,9 +97,10 @@ class AblationConfig:
     out: str | None = None  # folder of all runs; None: runs/<dataset>/ablations
     init: str | None = None  # checkpoint of the shared encoder; None: the shipped one, trained frame by frame
     encoder: str = "small"  # backbone of encoder and initializer; init must hold the same
-    steps: int = 300  # of each run
+    steps: int = 2400  # of each run, at which it has converged: "half_steps" tells
     lr: float = 1.5e-3  # highest learning rate
-    batch: int = 5  # clips per step at `frames` frames; runs of another length take as many frames per step
+    batch: int = 5  # clips per step
+    hold: str = "clips"  # per step, what runs with clips of another length have as many of as the others: clips or frames
     accumulate: int = 1  # parts that a batch is computed in, to save memory
     frames: int = 8  # frames per clip
     size: int = 128  # input side in px
@@ -118,6 +123,8 @@ class AblationConfig:
         for name, values in (("runs", self.runs), ("seeds", self.seeds)):
             if len(set(values)) != len(values):
                 raise UserError(f"{name} names one twice: {values}")
+        if self.hold not in HELD:
+            raise UserError(f"hold is {self.hold!r}; choose from {', '.join(HELD)}")
         if self.clips < 0 or self.window < 0:
             raise UserError(f"clips ({self.clips}) and window ({self.window}) must not be negative")
         for name in self.runs:  # raises what is wrong with a training itself, before the first one starts
@@ -152,12 +159,21 @@ class AblationConfig:
         return self.out or f"{run_folder(self.dataset, self.fold)}/ablations"
 
     def run(self, name: str, seed: int) -> TrainConfig:
-        """Configure one training. With clips of another length it takes as many frames per step, as far as whole clips allow."""
+        """Configure one training."""
+        return self.base.replace(**self.changes(name), seed=seed, out=f"{self.folder}/{name}-{seed}")
+
+    def changes(self, name: str) -> dict[str, Any]:
+        """Say what a run changes in the full network's settings.
+
+        With clips of another length it takes as many clips per step, or as many frames, as far as whole clips allow (`hold`).
+        """
         changes = dict(RUNS[name])
         if "frames" in changes:
-            clips = max(1, round(self.batch * self.frames / changes["frames"]))
+            clips = self.batch if self.hold == "clips" else max(1, round(self.batch * self.frames / changes["frames"]))
             changes["batch"] = -(-clips // self.accumulate) * self.accumulate
-        return self.base.replace(**changes, seed=seed, out=f"{self.folder}/{name}-{seed}")
+        if "budget" in changes:
+            changes["steps"] = max(1, round(changes.pop("budget") * self.steps))
+        return changes
 
     def todo(self) -> list[tuple[str, int]]:
         """List name and seed of all that is asked for, one seed after the other: a whole grid with one seed is there first.
@@ -226,7 +242,6 @@ def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) ->
     """Describe what two runs must share to be compared, free of places (budget, start, test clips), and what this one changes."""
     shared = {key: value for key, value in plain(config.base).items() if key not in _APART}
     shared["precision"] = "bf16" if use_bf16(config.precision, choose_device(config.device)) else "fp32"  # what "auto" is here
-    batch = {"batch": config.run(name, seed).data.batch} if "frames" in RUNS[name] else {}
     measured_on = {
         "data_set": test.name,
         "split": test.split,
@@ -240,7 +255,7 @@ def describe(config: AblationConfig, name: str, seed: int, test: ClipDataset) ->
     }
     encoder = hashlib.sha256(config.start.read_bytes()).hexdigest()
     described: dict[str, Any] = plain(
-        {"shared": shared, "encoder": encoder, "changes": RUNS[name] | batch, "measured_on": measured_on}
+        {"shared": shared, "encoder": encoder, "changes": config.changes(name), "measured_on": measured_on}
     )
     return described
 

@@ -40,13 +40,15 @@ def made(embedded_root, tmp_path_factory):
 
 
 def test_runs_differ_in_what_they_say(embedded_root, tmp_path):
-    config = configured(embedded_root, tmp_path, runs=tuple(RUNS), batch=5, frames=8)
+    config = configured(embedded_root, tmp_path, runs=tuple(RUNS), batch=5, frames=8, steps=10, hold="frames")
     full = config.run("full", 1)
     for name, changes in RUNS.items():
         run = config.run(name, 1)
         differing = {setting for setting, value in flatten(run).items() if value != flatten(full)[setting]} - {"out"}
-        assert differing <= set(changes) | {"batch"}, name
-        assert abs(run.data.batch * run.data.frames - 40) <= 3 and run.optimizer == full.optimizer and run.init == full.init
+        assert differing <= set(changes) - {"budget"} | {"batch", "steps"}, name
+        assert abs(run.data.batch * run.data.frames - 40) <= 3 and run.init == full.init
+        assert run.optimizer.steps == (5 if name == "half_steps" else 10)
+        assert dataclasses.replace(config, hold="clips").run(name, 1).data.batch == 5
         assert name in TITLES
     assert {"full", "cat", "without_p", "without_jre", "manual_graph", "released_layout", "frames_2", "scale_mean"} <= set(RUNS)
     assert "frames_8" not in {name for name, _ in config.todo()}, "the full network has clips of 8 frames"
@@ -60,6 +62,7 @@ def test_runs_differ_in_what_they_say(embedded_root, tmp_path):
         ({"runs": ()}, "at least one run"),
         ({"seeds": (1, 1)}, "seeds names one twice"),
         ({"clips": -1}, "must not be negative"),
+        ({"hold": "people"}, "hold is 'people'.*clips, frames"),
         ({"size": 160}, "160"),
         ({"init": "nowhere.pt"}, "nowhere.pt"),
         ({"dataset": "penn_action"}, "ships no encoder for penn_action"),

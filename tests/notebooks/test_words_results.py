@@ -1,12 +1,12 @@
 """Ablations and published runs on a page: every branch, with the words that a reader sees."""
 
 import re
-from types import SimpleNamespace
 
 import pytest
 
 from rpstn.metrics.intervals import Interval
 from rpstn.notebooks import words
+from rpstn.notebooks.ablations import AblationConfig
 from rpstn.notebooks.published import load_published, published_rows
 from rpstn.notebooks.results import load_results
 
@@ -25,10 +25,25 @@ STUDY = {
 
 
 def test_the_grid():
-    config = SimpleNamespace(runs=("full",), seeds=(1,), run=lambda name, seed: SimpleNamespace(data=SimpleNamespace(batch=4)))
-    table = words.grid_table(config)
-    assert table["full"] == {"changed": "nothing", "clips per step": 4, "in the paper": "yes", "here": "yes"}
+    table = words.grid_table(AblationConfig(runs=("full",), batch=4, steps=60, hold="frames"))
+    assert table["full"] == {"changed": "nothing", "clips per step": 4, "steps": 60, "in the paper": "yes", "here": "yes"}
     assert table["cat"]["changed"] == "propagation = concat" and table["cat"]["here"] == ""
+    assert table["half_steps"]["changed"] == "steps = 30" and table["frames_2"] | {"clips per step": 16} == table["frames_2"]
+
+
+def test_what_rows_of_another_length_hold_and_whether_training_converged():
+    rows = {"full": {"changes": {}}, "frames_2": {"changes": {"frames": 2, "batch": 5}}}
+    study = {"rows": rows, "budget": {"batch": 5, "frames": 8, "steps": 300}}
+    assert words.held_words(study).endswith("5: longer clips are more frames to learn from, besides a longer memory.")
+    rows["frames_2"]["changes"]["batch"] = 20
+    assert "These take as many frames per step as the others, 40, as nearly" in words.held_words(study)
+    assert words.held_words(study | {"rows": {}}) == "All rows see the same clips, those of propagation too."
+    published = {"rows": {"full": run("full network", None)}, "budget": {"steps": 300}}
+    assert words.converged_words(published) == (
+        "Whether trainings of 300 steps have converged was not tested: no run took half as many."
+    )
+    published["rows"]["half_steps"] = run("half the steps", LOSS | {"estimate": 0.0, "interval": [-0.002, 0.002], "df": 8})
+    assert words.converged_words(published).startswith("All 300 steps against half as many: equivalent: a difference above 1")
 
 
 def test_a_budget():

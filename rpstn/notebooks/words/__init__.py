@@ -70,10 +70,12 @@ from rpstn.notebooks.words.relations import (
 from rpstn.notebooks.words.results import (
     NONE_PUBLISHED,
     budget_row,
+    converged_words,
     data_box,
     gains_section,
     gentle_section,
     grid_table,
+    held_words,
     losses,
     paper_gains_table,
     published_grid_words,

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rpstn.metrics.intervals import Interval
-from rpstn.notebooks.ablation_report import loss_interval
+from rpstn.notebooks.ablation_report import findings, loss_interval
 from rpstn.notebooks.ablations import RUNS, AblationConfig
 from rpstn.notebooks.published import PublishedRow
 from rpstn.notebooks.results import (
@@ -19,7 +19,7 @@ from rpstn.notebooks.results import (
     trained_otherwise,
     weakest_group,
 )
-from rpstn.notebooks.words.findings import gain_words
+from rpstn.notebooks.words.findings import finding_words, gain_words
 
 # The runs that the paper has too, by the name of the ablation.
 _IN_PAPER = {"full": "yes", "cat": "yes (Cat)", "without_p": "yes (without P)"}
@@ -33,13 +33,47 @@ def grid_table(config: AblationConfig) -> dict[str, dict[str, Any]]:
     """Make one row per run of the grid: what it changes, its clips per step, and whether the paper and this page have it."""
     return {
         name: {
-            "changed": ", ".join(f"{key} = {value}" for key, value in changes.items()) or "nothing",
+            "changed": ", ".join(f"{key} = {value}" for key, value in config.changes(name).items() if key != "batch")
+            or "nothing",
             "clips per step": config.run(name, config.seeds[0]).data.batch,
+            "steps": config.run(name, config.seeds[0]).optimizer.steps,
             "in the paper": _IN_PAPER.get(name, ""),
             "here": "yes" if name in config.runs else "",
         }
-        for name, changes in RUNS.items()
+        for name in RUNS
     }
+
+
+def _named(changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in changes.items() if key != "batch"}
+
+
+def held_words(study: Mapping[str, Any]) -> str:
+    """Say what rows have as many of as the full network, clips or frames per step, and what the order of the rows of T is worth."""
+    rows = {name: row["changes"] for name, row in study["rows"].items() if "frames" in row["changes"]}
+    same = "All rows see the same clips, those of propagation too"
+    if not rows:
+        return f"{same}."
+    batch, frames = study["budget"]["batch"], study["budget"]["frames"]
+    if all(changes.get("batch", batch) == batch for changes in rows.values()):
+        return (
+            f"{same}, but for the rows of T. These take as many clips per step as the others, {batch}: longer clips are more frames "
+            "to learn from, besides a longer memory."
+        )
+    return (
+        f"{same}, but for the rows of T. These take as many frames per step as the others, {batch * frames}, as nearly as whole "
+        "clips allow: shorter clips are of more people, with more first frames for the initializer, besides a shorter memory."
+    )
+
+
+def converged_words(study: Mapping[str, Any]) -> str:
+    """Say whether the budget of a study is one at which training has converged: half the steps are equivalent to all of them."""
+    steps = study["budget"]["steps"]
+    found = {name: item for (name, _), item in findings(study).items() if name == "half_steps"}
+    if not found:
+        return f"Whether trainings of {steps} steps have converged was not tested: no run took half as many."
+    said = finding_words(next(iter(found.values())), f"the network of all {steps} steps")
+    return f"All {steps} steps against half as many: {said}."
 
 
 def budget_row(study: Mapping[str, Any]) -> dict[str, Any]:
