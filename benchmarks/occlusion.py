@@ -27,6 +27,7 @@ import tyro
 
 from rpstn.datasets import open_dataset
 from rpstn.datasets.clip import ClipDataset
+from rpstn.datasets.sources import checksums
 from rpstn.errors import UserError
 from rpstn.evaluate.inference import check_checkpoint, predict_clips
 from rpstn.metrics.hidden import MEASURES
@@ -46,7 +47,7 @@ from rpstn.occlusion.study import (
     share,
     unpacked,
 )
-from rpstn.runs.directory import manifest
+from rpstn.runs.directory import clean_commit, manifest
 from rpstn.runs.files import plain, read_json, write_json
 from rpstn.runs.memory import keep_memory
 
@@ -127,7 +128,7 @@ class Study:
 
     def write(self) -> None:
         config = replace(self.config, root=Path(self.config.root.name), checkpoints=tuple(map(Path, self.results["networks"])))
-        made = manifest(config, device=torch.device("cpu"), data=self.dataset.checksum(), seconds=time.monotonic() - self.begun)
+        made = manifest(config, device=torch.device("cpu"), data=checksums(self.dataset), seconds=time.monotonic() - self.begun)
         write_json(self.config.out, plain({**self.results, "manifest": made}))
 
     def rules(self) -> None:
@@ -183,6 +184,7 @@ def shown(results: dict[str, Any], protocol: str, measure: str, part: str = "1-5
 
 def main() -> None:
     """Score rules, then networks, and print what was found."""
+    clean_commit()
     keep_memory()
     study = Study(tyro.cli(Occlusion, description=__doc__))
     study.rules()

@@ -37,6 +37,7 @@ from IPython.display import Markdown
 from rpstn.notebooks import words
 from rpstn.notebooks.published import load_published, missing_tables, published_rows
 from rpstn.notebooks.question import same_question_table
+from rpstn.notebooks.real_people import summarize
 from rpstn.notebooks.results import RESULTS, check_table, load_results, others_table, trainings_table
 from rpstn.runs import read_json
 
@@ -94,15 +95,26 @@ Markdown(words.gentle_section(gentle, drawn))
 Markdown(same_question_table(results))
 
 # %% [markdown]
-# ## Real people
+# ## Real people, several seeds
+#
+# Sub-JHMDB, all splits and several trainings of each network, so that chance between trainings is in the intervals. Each split and seed has
+# an encoder of its own, MoveNet's, trained on single frames; every network starts from it and keeps it. A gain counts over the
+# strongest network that knows nothing of other frames.
+
+# %% tags=["hide-input"]
+several, rebuilt = (Path(results or RESULTS) / f"{name}.json" for name in ("real_people", "sub_jhmdb_labels"))
+labels = read_json(rebuilt) if rebuilt.is_file() else None
+Markdown(words.real_people_section(summarize(read_json(several)) if several.is_file() else None, labels))
+
+# %% [markdown]
+# ## Real people, one training
 #
 # Sub-JHMDB, on each of its splits, with the boxes of the masks. By person size first, then by torso size, which is shorter and
 # so demands more precision. Rows in italics are published by others, on the data set as it was released. Here, too, each network was
 # trained once.
 
 # %% tags=["hide-input"]
-published, rebuilt = load_published(), Path(results or RESULTS) / "sub_jhmdb_labels.json"
-labels = read_json(rebuilt) if rebuilt.is_file() else None
+published = load_published()
 Markdown("\n\n".join(words.split_section(name, run, published, labels) for name, run in real.items()) or words.NONE_PUBLISHED)
 
 # %% [markdown]

@@ -85,9 +85,8 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     The file holds, by the variant's title: "rows" (see `rpstn.metrics.scores.score`; with flip test under a title of their own),
     "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints; of encoder and frame
     by frame, the better one: a stage that lowers a baseline is no gain of what it is compared with), "hidden" (by protocol: the
-    answer to `rpstn.occlusion.question.ask`, for networks and rules, over "clips" that continue after the occluder and in which it
-    has something to hide; gains as above), and with them "measured_on", "trained" (each variant's
-    manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
+    answer to `rpstn.occlusion.question.ask`, for networks and rules, over "clips" that continue after the occluder and in which
+    it has something to hide; gains as above), and with them "measured_on", "trained" (each variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another split of the
     data set, for variants that were not trained alike, and where this code or that of a training in the folder was not committed.
     """

@@ -113,12 +113,15 @@ def hidden_measure(result: Mapping[str, Any]) -> str:
 
 
 def gains_of(result: Mapping[str, Any], other: str) -> dict[str, Mapping[str, Any]]:
-    """Return what the full network gains over another variant, by where: all joints, then the hidden ones by what hides them."""
+    """Return what the full network gains over another variant, by where: all joints, then the hidden ones by what hides them.
+
+    Gains behind occluders that lay around the joints are withdrawn (`hidden_measure`), and left out.
+    """
     everywhere = {"all joints": result["gains"][other]} if other in result["gains"] else {}
     return everywhere | {
         "joints hidden as they are in the clips" if name == "as it is" else f"joints hidden by {name}": part["gains"][other]
         for name, part in result["hidden"].items()
-        if other in part["gains"]
+        if other in part["gains"] and ("measure" in part or name == "as it is")
     }
 
 

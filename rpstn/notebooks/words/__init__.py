@@ -56,6 +56,7 @@ from rpstn.notebooks.words.parts import (
     shared_groups_words,
 )
 from rpstn.notebooks.words.performance import bench_table, matching_words, targets_words
+from rpstn.notebooks.words.real_people import real_people_section
 from rpstn.notebooks.words.relations import (
     closeness,
     cycle_words,

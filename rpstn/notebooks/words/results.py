@@ -49,7 +49,7 @@ def _named(changes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def held_words(study: Mapping[str, Any]) -> str:
-    """Say what rows have as many of as the full network, clips or frames per step, and what the order of the rows of T is worth."""
+    """Say what rows have as many of as the full network, clips or frames per step, and what the rows of T are worth."""
     rows = {name: row["changes"] for name, row in study["rows"].items() if "frames" in row["changes"]}
     same = "All rows see the same clips, those of propagation too"
     if not rows:
@@ -57,8 +57,8 @@ def held_words(study: Mapping[str, Any]) -> str:
     batch, frames = study["budget"]["batch"], study["budget"]["frames"]
     if all(changes.get("batch", batch) == batch for changes in rows.values()):
         return (
-            f"{same}, but for the rows of T. These take as many clips per step as the others, {batch}: longer clips are more frames "
-            "to learn from, besides a longer memory."
+            f"{same}, but for the rows of T. These take as many clips per step as the others, {batch}: longer clips are more "
+            "frames to learn from, besides a longer memory."
         )
     return (
         f"{same}, but for the rows of T. These take as many frames per step as the others, {batch * frames}, as nearly as whole "
@@ -152,6 +152,16 @@ def gentle_section(run: Mapping[str, Any] | None, first: Mapping[str, Any] | Non
     return _section((*scores, *_verdicts(run), how_made(run), trained_otherwise(first, run)))
 
 
+def labels_words(labels: Mapping[str, Any] | None) -> str:
+    """Say how the joints of Sub-JHMDB came about; labels as for `data_box`."""
+    if labels is None:
+        return "the data set's own"
+    return (
+        f"{labels['joints']}, {labels['mean_px']:.2f} px from the official ones on average where those are known "
+        f"({len(labels['frames'])} frames, {labels['compared']} joints, {labels['largest_px']:.2f} px at most)"
+    )
+
+
 def data_box(run: Mapping[str, Any], labels: Mapping[str, Any] | None) -> str:
     """Write in a box on what a run on Sub-JHMDB was scored: its split, classes and joints, and what they cannot be compared with.
 
@@ -159,16 +169,10 @@ def data_box(run: Mapping[str, Any], labels: Mapping[str, Any] | None) -> str:
     """
     measured = run["measured_on"]
     classes = measured.get("classes") or next(iter(measured.get("note", "").split(";")))
-    joints = "the data set's own"
-    if labels is not None:
-        joints = (
-            f"{labels['joints']}, {labels['mean_px']:.2f} px from the official ones on average where those are known "
-            f"({len(labels['frames'])} frames, {labels['compared']} joints, {labels['largest_px']:.2f} px at most)"
-        )
     return (
         f"> **What these rows are measured on.** Split {measured['official_split']} of 3, {measured['split']}: "
         f"{measured['clips']} clips of {measured['groups']} videos, {measured['frames']} frames. "
-        f"Classes: {classes or 'all 12'}. Joints: {joints}. "
+        f"Classes: {classes or 'all 12'}. Joints: {labels_words(labels)}. "
         "Boxes: those of the masks. Rows in italics are of all 12 classes and the official joints, so they are no contest."
     )
 
