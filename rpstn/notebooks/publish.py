@@ -86,18 +86,16 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     "gains" (the full network's PCK@0.2 by person size less that of each other variant, all annotated joints; of encoder and frame
     by frame, the better one: a stage that lowers a baseline is no gain of what it is compared with), "hidden" (by protocol: the
     answer to `rpstn.occlusion.question.ask`, for networks and rules, over "clips" that continue after the occluder and in which
-    it has something to hide; gains as above), and with them "measured_on", "trained" (each variant's manifest) and "manifest". Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
+    it has something to hide; gains as above), and with them "measured_on", "trained" (each variant's manifest) and "manifest".
+    Intervals are 95 %, from a bootstrap over groups. Gains and hidden joints are without flip test.
     Raises UserError where no variant, or no full network, is found, for checkpoints of other joints or of another split of the
     data set, for variants that were not trained alike, and where this code or that of a training in the folder was not committed.
     """
     begun = time.monotonic()
-    clean_commit()
     device = choose_device(config.device)
     checkpoints = _checkpoints(config)
     trained = {name: without_folders(manifest_of(path) or {}) for name, path in checkpoints.items()}
     _check_alike({name: run for name, run in trained.items() if name != ENCODER})
-    if config.folder:
-        refuse_dirty({f"the training of {name}": run.get("commit") for name, run in trained.items()})
     networks = {name: load_checkpoint(path) for name, path in checkpoints.items()}
     config, dataset = _test_split(config, checkpoints["rpstn"], networks["rpstn"][1])
     for name, path in checkpoints.items():
@@ -105,6 +103,7 @@ def publish(config: PublishConfig, progress: bool = True) -> Path:
     variants = _Variants({TITLES[name]: network for name, network in networks.items()}, device, progress)
     compared = [TITLES[name] for name in ("rpstn", *config.compared, ENCODER) if name in checkpoints]
     occluded = _occluded(config, dataset)  # says before the work where no clip is long enough
+    _check_commits(trained if config.folder else {})
     result = _scored(config, variants, dataset)
     counted = result.pop("counted")
     result["hidden"] = {
@@ -193,6 +192,12 @@ def _occluded(config: PublishConfig, dataset: ClipDataset) -> dict[str, tuple[Cl
     drawn = {name: (protocol.hide(longer), protocol) for name, protocol in protocols.items()}
     labeled = any((clip.visibility == OCCLUDED).any() for clip in dataset)
     return {**({"as it is": (dataset, None)} if labeled else {}), **drawn}
+
+
+def _check_commits(trained: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise UserError where this code, or that of a training in the folder, is of no commit. What the package ships is a file."""
+    clean_commit()
+    refuse_dirty({f"the training of {name}": run.get("commit") for name, run in trained.items()})
 
 
 def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
