@@ -31,8 +31,11 @@ class RelationEffect:
 
     @property
     def none(self) -> bool:
-        """Whether the relation has no effect: it moves less than 1 % of the joints."""
-        return self.moved < LEAST
+        """Whether the relation has no effect: it moves less than 1 % of the joints.
+
+        Of fewer than 100 joints, as in a short video, none may move by chance: then its branch is less than 1 % as well.
+        """
+        return self.moved < LEAST and (self.joints >= 1 / LEAST or self.branch < LEAST)
 
     @property
     def words(self) -> str:

@@ -15,7 +15,7 @@ from rpstn.video.network import PoseNetwork
 from rpstn.video.stream import LOST
 from rpstn.video.tracking import PADDING
 
-EVERY, MOST = 8, 8  # one frame in so many is kept, and so many at most
+EVERY, MOST = 4, 12  # one frame in so many is kept, and so many at most
 
 
 class RelationNote:
@@ -27,7 +27,7 @@ class RelationNote:
         self.frames = 0
 
     def see(self, pixels: np.ndarray, box: np.ndarray | None) -> None:
-        """Take the next frame (H,W,3) and where somebody was found in it, (4,) or None; every eighth frame is kept."""
+        """Take the next frame (H,W,3) and where somebody was found in it, (4,) or None; every fourth frame is kept."""
         wanted = self.frames % EVERY == 0 and len(self.crops) < MOST
         self.frames += 1
         if wanted and box is not None and getattr(self.network.model, "relation", None) is not None:

@@ -48,6 +48,7 @@ def test_networks_without_relations_are_refused_and_measurements_are_pooled():
         relation_effect(network(1.0, relation="off"), FRAMES)
     pooled = RelationEffect.pooled([RelationEffect(0.0, 0.1, 30), RelationEffect(0.04, 0.3, 10)])
     assert (pooled.moved, pooled.branch, pooled.joints) == pytest.approx((0.01, 0.15, 40)) and not pooled.none
+    assert not RelationEffect(0.0, 0.15, 39).none and RelationEffect(0.0, 0.15, 390).none and RelationEffect(0.0, 0.005, 39).none
     with pytest.raises(ValueError, match="no joints"):
         RelationEffect.pooled([])
 

@@ -193,7 +193,8 @@ def test_a_killed_recording_is_not_lost(camera, tmp_path, monkeypatch):
     with pytest.raises(UserError, match="recording that was cut off: --resume makes its files"):
         predict_video(given, progress=False)
     result = predict_video(replace(given, resume=True), progress=False)
-    assert result.frames == 3 and read(tmp_path) == expected and expected["video"]["width"] == 160
+    notes = [note for note in expected["notes"] if not note.startswith("relation, in 1 frame")]  # the frames are gone
+    assert result.frames == 3 and read(tmp_path) == expected | {"notes": notes} and expected["video"]["width"] == 160
     assert {path.name for path in tmp_path.iterdir()} == FILES and len(decode_video(tmp_path / "annotated.webm")) >= 3
 
 
