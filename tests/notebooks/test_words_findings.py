@@ -38,7 +38,7 @@ def study(losses, df=8.0):
         (Interval(-0.02, -0.021, -0.019, 11, 90, seeds=5, df=8), "significantly worse (p < 0.001, adjusted)"),
         (
             Interval(0.001, -0.002, 0.004, 11, 90, seeds=5, df=8),
-            "equivalent: a difference above 1 points is excluded, either way",
+            "equivalent: a difference above 1.0 points is excluded, either way",
         ),
         (
             Interval(0.01, -0.01, 0.03, 11, 90, seeds=5, df=8),
@@ -46,6 +46,7 @@ def study(losses, df=8.0):
         ),
         (Interval(0.0, -0.0001, 0.0001, 11, 90, seeds=1, df=8), "one training, which says nothing of others"),
         (Interval(0.1, np.nan, np.nan, 3, 90, seeds=5), "too few groups for an interval"),
+        (Interval(0.1, np.nan, np.nan, 11, 90, seeds=2), "too few trainings for an interval"),
     ],
 )
 def test_a_finding(item, said):

@@ -43,7 +43,7 @@ def test_what_rows_of_another_length_hold_and_whether_training_converged():
         "Whether trainings of 300 steps have converged was not tested: no run took half as many."
     )
     published["rows"]["half_steps"] = run("half the steps", LOSS | {"estimate": 0.0, "interval": [-0.002, 0.002], "df": 8})
-    assert words.converged_words(published).startswith("All 300 steps against half as many: equivalent: a difference above 1")
+    assert words.converged_words(published).startswith("All 300 steps against half as many: equivalent: a difference above 1.0")
 
 
 def test_a_budget():
@@ -99,7 +99,7 @@ def test_sections_of_published_runs():
     split = words.split_section("sub_jhmdb-1", runs["sub_jhmdb-1"], load_published())
     assert split.startswith("### sub_jhmdb-1\n\n> **What these rows are measured on.** Split 1 of 3, test: 61 clips")
     assert (
-        "Classes: 8 of the 12 classes. Joints: the data set's own." in split
+        "Classes: 8 of the 12. Joints: the data set's own." in split
         and "`PCK@0.2` by person size" in split
         and "*SimpleBaseline-R50, flip test, 13 joints*" in split
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rpstn.metrics.endpoints import PRIMARY
+from rpstn.metrics.groups import LEAST
 from rpstn.metrics.significance import Finding, testable
 from rpstn.notebooks.ablation_report import PRIMARY_RUN, findings, has_intervals
 from rpstn.notebooks.results import gain, gains_of, publication_findings
@@ -19,10 +20,12 @@ def finding_words(finding: Finding, subject: str = "the full network") -> str:
     if finding.kind in ("better", "worse"):
         return f"{subject} is significantly {finding.kind} ({_p(finding)})"
     if finding.kind == "equivalent":
-        return f"equivalent: a difference above {100 * PRIMARY.margin:g} points is excluded, either way ({_p(finding)})"
+        return f"equivalent: a difference above {100 * PRIMARY.margin:.1f} points is excluded, either way ({_p(finding)})"
     if finding.kind == "open":
         return f"{no_difference(finding.item)}, {_p(finding)}"
-    return "too few groups for an interval" if finding.kind == "no interval" else "one training, which says nothing of others"
+    if finding.kind == "one training":
+        return "one training, which says nothing of others"
+    return f"too few {'groups' if finding.item.groups < LEAST else 'trainings'} for an interval"
 
 
 def _p(finding: Finding) -> str:
@@ -50,7 +53,7 @@ def endpoint_words(study: Mapping[str, Any]) -> str:
         f"One comparison was fixed beforehand: the full network against the one without propagation, on {PRIMARY.subset} joints, "
         f"`PCK@{PRIMARY.threshold:g}` by {PRIMARY.reference} size. Of the {others} others, p is adjusted for their number "
         f"(Holm). A difference that is not significant comes with the smallest effect that is found with {PRIMARY.power:.0%} "
-        f"power. Networks are called equivalent where a difference above {100 * PRIMARY.margin:g} points is excluded, either way."
+        f"power. Networks are called equivalent where a difference above {100 * PRIMARY.margin:.1f} points is excluded, either way."
     )
 
 

@@ -168,7 +168,7 @@ def data_box(run: Mapping[str, Any], labels: Mapping[str, Any] | None) -> str:
     labels  what `benchmarks/sub_jhmdb_labels.py` measured of the joints; None where they are the official ones.
     """
     measured = run["measured_on"]
-    classes = measured.get("classes") or next(iter(measured.get("note", "").split(";")))
+    classes = measured.get("classes") or measured.get("note", "").split(";")[0].removesuffix(" classes")
     return (
         f"> **What these rows are measured on.** Split {measured['official_split']} of 3, {measured['split']}: "
         f"{measured['clips']} clips of {measured['groups']} videos, {measured['frames']} frames. "
