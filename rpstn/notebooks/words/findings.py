@@ -53,7 +53,7 @@ def endpoint_words(study: Mapping[str, Any]) -> str:
         f"One comparison was fixed beforehand: the full network against the one without propagation, on {PRIMARY.subset} joints, "
         f"`PCK@{PRIMARY.threshold:g}` by {PRIMARY.reference} size. Of the {others} others, p is adjusted for their number "
         f"(Holm). A difference that is not significant comes with the smallest effect that is found with {PRIMARY.power:.0%} "
-        f"power. Networks are called equivalent where a difference above {100 * PRIMARY.margin:.1f} points is excluded, either way."
+        f"power. Networks are equivalent where a difference above {100 * PRIMARY.margin:.1f} points is excluded, either way."
     )
 
 
