@@ -94,7 +94,8 @@ def global_matching(features: torch.Tensor, kernels: torch.Tensor) -> torch.Tens
     with torch.autocast(features.device.type, enabled=False):
         if features.dtype in (torch.float16, torch.bfloat16):
             features = features.float()
-        if len(features) == 1 and not torch.is_grad_enabled():  # one sample's kernels are a depthwise convolution's
+        # One sample's kernels are a depthwise convolution's; a graph is for any number of samples.
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling() and len(features) == 1:
             return functional.conv2d(
                 features, kernels.to(features.dtype).transpose(0, 1), padding=kernels.shape[-1] // 2, groups=features.shape[1]
             )
