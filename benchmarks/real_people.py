@@ -44,7 +44,6 @@ from rpstn.train.recipes.variants import VARIANTS
 LIGHT: dict[str, Any] = {"brightness": 0.2, "contrast": 0.4, "color": 0.25}
 SHARED: dict[str, Any] = {
     "dataset": "sub_jhmdb", "encoder": "movenet_thunder", "size": 256, "sigma": 2.0, "precision": "bf16", "calibration_frames": 0,
-    "validate_by": "person 0.2",  # as the first runs had it: all seeds are chosen by one score
 }  # fmt: skip
 ENCODER: dict[str, Any] = {
     "encoder_weights": "movenet_thunder", "relation": "off", "propagation": "none", "frames": 1, "batch": 16, "steps": 1200,
