@@ -34,7 +34,7 @@ from rpstn.metrics.hidden import MEASURES
 from rpstn.metrics.tables import aligned, markdown, percent
 from rpstn.models import load_checkpoint
 from rpstn.models.manifests import manifest_of, without_folders
-from rpstn.occlusion.baselines import middle_and_chance
+from rpstn.occlusion.baselines import check_protocol, middle_and_chance
 from rpstn.occlusion.protocols import PROTOCOLS, Protocol
 from rpstn.occlusion.study import (
     count_rows,
@@ -52,6 +52,7 @@ from rpstn.runs.files import plain, read_json, write_json
 from rpstn.runs.memory import keep_memory
 
 SHOWN = ("network", "hold", "Kalman", "hold, confident", "unoccluded")  # rows of the terminal's table
+CONCLUSIVE = ("0.1 person", "0.2 torso")  # measures by which no protocol may give joints away
 
 
 @dataclass(frozen=True)
@@ -137,8 +138,9 @@ class Study:
             if name not in self.results["rules"]:
                 self.results["rules"][name] = packed(count_rows(occluded, rule_rows(occluded)), self.results["groups"])
                 self.results["guesses"][name] = {
-                    measure: dict(zip(("middle", "chance"), middle_and_chance(occluded, **settings), strict=True))
-                    for measure, settings in MEASURES.items()
+                    measure: dict(zip(("middle", "chance"), guess(occluded, **MEASURES[measure]), strict=True))
+                    for measure in MEASURES
+                    for guess in [check_protocol if measure in CONCLUSIVE else middle_and_chance]
                 }
                 self.write()
 
@@ -168,14 +170,14 @@ def shown(results: dict[str, Any], protocol: str, measure: str, part: str = "1-5
     """Tabulate one protocol by one measure: rules, then each network, its gain over its own pose held, and its other rows."""
     lines = []
     for rule, found in unpacked(results["rules"][protocol], results["groups"]).items():
-        lines.append({"": rule, "found": counts_interval(found[measure][part]).brief(), "over hold": ""})
+        lines.append({"": rule, "found": counts_interval(found[measure].get(part, {})).brief(), "over hold": ""})
     for name, network in results["networks"].items():
         if protocol not in network["protocols"]:
             continue
         rows = unpacked(network["protocols"][protocol], results["groups"])
         for row in SHOWN:
-            counts = rows[row][measure][part]
-            gain = counts_gain(counts, rows["hold"][measure][part]).brief(signed=True) if row == "network" else ""
+            counts = rows[row][measure].get(part, {})
+            gain = counts_gain(counts, rows["hold"][measure].get(part, {})).brief(signed=True) if row == "network" else ""
             lines.append({"": f"{name}: {row}", "found": counts_interval(counts).brief(), "over hold": gain})
         visible = [percent(share(rows[row][measure].get("visible", {}))) for row in ("network", "unoccluded")]
         lines.append({"": f"{name}: visible joints, unoccluded", "found": " / ".join(visible), "over hold": ""})
@@ -184,15 +186,16 @@ def shown(results: dict[str, Any], protocol: str, measure: str, part: str = "1-5
 
 def main() -> None:
     """Score rules, then networks, and print what was found."""
-    clean_commit()
     keep_memory()
-    study = Study(tyro.cli(Occlusion, description=__doc__))
+    config = tyro.cli(Occlusion, description=__doc__)
+    clean_commit()
+    study = Study(config)
     study.rules()
     for checkpoint in study.config.checkpoints:
         study.network(checkpoint)
         print(f"{name_of(checkpoint)}: done", flush=True)
     for protocol in study.config.protocols:
-        for measure in ("0.1 person", "0.2 torso"):
+        for measure in CONCLUSIVE:
             print(shown(study.results, protocol, measure), end="\n\n", flush=True)
 
 

@@ -188,9 +188,9 @@ def _hide(window: Window, rng: np.random.Generator) -> tuple[np.ndarray, int]:
 
 def main() -> None:
     """Compare those that are given, and write."""
-    clean_commit()
     keep_memory()
     config = tyro.cli(Peers, description=__doc__)
+    clean_commit()
     dataset = thinned(open_dataset("sub_jhmdb", config.root, "test", fold=config.fold), config.every)
     peers: dict[str, tuple[Crops, dict[str, Any]]] = {
         "MoveNet Thunder": movenet(find_weights("movenet_thunder"), "movenet_thunder"),

@@ -113,5 +113,6 @@ def measure(config: Memory) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    config = tyro.cli(Memory, description=__doc__)
     clean_commit()
-    measure(tyro.cli(Memory, description=__doc__))
+    measure(config)

@@ -95,5 +95,6 @@ def measure(config: Quality) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    config = tyro.cli(Quality, description=__doc__)
     clean_commit()
-    measure(tyro.cli(Quality, description=__doc__))
+    measure(config)

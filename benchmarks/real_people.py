@@ -151,15 +151,17 @@ def score(config: RealPeople, fold: int, path: Path, way: str) -> dict[str, Any]
 
 def main() -> None:
     """Train, score, and write after each score."""
+    config = tyro.cli(RealPeople, description=__doc__)
     clean_commit()
     keep_memory()
-    config = tyro.cli(RealPeople, description=__doc__)
     results = read_json(config.out) if config.out.is_file() else {"scores": {}}
 
     def keep(key: str, make: Any) -> None:
         if key not in results["scores"]:
-            results["scores"][key] = make()
-            write_json(config.out, {"manifest": manifest(config, device=torch.device("cpu")), **results})
+            score = make()
+            others = read_json(config.out)["scores"] if config.out.is_file() else {}  # of a process that shares the work
+            results["scores"] |= others | {key: score}
+            write_json(config.out, {**results, "manifest": manifest(config, device=torch.device("cpu"))})
         found = results["scores"][key]
         print(key, {name: f"{100 * found[name]['mean_13']:.1f}" for name in ("person 0.2", "torso 0.2", "torso 0.1")}, flush=True)
 

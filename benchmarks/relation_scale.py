@@ -80,5 +80,6 @@ def _measures(matrices) -> dict[str, float]:
 
 
 if __name__ == "__main__":
+    config = tyro.cli(Study)
     clean_commit()
-    study(tyro.cli(Study))
+    study(config)

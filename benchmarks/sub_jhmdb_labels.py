@@ -46,8 +46,8 @@ def distances(config: Labels) -> dict[str, np.ndarray]:
 
 def main() -> None:
     """Measure, and write the result."""
-    clean_commit()
     config = tyro.cli(Labels, description=__doc__)
+    clean_commit()
     found = distances(config)
     values = np.concatenate(list(found.values()))
     result = {

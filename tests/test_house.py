@@ -246,7 +246,7 @@ def test_functions_and_files_are_short():
     assert not [f"{name}: {function}" for name, path in files.items() for function, lines in functions(path) if lines > 60]
 
 
-# Words that no longer name anything here; their successors are in CONTRIBUTING.md.
+# Words that no longer name anything here.
 OLD_WORDS = re.compile(
     r"\b(pictures?|films?|filmed|told apart|tell apart|colours?|coloured|normalis\w*|summaris\w*"
     r"|(?:centi|milli)?metres?|centres?|centred|greys?|mended|tumbl\w*|beside_share)\b|\bsights?\b(?=\s*[=:.(,)])",

@@ -83,8 +83,8 @@ def hidden_samples(
         lengths = np.where(newly, lengths, -1)
     if speed is not None:
         one_of("speed", speed, SPEEDS)
-        fast = np.concatenate([joint_speeds(clip) for clip in dataset]) >= FAST
-        lengths = np.where(fast == (speed == "fast"), lengths, -1)
+        speeds = np.concatenate([joint_speeds(clip) for clip in dataset])
+        lengths = np.where(np.isfinite(speeds) & ((speeds >= FAST) == (speed == "fast")), lengths, -1)
     return [np.where((lengths >= low) & (lengths <= high), part.correct, np.nan) for low, high in bins], part.groups
 
 

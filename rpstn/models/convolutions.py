@@ -75,7 +75,7 @@ class FusedConvolution(nn.Module):
         # Unequal padding is a larger kernel whose first rows and columns are zero, with equal padding: nothing is copied.
         low, high = before
         self.extra = high - low
-        padding = [side + high for side in _pair(conv.padding)]
+        padding = [side + high for side in _numbers(conv.padding)]
         self.settings = (padding, list(conv.stride), list(conv.dilation), conv.groups)
         self._packed: dict[tuple[Any, ...], tuple[torch.Tensor, torch.Tensor | None]] = {}
 
@@ -94,10 +94,10 @@ class FusedConvolution(nn.Module):
         return F.pad(weight, (self.extra, 0) * 2) if self.extra else weight
 
     def _pack(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Return weight and bias arranged for inputs of this shape; anew where they have changed since."""
+        """Return weight and bias arranged for inputs of this shape; again where they have changed since."""
         key = (tuple(x.shape), x.dtype, self.weight.data_ptr(), -1 if self.weight.is_inference() else self.weight._version)
         if key not in self._packed:
-            if len(self._packed) > _SHAPES:
+            if len(self._packed) >= _SHAPES:
                 self._packed.clear()
             weight = self._larger(self.weight.detach().to(x.dtype))
             packed = torch.ops.mkldnn._reorder_convolution_weight(weight, *self.settings, list(x.shape))
@@ -144,7 +144,7 @@ def _fold(layers: nn.Sequential) -> nn.Sequential:
     return nn.Sequential(*folded)
 
 
-def _pair(padding: Any) -> list[int]:
+def _numbers(padding: Any) -> list[int]:
     if isinstance(padding, str):
         raise ValueError(f"padding {padding!r} is not known in numbers; give the convolution whole numbers")
     return list(padding)

@@ -132,7 +132,8 @@ class RPSTN(nn.Module):
     P initializer, F encoder, R joint relation extractor, S propagator, (x) global matching. Calling it takes frames
     (B,T,3,H,W) and returns an RPSTNOutput; `step` takes one frame at a time and gives the same numbers in eval mode.
 
-    The released code differs in five places, all marked with `released` in `__init__`, `_carried` and `_propagate`.
+    With `carry` "gated", a gate mixes M_{t+1} with M'_t before the relation (`rpstn.models.carry`).
+    The released code differs in five places, all marked with `released` in `__init__`, `_carried` and `_seen`.
     """
 
     relation: JointRelationExtractor | None

@@ -27,6 +27,7 @@ from rpstn.notebooks.ablations import (
 from rpstn.runs.files import plain, portable, read_json, write_json
 from rpstn.runs.paths import expanded
 from rpstn.runs.renamed import STUDY, rename_keys
+from rpstn.runs.same_run import differences
 from rpstn.skeletons import Skeleton, get_skeleton
 
 KEYS = [(reference, subset) for reference in REFERENCES for subset in VISIBILITY_SUBSETS]
@@ -106,9 +107,15 @@ def read_runs(folders: Iterable[str | Path]) -> list[Run]:
     return sorted(found.values(), key=lambda run: (order.index(run.name), run.seed))
 
 
+def _different(one: Any, other: Any) -> bool:
+    """Tell whether two plans differ; settings that an older version did not have count as what it did."""
+    tables = isinstance(one, Mapping) and isinstance(other, Mapping)
+    return bool(differences(one, other)) if tables else one != other
+
+
 def _check_comparable(run: Run, other: Run) -> None:
     for key, what in (("shared", "budget"), ("encoder", "encoder to start from"), ("measured_on", "test clips")):
-        if run.plan[key] != other.plan[key]:
+        if _different(run.plan[key], other.plan[key]):
             raise UserError(
                 f"{run.path} and {other.path} differ in their {what}{_differing(run.plan[key], other.plan[key])}; "
                 "merge folders of one study only"

@@ -35,6 +35,7 @@ from rpstn.occlusion.question import ASKED_MEASURE, ask
 from rpstn.runs.devices import choose_device
 from rpstn.runs.directory import RunDirectory, clean_commit, defaults, manifest, refuse_dirty
 from rpstn.runs.files import plain, write_json
+from rpstn.runs.same_run import differences
 from rpstn.runs.settings import check_settings
 from rpstn.train.config import TrainConfig
 from rpstn.train.recipes import TITLES, VARIANTS, find_checkpoints, shipped_checkpoints
@@ -205,7 +206,8 @@ def _check_alike(trained: Mapping[str, Mapping[str, Any]]) -> None:
     known = {name: defaults(TrainConfig) | run["parameters"] for name, run in trained.items() if "parameters" in run}
     for key in sorted({key for settings in known.values() for key in settings} - APART):
         values = {name: settings.get(key) for name, settings in known.items()}
-        if any(value != next(iter(values.values())) for value in values.values()):
+        first = next(iter(values.values()))
+        if any(differences({key: value}, {key: first}) for value in values.values()):
             different = ", ".join(f"{name} {value}" for name, value in values.items())
             raise UserError(
                 f"the variants were trained with different {key} ({different}); train them alike, or publish them separately"

@@ -165,6 +165,8 @@ class _Table:
         shared = [seed for seed in self.seeds if seed in other.seeds or None in other.seeds]
         if not shared:
             return Interval(np.nan, np.nan, np.nan, 0, 0, seeds=0)
+        if not np.array_equal(self.counts[measure], other.counts[measure]):
+            raise UserError("two networks were scored on different clips; make results/real_people.json again")
         ours = self.hits[measure][[self.seeds.index(seed) for seed in shared]]
         theirs = other.hits[measure][[0 if None in other.seeds else other.seeds.index(seed) for seed in shared]]
         return crossed_interval(ours, self.counts[measure], theirs)

@@ -23,6 +23,7 @@ Filter = Callable[[np.ndarray, np.ndarray], np.ndarray]
 FILTERS: Mapping[str, Filter] = {
     "hold": filters.hold, "velocity": filters.velocity, "one-euro": filters.one_euro, "Kalman": filters.kalman,
 }  # fmt: skip
+GIVEAWAY = 0.1  # above chance, from which the middle of a patch tells where the joint is
 UNIT = 100.0  # the person's size in the units that filters work in, whose settings are in pixels
 
 
@@ -110,6 +111,8 @@ def confident(predictions: Predictions, dataset: ClipDataset, quantile: float = 
     for clip, confidence in zip(dataset, predictions.confidence, strict=True):
         painted = clip.truth.occlusion.painted > 0 if clip.truth.occlusion else np.zeros(len(clip), bool)
         before.append(confidence[: int(painted.argmax()) if painted.any() else len(clip)])
+    if not sum(map(len, before)):
+        raise UserError(f"{dataset.name}: no frame comes before an occluder, to say what is confident; let it come later")
     limit = np.quantile(np.concatenate(before), quantile, axis=0)
     return [confidence >= limit for confidence in predictions.confidence]
 
@@ -162,11 +165,12 @@ def middle_and_chance(dataset: ClipDataset, reference: str, threshold: float, po
     return float(np.nanmean(np.concatenate(hits))) if shares else np.nan, float(np.mean(shares)) if shares else np.nan
 
 
-def check_protocol(dataset: ClipDataset, reference: str, threshold: float, most: float = 0.1) -> None:
-    """Raise UserError where the middle of the patch scores more than `most` above chance: the occluders give joints away."""
+def check_protocol(dataset: ClipDataset, reference: str, threshold: float) -> tuple[float, float]:
+    """Return `middle_and_chance`. Raises UserError where the middle is more than GIVEAWAY above chance."""
     middle, chance = middle_and_chance(dataset, reference, threshold)
-    if middle > chance + most:
+    if middle > chance + GIVEAWAY:
         raise UserError(
             f"{dataset.name}: the middle of the patch finds {100 * middle:.1f} % of the hidden joints within {threshold:g} of "
             f"the {reference}, a point drawn in it {100 * chance:.1f} %; such occluders tell where joints are: make `free` larger"
         )
+    return middle, chance

@@ -120,7 +120,7 @@ def predict_restarted(
 
 def _after_cut(clip: Clip, window: int) -> Clip:
     """Take the frames after the cut, with the spliced clip's box in every one."""
-    if not isinstance(clip.frames, SplicedFrames):
+    if clip.truth.since_cut is None or not isinstance(clip.frames, SplicedFrames):
         raise UserError(f"clip {clip.id!r} has no cut; make one with rpstn.occlusion.cuts.splice")
     if window and len(clip) > window:
         raise UserError(f"clip {clip.id!r} has {len(clip)} frames, the window {window}; splice clips that fit into one window")

@@ -1,7 +1,8 @@
 """Ask the one question of this book in one way: how many of the joints hidden for 1 to 5 frames are found.
 
-Chapters, `rpstn publish` and its results files all call `ask`, so that what they print can be compared. Networks stand beside
-rules that need none (`rpstn.occlusion.baselines`). Conclusions are drawn by 0.2 of the torso.
+Chapters 05 and 08 and `rpstn publish` call `ask`, so that what they print can be compared. (`benchmarks/occlusion.py` asks it of
+the joints alone that a data set scores, by `rpstn.occlusion.study`.) Networks stand beside rules that need none
+(`rpstn.occlusion.baselines`). Conclusions are drawn by 0.2 of the torso.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class ModelConfig:
     carry: str = "none"  # none, gated: what the frame before knew of positions
     relation_layout: str = "paper"  # paper, released
     relation_scale: str = "none"  # none, sqrt, mean, learned
-    kernel_start: str = "delta"  # of matching's kernels: delta, which changes nothing, or average, a blur, as before version 0.3
+    kernel_start: str = "delta"  # of matching's kernels: delta, which changes nothing, or average, a blur, as up to version 0.2
     encoder_weights: str | None = None  # SimpleBaseline, torchvision or own file for the encoder; author checkpoint of network
     initializer_weights: str | None = None  # the same for the initializer
 

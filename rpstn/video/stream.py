@@ -3,8 +3,8 @@
     crop of the frame  ->  RPSTN.step  ->  joints in pixels of the frame  ->  box for the next frame
 
 Only each person's state is kept, the refined heatmaps and the features of one frame: memory and time per frame do not depend
-on how many came before. The crop may move between frames while the state is carried on: kernels hold what to look for, not
-where, and they are matched everywhere in the next crop.
+on how many came before. The crop may move between frames while the state is carried on: what a gate or "concat" carries is
+moved with it (`rpstn.models.rpstn.move_state`); kernels of matching hold what to look for, not where, and are matched everywhere.
 
 Which crop:
 - a fixed box: the same crop in all frames, PADDING times the box's longer side. Numbers are those of the clip call on such crops.

@@ -111,7 +111,7 @@ def test_new_kernels_change_nothing_yet(size):
         middle = kernels.shape[-1] // 2
         assert (kernels[..., middle, middle] - 1).abs().max() < 0.2
         assert (matched - features).std() < 0.2 * features.std()
-        blurred = global_matching(features, torch.full_like(kernels, 1 / 9))  # as before version 0.3
+        blurred = global_matching(features, torch.full_like(kernels, 1 / 9))  # as up to version 0.2
     assert (blurred - features).std() > 0.8 * features.std()
 
 

@@ -48,6 +48,14 @@ def test_scores_and_gains_are_those_that_were_put_in(content):
     assert found.networks["movenet_thunder"].scores["torso 0.2"].one_training
 
 
+def test_networks_scored_on_different_clips_are_not_compared(content):
+    for name in [name for name in content["scores"] if "rpstn" in name]:
+        for part in MEASURES:
+            content["scores"][name][part] = {"groups": {group: [8, 10] for group in content["scores"][name][part]["groups"]}}
+    with pytest.raises(UserError, match="two networks were scored on different clips"):
+        summarize(content)
+
+
 def test_findings_and_rows(content):
     found = summarize(content)
     judged = findings(found)

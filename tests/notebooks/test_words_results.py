@@ -43,7 +43,9 @@ def test_what_rows_of_another_length_hold_and_whether_training_converged():
         "Whether trainings of 300 steps have converged was not tested: no run took half as many."
     )
     published["rows"]["half_steps"] = run("half the steps", LOSS | {"estimate": 0.0, "interval": [-0.002, 0.002], "df": 8})
-    assert words.converged_words(published).startswith("All 300 steps against half as many: equivalent: a difference above 1.0")
+    assert words.converged_words(published).startswith(
+        "All 300 steps against half as many, on all joints: equivalent: a difference above 1.0"
+    )
 
 
 def test_a_budget():

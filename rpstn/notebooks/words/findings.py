@@ -49,11 +49,15 @@ def endpoint_words(study: Mapping[str, Any]) -> str:
     """Say which comparison was fixed beforehand, for how many others p is adjusted, and what equivalent means."""
     found = findings(study)
     others = sum(item.adjusted for item in found.values())
-    return (
+    fixed = (
         f"One comparison was fixed beforehand: the full network against the one without propagation, on {PRIMARY.subset} joints, "
-        f"`PCK@{PRIMARY.threshold:g}` by {PRIMARY.reference} size. Of the {others} others, p is adjusted for their number "
-        f"(Holm). A difference that is not significant comes with the smallest effect that is found with {PRIMARY.power:.0%} "
-        f"power. Networks are equivalent where a difference above {100 * PRIMARY.margin:.1f} points is excluded, either way."
+        f"`PCK@{PRIMARY.threshold:g}` by {PRIMARY.reference} size. Of the {others} others, p is adjusted for their number (Holm)."
+    )
+    none = f"No comparison was fixed beforehand: p is adjusted for the number of them, {others} (Holm)."
+    return (
+        f"{fixed if (PRIMARY_RUN, PRIMARY.subset) in found else none} A difference that is not significant comes with the "
+        f"smallest effect that is found with {PRIMARY.power:.0%} power. Networks are equivalent where a difference above "
+        f"{100 * PRIMARY.margin:.1f} points is excluded, either way."
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.notebooks.words.common import bullets, listed, plural, points, significant_in
+from rpstn.occlusion.baselines import GIVEAWAY
 from rpstn.occlusion.question import ASKED_MEASURE, Answer
 from rpstn.occlusion.recovery import Effects, horizon
 
@@ -54,15 +55,15 @@ def giveaway_table(guesses: Mapping[str, Mapping[str, tuple[float, float]]]) -> 
     }
 
 
-def giveaway_words(guesses: Mapping[str, Mapping[str, tuple[float, float]]], most: float = 0.1) -> str:
+def giveaway_words(guesses: Mapping[str, Mapping[str, tuple[float, float]]]) -> str:
     """Name the measures by which some protocol's patches tell where joints are, and those by which none does."""
     measures = list(dict.fromkeys(measure for found in guesses.values() for measure in found))
     worst = {measure: max(found[measure][0] - found[measure][1] for found in guesses.values()) for measure in measures}
-    honest = [f"{measure} (at most {100 * gap:.1f} points)" for measure, gap in worst.items() if gap <= most]
-    rest = [f"{measure} ({100 * gap:.1f} points)" for measure, gap in worst.items() if gap > most]
+    honest = [f"{measure} (at most {100 * gap:.1f} points)" for measure, gap in worst.items() if gap <= GIVEAWAY]
+    rest = [f"{measure} ({100 * gap:.1f} points)" for measure, gap in worst.items() if gap > GIVEAWAY]
     lines = []
     if honest:
-        lines.append(f"The middle of the patch is less than {100 * most:.0f} points above chance within {listed(honest)}.")
+        lines.append(f"The middle of the patch is less than {100 * GIVEAWAY:.0f} points above chance within {listed(honest)}.")
     if rest:
         lines.append(f"**No conclusion is drawn within {listed(rest)}**: there the middle is too good a guess.")
     return " ".join(lines)

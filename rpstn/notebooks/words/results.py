@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rpstn.metrics.intervals import Interval
+from rpstn.metrics.scores import VISIBILITY_SUBSETS
 from rpstn.notebooks.ablation_report import findings, loss_interval
 from rpstn.notebooks.ablations import RUNS, AblationConfig
 from rpstn.notebooks.published import PublishedRow
@@ -44,14 +45,11 @@ def grid_table(config: AblationConfig) -> dict[str, dict[str, Any]]:
     }
 
 
-def _named(changes: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in changes.items() if key != "batch"}
-
-
 def held_words(study: Mapping[str, Any]) -> str:
     """Say what rows have as many of as the full network, clips or frames per step, and what the rows of T are worth."""
     rows = {name: row["changes"] for name, row in study["rows"].items() if "frames" in row["changes"]}
-    same = "All rows see the same clips, those of propagation too"
+    shorter = any("steps" in row["changes"] for row in study["rows"].values())
+    same = f"All rows{', but for one of fewer steps,' if shorter else ''} see the same clips, those of propagation too"
     if not rows:
         return f"{same}."
     batch, frames = study["budget"]["batch"], study["budget"]["frames"]
@@ -69,11 +67,10 @@ def held_words(study: Mapping[str, Any]) -> str:
 def converged_words(study: Mapping[str, Any]) -> str:
     """Say whether the budget of a study is one at which training has converged: half the steps are equivalent to all of them."""
     steps = study["budget"]["steps"]
-    found = {name: item for (name, _), item in findings(study).items() if name == "half_steps"}
-    if not found:
+    found = findings(study).get(("half_steps", VISIBILITY_SUBSETS[0]))
+    if found is None:
         return f"Whether trainings of {steps} steps have converged was not tested: no run took half as many."
-    said = finding_words(next(iter(found.values())), f"the network of all {steps} steps")
-    return f"All {steps} steps against half as many: {said}."
+    return f"All {steps} steps against half as many, on all joints: {finding_words(found, f'the network of all {steps} steps')}."
 
 
 def budget_row(study: Mapping[str, Any]) -> dict[str, Any]:
