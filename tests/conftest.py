@@ -30,6 +30,16 @@ def pytest_collection():
         gc.enable()
 
 
+# What takes longest by far: begun first, so that no worker is left with it at the end.
+LONG = ("notebooks/test_book.py", "notebooks/test_lab.py", "test_types.py", "notebooks/test_recorded_sets.py")
+
+
+def pytest_collection_modifyitems(items):
+    """Put the files that take longest first; `make test` gives them out in this order, each to one worker."""
+    order = {CHECKOUT / "tests" / name: rank for rank, name in enumerate(LONG)}
+    items.sort(key=lambda item: order.get(item.path, len(LONG)))
+
+
 def pytest_runtest_setup(item):
     """Skip a test that is marked with `data("COCO")` where ../shared/data/COCO is not there."""
     for marker in item.iter_markers("data"):

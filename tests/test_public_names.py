@@ -2,32 +2,14 @@
 
 import ast
 import inspect
-import json
-import os
 import pydoc
-import shutil
 import subprocess
 import sys
 import types
 
-import pytest
-
 import rpstn
 
 from .conftest import CHECKOUT
-
-# Line by line, what a user may write, and whether a type checker has to object.
-USES = {
-    "from rpstn import metrics, predict": False,
-    "found = predict('a.mp4')": False,
-    "found.poses": False,
-    "found.nonsense": True,
-    "predict('a.mp4', nonsense=1)": True,
-    "rpstn.metrics.pck(1, 1, 1, size=1).nonsense": True,
-    "rpstn.open_dataset('embedded').clips": False,
-    "rpstn.open_dataset('embedded').nonsense": True,
-    "rpstn.nonsense": True,
-}
 
 # In one process, whose other packages stay loaded: the package itself is new each time.
 ORDERS = """
@@ -76,22 +58,3 @@ def test_type_checkers_read_the_names_that_there_are():
     assert imported == {name: rpstn._HOMES.get(name, "rpstn") for name in listed}
     assert not [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "__getattr__"]
     assert (CHECKOUT / "rpstn" / "py.typed").is_file()
-
-
-@pytest.mark.xdist_group("types")  # mypy finds here what it has read for test_house.py
-@pytest.mark.parametrize("checker", ["pyright", "mypy"])
-def test_a_type_checker_agrees(checker, tmp_path):
-    """What is right passes, what is wrong is an error on its line: nothing of it is Any."""
-    # The one of this environment, whether or not it is on the path.
-    program = shutil.which(checker, path=os.path.dirname(sys.executable)) or shutil.which(checker)
-    if program is None:
-        pytest.skip(f"{checker} is not installed")
-    (tmp_path / "user.py").write_text("\n".join(["import rpstn", *USES]), encoding="utf-8")
-    (tmp_path / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(CHECKOUT)], "reportUnusedExpression": False}))
-    of_the_project = ["--config-file", str(CHECKOUT / "pyproject.toml"), "--cache-dir", str(CHECKOUT / ".mypy_cache")]
-    options = ["--pythonpath", sys.executable] if checker == "pyright" else of_the_project
-    environment = os.environ | {"MYPYPATH": str(CHECKOUT)}
-    said = subprocess.run([program, *options, "user.py"], cwd=tmp_path, env=environment, capture_output=True, text=True).stdout
-    for number, (line, wrong) in enumerate(USES.items(), 2):
-        told = [row for row in said.splitlines() if f"user.py:{number}:" in row and "error" in row]
-        assert bool(told) == wrong, f"{line}\n{said}"

@@ -11,8 +11,6 @@ import pytest
 
 from .conftest import CHECKOUT
 
-pytestmark = pytest.mark.xdist_group("wheel")  # built and installed once
-
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory):

@@ -25,8 +25,6 @@ from rpstn.train import TrainConfig, train
 from . import test_hieve, test_lspet, test_own
 from .small_sets import MADE, truth
 
-pytestmark = pytest.mark.xdist_group("data sets")  # one network is trained for each, once
-
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 TINY = {"frames": 1, "size": 64, "batch": 2, "steps": 1, "warmup": 0, "precision": "fp32", "device": "cpu", "propagation": "none"}
 

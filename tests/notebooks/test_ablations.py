@@ -20,8 +20,6 @@ from rpstn.notebooks.published import PAPER_JOINTS, published_rows
 from rpstn.runs import read_json
 from rpstn.runs.parts import flatten
 
-pytestmark = pytest.mark.xdist_group("ablations")  # trained once
-
 SMALL = {"steps": 1, "batch": 2, "frames": 2, "size": 64, "clips": 1, "precision": "fp32", "device": "cpu"}
 
 

@@ -21,8 +21,6 @@ from ..conftest import CHECKOUT
 
 NOT_SOURCE = ("__pycache__", ".ipynb_checkpoints", "runs", "data")
 
-pytestmark = pytest.mark.xdist_group("book")  # one worker makes the book, once
-
 
 @pytest.fixture(scope="module")
 def root(data_root, tmp_path_factory):
@@ -145,26 +143,6 @@ def test_captions_and_links_of_notebooks_are_the_books(html, root):
         assert text.count("<figcaption>") == len(figures) + text.count("<video") * (notebook.name == "your_video")
     page = (html / "executed" / "14_your_video.html").read_text()
     assert 'href="06_relations.html"' in page and 'href="../datasets.html"' in page
-
-
-@pytest.mark.xdist_group("recorded")  # beside the others
-def test_train_and_evaluate_on_a_recorded_set(tmp_path, monkeypatch):
-    """The same notebooks on Sub-JHMDB, where it is at hand; only parameters differ. A few of its clips are enough."""
-    place, root = CHECKOUT.parent / "shared" / "data" / "JHMDB", tmp_path / "few"
-    if not place.is_dir():
-        pytest.skip("no ../shared/data/JHMDB")
-    (root / "sub_splits").mkdir(parents=True)
-    for path in place.iterdir():
-        if path.name != "sub_splits":
-            (root / path.name).symlink_to(path)
-    for path in sorted((place / "sub_splits").glob("*_split_1.txt"))[:3]:
-        lines = sorted(path.read_text().splitlines(), key=lambda line: line[-1])
-        (root / "sub_splits" / path.name).write_text("\n".join(lines[:: len(lines) // 4]) + "\n")
-    monkeypatch.chdir(tmp_path)
-    values = {"dataset": "sub_jhmdb", "root": str(root)}
-    assert run_notebooks(["train", "evaluate"], profile="smoke", values=values, out="out", progress=False) == 0
-    text = (tmp_path / "out" / "05_evaluate.ipynb").read_text()
-    assert str(tmp_path) not in text and "belly" in text
 
 
 def test_executed_notebooks_name_no_place(root, data_root):

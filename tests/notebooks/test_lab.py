@@ -16,10 +16,7 @@ import pytest
 from ..conftest import CHECKOUT
 from .browser import CHROMIUM, PATIENCE, open_page, wait_for
 
-pytestmark = [
-    pytest.mark.xdist_group("lab"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian, Ubuntu: apt install chromium)"),
-]
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (Debian, Ubuntu: apt install chromium)")
 
 # A server of this test's own, on a port that the system chooses, and the application as a variable of the page. Kernels are
 # reached through socket files: a port that was free when it was chosen may be taken when the kernel binds it.

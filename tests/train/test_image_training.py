@@ -1,13 +1,10 @@
 """Image networks in training: by the same loop, from the same start, saved, resumed, scored; with the JRE and without."""
 
 import dataclasses
-import shutil
 
-import nbformat
 import numpy as np
 import pytest
 import torch
-from scipy.io import loadmat, savemat
 
 from rpstn.datasets import open_dataset
 from rpstn.errors import UserError
@@ -24,8 +21,6 @@ from rpstn.runs.parts import flatten
 from rpstn.train import TrainConfig, train
 from rpstn.train import loop as training
 from rpstn.train.recipes import IMAGE_VARIANTS, ImageRecipe
-
-from ..conftest import CHECKOUT
 
 
 @pytest.fixture
@@ -258,43 +253,3 @@ def test_time_is_measured_in_turns_and_leaves_the_networks_as_they_were():
     assert all(network.training for network in networks.values())
     with pytest.raises(ValueError, match="repeats"):
         seconds_per_image(networks, repeats=0)
-
-
-# The notebook, on real images: the book's own data are the business of test_book.py
-
-
-@pytest.mark.xdist_group("recorded")
-@pytest.mark.parametrize("dataset", ["coco", "lspet"])
-def test_the_notebook_runs_on_real_images(dataset, tmp_path, monkeypatch):
-    """Where they are at hand. The sample of COCO has val2017 alone, which here is copied as train2017; 200 of LSPET's images
-    are enough.
-    """
-    from rpstn.notebooks.run import run_notebooks
-
-    place = CHECKOUT.parent / "shared" / "data" / {"coco": "COCO", "lspet": "LSPET"}[dataset]
-    if not place.is_dir():
-        pytest.skip(f"no ../shared/data/{place.name}")
-    root = tmp_path / dataset
-    if dataset == "lspet":
-        root.mkdir()
-        (root / "images").symlink_to(place / "images")
-        savemat(root / "joints.mat", {"joints": loadmat(place / "joints.mat")["joints"][..., :200]})
-    else:
-        for year in ("train2017", "val2017"):
-            shutil.copytree(place / "val2017", root / year)
-            (root / "annotations").mkdir(exist_ok=True)
-            shutil.copy(
-                place / "annotations" / "person_keypoints_val2017.json", root / "annotations" / f"person_keypoints_{year}.json"
-            )
-    values = {"dataset": dataset, "root": str(root)}
-    monkeypatch.chdir(tmp_path)
-    assert run_notebooks(["image"], profile="smoke", values=values, out="out", progress=False) == 0
-    text = (tmp_path / "out" / "10_image.ipynb").read_text()
-    assert str(place.parent) not in text and str(tmp_path) not in text
-    shown = [
-        str(output["data"]["text/plain"])
-        for cell in nbformat.reads(text, as_version=4).cells
-        for output in cell.get("outputs", [])
-        if "data" in output
-    ]
-    assert any("PCK@0.2, person" in table and ("AP75" in table) == (dataset == "coco") for table in shown)

@@ -10,8 +10,6 @@ from rpstn.cli.main import main
 from rpstn.datasets.own import own_clip, write_own
 from rpstn.skeletons import skeleton_of
 
-pytestmark = pytest.mark.xdist_group("own")  # trained once
-
 NAMES = {
     "head": "head",
     "left_hand": "left_wrist",

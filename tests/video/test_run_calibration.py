@@ -21,8 +21,6 @@ from rpstn.video.tracking import Following
 
 from ..predicting import BOX
 
-pytestmark = pytest.mark.xdist_group("calibrated")  # trained once
-
 SETTINGS = {"frames": 2, "size": 64, "batch": 2, "steps": 2, "precision": "fp32", "device": "cpu"}
 
 

@@ -129,7 +129,6 @@ def test_the_labels_of_any_data_set_are_the_truth(dataset, clip, tmp_path):
     assert found.micro > 0.8
 
 
-@pytest.mark.xdist_group("recorded")
 def test_the_notebook_looks_at_a_clip_of_a_data_set(clip, tmp_path, monkeypatch):
     make_penn(tmp_path / "set", clip)
     values = {"dataset": "penn_action", "root": str(tmp_path / "set")}
