@@ -17,12 +17,12 @@
 # %% [markdown]
 # # Occlusion: what propagation carries
 #
-# **Question.** A joint is hidden for a few frames. Does a network that carries the pose from frame to frame
-# find it more often than the same network that does not, and more often than the simplest rule, which says that the joint is
-# still where it was last seen? For how long? And where does carrying hurt?
+# **Question.** A joint is hidden for a few frames. Does a network that carries the pose from frame to frame find it more often than
+# the same network that does not, and more often than the simplest rule, which says that the joint is still where it was last seen?
+# For how long? And where does carrying hurt?
 #
-# **Time.** About two minutes on two CPU cores: each network predicts the test split as it is, once more with
-# occluders, a part of it with every kind of occluder, and clips with a cut.
+# **Time.** About two minutes on two CPU cores: each network predicts the test split as it is, once more with occluders, a part of it
+# with every kind of occluder, and clips with a cut.
 
 # %% tags=["parameters"]
 from typing import Optional
@@ -54,7 +54,6 @@ seed: int = 2021  # of occluders, cuts and bootstrap
 # %%
 # %matplotlib inline
 import matplotlib.pyplot as plt
-import numpy as np
 import pandas as pd
 from IPython.display import Markdown, Video
 
@@ -97,12 +96,6 @@ networks = {name: load_checkpoint(config.checkpoint) for name, config in configs
 settings = {"window": window, "batch": batch, "amp": use_bf16(precision, next(networks[first][0].parameters()).device)}
 
 # %% tags=["hide-input"]
-clips = {"test clips": len(test), "groups": len({item.group for item in test})}
-pd.DataFrame(
-    {name: {"weights": f"{config.checkpoint.parent.name}/{config.checkpoint.name}"} | clips for name, config in configs.items()}
-).T
-
-# %% tags=["hide-input"]
 Markdown(words.how_trained({name: training_of(config.checkpoint) for name, config in configs.items()}))
 
 # %% [markdown]
@@ -120,38 +113,25 @@ if start >= stretch:
         f"the occlusion starts in frame {start}, but {stretch} frames are shown; choose a smaller start or another window"
     )
 hidden = occlude(clean, skeleton, occluder, other_frames(clean, test, seed))
-seen = {name: predict_window(*network, clean, 0, stretch) for name, network in networks.items()}
 blind = {name: predict_window(*network, hidden, 0, stretch) for name, network in networks.items()}
-views = {"unoccluded": seen[first].window, "occluded": blind[first].window}  # what a network sees, and the truth in it
+clear = predict_window(*networks[first], clean, 0, stretch).window
+views = {"unoccluded": clear, "occluded": blind[first].window}  # what a network sees, and the truth in it
 columns = list(range(max(0, start - 2), min(stretch, start + length + 3)))
 columns = columns[:: -(-len(columns) // 8)]  # eight frames at most
 
-# %% mystnb={"figure": {"name": "fig-occlusion-clip"}, "image": {"alt": "Two rows of frames; in the lower row a patch covers one joint for some frames."}}
+# %% mystnb={"figure": {"name": "fig-occlusion-clip"}, "image": {"alt": "Rows of frames with stick figures: without and with a patch that covers one joint for some frames, and one row for each network."}}
+poses = {name: view.joints for name, view in blind.items()}
 axes = plots.filmstrip(
-    {name: view.frames for name, view in views.items()},
+    {name: view.frames for name, view in views.items()} | {name: view.window.frames for name, view in blind.items()},
     columns,
-    poses={name: view.joints for name, view in views.items()},
+    poses={name: view.joints for name, view in views.items()} | poses,
     visibility={name: view.visibility for name, view in views.items()},
     skeleton=skeleton,
 )
 
 # %% [markdown]
-# *The clip without and with the occluder, with the true pose. Hidden joints are hollow.*
-
-# %% [markdown]
-# ## What each network predicts
-
-# %% mystnb={"figure": {"name": "fig-occlusion-predictions"}, "image": {"alt": "Rows of frames with predicted stick figures, one row for the truth and one for each network."}}
-axes = plots.filmstrip(
-    {"truth": views["occluded"].frames, **{name: view.window.frames for name, view in blind.items()}},
-    columns,
-    poses={"truth": views["occluded"].joints, **{name: view.joints for name, view in blind.items()}},
-    visibility={"truth": views["occluded"].visibility},
-    skeleton=skeleton,
-)
-
-# %% [markdown]
-# *Predictions on the occluded clip, one row per network.*
+# *The clip without and with the occluder, with the true pose (hidden joints are hollow); below, what each network predicts for the
+# occluded clip.*
 
 # %% [markdown]
 # The heatmap of the hidden joint says more than the single position that is read from it: how confident the network is,
@@ -170,65 +150,19 @@ axes = plots.hidden_heatmaps(
 )
 
 # %% [markdown]
-# *Heatmap of the hidden joint over time, one row per network, on one scale. The ring is the true position.*
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-error"}, "image": {"alt": "Lines of errors over the frames of the clip, one color per network, with the hidden frames shaded."}}
-truth = views["occluded"].joints[:, index]
-person = clean.boxes[:stretch, 2:].max(axis=1) * np.linalg.norm(views["occluded"].affine[0, :2])  # input px
-held = np.linalg.norm(truth - truth[max(start - 1, 0)], axis=-1) / person  # of the rule: where it was last seen
-with_occluder, without = (
-    {name: np.linalg.norm(view.joints[:, index] - truth, axis=-1) / person for name, view in part.items()}
-    for part in (blind, seen)
-)
-ax = plots.over_frames(with_occluder, patched, dotted=without, label=f"error of {plots.short(joint)} / person size")
-lines = ax.plot(np.flatnonzero(patched), held[patched], color="#444444", ls="--", label="last true position")
-line = ax.axhline(0.1, color="#888888", lw=1)
-legend = ax.legend()
-
-# %% [markdown]
-# *Error of the hidden joint over time, as a fraction of the person's size: with the occluder (lines) and without (dotted); dashed,
-# that of its last true position. Shaded: the frames in which it is hidden. Below the gray line it is within 0.1 of the person.*
-
-# %% [markdown]
-# The same as a video, slowed down. Hidden joints are hollow.
+# *Heatmap of the hidden joint over time, one row per network, on one scale. The ring is the true position. Below, the
+# same clip as a video, slowed down.*
 
 # %% tags=["hide-input"]
 shots = compare_poses(
     views["occluded"].frames,
-    {"truth": views["occluded"].joints, **{name: view.joints for name, view in blind.items()}},
+    {"truth": views["occluded"].joints, **poses},
     skeleton,
     views["occluded"].visibility,
 )
 path = write_webm(webm or default_place("runs", f"occlusion-{dataset}.webm"), shots, fps=6)
 label = f"The clip several times side by side, with the true pose and with the predictions of {', '.join(blind)}; one joint is hidden for some frames."
 Video(str(path), embed=True, html_attributes=f'controls loop muted width="100%" aria-label="{label}"')
-
-# %% [markdown]
-# ## The kernels that carried
-#
-# What the pose of frame $t$ tells frame $t+1$ goes through the kernels. If the occluder changes them, it
-# changes what is carried; if they still differ after it has left, the network remembers it.
-
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-kernels"}, "image": {"alt": "A line over the frames of the clip that rises where the occluder is."}}
-kernels = {
-    name: [part.kernels.reshape(stretch - 1, -1) for part in (view, seen[name])]
-    for name, view in blind.items()
-    if view.kernels is not None
-}
-changes = {name: np.linalg.norm(a - b, axis=1) / np.linalg.norm(b, axis=1) for name, (a, b) in kernels.items()}
-ax = plots.over_frames(changes, patched, first=1, label="change of the kernels")
-
-# %% [markdown]
-# *Distance between the kernels with and without the occluder, as a fraction of their length, by the frame that they were
-# carried into. Shaded: the hidden frames.*
-
-# %% mystnb={"figure": {"name": "fig-occlusion-kernel-grid"}, "image": {"alt": "A grid of small square tiles in red, white and blue."}}
-fig, ax = plt.subplots(figsize=(6.4, 2.8))
-name, carried = next(((name, view.kernels) for name, view in blind.items() if view.kernels is not None), (None, None))
-ax = plots.kernel_grid(carried[min(start, stretch - 2)], ax=ax, title=name) if carried is not None else ax.set_axis_off()
-
-# %% [markdown]
-# *Kernels of the first channels that were carried into the frame after the first hidden one.*
 
 # %% [markdown]
 # ## All test clips: do the occluders give joints away?
@@ -313,9 +247,6 @@ for ax, (speed, lines) in zip(axes, curves.items(), strict=True):
 # *Joints that an occluder hides and that are found within 0.2 of the torso, against the frames since they were last visible, on all
 # test clips that are long enough: slow joints above, fast ones below. Bars are 95 % intervals over groups, each bin by itself.*
 
-# %% tags=["hide-input"]
-Markdown(f"Fast is what moves by {100 * FAST:g} % of the person's size in a frame or more.")
-
 # %% [markdown]
 # The lines are about the same joints, so a paired difference says more than two intervals side by side.
 
@@ -329,39 +260,32 @@ line = ax.axhline(0, color="#444444", lw=1)
 
 # %% [markdown]
 # *Gain of the first network over each of the others on the same hidden joints, slow and fast. Above zero, it finds more of them.
-# Each bin has a 95 % interval by itself.*
-
-# %% [markdown]
-# **The horizon** is the number of frames up to which every bin's interval of the gain lies above zero.
+# Each bin has a 95 % interval by itself. **The horizon** is the number of frames up to which every bin's interval lies above zero.*
 
 # %% tags=["hide-input"]
-Markdown(words.horizons_words(gains))
+Markdown(f"{words.horizons_words(gains)} Fast is what moves by {100 * FAST:g} % of the person's size in a frame or more.")
 
 # %% [markdown]
 # ## All test clips as they are
 #
-# Occluders are artificial. In the embedded set, joints are also hidden by the body itself and by things in the
-# scene, and it is known exactly when. Where a data set does not say which joints are hidden, the next figure stays empty,
-# and the occluders above are the only measurement.
+# Occluders are artificial. In the embedded set, joints are also hidden by the body itself and by things in the scene, and it is
+# known exactly when. Where a data set does not say so, the next figure stays empty, and the occluders above are all there is.
 
 # %%
 known = any((item.visibility == OCCLUDED).any() for item in test)
 natural = {name: predict_clips(*network, test, **settings) for name, network in networks.items()}
 as_it_is = ask(test, natural, seed=seed)
 
-# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-natural"}, "image": {"alt": "One line per network over the number of hidden frames; beside it points with intervals and a line of no difference."}}
-fig, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.4), width_ratios=(3, 2))
+# %% tags=["hide-input"] mystnb={"figure": {"name": "fig-occlusion-natural"}, "image": {"alt": "One line per network over the number of hidden frames, with vertical intervals."}}
+fig, ax = plt.subplots(figsize=(7.2, 3.4))
 if known:
-    plots.hidden_curves({name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, left)
-    named = {f"{first}\n- {name}": gain for name, gain in as_it_is.gains.items()}
-    plots.interval_points(named, right, label="gain, 0.2 torso (percentage points)")
+    plots.hidden_curves({name: hidden_curve(predictions, test, seed=seed) for name, predictions in natural.items()}, ax)
 else:
-    left.text(0.5, 0.5, "hidden joints are not marked", ha="center", transform=left.transAxes)
-    right.set_axis_off()
+    ax.text(0.5, 0.5, "hidden joints are not marked", ha="center", transform=ax.transAxes)
 
 # %% [markdown]
-# *Joints that are hidden in the clips as they are and that are found within 0.2 of the torso (all speeds together: the mix changes
-# with time), and the paired gain on those hidden for up to five frames. Bars are 95 % intervals over groups.*
+# *Joints that are hidden in the clips as they are and that are found within 0.2 of the torso, all speeds together: the mix changes
+# with time. Bars are 95 % intervals over groups. The gains, on joints hidden for up to five frames, stand in the table.*
 
 # %% tags=["hide-input"]
 pd.DataFrame(words.answer_table(as_it_is)).T if known else None
@@ -373,9 +297,8 @@ Markdown(words.answer_words(as_it_is))
 # ## Every kind of occluder
 #
 # One joint, one limb, half the body, the whole person. The occluder moves with the person, or stays where its first frame put it,
-# and people pass behind it. For each, three questions. Are hidden joints found? Are
-# joints found when they have **reappeared** and the occluder has left? And what happens to the **unoccluded joints**, which it has
-# not hidden so far?
+# and people pass behind it. For each, three questions. Are hidden joints found? Are joints found when they have **reappeared** and
+# the occluder has left? And what happens to the **unoccluded joints**, which it has not hidden so far?
 
 # %%
 some = first_per_group(with_min_length(test, table_start + longest), each)
@@ -412,14 +335,11 @@ axes = plots.interval_panels(
 
 # %% [markdown]
 # *Gain of the first network over the baseline for every kind of occluder: on hidden joints (top), and on joints that
-# reappeared up to three frames ago (bottom). 95 % intervals over groups; filled points exclude zero.*
+# reappeared up to three frames ago (bottom). 95 % intervals over groups; filled points exclude zero, as they would for about one of
+# twenty kinds without any effect.*
 
 # %% tags=["hide-input"]
 Markdown(words.effects_words(compared, first, baseline))
-
-# %% [markdown]
-# An effect counts here if its interval excludes zero. Each kind is tested by itself: of twenty without any effect, about one
-# would count.
 
 # %% [markdown]
 # ## Where it hurts: after the occluder, and after a cut
@@ -428,18 +348,17 @@ Markdown(words.effects_words(compared, first, baseline))
 # what was believed of it while it was hidden only misleads. **A cut**: the video continues with another person in another
 # position, and everything that is carried is wrong.
 #
-# For the cut, each clip is appended to the beginning of a clip of another group, with images of the same size. The network is
-# not told. It is compared with frame by frame, and with itself when it *is* told, that is, reset in the first frame after the cut,
-# in the same crop.
+# For the cut, each clip is appended to the beginning of a clip of another group, with images of the same size. The network is not
+# told. It is compared with frame by frame, and with itself when it *is* told, that is, reset in the first frame after the cut.
 
 # %%
 uncut = first_per_group(with_min_length(test, cut), cuts_each)
 cut_clips = splice_dataset(uncut, cut, 2 * cut, seed)
 over = {name: predict_clips(*networks[name], cut_clips, **settings) for name in (first, baseline)}
-told = predict_restarted(*networks[first], cut_clips, **settings)
+told_of_it = predict_restarted(*networks[first], cut_clips, **settings)
 since = {
     first: part_curve(over[first], cut_clips, "after_cut", seed=seed),
-    f"{first}, told of the cut": part_curve(told, cut_clips, "after_cut", seed=seed),
+    f"{first}, told of the cut": part_curve(told_of_it, cut_clips, "after_cut", seed=seed),
     baseline: part_curve(over[baseline], cut_clips, "after_cut", seed=seed),
 }
 
@@ -455,39 +374,27 @@ axes = plots.hidden_curves(since, right, label="found within 0.2 torso (%)", cou
 # of all joints, against the frames since a cut. Bars are 95 % intervals over groups.*
 
 # %%
+lately, later = ((1, 3),), ((4, 12),)
+reappeared, after = (hidden_clips, "reappeared"), (cut_clips, "after_cut")
 pairs = {
-    f"reappeared up to 3 frames ago: {first} - {baseline}": (
-        occluded[first],
-        occluded[baseline],
-        hidden_clips,
-        "reappeared",
-        ((1, 3),),
-    ),
-    f"cut up to 3 frames ago: {first} - {baseline}": (over[first], over[baseline], cut_clips, "after_cut", ((1, 3),)),
-    f"cut up to 3 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((1, 3),)),
-    f"cut 4 to 12 frames ago: {first} - itself, told": (over[first], told, cut_clips, "after_cut", ((4, 12),)),
+    f"reappeared up to 3 frames ago: {first} - {baseline}": (occluded[first], occluded[baseline], *reappeared, lately),
+    f"cut up to 3 frames ago: {first} - {baseline}": (over[first], over[baseline], *after, lately),
+    f"cut up to 3 frames ago: {first} - itself, told": (over[first], told_of_it, *after, lately),
+    f"cut 4 to 12 frames ago: {first} - itself, told": (over[first], told_of_it, *after, later),
 }
 harm = {name: part_gain(*pair, seed=seed).intervals[0] for name, pair in pairs.items()}
 no_partner = words.excluded(len(uncut) - len(cut_clips), "images of a size that no other group has")
 
-# %% [markdown]
-# Does carrying hurt?
-
 # %% tags=["hide-input"]
 verdicts = "**no, it helps even here**", "**yes, it hurts**"
 counts = f"{len(hidden_clips)} clips with an occluder{nothing_hidden}, {len(cut_clips)} with a cut{no_partner}"
-Markdown(f"{counts}:\n\n{words.differences(harm, *verdicts)}")
+Markdown(f"Does carrying hurt? {counts}:\n\n{words.differences(harm, *verdicts)}")
 
 # %% [markdown]
 # ## What follows
 #
 # Whatever a network gains over another, the rule that a joint is still where it was last seen stands above both until a network
-# beats it: this is what a memory of the pose is for. The comparison with **frame by frame** shows what relation and propagation do together; that with **without
-# propagation** shows what propagation adds to a relation; and **without relation**, where it was trained, shows propagation
-# alone. A network that wins in the first few bins and not in the later
-# ones has a short memory: what it carries fades. Each bin's interval is a 95 % interval by itself: of twenty bins
-# without any difference, about one would look like a win or a loss. The bins also share their clips. The gain
-# over the first five frames together, above, is one number and needs no such caution.
-
-# %% tags=["hide-input"]
-Markdown(words.bins_words(gains[f"{first} - {baseline}"], first, baseline))
+# beats it: this is what a memory of the pose is for. The comparison with **frame by frame** shows what relation and propagation do
+# together; that with **without propagation** what propagation adds to a relation. A gain in the first few bins and not in later
+# ones is a short memory: what is carried fades. Of twenty bins without any difference, about one would look like one; the gain over
+# the first five frames together, above, is one number and needs no such caution.

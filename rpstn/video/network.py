@@ -52,7 +52,7 @@ class PoseNetwork:
 
     model      becomes this object's own: on a CPU its convolutions are fused, which changes numbers by their rounding.
     precision  "fp32", "bf16", or "auto": bfloat16 on a CPU that computes it, for networks with MoveNet's features, which take
-               half the time then; their joints move by hundredths of a heatmap pixel.
+               half the time then; their joints move by 0.2 % of the person (median), and score alike.
     """
 
     def __init__(

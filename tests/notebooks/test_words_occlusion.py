@@ -49,16 +49,6 @@ def test_effects_of_occluders_in_a_table():
     assert words.effects_table({"half": {"alone": bare}}, "RPSTN", "alone")["half"]["their PCK, RPSTN (%)"] == ""
 
 
-def test_the_bins_of_a_gain():
-    bins = ((1, 1), (2, 2), (3, 5))
-    assert words.bins_words(HiddenCurve(bins, (UP, AROUND, DOWN)), "RPSTN", "alone") == (
-        "Under occluders, RPSTN finds significantly more joints than alone in the bins **1** (frames hidden), and significantly "
-        "fewer in the bins **3-5**. Bins tested, each by itself at 95 %: 3."
-    )
-    said = words.bins_words(HiddenCurve(bins, (AROUND, AROUND, NONE)), "RPSTN", "alone")
-    assert said.endswith("more joints than alone in **no bin**. Bins tested, each by itself at 95 %: 2.")
-
-
 def answer(network, rule, gain):
     def share(value):
         return {"0.2 torso": Interval(value, value - 0.1, value + 0.1, 5, 30), "0.1 person": Interval(value, 0.1, 0.9, 5, 30)}

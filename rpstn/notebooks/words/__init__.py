@@ -40,7 +40,6 @@ from rpstn.notebooks.words.interventions import (
 from rpstn.notebooks.words.occlusion import (
     answer_table,
     answer_words,
-    bins_words,
     effects_table,
     effects_words,
     giveaway_table,

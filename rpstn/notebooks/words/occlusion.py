@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from rpstn.metrics.hidden import HiddenCurve
 from rpstn.notebooks.words.common import bullets, listed, plural, points, significant_in
 from rpstn.occlusion.baselines import GIVEAWAY
@@ -121,15 +119,3 @@ def effects_words(found: Mapping[str, Effects], network: str, baseline: str) -> 
             f"{among('unoccluded_joints_baseline', 1)} for {baseline}.",
         ]
     )
-
-
-def bins_words(gain: HiddenCurve, network: str, baseline: str) -> str:
-    """Say for how many hidden frames a gain is significantly above zero, and for how many below it."""
-    marked = list(zip(gain.labels, gain.intervals, strict=True))
-    wins = ", ".join(label for label, item in marked if item.low > 0)
-    losses = ", ".join(label for label, item in marked if item.high < 0)
-    text = f"Under occluders, {network} finds significantly more joints than {baseline} in "
-    text += f"the bins **{wins}** (frames hidden)" if wins else "**no bin**"
-    if losses:
-        text += f", and significantly fewer in the bins **{losses}**"
-    return f"{text}. Bins tested, each by itself at 95 %: {np.isfinite(gain.column('low')).sum()}."
