@@ -7,6 +7,7 @@ that its compiler generates calls to; where one lacks them, or on another device
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import torch
@@ -155,4 +156,9 @@ def _is_available(x: torch.Tensor, weight: torch.Tensor) -> bool:
     learns = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
     if learns or type(x) is not torch.Tensor or x.device.type != "cpu" or torch.compiler.is_compiling():
         return False
+    return _has_operator()
+
+
+@cache
+def _has_operator() -> bool:
     return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_convolution_pointwise")

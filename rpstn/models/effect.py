@@ -10,6 +10,7 @@ import torch
 
 from rpstn.errors import UserError
 from rpstn.heatmaps import decode
+from rpstn.models.relation import JointRelationExtractor
 
 MOVED = 1.0  # input pixels: a joint is moved if it is farther than this from where the identity leaves it
 LEAST = 0.01  # a relation that moves fewer of the joints has no effect
@@ -56,6 +57,14 @@ class RelationEffect:
         return cls(moved, branch, joints)
 
 
+def extractor_of(model: Any) -> JointRelationExtractor:
+    """Return a network's JRE. Raises UserError for a network without relations."""
+    extractor: JointRelationExtractor | None = getattr(model, "relation", None)
+    if extractor is None:
+        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
+    return extractor
+
+
 @torch.inference_mode()
 def relation_effect(model: Any, frames: torch.Tensor) -> RelationEffect:
     """Run a network twice, once with its relation and once with the identity in its place, and compare.
@@ -64,9 +73,7 @@ def relation_effect(model: Any, frames: torch.Tensor) -> RelationEffect:
     Either acts in all frames, so what is carried differs too. Hooks on the JRE do it; they are removed at the end.
     Raises UserError for a network without a relation.
     """
-    extractor = getattr(model, "relation", None)
-    if extractor is None:
-        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
+    extractor = extractor_of(model)
     entered: list[torch.Tensor] = []
     shares: list[torch.Tensor] = []
 

@@ -17,18 +17,15 @@ from rpstn.metrics.crossed import crossed_interval
 from rpstn.metrics.intervals import Interval
 from rpstn.metrics.significance import Finding, judge
 from rpstn.metrics.tables import percent
+from rpstn.train.recipes import TITLES as VARIANT_TITLES
 
 MEASURES = ("person 0.2", "torso 0.2")
 # What is gained over: the stronger of these, by the measure that the gain is of.
 BASELINES = ("encoder", "frame_by_frame", "movenet_thunder")
 TITLES = {
     "movenet_thunder": "MoveNet Thunder, never trained on these clips",
-    "encoder": "encoder",
-    "frame_by_frame": "frame by frame",
-    "rpstn": "RPSTN",
-    "concat": "concat",
-    "without_propagation": "without propagation",
-    "without_relation": "without relation",
+    **{name: VARIANT_TITLES[name] for name in ("encoder", "frame_by_frame", "rpstn", "concat")},
+    **{name: VARIANT_TITLES[name] for name in ("without_propagation", "without_relation")},
     "gated": "RPSTN with a gate",
     "gated_without_relation": "with a gate, without relation",
     "gate_alone": "gate alone",

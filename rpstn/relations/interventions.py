@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from rpstn.errors import UserError
-from rpstn.models.relation import JointRelationExtractor
+from rpstn.models.effect import extractor_of
 from rpstn.skeletons import Skeleton
 
 # Interventions on whole relations, by the name that `named` takes. A single pair is "cut:JOINT:SOURCE".
@@ -167,7 +167,7 @@ def intervened(model: Any, intervention: Intervention) -> Iterator[Any]:
     result. It is a forward hook on the relation's softmax, which is removed when the block ends, also by an exception.
     Raises UserError for a network without relations.
     """
-    extractor = _extractor(model)
+    extractor = extractor_of(model)
 
     def change(module: torch.nn.Module, inputs: tuple[torch.Tensor], relation: torch.Tensor) -> torch.Tensor:
         return intervention.apply(relation, extractor.layout)
@@ -183,7 +183,7 @@ def watched(model: Any) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
     The list has one entry per use: one per frame with propagation, one for all frames of a call without.
     Raises UserError for a network without relations.
     """
-    extractor = _extractor(model)
+    extractor = extractor_of(model)
     seen: list[tuple[torch.Tensor, torch.Tensor]] = []
     entered: list[torch.Tensor] = []
 
@@ -195,13 +195,6 @@ def watched(model: Any) -> Iterator[list[tuple[torch.Tensor, torch.Tensor]]]:
 
     with extractor.gram.register_forward_pre_hook(note_heatmaps), extractor.softmax.register_forward_hook(note_relation):
         yield seen
-
-
-def _extractor(model: Any) -> JointRelationExtractor:
-    extractor = getattr(model, "relation", None)
-    if extractor is None:
-        raise UserError("this network has no relations (relation is off); use a checkpoint trained with relation on")
-    return extractor
 
 
 def _check_joints(relation: torch.Tensor, count: int, what: str) -> None:
