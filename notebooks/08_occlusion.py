@@ -260,7 +260,7 @@ line = ax.axhline(0, color="#444444", lw=1)
 
 # %% [markdown]
 # *Gain of the first network over each of the others on the same hidden joints, slow and fast. Above zero, it finds more of them.
-# Each bin has a 95 % interval by itself. **The horizon** is the number of frames up to which every bin's interval lies above zero.*
+# Each bin has a 95 % interval by itself. The horizon is the number of frames up to which every bin's interval lies above zero.*
 
 # %% tags=["hide-input"]
 Markdown(f"{words.horizons_words(gains)}\n\nFast is what moves by {100 * FAST:g} % of the person's size in a frame or more.")
